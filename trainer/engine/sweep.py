@@ -1,0 +1,233 @@
+"""The backward sweep: the tape, replayed in reverse.
+
+Equation (16), δx = Jᵀ δy, entry by entry. The sweep walks the entries by descending creation index, so that every
+cotangent is complete before its entry is reached, and drops each entry as it passes: where nobody else holds the tape,
+the residuals go with it.
+
+A sweep runs on plain arrays unless its result may itself be differentiated. It may when an entry depends on something
+older than the variables of this sweep (an enclosing transform's variable) or when a cotangent is a Tensor; then the
+rules are given Tensors and are recorded like any other computation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+
+from trainer.engine import verify
+from trainer.engine.node import Node, Variable
+from trainer.engine.op import SELECT, selection
+from trainer.engine.rules import Step
+from trainer.engine.tensor import Tensor
+from trainer.errors import DetachError, NotDifferentiableError, ShapeError
+
+__all__ = ["History", "backward", "check_cotangent", "history", "sweep"]
+
+_by_index = attrgetter("index")
+# What a rule may return, by exact type; anything else is looked at more closely.
+_ARRAYS = {Tensor, np.ndarray, *np.sctypeDict.values()}
+
+
+class History:
+    """The entries between some variables and some results, oldest first.
+
+    Attributes:
+        order: the entries in creation order.
+        active: those that depend on the variables, or None when all do.
+        recorded: whether a sweep over them must be recorded.
+    """
+
+    __slots__ = ("active", "order", "recorded")
+
+    def __init__(self, order: list[Node], active: set[Node] | None, recorded: bool) -> None:
+        self.order = order
+        self.active = active
+        self.recorded = recorded
+
+
+def history(roots: Collection[Node], variables: Sequence[Node]) -> History:
+    """Collect what leads from `variables` to `roots`.
+
+    Whatever is older than the oldest of the variables cannot depend on them and is not visited. A variable that is
+    younger, and not one of them, was made inside the function by something that is over: it counts as a constant.
+    """
+    targets = set(variables)
+    first = min((v.index for v in variables), default=0)
+    seen = {r for r in roots if r.plan is not None and r.index >= first}
+    stack = list(seen)
+    outer = any(r.plan is not None and r.index < first for r in roots)
+    outer = outer or any(p is not None and p.plan is not None for v in variables for p in v.parents)
+    restrict = False
+    while stack:
+        node = stack.pop()
+        if node in targets:
+            continue
+        if node.op is None:
+            restrict = True
+            continue
+        for parent in node.parents:
+            if parent is not None and parent.plan is not None and parent not in seen:
+                if parent.index < first:
+                    outer = True
+                else:
+                    seen.add(parent)
+                    stack.append(parent)
+    order = sorted(seen, key=_by_index)
+    active = None
+    if outer or restrict:
+        active = set(targets)
+        for node in order:
+            if not active.isdisjoint(node.parents):
+                active.add(node)
+    return History(order, active, outer)
+
+
+def sweep(cotangents: dict[Node, Any], past: History, variables: Sequence[Node], recorded: bool) -> None:
+    """Carry `cotangents` (per result its δy) back to the variables; afterwards the dict holds the variables' own.
+
+    Consumes `past.order`.
+    """
+    order, active, targets = past.order, past.active, set(variables)
+    arrays = _ARRAYS
+    while order:
+        node = order.pop()
+        if node in targets:
+            continue
+        dy = cotangents.pop(node, None)
+        if dy is None:
+            continue
+        op, plan, parents = node.op, node.plan, node.parents
+        if op is None or plan is None or (active is not None and node not in active):
+            continue
+        if op is SELECT:
+            _collect_result(cotangents, node, dy)
+            continue
+        if type(dy) is list:
+            dy = _complete_results(node, dy)
+        saved = _as_tensors(node) if recorded else node.saved
+        for step in plan.steps:
+            if not step.single:
+                _run_several(cotangents, node, step, dy, saved, active, recorded)
+                continue
+            parent = parents[step.position]
+            if active is not None and parent not in active:
+                continue
+            if recorded:
+                g = _run_recorded(node, step, dy, saved, ())
+            else:
+                g = step.function(dy, *saved) if step.direct else step.run(dy, saved, ())  # type: ignore[misc]
+            # A step that is single has a rule, and a parent that carries a gradient.
+            if type(g) not in arrays or g.shape != parent.shape or g.dtype != parent.dtype:  # type: ignore[union-attr]
+                g = verify.settle(node, step, step.position, parent, g, dy)  # type: ignore[arg-type]
+            have = cotangents.get(parent)  # type: ignore[arg-type]
+            cotangents[parent] = g if have is None else have + g  # type: ignore[index]
+
+
+def _run_several(
+    cotangents: dict[Node, Any], node: Node, step: Step, dy: Any, saved: tuple[Any, ...],
+    active: set[Node] | None, recorded: bool,
+) -> None:  # fmt: skip
+    """Run a rule that serves several inputs at once, or report an input that has none."""
+    parents = [node.parents[i] for i in step.positions]
+    wanted = tuple(p is not None and p.plan is not None and (active is None or p in active) for p in parents)
+    if not any(wanted):
+        return
+    if step.function is None:
+        raise verify.no_rule(node, step.positions[wanted.index(True)])
+    results = _run_recorded(node, step, dy, saved, wanted) if recorded else step.run(dy, saved, wanted)
+    if not isinstance(results, list | tuple) or len(results) != len(parents):
+        raise verify.wrong_count(node, step, results, len(parents))
+    for position, parent, want, g in zip(step.positions, parents, wanted, results, strict=True):
+        if want and parent is not None:
+            g = verify.settle(node, step, position, parent, g, dy)
+            have = cotangents.get(parent)
+            cotangents[parent] = g if have is None else have + g
+
+
+def _run_recorded(node: Node, step: Step, dy: Any, saved: tuple[Any, ...], wanted: tuple[bool, ...]) -> Any:
+    try:
+        return step.run(dy, saved, wanted)
+    except DetachError as error:
+        raise verify.not_recordable(node, step, error) from error
+
+
+def _as_tensors(node: Node) -> tuple[Any, ...]:
+    """The saved values, with their places on the tape back."""
+    assert node.plan is not None
+    return tuple(map(_on_tape, node.plan.sources, node.saved, [node] * len(node.saved)))
+
+
+def _on_tape(source: tuple[str, Any], value: Any, node: Node) -> Any:
+    kind, where = source
+    if kind == "value" and where == 0:
+        return (
+            tuple(Tensor(v, selection(node, i)) for i, v in enumerate(value))
+            if type(value) is tuple
+            else Tensor(value, node)
+        )
+    if kind == "value":
+        parent = node.parents[where - 1]
+        return value if parent is None else Tensor(value, parent)
+    if kind == "values":
+        return tuple(v if p is None else Tensor(v, p) for v, p in zip(value, node.parents, strict=True))
+    return value
+
+
+def _collect_result(cotangents: dict[Node, Any], node: Node, dy: Any) -> None:
+    """Put the cotangent of one of several results in its place."""
+    parent = node.parents[0]
+    assert parent is not None
+    results = cotangents.setdefault(parent, [None] * len(parent.shape))
+    have = results[node.saved[0]]
+    results[node.saved[0]] = dy if have is None else have + dy
+
+
+def _complete_results(node: Node, results: list[Any]) -> tuple[Any, ...]:
+    """The cotangents of several results; an unused one's is zero."""
+    return tuple(
+        np.zeros(shape, dtype) if dy is None else dy
+        for dy, shape, dtype in zip(results, node.shape, node.dtype, strict=True)
+    )
+
+
+def check_cotangent(dy: Any, shape: tuple[int, ...], dtype: np.dtype[Any], what: str = "the cotangent") -> Any:
+    """`dy` as an array of the result's shape and dtype; Python numbers take the dtype."""
+    if not isinstance(dy, Tensor):
+        given = np.asarray(dy)
+        weak = isinstance(dy, int | float | complex) and not isinstance(dy, np.generic)
+        dy = given.astype(dtype) if weak and np.can_cast(given.dtype, dtype, "same_kind") else given
+    if dy.shape != shape:
+        raise ShapeError(f"{what} has shape {dy.shape}, where the result has {shape}")
+    if dy.dtype != dtype:
+        raise ShapeError(f"{what} has dtype {dy.dtype}, where the result has {dtype}")
+    return dy
+
+
+def backward(y: Tensor, dy: Any = None) -> None:
+    """`Tensor.backward`: the gradient of `y` with respect to every variable that led to it."""
+    node = y._node
+    if node.plan is None:
+        raise NotDifferentiableError(
+            f"no gradient passes through this Tensor ({y.dtype}): nothing differentiable led to it"
+        )
+    if dy is None:
+        if y.shape:
+            raise ShapeError(
+                f"backward() starts from a scalar, and this Tensor has shape {y.shape}: pass y.backward(dy) or sum it"
+            )
+        dy = 1.0
+    dy = check_cotangent(dy, y.shape, y.dtype)
+    seen, stack = {node}, [node]
+    while stack:
+        for parent in stack.pop().parents:
+            if parent is not None and parent.plan is not None and parent not in seen:
+                seen.add(parent)
+                stack.append(parent)
+    variables = [n for n in seen if isinstance(n, Variable)]
+    cotangents = {node: dy}
+    sweep(cotangents, History(sorted(seen, key=_by_index), None, False), variables, recorded=isinstance(dy, Tensor))
+    for variable in variables:
+        variable.grad = cotangents[variable] if variable in cotangents else np.zeros(variable.shape, variable.dtype)

@@ -1,0 +1,73 @@
+"""Nested dicts, lists and tuples of arrays, taken apart and put together again.
+
+Dict entries are visited in sorted order of their keys, so that equal dicts give equal lists of leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from trainer.errors import UsageError
+
+__all__ = ["flatten", "leaves", "tree_map"]
+
+
+def flatten(tree: Any) -> tuple[list[Any], Callable[[Sequence[Any]], Any]]:
+    """The leaves of `tree`, and a function that puts a list of as many values into the same structure.
+
+    >>> values, rebuild = flatten({"b": 2, "a": [0, 1]})
+    >>> values
+    [0, 1, 2]
+    >>> rebuild([10, 20, 30])
+    {'b': 30, 'a': [10, 20]}
+    """
+    values = list(leaves(tree))
+
+    def rebuild(replacements: Sequence[Any]) -> Any:
+        if len(replacements) != len(values):
+            raise UsageError(f"{len(replacements)} values do not fill a structure of {len(values)} leaves")
+        return _rebuild(tree, iter(replacements))
+
+    return values, rebuild
+
+
+def leaves(tree: Any) -> Iterator[Any]:
+    """The leaves of `tree`, in order."""
+    if isinstance(tree, dict):
+        for key in _keys(tree):
+            yield from leaves(tree[key])
+    elif isinstance(tree, list | tuple):
+        for item in tree:
+            yield from leaves(item)
+    else:
+        yield tree
+
+
+def tree_map(function: Callable[..., Any], tree: Any) -> Any:
+    """`tree` with `function` applied to each leaf.
+
+    >>> tree_map(lambda v: v + 1, {"a": (1, 2)})
+    {'a': (2, 3)}
+    """
+    values, rebuild = flatten(tree)
+    return rebuild([function(v) for v in values])
+
+
+def _keys(tree: dict[Any, Any]) -> list[Any]:
+    try:
+        return sorted(tree)
+    except TypeError:  # keys of several types have no order of their own
+        return sorted(tree, key=lambda k: (type(k).__name__, repr(k)))
+
+
+def _rebuild(tree: Any, values: Iterator[Any]) -> Any:
+    if isinstance(tree, dict):
+        built = {key: _rebuild(tree[key], values) for key in _keys(tree)}
+        return {key: built[key] for key in tree}
+    if isinstance(tree, list | tuple):
+        items = [_rebuild(item, values) for item in tree]
+        if hasattr(tree, "_fields"):  # a named tuple takes its fields one by one
+            return type(tree)(*items)
+        return type(tree)(items)
+    return next(values)

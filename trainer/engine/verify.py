@@ -1,0 +1,192 @@
+"""Judging what a rule returned, and saying what is wrong with it.
+
+The sweep compares type, shape and dtype itself and comes here only when one differs. Two differences are the engine's
+to mend: an element-wise op broadcast the input, and NumPy promoted its dtype. Everything else is the rule's mistake.
+"""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trainer.errors import NotDifferentiableError, RuleError
+
+if TYPE_CHECKING:
+    from trainer.engine.node import Node
+    from trainer.engine.rules import Step
+
+__all__ = ["called", "describe", "no_rule", "origin", "settle", "unbroadcast", "wrong_count"]
+
+
+def settle(node: Node, step: Step, position: int, parent: Node, g: Any, dy: Any) -> Any:
+    """The cotangent `g` made to fit its input, or a RuleError.
+
+    Args:
+        node: the call whose rule returned `g`.
+        position: which input it is for; `parent` is that input's node.
+        dy: the cotangent that the rule was given.
+    """
+    from trainer.engine.tensor import Tensor
+
+    if not isinstance(g, np.ndarray | np.generic | Tensor):
+        raise _wrong(node, step, position, parent, g, "returned " + _kind(g))
+    promoted = node.dtype != parent.dtype and g.dtype == node.dtype and g.dtype.kind in "fc"
+    if g.dtype != parent.dtype and not promoted:
+        raise _wrong(
+            node,
+            step,
+            position,
+            parent,
+            g,
+            f"returned dtype {g.dtype}, where {_input(node, position)} has {parent.dtype}",
+        )
+    if g.shape != parent.shape:
+        assert node.op is not None
+        if not (node.op.elementwise and g.shape == node.shape):
+            raise _wrong(
+                node,
+                step,
+                position,
+                parent,
+                g,
+                f"returned shape {g.shape}, where {_input(node, position)} has {parent.shape}",
+            )
+        g = unbroadcast(g, parent.shape)
+    if g.dtype != parent.dtype:
+        if parent.dtype.kind == "f" and g.dtype.kind == "c":
+            g = np.real(g)  # the transpose of the promotion from real to complex
+        g = np.astype(g, parent.dtype)
+    return g
+
+
+def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
+    """Sum `g` down to `shape`, from which it was broadcast: the transpose of broadcasting.
+
+    >>> unbroadcast(np.ones((4, 3, 2)), (3, 1)).tolist()
+    [[8.0], [8.0], [8.0]]
+    """
+    extra = g.ndim - len(shape)
+    axes = tuple(range(extra)) + tuple(extra + i for i, n in enumerate(shape) if n == 1 and g.shape[extra + i] != 1)
+    g = np.sum(g, axis=axes, keepdims=True) if axes else g
+    return np.reshape(g, shape)
+
+
+def wrong_count(node: Node, step: Step, result: Any, expected: int) -> RuleError:
+    """The error for a rule of several inputs that did not return one cotangent for each."""
+    got = f"{len(result)} results" if isinstance(result, list | tuple) else _kind(result)
+    return _wrong(
+        node, step, step.position, None, result,
+        f"returned {got}; it must return {expected}, one cotangent per input (None for one that is not wanted)",
+    )  # fmt: skip
+
+
+def no_rule(node: Node, position: int) -> NotDifferentiableError:
+    """The error for an input that a gradient reached and that has no rule, or no derivative."""
+    op = node.op
+    assert op is not None
+    name = op.inputs[0 if op.variadic else position]
+    if name in op.rules:
+        what = f"input '{name}' of op '{op.name}' is not differentiable, and a gradient with respect to it is asked for"
+        mend = f"pass it through trainer.stop_gradient(...), or as a constant: {name}=t.value"
+    else:
+        what = f"op '{op.name}' has no rule for its input '{name}'"
+        mend = f"write one: {op.name}.defvjp({name}=lambda dy, {name}: ...), or {op.name}.zero('{name}')"
+    return NotDifferentiableError(
+        f"{what}\n{_table(op=f'{op.name}, from {op.origin}', mend=mend, called=called(node))}"
+    )
+
+
+def not_recordable(node: Node, step: Step, error: Exception) -> NotDifferentiableError:
+    """The error for a rule that leaves NumPy when asked to be differentiated itself."""
+    op = node.op
+    assert op is not None
+    names = ", ".join(op.inputs[0] if op.variadic else op.inputs[i] for i in step.positions)
+    return NotDifferentiableError(
+        f"the rule of op '{op.name}' for '{names}' leaves NumPy, so it has no derivative of its own: "
+        f"first-order gradients work, higher orders (and recording a whole step) do not\n"
+        + _table(op=f"{op.name}, from {op.origin}", rule=_rule(step), because=str(error), called=called(node))
+    )
+
+
+def _wrong(node: Node, step: Step, position: int, parent: Node | None, g: Any, what: str) -> RuleError:
+    op = node.op
+    assert op is not None
+    names = [op.inputs[0] if op.variadic else op.inputs[i] for i in step.positions]
+    target = _input(node, position) if parent is not None else ", ".join(dict.fromkeys(names))
+    rows = {"op": f"{op.name}, from {op.origin}", "rule": _rule(step)}
+    if parent is not None:
+        rows |= {"input": target, "expected": f"{parent.dtype} {parent.shape}, as the input", "got": describe(g)}
+    else:
+        rows |= {"inputs": target, "got": describe(g)}
+    return RuleError(f"the rule of op '{op.name}' for '{target}' {what}\n{_table(**rows, called=called(node))}")
+
+
+def _input(node: Node, position: int) -> str:
+    assert node.op is not None
+    return f"{node.op.inputs[0]}[{position}]" if node.op.variadic else node.op.inputs[position]
+
+
+def _rule(step: Step) -> str:
+    from trainer.engine.rules import place
+
+    assert step.function is not None
+    return place(step.function)
+
+
+def _table(**rows: str) -> str:
+    return "\n".join(f"  {name:<9} {text}" for name, text in rows.items())
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "None; it must return a cotangent (did it forget `return`?)"
+    return f"a {type(value).__name__}; a cotangent is a NumPy array"
+
+
+def describe(value: Any) -> str:
+    """A value in a few words: `float64 (3, 4)`, `list of 2`, `None`."""
+    dtype, shape = getattr(value, "dtype", None), getattr(value, "shape", None)
+    if dtype is not None and shape is not None:
+        return f"{dtype} {shape}"
+    if isinstance(value, list | tuple):
+        return f"{type(value).__name__} of {len(value)}"
+    return (
+        repr(value) if value is None or isinstance(value, bool | int | float | complex | str) else type(value).__name__
+    )
+
+
+def called(node: Node) -> str:
+    """The user's line of the forward call with a caret under the expression, or a note that there is none."""
+    if node.code is None:
+        return "(a variable)"
+    line, _, column, end = list(node.code.co_positions())[node.instruction // 2]
+    where = f"{node.code.co_filename}:{line}"
+    source = linecache.getline(node.code.co_filename, line or 0).rstrip("\n")
+    if not source:
+        return where
+    text = source.lstrip()
+    shift = len(source) - len(text)
+    # Columns count bytes; a θ before the expression is two of them.
+    start = len(source.encode()[: column or 0].decode(errors="ignore")) - shift
+    stop = len(source.encode()[: end or 0].decode(errors="ignore")) - shift
+    mark = " " * (12 + start) + "^" * max(1, min(stop, len(text)) - start)
+    return f"{where}\n            {text}\n{mark}"
+
+
+def origin(module: str) -> str:
+    """`plugin 'my_ops' (my-package 1.2)` for the module that defined an op."""
+    plugin = module.split(".")[0]
+    loaded = sys.modules.get(module)
+    if plugin == "__main__" or loaded is None:
+        return f"script '{os.path.basename(getattr(loaded, '__file__', None) or plugin)}'"
+    from importlib.metadata import packages_distributions, version
+
+    names = packages_distributions().get(plugin)
+    if names:
+        return f"plugin '{plugin}' ({names[0]} {version(names[0])})"
+    file = getattr(loaded, "__file__", None)
+    return f"plugin '{plugin}' ({os.path.basename(file)})" if file else f"plugin '{plugin}'"

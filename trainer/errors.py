@@ -1,0 +1,105 @@
+"""What can go wrong, as a tree.
+
+    TrainerError              anything a person can mend; the command prints it without a traceback
+    ├── UsageError            a wrong argument or command line
+    ├── ConfigError           the config file or an override; carries every problem found, with its place
+    ├── DataError             a data set or a data file
+    ├── PluginError           a plugin that is missing, fails to import, or claims a taken name
+    ├── ShapeError            arrays whose shapes do not fit (also a ValueError)
+    ├── DivergedError         a loss that stopped being a number
+    └── OpError               an op or the tape
+        ├── RuleError         a vector-Jacobian product that is declared or computed wrongly
+        ├── NotDifferentiableError   a gradient that does not exist, or that no rule was written for
+        └── DetachError       an operation that would drop a Tensor from the tape (also a TypeError)
+
+Anything else that escapes is a bug in this project and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "DetachError",
+    "DivergedError",
+    "NotDifferentiableError",
+    "OpError",
+    "PluginError",
+    "RuleError",
+    "ShapeError",
+    "TrainerError",
+    "UsageError",
+    "nearest",
+]
+
+
+class TrainerError(Exception):
+    """Base of every error that a user of the library can mend. `exit_code` is what the command returns."""
+
+    exit_code = 1
+
+
+class UsageError(TrainerError):
+    """An argument that cannot be used."""
+
+    exit_code = 2
+
+
+class ConfigError(TrainerError):
+    """A config that cannot be used."""
+
+    exit_code = 2
+
+
+class DataError(TrainerError):
+    """A data set or a data file that cannot be used."""
+
+    exit_code = 2
+
+
+class PluginError(TrainerError):
+    """A plugin that cannot be used."""
+
+    exit_code = 2
+
+
+class ShapeError(TrainerError, ValueError):
+    """Arrays whose shapes do not fit together."""
+
+    exit_code = 2
+
+
+class DivergedError(TrainerError):
+    """Training produced a loss that is not a finite number."""
+
+    exit_code = 3
+
+
+class OpError(TrainerError):
+    """Base of the errors of ops and the tape."""
+
+
+class RuleError(OpError):
+    """A vector-Jacobian product that is declared wrongly or returned something wrong."""
+
+
+class NotDifferentiableError(OpError):
+    """A gradient was asked for that does not exist or that nobody has written a rule for."""
+
+
+class DetachError(OpError, TypeError):
+    """An operation that would silently drop a Tensor from the tape."""
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The name in `names` that `name` was probably meant to be, or None.
+
+    >>> nearest("sofmax", ["relu", "softmax", "tanh"])
+    'softmax'
+    """
+    from difflib import get_close_matches
+
+    matches = get_close_matches(name, list(names), n=1, cutoff=0.6)
+    return matches[0] if matches else None
