@@ -7,6 +7,7 @@ hot path is one dictionary look-up; only a function that is not in it makes the 
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,11 @@ def structural(*functions: Callable[..., Any]) -> None:
 
 
 def bind(function: Any, op: Op, binder: Callable[..., Call] | None = None) -> None:
-    """Make calls of `function` on Tensors record `op`. `binder` turns the function's own arguments into the op's."""
+    """Make calls of `function` on Tensors record `op`. `binder` turns the function's own arguments into the op's.
+
+    `function` may be a dotted name, "scipy.special.erf": the function itself takes its place when it first meets a
+    Tensor, so that nothing is imported for the sake of declaring an op.
+    """
     other = TABLE.get(function)
     if other is not None and other.origin != op.origin:
         raise RuleError(
@@ -54,12 +59,25 @@ def find(function: Any) -> Op | None:
         from trainer.plugins import shared
 
         shared().names("ops")
-        op = TABLE.get(function)
+        op = TABLE.get(function) or _declared(function)
+    return op
+
+
+def _declared(function: Any) -> Op | None:
+    """The op that was declared for a function by its dotted name; from now on the function itself leads to it."""
+    name = function_name(function)
+    op = TABLE.get(name)
+    module, _, short = name.rpartition(".")
+    if op is None or getattr(sys.modules.get(module), short, None) is not function:
+        return None  # a stranger's function may have the same name
+    bind(function, op, _BINDERS.get(name))
     return op
 
 
 def function_name(function: Any) -> str:
     """The name a person would type: `np.linalg.inv`, `scipy.special.erf`, `np.add.reduce`."""
+    if isinstance(function, str):
+        return function
     owner = getattr(function, "__self__", None)
     if owner is not None and hasattr(owner, "nin"):
         return f"{function_name(owner)}.{function.__name__}"

@@ -57,6 +57,7 @@ class Op:
         implements: Any = None,
         binder: Callable[..., dispatch.Call] | None = None,
         elementwise: bool | None = None,
+        inputs: tuple[str, ...] | None = None,
         module: str = "",
     ) -> None:
         self.forward = forward
@@ -70,7 +71,9 @@ class Op:
         self.variadic = False
         self.attributes: dict[str, Any] = {}
         self.inputs: tuple[str, ...]
-        if isinstance(forward, np.ufunc):
+        if inputs is not None:
+            self.inputs, self.required = inputs, len(inputs)
+        elif isinstance(forward, np.ufunc):
             self.inputs = ("x",) if forward.nin == 1 else tuple(f"x{i + 1}" for i in range(forward.nin))
             self.required = forward.nin
         else:
@@ -194,7 +197,7 @@ class Op:
     @property
     def doc(self) -> str:
         """The forward function's docstring."""
-        return self.forward.__doc__ or ""
+        return self.__doc__ or ""
 
     @property
     def differentiable(self) -> tuple[str, ...]:
@@ -297,14 +300,15 @@ class Op:
                 f"the forward function of op '{self.name}' ({self.origin}) returned {verify.describe(y)}; "
                 "it must return an array, or a tuple of arrays"
             )
-        y = tuple(y)  # a named tuple, as of np.linalg.eigh, becomes a plain one for the rules
+        kind, y = type(y), tuple(y)  # a named tuple, as of np.linalg.eigh, becomes a plain one for the rules
         live = bool(plan.steps) and any(v.dtype.kind in "fc" for v in y)
         saved = plan.collect(y, values, attributes) if live else ()
         node = Node(
             self, parents, attributes, plan if live else None, saved,
             tuple(v.shape for v in y), tuple(v.dtype for v in y), frame.f_code, frame.f_lasti,
         )  # fmt: skip
-        return tuple(Tensor(v, selection(node, i)) for i, v in enumerate(y))
+        results = [Tensor(v, selection(node, i)) for i, v in enumerate(y)]
+        return kind(*results) if hasattr(kind, "_fields") else tuple(results)
 
 
 def _take_apart(args: Sequence[Any]) -> tuple[list[Any], tuple[Node | None, ...], int]:
@@ -350,6 +354,9 @@ def op(forward: Callable[..., Any] | None = None, **options: Any) -> Any:
         implements: the NumPy or SciPy function (or a tuple of them) whose calls on Tensors record this op.
         binder: turns that function's arguments into (arrays, attributes), where position and name don't do it.
         elementwise: whether the op broadcasts its inputs like a ufunc; then the engine sums cotangents down.
+        inputs: the names of the arrays, for a function that does not tell them or whose names should be better.
+
+    `implements` may name a function by its dotted name, "scipy.special.erf", and leave its module alone until it is used.
 
     >>> import numpy as np
     >>> from trainer import op, grad

@@ -182,7 +182,8 @@ class Plan:
             return "value", 0
         if op.variadic:
             return "values", slice(1, 1 + count)
-        return "value", 1 + op.inputs.index(name)
+        position = op.inputs.index(name)
+        return ("value", 1 + position) if position < count else ("missing", position)  # an optional array, left out
 
     def collect(self, y: Any, values: Sequence[Any], attributes: dict[str, Any]) -> tuple[Any, ...]:
         """The values to save when there is more to them than whole arrays."""
@@ -193,6 +194,8 @@ class Plan:
 def _collect(kind: str, where: Any, pool: tuple[Any, ...], attributes: dict[str, Any]) -> Any:
     if kind == "attribute":
         return attributes[where]
+    if kind == "missing":
+        return None
     value = pool[where]
     several = isinstance(value, tuple) and (kind.endswith("s") or where == 0)
     if kind.startswith("_shape"):

@@ -184,7 +184,11 @@ def _kind(node: Node) -> str:
 
 
 def _saves(node: Node) -> str:
-    names = node.plan.names if node.plan is not None else ()
+    """The arrays that the entry keeps; shapes and attributes are kept too, but cost nothing."""
+    if node.plan is None:
+        return ""
+    kept = zip(node.plan.names, node.plan.sources, strict=True)
+    names = [name for name, (kind, _) in kept if kind in ("value", "values")]
     return f"  saves {', '.join(names)}" if names else ""
 
 

@@ -34,7 +34,9 @@ def settle(node: Node, step: Step, position: int, parent: Node, g: Any, dy: Any)
 
     if not isinstance(g, np.ndarray | np.generic | Tensor):
         raise _wrong(node, step, position, parent, g, "returned " + _kind(g))
-    promoted = node.dtype != parent.dtype and g.dtype == node.dtype and g.dtype.kind in "fc"
+    several = isinstance(node.dtype, tuple)
+    shapes, dtypes = (node.shape, node.dtype) if several else ((node.shape,), (node.dtype,))
+    promoted = parent.dtype not in dtypes and g.dtype in dtypes and g.dtype.kind in "fc"
     if g.dtype != parent.dtype and not promoted:
         raise _wrong(
             node,
@@ -46,7 +48,7 @@ def settle(node: Node, step: Step, position: int, parent: Node, g: Any, dy: Any)
         )
     if g.shape != parent.shape:
         assert node.op is not None
-        if not (node.op.elementwise and g.shape == node.shape):
+        if not (node.op.elementwise and g.shape in shapes):
             raise _wrong(
                 node,
                 step,
@@ -59,7 +61,7 @@ def settle(node: Node, step: Step, position: int, parent: Node, g: Any, dy: Any)
     if g.dtype != parent.dtype:
         if parent.dtype.kind == "f" and g.dtype.kind == "c":
             g = np.real(g)  # the transpose of the promotion from real to complex
-        g = np.astype(g, parent.dtype)
+        g = g.astype(parent.dtype)
     return g
 
 
@@ -183,10 +185,10 @@ def origin(module: str) -> str:
     loaded = sys.modules.get(module)
     if plugin == "__main__" or loaded is None:
         return f"script '{os.path.basename(getattr(loaded, '__file__', None) or plugin)}'"
-    from importlib.metadata import packages_distributions, version
+    from importlib.metadata import entry_points
 
-    names = packages_distributions().get(plugin)
-    if names:
-        return f"plugin '{plugin}' ({names[0]} {version(names[0])})"
+    for entry in entry_points(group="trainer"):
+        if entry.dist and entry.module.split(".")[0] == plugin:
+            return f"plugin '{plugin}' ({entry.dist.name} {entry.dist.version})"
     file = getattr(loaded, "__file__", None)
     return f"plugin '{plugin}' ({os.path.basename(file)})" if file else f"plugin '{plugin}'"

@@ -1,0 +1,98 @@
+"""What the families share: names for types, axis arithmetic, and the samples that the checker draws.
+
+Families read like the reference: an op per line or two, from simple to tricky. Every rule is plain NumPy on arrays that
+may be Tensors, so a rule is itself differentiable; it branches on shapes and attributes, never on values. A constant in
+a rule is a Python number, which takes the array's dtype; a NumPy scalar would turn float32 into float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from trainer import Op
+
+__all__ = ["Array", "Axis", "axes_of", "draw", "elementwise", "reduced_size", "restore", "shapes"]
+
+Array = Any  # an np.ndarray, a NumPy scalar, or a Tensor
+Axis = int | tuple[int, ...] | None
+
+
+def axes_of(axis: Axis, ndim: int) -> tuple[int, ...]:
+    """The axes that `axis` names, from 0 to ndim - 1; all of them for None.
+
+    >>> axes_of(-1, 3), axes_of(None, 2)
+    ((2,), (0, 1))
+    """
+    if axis is None:
+        return tuple(range(ndim))
+    return tuple(a % ndim for a in ((axis,) if isinstance(axis, int | np.integer) else axis))
+
+
+def reduced_size(shape: Sequence[int], axis: Axis) -> int:
+    """How many elements a reduction over `axis` takes for each of its results."""
+    size = 1
+    for a in axes_of(axis, len(shape)):
+        size *= shape[a]
+    return size
+
+
+def restore(reduced: Array, shape: Sequence[int], axis: Axis, keepdims: bool) -> Array:
+    """A reduction's result with the reduced axes back, of length 1, so that it broadcasts against the input."""
+    if keepdims or axis is None:
+        return reduced
+    return np.expand_dims(reduced, tuple(sorted(axes_of(axis, len(shape)))))
+
+
+# Samples.
+
+_SHAPE = tuple  # a tuple of ints among a case's items is a shape to draw
+
+
+def draw(op: Op, *cases: Sequence[Any], low: float | None = None, high: float = 2.0) -> Op:
+    """Give `op` samples. A case lists its arrays and, last, a dict of attributes.
+
+    A tuple of ints is a shape: standard normal numbers are drawn for it, or uniform ones from [low, high) where `low` is
+    given. Anything else stands for itself.
+    """
+
+    def samples(rng: np.random.Generator) -> list[tuple[Any, ...]]:
+        return [tuple(_draw(item, rng, low, high) for item in case) for case in cases]
+
+    op.samples(samples)
+    return op
+
+
+def shapes(*cases: tuple[int, ...]) -> list[list[Any]]:
+    """One case per shape, for an op of one array."""
+    return [[shape] for shape in cases]
+
+
+def _draw(item: Any, rng: np.random.Generator, low: float | None, high: float) -> Any:
+    if type(item) is not _SHAPE:
+        return item
+    return np.asarray(rng.normal(size=item) if low is None else rng.uniform(low, high, item))
+
+
+def elementwise(*ops: Op, low: float = -2.0, high: float = 2.0, cast: Callable[[Any], Any] | None = None) -> None:
+    """Give element-wise ops samples on [low, high): a matrix, a 0-d array and, for two inputs, shapes that broadcast and
+    Python numbers. `cast` makes the second input something else, such as integers."""
+    for op in ops:
+        _elementwise(op, low, high, cast)
+
+
+def _elementwise(op: Op, low: float, high: float, cast: Callable[[Any], Any] | None) -> None:
+    def samples(rng: np.random.Generator) -> list[tuple[Any, ...]]:
+        def some(*shape: int) -> Any:
+            return np.asarray(rng.uniform(low, high, shape))
+
+        if len(op.inputs) == 1:
+            return [(some(3, 4),), (some(),)]
+        pairs = [(some(3, 4), some(3, 4)), (some(3, 1), some(4)), (some(), some(2, 3))]
+        if cast is not None:
+            return [(a, cast(b)) for a, b in pairs]
+        return [*pairs, (some(3), float(some())), (float(some()), some(3))]
+
+    op.samples(samples)

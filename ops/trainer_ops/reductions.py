@@ -1,0 +1,287 @@
+"""Sums, means, products, extremes and spreads over axes.
+
+All take `axis` (an int, a tuple, or None for all), `keepdims`, and `where`, a mask of the elements that take part; an
+element that does not take part has gradient 0, whatever its value. Edges: the elements that tie for an extreme share
+the gradient in equal parts, as in JAX; `prod` is right with any number of zeros; `std` of equal elements, where it has a
+corner, has gradient 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from trainer import op
+from trainer.engine.dispatch import bind
+from trainer_ops._common import Array, Axis, axes_of, draw, reduced_size, restore, shapes
+
+_ABSENT: Any = object()  # NumPy tells "not given" from None
+
+
+def _reduction(function_axis: Axis = None) -> Callable[..., Any]:
+    """How NumPy's reductions are called: (a, axis, dtype, out, keepdims, initial, where)."""
+
+    def binder(
+        a: Array, axis: Axis = function_axis, dtype: Any = None, out: None = None, keepdims: bool = False,
+        initial: Any = _ABSENT, where: Any = True,
+    ) -> Any:  # fmt: skip
+        _refuse(out=out)
+        attributes = {"axis": axis, "keepdims": keepdims}
+        if dtype is not None:
+            attributes["dtype"] = dtype
+        if initial is not _ABSENT and initial is not np._NoValue:
+            attributes["initial"] = initial
+        return ((a,) if where is True or where is np._NoValue else (a, where)), attributes
+
+    return binder
+
+
+def _extreme(function_axis: Axis = None) -> Callable[..., Any]:
+    """As `_reduction`, for the functions without a dtype: (a, axis, out, keepdims, initial, where)."""
+
+    def binder(
+        a: Array, axis: Axis = function_axis, out: None = None, keepdims: bool = False, initial: Any = _ABSENT,
+        where: Any = True,
+    ) -> Any:  # fmt: skip
+        return _reduction()(a, axis, None, out, keepdims, initial, where)
+
+    return binder
+
+
+def _spread(
+    a: Array, axis: Axis = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False, *,
+    where: Any = True, mean: Any = _ABSENT, correction: Any = _ABSENT,
+) -> Any:  # fmt: skip
+    """How `np.var` and `np.std` are called."""
+    if mean is not _ABSENT and mean is not np._NoValue:
+        _refuse(mean=mean)
+    arrays, attributes = _reduction()(a, axis, dtype, out, keepdims, where=where)
+    ddof = ddof if correction is _ABSENT or correction is np._NoValue else correction
+    return arrays, attributes | {"ddof": ddof}
+
+
+def _refuse(**arguments: Any) -> None:
+    from trainer.errors import OpError
+
+    for name, value in arguments.items():
+        if value is not None:
+            raise OpError(f"argument '{name}' cannot be used on a Tensor: use the result instead")
+
+
+def _everywhere(dy: Array, shape: tuple[int, ...], where: Array | None) -> Array:
+    """`dy` at each element that takes part, 0 at the others."""
+    dy = np.broadcast_to(dy, shape)
+    return dy if where is None else np.where(where, dy, 0)
+
+
+def _mask(where: Array | None) -> Array:
+    return True if where is None else where
+
+
+# Sums and means.
+
+
+@op(name="sum", implements=np.sum, binder=_reduction())
+def sum_(x: Array, where: Array | None = None, *, axis: Axis = None, keepdims: bool = False, dtype: Any = None) -> Array:
+    """Σ x over the axes, (11), as `np.sum`."""
+    return np.add.reduce(x, axis=axis, dtype=dtype, keepdims=keepdims, where=_mask(where))
+
+
+@sum_.vjp("x")
+def _(dy: Array, x_shape: Any, x_dtype: Any, where: Array, *, axis: Axis, keepdims: bool) -> Array:
+    return _everywhere(restore(dy, x_shape, axis, keepdims), x_shape, where).astype(x_dtype, copy=False)
+
+
+@op(implements=np.mean, binder=_reduction())
+def mean(x: Array, where: Array | None = None, *, axis: Axis = None, keepdims: bool = False, dtype: Any = None) -> Array:
+    """(1/n) Σ x over the axes, as `np.mean`."""
+    return np.mean(x, axis=axis, dtype=dtype, keepdims=keepdims, where=_mask(where))
+
+
+@mean.vjp("x")
+def _(dy: Array, x_shape: Any, x_dtype: Any, where: Array, *, axis: Axis, keepdims: bool) -> Array:
+    n = _count(x_shape, where, axis, dy.dtype)
+    return _everywhere(restore(dy, x_shape, axis, keepdims) / n, x_shape, where).astype(x_dtype, copy=False)
+
+
+def _count(shape: tuple[int, ...], where: Array | None, axis: Axis, dtype: Any) -> Any:
+    """How many elements take part in each result: a number, or with a mask an array that broadcasts against the input."""
+    if where is None:
+        return max(reduced_size(shape, axis), 1)
+    return np.sum(np.broadcast_to(where, shape), axis=axis, keepdims=True, dtype=dtype)
+
+
+# Variance and standard deviation. y = Σ|x − x̄|²/(n − d) has δx = 2·conj(x − x̄)/(n − d)·δy; that x̄ depends on x too adds
+# Σ(x − x̄) = 0.
+
+
+@op(implements=np.var, binder=_spread)
+def var(
+    x: Array, where: Array | None = None, *, axis: Axis = None, keepdims: bool = False, dtype: Any = None, ddof: float = 0
+) -> Array:
+    """Σ|x − x̄|²/(n − ddof) over the axes, as `np.var`."""
+    return np.var(x, axis=axis, dtype=dtype, ddof=ddof, keepdims=keepdims, where=_mask(where))
+
+
+@op(implements=np.std, binder=_spread)
+def std(
+    x: Array, where: Array | None = None, *, axis: Axis = None, keepdims: bool = False, dtype: Any = None, ddof: float = 0
+) -> Array:
+    """√(Σ|x − x̄|²/(n − ddof)) over the axes, as `np.std`. Where all elements are equal the gradient is 0."""
+    return np.std(x, axis=axis, dtype=dtype, ddof=ddof, keepdims=keepdims, where=_mask(where))
+
+
+@var.vjp("x")
+def _(dy: Array, x: Array, where: Array, *, axis: Axis, keepdims: bool, ddof: float) -> Array:
+    return _from_mean(2 * restore(dy, x.shape, axis, keepdims), x, where, axis, ddof)
+
+
+@std.vjp("x")
+def _(dy: Array, x: Array, y: Array, where: Array, *, axis: Axis, keepdims: bool, ddof: float) -> Array:
+    slope = np.where(y == 0, 0, dy / np.where(y == 0, 1, y))
+    return _from_mean(restore(slope, x.shape, axis, keepdims), x, where, axis, ddof)
+
+
+def _from_mean(dy: Array, x: Array, where: Array | None, axis: Axis, ddof: float) -> Array:
+    """conj(x − x̄)/(n − d)·δy."""
+    centre = np.mean(x, axis=axis, keepdims=True, where=_mask(where))
+    n = _count(x.shape, where, axis, dy.dtype) - ddof
+    return _everywhere(np.conjugate(x - centre) * (dy / n), x.shape, where).astype(x.dtype, copy=False)
+
+
+# Extremes.
+
+
+@op(name="max", implements=(np.max, np.amax), binder=_extreme())
+def max_(x: Array, where: Array | None = None, *, axis: Axis = None, keepdims: bool = False, initial: Any = None) -> Array:
+    """The largest element over the axes, as `np.max`. Ties share the gradient."""
+    return np.maximum.reduce(x, axis=axis, keepdims=keepdims, initial=initial, where=_mask(where))
+
+
+@op(name="min", implements=(np.min, np.amin), binder=_extreme())
+def min_(x: Array, where: Array | None = None, *, axis: Axis = None, keepdims: bool = False, initial: Any = None) -> Array:
+    """The smallest element over the axes, as `np.min`. Ties share the gradient."""
+    return np.minimum.reduce(x, axis=axis, keepdims=keepdims, initial=initial, where=_mask(where))
+
+
+def _share(dy: Array, x: Array, y: Array, where: Array | None, axis: Axis, keepdims: bool) -> Array:
+    """δy to the elements of x that equal the extreme y, in equal parts."""
+    chosen = x == restore(y, x.shape, axis, keepdims)
+    chosen = chosen if where is None else chosen & where
+    n = np.sum(chosen, axis=axis, keepdims=True, dtype=x.dtype)
+    return np.where(chosen, restore(dy, x.shape, axis, keepdims) / np.maximum(n, 1), 0)
+
+
+for _op in (max_, min_):
+    _op.defvjp(x=lambda dy, x, y, where, axis, keepdims: _share(dy, x, y, where, axis, keepdims))
+
+
+@op(implements=np.ptp)
+def ptp(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """The largest element less the smallest, as `np.ptp`. Ties share the gradient."""
+    return np.ptp(x, axis=axis, keepdims=keepdims)
+
+
+@ptp.vjp("x")
+def _(dy: Array, x: Array, *, axis: Axis, keepdims: bool) -> Array:
+    high, low = (f(x, axis=axis, keepdims=keepdims) for f in (np.max, np.min))
+    return _share(dy, x, high, None, axis, keepdims) - _share(dy, x, low, None, axis, keepdims)
+
+
+# Products. δx_j = δy·Π_{l≠j} x_l, from the products of what is before and of what is behind: no division, so zeros are
+# elements like any other.
+
+
+@op(implements=np.prod, binder=_reduction())
+def prod(x: Array, where: Array | None = None, *, axis: Axis = None, keepdims: bool = False, dtype: Any = None) -> Array:
+    """Π x over the axes, as `np.prod`."""
+    return np.multiply.reduce(x, axis=axis, dtype=dtype, keepdims=keepdims, where=_mask(where))
+
+
+@prod.vjp("x")
+def _(dy: Array, x: Array, where: Array, *, axis: Axis, keepdims: bool) -> Array:
+    factors = x if where is None else np.where(where, x, 1)
+    axes = axes_of(axis, x.ndim)
+    others = tuple(a for a in range(x.ndim) if a not in axes)
+    last = np.transpose(factors, others + axes)
+    flat = np.reshape(last, (*last.shape[: len(others)], reduced_size(x.shape, axis)))
+    products = np.reshape(_before(flat) * np.flip(_before(np.flip(flat, -1)), -1), last.shape)
+    products = np.transpose(products, tuple(np.argsort(others + axes)))
+    return _everywhere(restore(dy, x.shape, axis, keepdims) * products, x.shape, where).astype(x.dtype, copy=False)
+
+
+def _before(x: Array) -> Array:
+    """Along the last axis, the product of the elements before each."""
+    return np.cumprod(np.concatenate([np.ones_like(x[..., :1]), x[..., :-1]], axis=-1), axis=-1)
+
+
+# Answers without a derivative.
+
+
+@op(name="any", implements=np.any, binder=_extreme())
+def any_(x: Array, where: Array | None = None, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Whether any element over the axes is true, as `np.any`."""
+    return np.any(x, axis=axis, keepdims=keepdims, where=_mask(where))
+
+
+@op(name="all", implements=np.all, binder=_extreme())
+def all_(x: Array, where: Array | None = None, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Whether every element over the axes is true, as `np.all`."""
+    return np.all(x, axis=axis, keepdims=keepdims, where=_mask(where))
+
+
+@op(implements=np.count_nonzero)
+def count_nonzero(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """How many elements over the axes are not zero, as `np.count_nonzero`."""
+    return np.asarray(np.count_nonzero(x, axis=axis, keepdims=keepdims))
+
+
+@op(implements=np.argmax)
+def argmax(x: Array, *, axis: int | None = None, keepdims: bool = False) -> Array:
+    """Where the largest element is, as `np.argmax`: the first of several."""
+    return np.argmax(x, axis=axis, keepdims=keepdims)
+
+
+@op(implements=np.argmin)
+def argmin(x: Array, *, axis: int | None = None, keepdims: bool = False) -> Array:
+    """Where the smallest element is, as `np.argmin`: the first of several."""
+    return np.argmin(x, axis=axis, keepdims=keepdims)
+
+
+for _op in (sum_, mean, var, std, max_, min_, prod, any_, all_):
+    _op.nondifferentiable("where")
+for _op in (any_, all_, count_nonzero, argmax, argmin):
+    _op.nondifferentiable("x")
+
+# A ufunc's own reduction goes over the first axis unless told otherwise.
+for _function, _op in (
+    (np.add, sum_), (np.multiply, prod), (np.maximum, max_), (np.minimum, min_), (np.logical_or, any_), (np.logical_and, all_),
+):  # fmt: skip
+    bind(_function.reduce, _op, _reduction(0))
+
+# One operation per element that goes in, and what each mean or spread does besides.
+for _op, _each in ((sum_, 1), (mean, 1), (prod, 1), (max_, 1), (min_, 1), (ptp, 2), (var, 4), (std, 4)):
+    _op.operations(lambda *shapes, each=_each: each * int(np.prod(shapes[0])))
+
+_CASES = [
+    *shapes((3, 4), (5,), ()),
+    [(3, 4), {"axis": 0}],
+    [(2, 3, 4), {"axis": (0, -1)}],
+    [(2, 3, 4), {"axis": 1, "keepdims": True}],
+]
+_MASK = np.array([[True, False, True, True], [True, True, False, False], [False, True, True, True]])
+for _op in (sum_, mean, prod, any_, all_):
+    draw(_op, *_CASES, [(3, 4), _MASK], [(3, 4), _MASK, {"axis": 1}])
+for _op in (ptp, count_nonzero):
+    draw(_op, *_CASES)
+for _op in (argmax, argmin):
+    draw(_op, *shapes((3, 4), (5,)), [(3, 4), {"axis": 0}])
+for _op in (max_, min_):
+    draw(_op, *_CASES, [(3, 4), _MASK, {"axis": 1, "initial": 0.25}])
+for _op in (var, std):
+    draw(
+        _op, *shapes((3, 4), (5,)), [(3, 4), {"axis": 0}], [(2, 3, 4), {"axis": (0, -1), "ddof": 1}],
+        [(3, 4), _MASK, {"axis": 1, "ddof": 0.5, "keepdims": True}],
+    )  # fmt: skip

@@ -1,0 +1,119 @@
+"""`trainer --help` and plugins' commands, with plugins installed as a stranger's would be: by metadata on the path."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+EXPORT = """
+from trainer import hookimpl
+
+def export(name: str, times: int = 1):
+    "Write a network in another format."
+    print("exported", name * times)
+
+@hookimpl
+def register_commands(register):
+    register(export, name={name!r})
+"""
+
+
+HOOK = "from trainer import hookimpl\n@hookimpl\n"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Callable[[str, str], None]:
+    """Installs a module as a plugin."""
+
+    def install(name: str, code: str) -> None:
+        (tmp_path / f"{name}.py").write_text(code)
+        about = tmp_path / f"{name}-1.0.dist-info"
+        about.mkdir()
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (about / "entry_points.txt").write_text(f"[trainer]\n{name} = {name}\n")
+
+    return install
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Run:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = {
+            **os.environ,
+            "PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
+            "COLUMNS": "100",
+        }
+        command = [sys.executable, "-c", "from trainer.cli import main; main()", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+    return run
+
+
+def test_help_lists_our_commands_and_loads_no_engine(installed: Run) -> None:
+    done = installed("--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    for command in ("run", "validate", "ops", "datasets", "schema", "init"):
+        assert f" {command} " in done.stdout
+    code = "import sys\nfrom trainer.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
+    heavy = ["numpy", "pydantic", "matplotlib", "yaml", "trainer.engine"]
+    check = subprocess.run(
+        [sys.executable, "-c", code + f"print([m for m in {heavy} if m in sys.modules], file=sys.stderr)"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert check.stderr == "[]\n"
+
+
+def test_a_plugins_command_is_listed_helped_and_run(installed: Run, site: Callable[[str, str], None]) -> None:
+    site("my_export", EXPORT.format(name="export"))
+    listed = installed("--help")
+    assert "Commands from plugins" in listed.stdout
+    assert "Write a network in another format." in listed.stdout
+    assert "--times" in installed("export", "--help").stdout
+    done = installed("export", "ab", "--times", "2")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "exported abab\n", "")
+
+
+def test_a_typing_error_in_a_plugins_command_gets_its_name(installed: Run, site: Callable[[str, str], None]) -> None:
+    site("my_export", EXPORT.format(name="export"))
+    done = installed("exprot")
+    assert done.returncode == 2
+    assert "No such command 'exprot'. Did you mean 'export'?" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("raise RuntimeError('no licence')", "failed to import: RuntimeError: no licence"),
+        ("import does_not_exist", "failed to import: ModuleNotFoundError: No module named 'does_not_exist'"),
+        ("raise SystemExit(3)", "failed to import: SystemExit: 3"),
+        (HOOK + "def register_comands(register): ...", "'register_comands'; did you mean 'register_commands'?"),
+        (HOOK + "def register_commands(register): 1 / 0", "register_commands raised ZeroDivisionError"),
+        (EXPORT.format(name="run"), "the command 'run' is trainer's own; register it under another name"),
+        (
+            EXPORT.replace(": int", ": 'Missing'").format(name="export"),
+            "the command 'export' cannot be used: ",
+        ),
+    ],
+)
+def test_help_works_on_and_names_the_plugin_that_is_broken(
+    installed: Run, site: Callable[[str, str], None], code: str, said: str
+) -> None:
+    site("bad_plugin", code)
+    site("good_plugin", EXPORT.format(name="publish"))
+    done = installed("--help")
+    assert done.returncode == 0
+    assert " validate " in done.stdout
+    assert " publish " in done.stdout
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("warning: plugin 'bad_plugin'")
+    assert said in done.stderr
+
+
+def test_our_own_commands_do_not_wait_for_plugins(installed: Run, site: Callable[[str, str], None]) -> None:
+    site("slow_plugin", "import time; time.sleep(60)")
+    assert installed("run", "--help").returncode == 0

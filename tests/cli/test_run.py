@@ -1,0 +1,233 @@
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from trainer import runs
+
+Trainer = Callable[..., Any]
+
+
+def test_a_run_says_what_came_out_and_leaves_everything(trainer: Trainer, folder: Path) -> None:
+    done = trainer("run", "small.yaml")
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert lines[0] == "linear: 80 rows to train, 20 to test. dense: 2 parameters, float32."
+    assert lines[1].split() == ["epoch", "train", "loss", "test", "loss", "rows/s", "left"]
+    assert [line.split()[0] for line in lines[2:5]] == ["1/3", "2/3", "3/3"]
+    assert lines[-3].startswith("train loss 0.")
+    assert lines[-2].startswith("test  loss 0.")
+    run = runs.load(lines[-1])
+    assert run.path.parent == Path("runs")
+    assert run.path.name.endswith("-small")
+    assert (run.status, run.reason) == ("finished", None)
+    assert run.config_text == (folder / "small.yaml").read_text()
+    assert run.config["epochs"] == 3
+    assert run.config["batch_size"] == 32
+    assert run.metrics["epoch"].tolist() == [1, 2, 3]
+    assert run.parameters["0.weights"].shape == (1, 1)
+    assert run.parameters["0.weights"].dtype == np.float32
+    assert run.environment["seed"] == 0
+    assert run.environment["threads"]["threads"] == 1
+    assert set(run.environment["plugins"]) == {"trainer", "trainer_ops", "trainer_datasets"}
+    assert "linear: 80 rows to train" in run.log
+    assert run.log.endswith("  finished\n")
+    assert (run.path / "loss.svg").is_file()
+    assert (run.path / "loss.png").is_file()
+
+
+def test_output_for_a_pipe_is_plain_and_has_the_curve(trainer: Trainer, folder: Path) -> None:
+    done = trainer("run", "small.yaml", "epochs=50")
+    assert "\x1b" not in done.out
+    assert done.out.isascii()
+    assert "o train   x test" in done.out
+    assert len(done.out.splitlines()) < 45
+    assert max(map(len, done.out.splitlines())) <= 100
+
+
+def test_quiet_says_how_it_ended_only(trainer: Trainer, folder: Path) -> None:
+    done = trainer("run", "small.yaml", "--quiet", "--out", "deep/results", "name=my run")
+    lines = done.out.splitlines()
+    assert [line.split()[0] for line in lines[:2]] == ["train", "test"]
+    assert len(lines) == 3
+    assert Path(lines[2]).parent == Path("deep/results")
+    assert lines[2].endswith("-my-run")
+
+
+def test_the_resolved_config_runs_again_to_the_same_bits_from_anywhere(
+    trainer: Trainer, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "mine.py").write_text(
+        "from trainer import hookimpl, op\nimport numpy as np\n"
+        "@op(elementwise=True)\ndef twice(x): return 2 * x\n@twice.vjp('x')\ndef _(dy): return 2 * dy\n"
+        "@hookimpl\ndef register_ops(register): register(twice)\n"
+    )
+    first = trainer("run", "small.yaml", "network=[dense: 1, twice]", "seed=7", "--plugin", "mine.py", "-q")
+    assert first.err == ""
+    one = runs.load(folder / first.out.splitlines()[-1])
+    assert one.environment["plugins"]["mine.py"] is None
+    (folder / "elsewhere").mkdir()
+    monkeypatch.chdir(folder / "elsewhere")
+    two = runs.load(trainer("run", str(one.path / "resolved.yaml"), "-q").out.splitlines()[-1])
+    for name, array in one.parameters.items():
+        np.testing.assert_array_equal(two.parameters[name], array)
+    np.testing.assert_array_equal(two.metrics["test_loss"], one.metrics["test_loss"])
+
+
+def test_a_run_without_test_rows_has_no_test_line(trainer: Trainer, folder: Path) -> None:
+    lines = trainer("run", "small.yaml", "dataset.test_fraction=0", "-q").out.splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("train loss")
+
+
+def test_a_scaled_run_keeps_its_scaling(trainer: Trainer, folder: Path) -> None:
+    run = runs.load(trainer("run", "small.yaml", "dataset.standardize=true", "-q").out.splitlines()[-1])
+    assert run.scaling is not None
+    assert run.scaling.mean.shape == (1,)
+
+
+def test_the_bytes_of_the_config_are_kept(trainer: Trainer, folder: Path) -> None:
+    content = b"\xef\xbb\xbf" + (folder / "small.yaml").read_bytes().replace(b"\n", b"\r\n")
+    (folder / "small.yaml").write_bytes(content)
+    run = runs.load(trainer("run", "small.yaml", "-q").out.splitlines()[-1])
+    assert (run.path / "config.yaml").read_bytes() == content
+
+
+def test_a_diverged_run_exits_with_3_and_keeps_what_there_is(trainer: Trainer, folder: Path) -> None:
+    done = trainer("run", "small.yaml", "step_size=1000", "epochs=2000")
+    assert done.code == 3
+    assert done.err.startswith("error: training diverged at step ")
+    assert "smaller step size" in done.err
+    assert "Traceback" not in done.err
+    run = runs.load(done.out.splitlines()[-1])
+    assert run.status == "diverged"
+    assert run.reason is not None
+    assert run.reason.startswith("training diverged at step ")
+    assert len(run.metrics["epoch"]) == run.about["epochs"] >= 1
+    assert np.isfinite(run.parameters["0.weights"]).all()
+    assert (run.path / "loss.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["smal.yaml"], "error: there is no file smal.yaml; did you mean small.yaml?\n"),
+        (["."], "error: . is a folder; name a config file; in it are small.yaml\n"),
+        (["small.yaml", "epochs=-1"], "error: command line: epochs expects a whole number of at least 1, found -1\n"),
+        (["small.yaml", "--plugin", "gone.py"], "gone.py"),
+        (["small.yaml", "--out", "small.yaml"], "error: small.yaml cannot hold run folders: File exists\n"),
+    ],
+)
+def test_what_a_person_can_mend_exits_with_2_and_leaves_no_folder(
+    trainer: Trainer, folder: Path, arguments: list[str], message: str
+) -> None:
+    done = trainer("run", *arguments)
+    assert done.code == 2
+    assert message in done.err
+    assert "Traceback" not in done.err
+    assert not (folder / "runs").exists()
+
+
+def test_a_bug_keeps_its_traceback_and_the_folder_says_failed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from trainer.cli import main
+    from trainer.train import Training
+
+    def broken(self: Training, rows: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(Training, "update", broken)
+    with pytest.raises(ZeroDivisionError):
+        main(["run", "small.yaml", "-q"])
+    run = runs.load(capsys.readouterr().out.splitlines()[-1])
+    assert (run.status, run.reason) == ("failed", "ZeroDivisionError: a bug")
+    assert run.parameters["0.weights"].shape == (1, 1)
+
+
+def wait_for_rows(folder: Path, process: subprocess.Popen[str]) -> Path:
+    """The run folder, as soon as two epochs are in its metrics."""
+    for _ in range(600):
+        for path in folder.glob("runs/*/metrics.csv"):
+            if path.read_text().count("\n") > 2:
+                return path.parent
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    raise AssertionError("no epoch was finished")
+
+
+@pytest.mark.parametrize(
+    ("sent", "code", "reason"), [(signal.SIGINT, 130, "Ctrl-C"), (signal.SIGTERM, 143, "SystemExit 143")]
+)
+def test_an_interrupted_run_is_readable_and_has_the_parameters_so_far(
+    folder: Path, command: list[str], sent: signal.Signals, code: int, reason: str
+) -> None:
+    with subprocess.Popen(
+        [*command, "run", "small.yaml", "epochs=1000000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        path = wait_for_rows(folder, process)
+        process.send_signal(sent)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert "Traceback" not in err
+    assert out.splitlines()[-1] == str(path.relative_to(folder))
+    run = runs.load(path)
+    assert (run.status, run.reason) == ("interrupted", reason)
+    assert len(run.metrics["epoch"]) == run.about["epochs"] >= 2
+    assert run.parameters["0.weights"].shape == (1, 1)
+    assert (path / "loss.svg").is_file()
+    assert (path / "loss.png").is_file()
+    assert not list(path.glob("*.tmp"))
+    if sent == signal.SIGINT:
+        assert err.startswith("interrupted in epoch ")
+
+
+def test_a_killed_run_is_readable(folder: Path, command: list[str]) -> None:
+    with subprocess.Popen(
+        [*command, "run", "small.yaml", "epochs=1000000"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        path = wait_for_rows(folder, process)
+        process.kill()
+    run = runs.load(path)
+    assert run.status == "running"
+    assert run.metrics["train_loss"].shape[0] >= 2
+    assert run.config["epochs"] == 1000000
+    assert json.loads((path / "environment.json").read_text())["seed"] == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal")
+@pytest.mark.parametrize("no_color", ["", "1"])
+def test_on_a_terminal_there_is_a_bar_and_a_curve_of_dots(folder: Path, command: list[str], no_color: str) -> None:
+    import pty
+
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "90", "LINES": "40", "NO_COLOR": no_color}
+    environment.pop("FORCE_COLOR", None)
+    main, side = pty.openpty()
+    with subprocess.Popen(
+        [*command, "run", "small.yaml", "epochs=30"], stdout=side, stderr=side, env=environment
+    ) as process:
+        os.close(side)
+        chunks = []
+        while True:
+            try:
+                chunk = os.read(main, 65536)
+            except OSError:  # Linux says so when the other side is closed
+                break
+            if not chunk:
+                break
+            chunks.append(chunk)
+    os.close(main)
+    text = b"".join(chunks).decode()
+    assert process.returncode == 0, text
+    assert "epoch 30/30" in text
+    assert "rows/s" in text
+    assert any("\u2800" < letter <= "\u28ff" for letter in text)
+    assert ("\x1b[94m━━ train" in text) is not bool(no_color)
+    assert text.splitlines()[-1].startswith("runs/")

@@ -1,0 +1,83 @@
+"""What .npz and .npy files mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from trainer.data import load, read_npy, read_npz
+
+INPUTS = np.arange(6, dtype=np.float32).reshape(3, 2)
+
+
+@pytest.fixture
+def save(tmp_path: Path):
+    def save(**arrays: Any) -> Path:
+        path = tmp_path / "data.npz"
+        np.savez(path, **arrays)
+        return path
+
+    return save
+
+
+@pytest.mark.parametrize("names", [("inputs", "targets"), ("x", "y"), ("inputs", "y")])
+def test_either_pair_of_names_will_do(save, names: tuple[str, str]) -> None:
+    dataset = read_npz(save(**{names[0]: INPUTS, names[1]: np.array([0.5, 1.5, 2.5])}))
+    assert dataset.task == "regression"
+    assert dataset.inputs.tolist() == INPUTS.tolist()
+    assert dataset.inputs.dtype == np.float64
+    assert dataset.targets.tolist() == [0.5, 1.5, 2.5]
+    assert dataset.name == "data.npz"
+
+
+@pytest.mark.parametrize(
+    ("targets", "class_names"),
+    [
+        (np.array([7, 3, 7]), ("3", "7")),
+        (np.array([True, False, True]), ("False", "True")),
+        (np.array(["b", "a", "b"]), ("a", "b")),
+    ],
+    ids=["integers", "booleans", "text"],
+)
+def test_integers_booleans_and_text_are_classes(save, targets: np.ndarray, class_names: tuple[str, ...]) -> None:
+    dataset = read_npz(save(x=INPUTS, y=targets))
+    assert dataset.task == "classification"
+    assert dataset.targets.tolist() == [1, 0, 1]
+    assert dataset.class_names == class_names
+
+
+def test_task_overrules_the_type_of_the_targets(save) -> None:
+    assert read_npz(save(x=INPUTS, y=np.array([1, 2, 3])), task="regression").targets.dtype == np.float64
+    dataset = read_npz(save(x=INPUTS, y=np.array([1.0, 2.0, 1.0])), task="classification")
+    assert dataset.class_names == ("1", "2")
+
+
+def test_class_names_make_integers_indices(save) -> None:
+    dataset = read_npz(save(x=INPUTS, y=np.array([1, 0, 1]), class_names=["no", "yes"], feature_names=["a", "b"]))
+    assert dataset.targets.tolist() == [1, 0, 1]
+    assert dataset.class_names == ("no", "yes")
+    assert dataset.feature_names == ("a", "b")
+
+
+def test_images_and_several_numbers_per_row_keep_their_shapes(save) -> None:
+    dataset = read_npz(save(x=np.zeros((3, 8, 8)), y=np.zeros((3, 2))))
+    assert dataset.inputs.shape == (3, 8, 8)
+    assert dataset.targets.shape == (3, 2)
+
+
+def test_target_names_another_array(save) -> None:
+    assert read_npz(save(x=INPUTS, y=np.zeros(3), price=np.ones(3)), target="price").targets.tolist() == [1, 1, 1]
+
+
+def test_the_last_column_of_a_table_is_the_target_unless_said_otherwise(tmp_path: Path) -> None:
+    np.save(tmp_path / "table.npy", np.asfortranarray([[1, 2, 3], [4, 5, 6]]))
+    dataset = read_npy(tmp_path / "table.npy")
+    assert dataset.inputs.tolist() == [[1, 2], [4, 5]]
+    assert dataset.targets.tolist() == [3, 6]
+    assert dataset.inputs.flags.c_contiguous
+    dataset = load(tmp_path / "table.npy", {"target": 0, "task": "classification"})
+    assert dataset.inputs.tolist() == [[2, 3], [5, 6]]
+    assert dataset.class_names == ("1", "4")

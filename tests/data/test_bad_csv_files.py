@@ -1,0 +1,203 @@
+# ruff: noqa: E501 - a message stands in one piece, so that it can be searched for
+"""Text files that are no data set, and the message for each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trainer.data import load
+from trainer.errors import DataError
+
+T = "width,height,kind\n"
+
+BAD: list[tuple[str, str | bytes, dict[str, Any], str]] = [
+    ("empty.csv", "", {}, "empty.csv is empty; a data set needs at least one row"),
+    ("blank.csv", "\n\n", {}, "blank.csv is empty; a data set needs at least one row"),
+    (
+        "header_only.csv",
+        T,
+        {},
+        "header_only.csv has a header (line 1) and no rows; say header: false if that line is data",
+    ),
+    (
+        "text.csv",
+        T + "1,2,a\n3,wide,b\n",
+        {},
+        "text.csv:3: column 'height': 'wide' is not a finite number; put one there, or turn text into columns of 0 and 1 first",
+    ),
+    (
+        "missing.csv",
+        T + "1,2,a\n3,,b\n",
+        {},
+        "missing.csv:3: column 'height': an empty cell is a missing value; fill it in or remove the row: nothing is dropped silently",
+    ),
+    (
+        "na.csv",
+        T + "1,2,a\nNA,4,b\n",
+        {},
+        "na.csv:3: column 'width': 'NA' is a missing value; fill it in or remove the row: nothing is dropped silently",
+    ),
+    (
+        "nan.csv",
+        T + "1,2,a\n\nnan,4,b\n",
+        {},
+        "nan.csv:4: column 'width': 'nan' is a missing value; fill it in or remove the row: nothing is dropped silently",
+    ),
+    (
+        "inf.csv",
+        T + "inf,2,a\n3,4,b\n",
+        {},
+        "inf.csv:2: column 'width': 'inf' is not a finite number; put one there, or turn text into columns of 0 and 1 first",
+    ),
+    (
+        "underscore.csv",
+        T + "1_000,2,a\n3,4,b\n",
+        {},
+        "underscore.csv:2: column 'width': '1_000' is not a finite number; put one there, or turn text into columns of 0 and 1 first",
+    ),
+    (
+        "comma.csv",
+        "w;h;k\n1,5;2;a\n3;4;b\n",
+        {"delimiter": ";"},
+        "comma.csv:2: column 'w': '1,5' is not a number; decimals take a point",
+    ),
+    ("ragged.csv", T + "1,2,a\n3,b\n", {}, "ragged.csv:3: 2 cells, but line 1 has 3; fill in what is missing"),
+    ("long.csv", T + "1,2,a\n3,4,5,b\n", {}, "long.csv:3: 4 cells, but line 1 has 3; quote a cell that holds ','"),
+    (
+        "quote.csv",
+        T + '1,2,a\n3,"4,b\n5,6,a\n',
+        {},
+        "quote.csv:3: the row that starts here is not CSV (unexpected end of data); look for a double quote that is not closed",
+    ),
+    (
+        "latin.csv",
+        "width,kind\n1,caf\xe9\n".encode("latin-1"),
+        {},
+        "latin.csv:2: byte 0xe9 is not UTF-8; save the file in the encoding UTF-8",
+    ),
+    (
+        "target.csv",
+        T + "1,2,a\n3,4,b\n",
+        {"target": "knid"},
+        "target.csv has no column 'knid' for the target; did you mean 'kind'?",
+    ),
+    (
+        "target2.csv",
+        T + "1,2,a\n3,4,b\n",
+        {"target": "species"},
+        "target2.csv has no column 'species' for the target; it has width, height, kind",
+    ),
+    ("index.csv", T + "1,2,a\n3,4,b\n", {"target": 3}, "index.csv has columns 0 to 2, and no target column 3"),
+    (
+        "nameless.csv",
+        "1,2,a\n3,4,b\n",
+        {"target": "kind"},
+        "nameless.csv has no header line, so there is no target column 'kind': give its index, 0 to 2, or header: true if the first line names the columns",
+    ),
+    (
+        "one_class.csv",
+        T + "1,2,a\n3,4,a\n",
+        {},
+        "data set 'one_class.csv' has one class only, 'a': a classification needs at least two classes",
+    ),
+    (
+        "mixed.csv",
+        T + "1,2,10\n3,4,x\n",
+        {},
+        "mixed.csv:3: column 'kind': 'x' is text where other targets are numbers; mend it, or say task: classification if all of them name classes",
+    ),
+    (
+        "no_class.csv",
+        T + "1,2,a\n3,4,\n",
+        {},
+        "no_class.csv:3: column 'kind': an empty cell is a missing class; fill it in or remove the row",
+    ),
+    (
+        "two_spellings.csv",
+        T + "1,2,1\n3,4,0\n5,6,1.0\n",
+        {"task": "classification"},
+        "two_spellings.csv:4: column 'kind': '1.0' and '1' are one number; spell the class one way",
+    ),
+    (
+        "words.csv",
+        T + "1,2,a\n3,4,b\n",
+        {"task": "regression"},
+        "words.csv:2: column 'kind': 'a' is not a finite number; put one there, or say task: classification if the targets name classes",
+    ),
+    (
+        "twice.csv",
+        "width,width,kind\n1,2,a\n",
+        {},
+        "twice.csv:1: columns 0 and 1 are both named 'width'; rename one, or say header: false if this line is data",
+    ),
+    (
+        "unnamed.csv",
+        "width,,kind\n1,2,a\n",
+        {},
+        "unnamed.csv:1: an empty cell is no name for column 1; rename it, or say header: false if this line is data",
+    ),
+    (
+        "missing_first.csv",
+        "NA,a\n1,b\n2,a\n",
+        {},
+        "missing_first.csv:1: 'NA' is no name for column 0; rename it, or say header: false if this line is data",
+    ),
+    (
+        "half_header.csv",
+        "width,2020,kind\n1,2,a\n3,4,b\n",
+        {},
+        "half_header.csv:1: column 0: 'width' is not a number; if this line names the columns, say header: true",
+    ),
+    (
+        "semicolons.csv",
+        "width;kind\n1;a\n2;b\n",
+        {},
+        "semicolons.csv has one column, and a data set needs a target column beside at least one column of inputs; if ';' separates the cells, say delimiter: ';'",
+    ),
+    (
+        "one_column.csv",
+        "kind\na\nb\n",
+        {},
+        "one_column.csv has one column, and a data set needs a target column beside at least one column of inputs",
+    ),
+    (
+        "task.csv",
+        T + "1,2,a\n3,4,b\n",
+        {"task": "clasification"},
+        "task is 'classification' or 'regression', not 'clasification'",
+    ),
+    (
+        "header.csv",
+        T + "1,2,a\n3,4,b\n",
+        {"header": "yes"},
+        "header.csv: the option header is true or false, not 'yes'",
+    ),
+    (
+        "delimiter.csv",
+        T + "1,2,a\n3,4,b\n",
+        {"delimiter": "::"},
+        "a delimiter is one character, such as ',' or ';' or a tab, not '::'",
+    ),
+    ("option.csv", T + "1,2,a\n3,4,b\n", {"targt": "kind"}, "option.csv has no option 'targt'; did you mean 'target'?"),
+    ("data.parquet", "PAR1", {}, "data.parquet has the suffix '.parquet'; a data file ends in .csv, .npz, .npy"),
+    ("flowers", T, {}, "flowers has the suffix ''; a data file ends in .csv, .npz, .npy"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "options", "message"), BAD, ids=[case[0] for case in BAD])
+def test_a_bad_file_is_refused_with_its_exact_message(
+    name: str,
+    content: str | bytes,
+    options: dict[str, Any],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_bytes(content.encode() if isinstance(content, str) else content)
+    with pytest.raises(DataError) as caught:
+        load(name, options)
+    assert str(caught.value) == message

@@ -1,0 +1,93 @@
+# ruff: noqa: E501 - a message stands in one piece, so that it can be searched for
+"""What a data set accepts, and how it says what it does not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from trainer.data import Dataset
+from trainer.errors import DataError
+
+INPUTS = np.arange(6).reshape(3, 2)
+CLASSES = {"targets": np.array([0, 1, 0]), "task": "classification", "class_names": ("a", "b")}
+VALUES = {"targets": np.array([0.0, 1.0, 2.0]), "task": "regression"}
+
+
+def test_arrays_become_contiguous_float64_and_int64() -> None:
+    dataset = Dataset("d", np.asfortranarray(INPUTS), **(CLASSES | {"targets": np.array([0, 1, 0], dtype=np.uint8)}))
+    assert dataset.inputs.dtype == np.float64
+    assert dataset.inputs.flags.c_contiguous
+    assert dataset.targets.dtype == np.int64
+
+
+def test_it_prints_what_it_is() -> None:
+    assert repr(Dataset("d", INPUTS, **CLASSES)) == "Dataset 'd': 3 rows, inputs (2,), classification of 2 classes"
+    assert repr(Dataset("d", INPUTS, **VALUES)) == "Dataset 'd': 3 rows, inputs (2,), regression"
+
+
+def test_facts_are_what_a_list_of_data_sets_shows() -> None:
+    assert Dataset("d", INPUTS, **CLASSES, description="Two").facts() == ("d", 3, (2,), "classification", 2, "Two")
+    assert Dataset("d", INPUTS, **VALUES).facts() == ("d", 3, (2,), "regression", None, "")
+
+
+BAD: list[tuple[dict[str, Any], str]] = [
+    (VALUES | {"task": "clustering"}, "data set 'd': task is 'classification' or 'regression', not 'clustering'"),
+    (
+        VALUES | {"inputs": np.arange(3)},
+        "inputs of data set 'd' have shape (3,): the first axis counts the rows and at least one more the features, as in inputs.reshape(-1, 1)",
+    ),
+    (
+        VALUES | {"inputs": np.zeros((3, 0))},
+        "inputs of data set 'd' have shape (3, 0): there is nothing to learn from",
+    ),
+    (
+        VALUES | {"inputs": np.full((3, 2), None)},
+        "inputs of data set 'd': values of type object are not real numbers",
+    ),
+    (
+        VALUES | {"targets": np.zeros(2)},
+        "data set 'd' has 3 rows of inputs and targets of shape (2,): every row needs its target",
+    ),
+    (
+        VALUES | {"targets": np.zeros((3, 1, 1))},
+        "data set 'd': targets of a regression have shape (rows,) or (rows, numbers per row), not (3, 1, 1)",
+    ),
+    (
+        VALUES | {"targets": np.array([0, np.nan, np.nan])},
+        "targets of data set 'd': nan at [1] is not a finite number (2 of them in all); fill in the missing values or remove their rows: nothing is dropped silently",
+    ),
+    (
+        VALUES | {"class_names": ("a", "b")},
+        "data set 'd' is a regression, so it has no class names: ('a', 'b')",
+    ),
+    (
+        VALUES | {"feature_names": ("a", "b", "c")},
+        "data set 'd' has inputs of shape (3, 2), and its feature names are 3 in number: give one per column, or none",
+    ),
+    (
+        CLASSES | {"targets": np.array([0.0, 1.0, 0.0])},
+        "data set 'd': targets of a classification are one class index per row, integers of shape (3,), not float64 of shape (3,); for numbers to predict use task 'regression'",
+    ),
+    (
+        CLASSES | {"class_names": ()},
+        "data set 'd' has no class names: a classification needs at least two classes",
+    ),
+    (
+        CLASSES | {"targets": np.array([0, -1, 1])},
+        "data set 'd': class index -1 is outside 0 to 1, the indices of its 2 class names",
+    ),
+    (
+        CLASSES | {"class_names": ("a", "b", "c")},
+        "data set 'd': no row belongs to class 'c'; leave its name out",
+    ),
+]
+
+
+@pytest.mark.parametrize(("fields", "message"), BAD, ids=[message[:60] for _, message in BAD])
+def test_what_cannot_be_learnt_from_is_refused(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(DataError) as caught:
+        Dataset(**({"name": "d", "inputs": INPUTS} | fields))
+    assert str(caught.value) == message

@@ -1,0 +1,162 @@
+# ruff: noqa: E501 - a message stands in one piece, so that it can be searched for
+"""The arrays that training reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from trainer.data import Dataset, Scaling, prepare
+from trainer.errors import DataError
+
+
+def flowers(classes: int = 3) -> Dataset:
+    targets = np.arange(60) % classes
+    inputs = np.random.default_rng(0).normal(5, 2, size=(60, 4))
+    return Dataset("flowers", inputs, targets, "classification", tuple("abc"[:classes]))
+
+
+def prices(*shape: int) -> Dataset:
+    rng = np.random.default_rng(1)
+    return Dataset("prices", rng.normal(size=(60, 4)), rng.normal(size=(60, *shape)), "regression")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("standardize", [False, True])
+@pytest.mark.parametrize("test_fraction", [0, 0.2])
+def test_arrays_are_contiguous_of_the_dtype_asked_for_and_no_views(
+    dtype: type, standardize: bool, test_fraction: float
+) -> None:
+    dataset = prices(2)
+    prepared = prepare(dataset, targets="values", test_fraction=test_fraction, standardize=standardize, dtype=dtype)
+    for array in (prepared.train_inputs, prepared.train_targets, prepared.test_inputs, prepared.test_targets):
+        assert array.dtype == dtype
+        assert array.flags.c_contiguous
+        assert not np.shares_memory(array, dataset.inputs)
+        assert not np.shares_memory(array, dataset.targets)
+
+
+def test_without_a_test_the_test_arrays_are_empty_and_have_their_shapes() -> None:
+    prepared = prepare(flowers(), targets="values", one_hot=True, test_fraction=0)
+    assert prepared.test_inputs.shape == (0, 4)
+    assert prepared.test_targets.shape == (0, 3)
+    assert prepared.train_rows.tolist() == list(range(60))
+
+
+def test_rows_say_where_the_arrays_came_from() -> None:
+    dataset = prices()
+    prepared = prepare(dataset, targets="values", test_fraction=0.25, dtype=np.float64)
+    np.testing.assert_array_equal(prepared.train_inputs, dataset.inputs[prepared.train_rows])
+    np.testing.assert_array_equal(prepared.test_targets[:, 0], dataset.targets[prepared.test_rows])
+    assert prepared.rows == 60
+    assert prepared.input_shape == (4,)
+    assert repr(prepared) == "Prepared 'prices': 45 rows to train, 15 to test, inputs (4,), float64"
+
+
+def test_the_scaling_is_fitted_on_the_training_rows_alone() -> None:
+    dataset = flowers()
+    prepared = prepare(dataset, targets="classes", standardize=True, dtype=np.float64)
+    expected = Scaling.fit(dataset.inputs[prepared.train_rows])
+    assert prepared.scaling is not None
+    np.testing.assert_array_equal(prepared.scaling.mean, expected.mean)
+    np.testing.assert_array_equal(prepared.test_inputs, expected.apply(dataset.inputs[prepared.test_rows]))
+    np.testing.assert_allclose(prepared.train_inputs.mean(axis=0), np.zeros(4), atol=1e-12)
+    assert prepare(dataset, targets="classes").scaling is None
+
+
+def test_a_scaling_is_fitted_before_the_cast() -> None:
+    dataset = Dataset("d", 1e8 + np.arange(20.0)[:, None], np.arange(20), "regression")
+    prepared = prepare(dataset, targets="values", test_fraction=0, standardize=True, dtype=np.float32)
+    np.testing.assert_allclose(prepared.train_inputs.std(), 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "kind", "options", "dtype", "first_rows"),
+    [
+        (flowers(3), "classes", {}, np.int64, [0, 1, 2]),
+        (flowers(2), "classes", {}, np.int64, [0, 1, 0]),
+        (flowers(2), "binary", {}, np.float32, [[0], [1], [0]]),
+        (flowers(2), "signs", {}, np.float32, [[-1], [1], [-1]]),
+        (flowers(3), "values", {"one_hot": True}, np.float32, [[1, 0, 0], [0, 1, 0], [0, 0, 1]]),
+    ],
+    ids=["classes", "two classes", "binary", "signs", "one_hot"],
+)
+def test_classes_are_encoded_as_the_cost_wants_them(
+    dataset: Dataset, kind: Any, options: dict[str, Any], dtype: type, first_rows: list[Any]
+) -> None:
+    prepared = prepare(dataset, targets=kind, test_fraction=0, **options)
+    assert prepared.train_targets.dtype == dtype
+    assert prepared.train_targets[:3].tolist() == first_rows
+
+
+@pytest.mark.parametrize(("shape", "encoded"), [((), (60, 1)), ((1,), (60, 1)), ((3,), (60, 3))])
+def test_numbers_have_one_column_per_number(shape: tuple[int, ...], encoded: tuple[int, ...]) -> None:
+    assert prepare(prices(*shape), targets="values", test_fraction=0).train_targets.shape == encoded
+
+
+BAD: list[tuple[Dataset, str, dict[str, Any], str]] = [
+    (
+        flowers(3),
+        "values",
+        {},
+        "data set 'flowers' is a classification of 3 classes, and the cost wants numbers: use cost: softmax_cross_entropy, or one_hot: true under dataset",
+    ),
+    (
+        flowers(3),
+        "classes",
+        {"one_hot": True},
+        "with one_hot: true the targets of data set 'flowers' are 3 numbers per row, and the cost wants class indices: leave one_hot out",
+    ),
+    (
+        flowers(3),
+        "binary",
+        {},
+        "data set 'flowers' has 3 classes, and the cost wants two classes, as 0 and 1: use cost: softmax_cross_entropy",
+    ),
+    (
+        flowers(3),
+        "signs",
+        {},
+        "data set 'flowers' has 3 classes, and the cost wants two classes, as -1 and +1: use cost: softmax_cross_entropy",
+    ),
+    (
+        prices(),
+        "classes",
+        {},
+        "data set 'prices' is a regression, its targets are numbers, and the cost wants class indices: use a cost for numbers, such as mean_squared_error; if the numbers of a data file stand for classes, say task: classification under dataset",
+    ),
+    (
+        prices(),
+        "values",
+        {"one_hot": True},
+        "one_hot turns classes into numbers, and data set 'prices' is a regression, whose targets are numbers already: leave one_hot out",
+    ),
+    (
+        prices(),
+        "ranks",
+        {},
+        "a kind of targets is one of 'classes', 'binary', 'signs', 'values', not 'ranks'",
+    ),
+]
+
+
+@pytest.mark.parametrize(("dataset", "kind", "options", "message"), BAD, ids=[case[3][:70] for case in BAD])
+def test_targets_of_another_kind_than_the_costs_are_refused(
+    dataset: Dataset, kind: Any, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(DataError) as caught:
+        prepare(dataset, targets=kind, **options)
+    assert str(caught.value) == message
+
+
+def test_numbers_too_large_for_the_dtype_are_refused() -> None:
+    dataset = Dataset("d", np.array([[1.0], [-1e300], [2.0]]), np.zeros(3), "regression")
+    assert prepare(dataset, targets="values", dtype=np.float64).rows == 3
+    with pytest.raises(DataError) as caught:
+        prepare(dataset, targets="values", test_fraction=0, dtype=np.float32)
+    assert str(caught.value) == (
+        "inputs of data set 'd': -1e+300 is too large for float32; use compute.dtype: float64, standardize: true for "
+        "inputs, or smaller units"
+    )

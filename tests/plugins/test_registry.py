@@ -1,0 +1,136 @@
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import pytest
+
+from trainer import op
+from trainer.errors import PluginError
+from trainer.plugins import Component, Parameter
+from trainer.plugins.registry import component
+
+
+def make(kind: str, obj: Any, name: str | None = None, **traits: Any) -> Component:
+    return component(kind, obj, name, "my_plugin", "my-package 1.2", traits)
+
+
+def failure(kind: str, obj: Any, name: str | None = None) -> str:
+    with pytest.raises(PluginError) as caught:
+        make(kind, obj, name)
+    return str(caught.value)
+
+
+@op
+def swish(x, *, beta=1.0, steps: int, mode: Literal["a", "b"] = "a"):
+    """x · σ(beta·x).
+
+    More about it.
+    """
+    return x / (1 + np.exp(-beta * x))
+
+
+@dataclass(frozen=True)
+class LayerNorm:
+    size: Annotated[int, "positive"]
+    epsilon: float = 1e-5
+    axes: tuple[int, ...] = field(default_factory=lambda: (0, 1))
+    hidden: int = field(default=3, init=False)
+
+    def init(self, rng, input_shape):
+        return {}, input_shape
+
+    def apply(self, parameters, x):
+        return x
+
+
+def huber(predictions, targets, *, delta=1, rng=None):
+    return np.abs(predictions - targets) * delta
+
+
+def moons(rows: int = 100, *, noise: float = 0.1, rng=None):
+    """Two half circles."""
+
+
+def test_an_op_has_its_attributes_as_parameters():
+    swish_op = make("ops", swish)
+    assert swish_op.name == "swish"
+    assert swish_op.summary == "x · σ(beta·x)."
+    assert swish_op.parameters == (
+        Parameter("beta", float, 1.0),
+        Parameter("steps", int, required=True),
+        Parameter("mode", Literal["a", "b"], "a"),
+    )
+    assert swish_op.build() is swish
+    assert swish_op.build(beta=2.0).keywords == {"beta": 2.0}
+    assert repr(swish_op) == "<op swish(beta=1.0, steps, mode='a') of plugin 'my_plugin' (my-package 1.2)>"
+
+
+def test_a_dataclass_has_its_init_fields_as_parameters():
+    norm = make("layers", LayerNorm)
+    assert norm.name == "layer_norm"
+    assert norm.summary == ""  # not the signature that dataclass makes a docstring of
+    assert norm.parameters == (
+        Parameter("size", Annotated[int, "positive"], required=True),
+        Parameter("epsilon", float, 1e-5),
+        Parameter("axes", tuple[int, ...], (0, 1)),
+    )
+    assert norm.build(size=4) == LayerNorm(4)
+
+
+def test_a_function_has_its_keyword_only_arguments_as_parameters_and_a_data_set_all_of_them():
+    assert make("costs", huber).parameters == (Parameter("delta", int | float, 1),)
+    assert make("datasets", moons).parameters == (Parameter("rows", int, 100), Parameter("noise", float, 0.1))
+
+
+def test_a_numpy_function_has_no_parameters():
+    assert make("ops", op(np.sinh)).parameters == ()
+
+
+def test_annotations_that_only_a_type_checker_can_read_are_any():
+    def cost(predictions, targets, *, weight: "OnlyForTypeCheckers" = 1):  # noqa: F821
+        return predictions
+
+    assert make("costs", cost).parameters == (Parameter("weight", int | float, 1),)
+
+
+def test_traits_are_kept():
+    assert make("costs", huber, targets="values").traits == {"targets": "values"}
+
+
+def test_what_cannot_be_registered_is_refused_with_the_way_out():
+    class Plain:
+        pass
+
+    @dataclass(frozen=True)
+    class HalfLayer:
+        def init(self, rng, input_shape):
+            return {}, input_shape
+
+    @dataclass(frozen=True)
+    class Schedule:
+        pass
+
+    assert failure("ops", huber) == (
+        "register_ops: register(huber, name='huber') is not an op; make it one with @trainer.op, "
+        "or op(np.huber) for a NumPy function"
+    )
+    assert failure("costs", lambda p, t: p) == (
+        "register_costs: register(<lambda>, name='<lambda>') has no name that a config could write; "
+        "pass one of letters, digits and underscores: register(..., name='my_name')"
+    )
+    assert failure("layers", Plain) == (
+        "register_layers: register(Plain, name='plain') is a class whose options cannot be read; "
+        "put @dataclass(frozen=True) above it and declare each option as a field with its type"
+    )
+    assert failure("layers", HalfLayer) == (
+        "register_layers: register(HalfLayer, name='half_layer') lacks the method apply; "
+        "a layer is a frozen dataclass with init and apply"
+    )
+    assert failure("optimizers", huber) == (
+        "register_optimizers: register(huber, name='huber') is not a class; "
+        "an optimizer is a frozen dataclass with init and update"
+    )
+    assert failure("schedules", Schedule) == (
+        "register_schedules: register(Schedule, name='schedule') lacks the method __call__; "
+        "a schedule is a frozen dataclass with __call__"
+    )

@@ -1,0 +1,60 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from trainer.runs import atomic_write
+
+
+def test_a_file_holds_the_text_and_nothing_else_is_left(tmp_path: Path) -> None:
+    atomic_write(tmp_path / "a.txt", "ü\r\n")
+    assert (tmp_path / "a.txt").read_bytes() == "ü\r\n".encode()
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_a_file_is_replaced_and_readable_by_others_as_the_umask_says(tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    atomic_write(tmp_path / "a", b"1")
+    atomic_write(tmp_path / "a", b"2")
+    assert (tmp_path / "a").read_bytes() == b"2"
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_failed_write_keeps_the_old_file_and_leaves_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    atomic_write(tmp_path / "a", "old")
+
+    def full(descriptor: int) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="no space left"):
+        atomic_write(tmp_path / "a", "new")
+    assert (tmp_path / "a").read_text() == "old"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+WRITE_FOR_EVER = """
+import sys
+from trainer.runs import atomic_write
+print("ready", flush=True)
+while True:
+    for letter in b"ab":
+        atomic_write(sys.argv[1], bytes([letter]) * 200_000)
+"""
+
+
+def test_a_process_killed_at_any_instant_leaves_a_whole_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    for i in range(6):
+        with subprocess.Popen([sys.executable, "-c", WRITE_FOR_EVER, path], stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            time.sleep(0.01 + 0.003 * i)
+            process.send_signal(signal.SIGKILL)
+        content = path.read_bytes()
+        assert len(content) == 200_000
+        assert len(set(content)) == 1

@@ -1,0 +1,149 @@
+import json
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from trainer.data import Scaling
+from trainer.errors import DataError, DivergedError, UsageError
+from trainer.runs import RunFolder, load
+
+
+class Record(NamedTuple):
+    epoch: int
+    step: int
+    step_size: float
+    train: dict[str, float]
+    test: dict[str, float]
+    seconds: float = 0.5
+    rows_per_second: float = 100.0
+
+
+def fill(folder: RunFolder, epochs: int = 3) -> None:
+    for epoch in range(1, epochs + 1):
+        folder.record(Record(epoch, epoch * 5, 0.1, {"loss": 1 / epoch}, {"loss": 1.1 / epoch}))
+
+
+def test_everything_that_was_written_is_read_back(tmp_path: Path) -> None:
+    text = "seed: 3   # as given\r\nname: ünï\r\n"
+    with RunFolder(tmp_path, "mlp", config_text=text, resolved={"seed": 3, "name": "ünï", "step_size": 1e-5}) as folder:
+        folder.save_environment({"seed": 3})
+        fill(folder)
+        folder.log("two\nlines")
+        folder.save_parameters({"0.bias": np.ones(2, np.float32)}, Scaling(np.zeros(4), np.ones(4)))
+        folder.save_loss()
+    run = load(folder.path)
+    assert (run.status, run.reason) == ("finished", None)
+    assert run.about["epochs"] == 3
+    assert (folder.path / "config.yaml").read_bytes() == text.encode()
+    assert run.config_text == text
+    assert run.config == {"seed": 3, "name": "ünï", "step_size": 1e-5}
+    assert run.metrics["train_loss"].tolist() == [1.0, 0.5, 1 / 3]
+    assert run.parameters["0.bias"].tolist() == [1.0, 1.0]
+    assert run.scaling is not None
+    assert run.scaling.mean.shape == (4,)
+    assert run.environment == {"seed": 3}
+    assert re.fullmatch(r"\S+  two\n    lines\n\S+  finished\n", run.log)
+    assert sorted(path.name for path in folder.path.iterdir()) == [
+        "config.yaml",
+        "environment.json",
+        "log.txt",
+        "loss.png",
+        "loss.svg",
+        "metrics.csv",
+        "parameters.safetensors",
+        "parameters.safetensors.sha256",
+        "resolved.yaml",
+        "status.json",
+    ]
+
+
+def test_a_run_that_goes_on_can_be_read(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path, "mlp", resolved={"seed": 0})
+    assert load(folder.path).status == "running"
+    assert load(folder.path).metrics == {}
+    fill(folder, 2)
+    assert load(folder.path).metrics["epoch"].tolist() == [1, 2]
+    with pytest.raises(DataError, match=r"there is no parameters\.safetensors in"):
+        _ = load(folder.path).parameters
+    folder.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "reason"),
+    [
+        (KeyboardInterrupt(), "interrupted", "Ctrl-C"),
+        (SystemExit(143), "interrupted", "SystemExit 143"),
+        (DivergedError("training diverged at step 7"), "diverged", "training diverged at step 7"),
+        (ZeroDivisionError("division by zero"), "failed", "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_the_status_says_how_it_ended_and_the_error_passes(
+    tmp_path: Path, error: BaseException, status: str, reason: str
+) -> None:
+    with pytest.raises(type(error)), RunFolder(tmp_path, "mlp") as folder:  # noqa: PT012  it fails half-way
+        fill(folder, 1)
+        raise error
+    run = load(folder.path)
+    assert (run.status, run.reason, run.about["epochs"]) == (status, reason, 1)
+    assert run.log.endswith(f"  {status}: {reason}\n")
+    assert run.metrics["epoch"].tolist() == [1]
+
+
+def test_runs_of_one_second_get_folders_of_their_own(tmp_path: Path) -> None:
+    paths = []
+    for _ in range(4):
+        with RunFolder(tmp_path / "deep" / "runs", "mlp") as folder:
+            paths.append(folder.path)
+    assert len(set(paths)) == 4
+    assert all(re.fullmatch(r"\d{8}-\d{6}-mlp(-\d)?", path.name) for path in paths)
+
+
+@pytest.mark.parametrize(
+    ("name", "end"), [("a b/../c", "a-b-..-c"), ("..", "run"), ("", "run"), ("zwölf", "zwölf"), ("x" * 300, "x" * 80)]
+)
+def test_any_name_makes_one_folder_inside_the_root(tmp_path: Path, name: str, end: str) -> None:
+    with RunFolder(tmp_path, name) as folder:
+        pass
+    assert folder.path.parent == tmp_path
+    assert folder.path.name.split("-", 2)[2] == end
+
+
+def test_a_root_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "runs").touch()
+    with pytest.raises(UsageError) as caught:
+        RunFolder(tmp_path / "runs", "mlp")
+    assert str(caught.value) == f"{tmp_path}/runs cannot hold run folders: File exists"
+
+
+def test_loading_what_is_no_run_says_what_is_there(tmp_path: Path) -> None:
+    with RunFolder(tmp_path, "mlp") as folder:
+        pass
+    with pytest.raises(DataError) as caught:
+        load(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path} is not a run folder: there is no status.json in it; it holds the runs {folder.path.name}"
+    )
+    with pytest.raises(DataError) as caught:
+        load(f"{folder.path}x")
+    assert str(caught.value) == f"there is no run folder {folder.path}x; did you mean {folder.path}?"
+
+
+def test_a_damaged_part_hides_no_other(tmp_path: Path) -> None:
+    with RunFolder(tmp_path, "mlp", resolved={"seed": 1}) as folder:
+        pass
+    (folder.path / "environment.json").write_text("{")
+    run = load(folder.path)
+    assert run.config == {"seed": 1}
+    with pytest.raises(DataError, match=r"environment\.json is not JSON: "):
+        _ = run.environment
+
+
+def test_the_status_is_json_with_times_in_utc(tmp_path: Path) -> None:
+    with RunFolder(tmp_path, "mlp") as folder:
+        pass
+    status = json.loads((folder.path / "status.json").read_text())
+    assert status["started"].endswith("+00:00")
+    assert status["ended"] >= status["started"]

@@ -1,0 +1,84 @@
+"""What the project promises about itself."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import trainer
+import trainer_datasets
+import trainer_ops
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = (trainer, trainer_ops, trainer_datasets)
+MODULES = sorted(
+    m.name
+    for p in PACKAGES
+    for m in pkgutil.walk_packages(p.__path__, p.__name__ + ".")
+    if not m.name.endswith("__main__")
+)
+SOURCES = sorted(p for d in ("trainer", "ops", "datasets", "tests", "benchmarks") for p in (ROOT / d).rglob("*.py"))
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_all_is_true_and_every_module_says_what_it_is_for(name):
+    module = importlib.import_module(name)
+    assert module.__doc__, f"{name} has no docstring"
+    for public in getattr(module, "__all__", ()):
+        assert hasattr(module, public), f"{name}.__all__ names {public!r}, which does not exist"
+
+
+def test_the_public_names_load():
+    for name in trainer.__all__:
+        assert getattr(trainer, name) is not None
+    with pytest.raises(AttributeError, match="module 'trainer' has no attribute 'gradd'"):
+        _ = trainer.gradd
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_no_file_drifts_past_500_lines(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 500
+
+
+def test_the_core_names_no_op_and_no_data_set():
+    for path in (ROOT / "trainer").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not any(n.split(".")[0] in ("trainer_ops", "trainer_datasets") for n in names), path
+
+
+def test_the_source_roots_are_no_packages():
+    for root in ("ops", "datasets", "configs", "tests"):
+        assert not (ROOT / root / "__init__.py").exists()
+
+
+def test_no_pickle_no_eval_no_todo():
+    banned = re.compile(r"\b(?:import pickle|pickle\.|eval\(|exec\(|TODO|FIXME)")
+    for path in SOURCES:
+        if path != Path(__file__):
+            found = banned.search(path.read_text(encoding="utf-8"))
+            assert not found, f"{path}: {found and found[0]}"
+
+
+def test_importing_the_package_loads_only_numpy():
+    code = (
+        "import sys, trainer; from trainer import grad, op, Tensor\n"
+        "heavy = {'typer', 'pydantic', 'yaml', 'pluggy', 'sklearn', 'scipy', 'matplotlib', 'rich', 'safetensors'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "[]\n"
+
+
+def test_the_version_is_that_of_the_distribution():
+    from importlib.metadata import version
+
+    assert trainer.__version__ == version("tape-trainer")

@@ -1,0 +1,8 @@
+"""The command `trainer`: parse, call, print.
+
+What only one command needs is imported inside it, so that `trainer --help` answers at once.
+"""
+
+from trainer.cli.app import app, main
+
+__all__ = ["app", "main"]

@@ -1,0 +1,149 @@
+"""The commands: their arguments, their help, and what becomes of their errors."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trainer.cli.commands import Commands
+from trainer.errors import TrainerError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="trainer",
+    cls=Commands,
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,  # a traceback that prints every array helps nobody
+    help="Train the network that a YAML file declares, with operations that anyone can add.",
+    epilog="Start with: trainer init, then trainer run mlp.yaml",
+)
+ops = typer.Typer(no_args_is_help=True, help="List the operations, or show one with its derivatives.")
+app.add_typer(ops, name="ops")
+
+Config = Annotated[
+    Path, typer.Argument(metavar="CONFIG", help="A YAML file, such as configs/mlp.yaml.", show_default=False)
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="KEY=VALUE",
+        help="Anything in the file, by its path: step_size=0.01 network.0.dense=64",
+        show_default=False,
+    ),
+]
+PluginOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--plugin", "-p", metavar="PLUGIN", help="A plugin to load besides: a file or a module.", show_default=False
+    ),
+]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The console command. Exits with 0, 1, 2 (usage, config), 3 (diverged) or 130 (Ctrl-C).
+
+    What a person can mend is printed without a traceback. Anything else is a bug here, and keeps its traceback.
+    """
+    try:
+        app(args=arguments, prog_name="trainer")
+    except TrainerError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(error.exit_code)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from trainer import __version__
+
+        typer.echo(f"tape-trainer {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Say which version this is.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    config: Config,
+    overrides: Overrides = None,
+    plugin: PluginOption = None,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where run folders go.")] = Path("runs"),
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only say how it ended.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Look at every value of every step, to find the first that is not finite.")
+    ] = False,
+) -> None:
+    """Train a network, and leave a folder with its curve and its parameters."""
+    from trainer.cli.run import run_config
+
+    run_config(config, overrides or (), plugin or (), out, quiet=quiet, debug=debug)
+
+
+@app.command()
+def validate(config: Config, overrides: Overrides = None, plugin: PluginOption = None) -> None:
+    """Check a config without training, and show its layers."""
+    from trainer.cli.show import show_config
+
+    show_config(config, overrides or (), plugin or ())
+
+
+@ops.command("list")
+def list_ops(plugin: PluginOption = None) -> None:
+    """List every operation: name, inputs, attributes, derivatives, plugin."""
+    from trainer.cli.show import list_ops
+
+    list_ops(plugin or ())
+
+
+@ops.command("show")
+def show_op(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="As `trainer ops list` prints it.", show_default=False)],
+    plugin: PluginOption = None,
+) -> None:
+    """Show one operation: signature, help, what each derivative keeps, where it is written."""
+    from trainer.cli.show import show_op
+
+    show_op(name, plugin or ())
+
+
+@app.command()
+def datasets(plugin: PluginOption = None) -> None:
+    """List the data sets that a config can name."""
+    from trainer.cli.show import list_datasets
+
+    list_datasets(plugin or ())
+
+
+@app.command()
+def schema(plugin: PluginOption = None) -> None:
+    """Print the JSON schema of configs, installed plugins included, for an editor."""
+    from trainer.cli.show import print_schema
+
+    print_schema(plugin or ())
+
+
+@app.command()
+def init(
+    where: Annotated[
+        Path,
+        typer.Argument(
+            metavar="[FOLDER|FILE]", help="A folder to write into, or the YAML file to write.", show_default=False
+        ),
+    ] = Path(),
+    plugin: Annotated[bool, typer.Option("--plugin", help="Write a first operation of your own as well.")] = False,
+) -> None:
+    """Write a first config, commented; what exists stays as it is."""
+    from trainer.cli.starter import write_starter
+
+    write_starter(where, with_plugin=plugin)

@@ -1,0 +1,82 @@
+"""Commands that plugins bring.
+
+    @hookimpl
+    def register_commands(register):
+        register(export)                       # trainer export ...: a function as Typer takes it
+
+Plugins are strangers' code that may be slow to import, or broken. So they are loaded only where their commands matter:
+when `trainer --help` lists them, and when a name is asked for that is none of ours. What ships with this project brings
+no commands and is not loaded for them. Problems are said on stderr, one line each, and change nothing else.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import typer
+from typer.core import TyperGroup
+
+if TYPE_CHECKING:
+    from trainer.plugins import Component, Plugins
+
+__all__ = ["Commands", "report_problems"]
+
+_PANEL = "Commands from plugins"
+
+
+class Commands(TyperGroup):
+    """Our commands, then those of plugins. A plugin cannot replace one of ours."""
+
+    _loaded = False
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """All names, ours first, as `--help` and the completion of a shell list them."""
+        self._load()
+        return list(self.commands)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Our command of that name without loading any plugin, else a plugin's."""
+        if cmd_name not in self.commands:
+            self._load()
+        return self.commands.get(cmd_name)
+
+    def _load(self) -> None:
+        if self._loaded:
+            return
+        self._loaded = True
+        from trainer.plugins import shared
+
+        plugins = shared()
+        ours = set(self.commands)
+        for name, component in sorted(plugins.all("commands").items()):
+            if name in ours:
+                _complain(component.plugin, f"the command '{name}' is trainer's own; register it under another name")
+                continue
+            try:
+                self.commands[name] = _command(component)
+            except Exception as error:  # Typer refuses a parameter that it has no way to parse
+                _complain(component.plugin, f"the command '{name}' cannot be used: {error}")
+        report_problems(plugins)
+
+
+def report_problems(plugins: Plugins) -> None:
+    """Say on stderr which plugins are broken, a line each."""
+    for plugin, message in plugins.problems:
+        _complain(plugin, message)
+
+
+def _complain(plugin: str, message: str) -> None:
+    text = message.strip().splitlines()[0] if message.strip() else "failed"
+    if f"plugin '{plugin}'" not in text:
+        text = f"plugin '{plugin}': {text}"
+    print(f"warning: {text}", file=sys.stderr)  # noqa: T201
+
+
+def _command(component: Component) -> Any:
+    """A function as a command, by way of an app of its own: the only door that Typer leaves open."""
+    alone = typer.Typer(add_completion=False)
+    alone.command(component.name, help=component.target.__doc__ or f"From {component.origin}.", rich_help_panel=_PANEL)(
+        component.target
+    )
+    return typer.main.get_command(alone)

@@ -1,0 +1,52 @@
+"""Finding the config that a person meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trainer.errors import UsageError, nearest
+
+__all__ = ["find_config"]
+
+_ENDINGS = (".yaml", ".yml")
+
+
+def find_config(path: Path) -> Path:
+    """`path` if it is a file. Otherwise UsageError with the config that was probably meant, or those that are near."""
+    if path.is_file():
+        return path
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; name a config file{_listed('in it are', _configs(path))}")
+    if not path.exists() and path.is_symlink():
+        raise UsageError(f"{path} is a link to {path.readlink()}, which does not exist")
+    meant = _meant(path)
+    if meant:
+        raise UsageError(f"there is no file {path}; did you mean {meant}?")
+    around = path.parent if path.parent.is_dir() else Path()
+    raise UsageError(f"there is no file {path}{_listed('configs nearby are', _configs(around))}")
+
+
+def _meant(path: Path) -> Path | None:
+    """The config with the nearest name: beside `path`, or below the current folder where that one does not exist."""
+    for ending in _ENDINGS:  # `trainer run configs/mlp`
+        if path.with_name(path.name + ending).is_file():
+            return path.with_name(path.name + ending)
+    candidates = _configs(path.parent) if path.parent.is_dir() else []
+    candidates += [config for config in _configs(Path()) if config not in candidates]
+    names = {str(config): config for config in candidates}
+    exact = [config for config in candidates if config.name == path.name]
+    near = nearest(str(path), names) or nearest(path.name, [config.name for config in candidates])
+    return exact[0] if exact else names.get(near or "") or next((c for c in candidates if c.name == near), None)
+
+
+def _configs(folder: Path) -> list[Path]:
+    """YAML files in a folder and one level below it; hidden folders and finished runs hold none that are meant."""
+    found = [file for ending in _ENDINGS for level in ("*", "*/*") for file in folder.glob(level + ending)]
+    return sorted(file for file in found if not any(part.startswith(".") for part in file.parts) and file.is_file())
+
+
+def _listed(words: str, configs: list[Path]) -> str:
+    if not configs:
+        return "; `trainer init` writes a first one"
+    shown = ", ".join(map(str, configs[:8]))
+    return f"; {words} {shown}" + (f" and {len(configs) - 8} more" if len(configs) > 8 else "")

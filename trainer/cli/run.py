@@ -1,0 +1,187 @@
+"""`trainer run`: the loop's records go to the run folder, its log and the display."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from trainer.cli.commands import report_problems
+from trainer.cli.curve import draw_curve
+from trainer.cli.display import (
+    BarDisplay,
+    Display,
+    LineDisplay,
+    SilentDisplay,
+    Table,
+    duration,
+    is_terminal,
+    is_unicode,
+    may_colour,
+    number,
+)
+from trainer.cli.paths import find_config
+
+if TYPE_CHECKING:
+    from trainer.config import LoadedConfig
+    from trainer.runs import RunFolder
+    from trainer.threads import Threads
+    from trainer.train import Epoch, Training
+
+__all__ = ["run_config"]
+
+
+def run_config(
+    path: Path,
+    overrides: Sequence[str],
+    plugins: Sequence[str],
+    out: Path,
+    *,
+    quiet: bool = False,
+    debug: bool = False,
+) -> None:
+    """Train what the config declares and leave a run folder in `out`; `debug` looks at every value of every step.
+
+    Raises ConfigError and DataError before there is a folder, DivergedError when the loss is no number any more, and
+    typer.Exit(130) after Ctrl-C. In the last two cases the folder holds everything up to there.
+    """
+    path = find_config(path)  # before the imports: a typing error gets its answer at once
+    from trainer.config import load
+    from trainer.experiment import build
+    from trainer.runs import RunFolder
+    from trainer.threads import pinned
+
+    loaded = load(path, overrides, plugins)
+    report_problems(loaded.plugins)
+    with pinned(loaded.config.compute.threads) as threads:
+        training = build(loaded, debug=debug)
+        name = loaded.config.name or path.stem
+        folder = RunFolder(out, name, config_text=_as_given(loaded), resolved=_resolved(loaded, plugins))
+        try:
+            with folder:
+                _end_tidily_when_terminated()
+                folder.save_environment(_environment(loaded, threads))
+                last = _train(training, folder, quiet=quiet)
+        except KeyboardInterrupt:
+            typer.echo(f"interrupted in epoch {training.epoch + 1} of {training.epochs}", err=True)
+            typer.echo(str(folder.path))
+            raise typer.Exit(130) from None
+        except BaseException:
+            typer.echo(str(folder.path))
+            raise
+    if not quiet:
+        _print_curve(folder.metrics)
+    for line in _result(last):
+        typer.echo(line)
+    typer.echo(str(folder.path))
+
+
+def _train(training: Training, folder: RunFolder, *, quiet: bool) -> Epoch | None:
+    """Feed every record to whoever wants it; returns the last epoch's. Parameters and curve are saved in any case."""
+    from trainer.train import Epoch
+
+    heading = _heading(training)
+    table = Table(training.epochs)
+    last = None
+    folder.log(heading)
+    if not quiet:
+        typer.echo(heading)
+    try:
+        with _display(training, quiet=quiet) as display:
+            for record in training.records():
+                if not isinstance(record, Epoch):
+                    display.step(record)
+                    continue
+                last = record
+                folder.record(record)
+                for line in table.lines(record):
+                    folder.log(line)
+                display.epoch(record)
+    finally:
+        folder.save_parameters(training.parameters, training.data.scaling)
+        folder.save_loss()
+    return last
+
+
+def _display(training: Training, *, quiet: bool) -> Display:
+    if quiet:
+        return SilentDisplay()
+    if is_terminal():
+        return BarDisplay(training.epochs, len(training.data.train_inputs))
+    return LineDisplay(training.epochs)
+
+
+def _heading(training: Training) -> str:
+    data, network = training.data, training.network
+    names = ", ".join(network.names)
+    return (
+        f"{data.name}: {len(data.train_inputs):,} rows to train, {len(data.test_inputs):,} to test. "
+        f"{names}: {network.size:,} parameters, {training.dtype}."
+    )
+
+
+def _result(last: Epoch | None) -> Iterator[str]:
+    """The last epoch in words: what one looks for first comes last."""
+    if last is None:
+        return
+    parts: list[tuple[str, Mapping[str, float]]] = [("train", last.train), ("test", last.test)]
+    for part, values in parts:
+        if values:
+            named = sorted(values.items(), key=lambda item: item[0] == "loss")  # accuracy before loss
+            yield (
+                f"{part:<6}"
+                + ", ".join(f"{name} {number(value)}" for name, value in named)
+                + (f" after {last.epoch:,} epochs in {duration(last.seconds)}" if part == "train" else "")
+            )
+
+
+def _print_curve(metrics: Mapping[str, Sequence[float]]) -> None:
+    width = shutil.get_terminal_size().columns
+    curve = draw_curve(metrics, width=width, unicode=is_unicode(), colour=may_colour())
+    if curve:
+        print(f"\n{curve}\n")  # noqa: T201  typer.echo would take the colours out
+
+
+def _as_given(loaded: LoadedConfig) -> str | bytes:
+    """The file's bytes; its text if somebody has changed the file since it was read."""
+    try:
+        content = loaded.path.read_bytes()
+        return content if content.decode("utf-8-sig") == loaded.text else loaded.text
+    except (OSError, UnicodeDecodeError):
+        return loaded.text
+
+
+def _resolved(loaded: LoadedConfig, plugins: Sequence[str]) -> dict[str, Any]:
+    """The config as used, which runs again from anywhere: plugins of the command line are in it by their full paths."""
+    resolved = loaded.resolved()
+    added = [str(Path(plugin).expanduser().resolve()) if plugin.endswith(".py") else plugin for plugin in plugins]
+    return {**resolved, "plugins": [*resolved.get("plugins", ()), *added]} if added else resolved
+
+
+def _environment(loaded: LoadedConfig, threads: Threads) -> dict[str, Any]:
+    from trainer.runs import describe_environment
+
+    config = loaded.config
+    choices = [
+        config.dataset,
+        *config.network,
+        config.cost,
+        config.optimizer,
+        config.step_size,
+        *(config.metrics or ()),
+    ]
+    components = [choice.component for choice in choices if getattr(choice, "component", None) is not None]
+    plugins = {component.plugin: component.package for component in components}
+    return describe_environment(seed=config.seed, plugins=plugins, threads=threads, folder=loaded.path.parent)
+
+
+def _end_tidily_when_terminated() -> None:
+    """Let SIGTERM, with which schedulers and containers end a process, close the run folder like Ctrl-C does."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))

@@ -1,0 +1,120 @@
+"""The JSON schema of a config, for editors: completion and checks while a person types.
+
+It is pydantic's schema of `Config`, with a definition for each kind of component that holds what is installed.
+Put `# yaml-language-server: $schema=trainer.schema.json` on the first line of a config.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic.errors import PydanticInvalidForJsonSchema
+
+from trainer.config.choices import SECTIONS, file_reader, is_layer
+from trainer.config.schema import Config, DatasetConfig, plain_options
+from trainer.config.values import adapter
+from trainer.data.load import READERS
+from trainer.plugins import Component, Parameter, Plugins, shared
+from trainer.plugins.registry import noun
+
+__all__ = ["json_schema"]
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def json_schema(plugins: Plugins | None = None) -> dict[str, Any]:
+    """The schema, JSON Schema draft 2020-12, with every component of `plugins` (default: what is installed).
+
+    >>> from trainer.plugins import Plugins
+    >>> json_schema(Plugins(entry_points=False))["required"]
+    ['dataset', 'network', 'cost', 'step_size']
+    """
+    plugins = plugins or shared()
+    schema = {"$schema": DIALECT, **_linked(Config.model_json_schema())}
+    definitions = schema.setdefault("$defs", {})
+    definitions["datasets"] = _dataset(plugins)
+    for section, kinds in SECTIONS.items():
+        if section != "dataset":
+            components: dict[str, Component] = {}
+            for kind in reversed(kinds):  # the first kind wins
+                components |= {n: c for n, c in plugins.all(kind).items() if kind != "ops" or is_layer(c)}
+            definitions[kinds[0]] = _choice(kinds[0], components)
+    return schema
+
+
+def _linked(schema: Any) -> Any:
+    """The schema with a reference to the definition of a kind where `Kind` has left its mark."""
+    if isinstance(schema, list):
+        return [_linked(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    linked = {key: _linked(value) for key, value in schema.items() if key != "x-kind"}
+    return {**linked, "$ref": f"#/$defs/{schema['x-kind']}"} if "x-kind" in schema else linked
+
+
+def _choice(kind: str, components: dict[str, Component]) -> dict[str, Any]:
+    """The three spellings of each component."""
+    spellings: list[dict[str, Any]] = []
+    for name, component in sorted(components.items()):
+        summary = {"description": component.summary} if component.summary else {}
+        if not any(parameter.required for parameter in component.parameters):
+            spellings.append({"const": name, **summary})
+        if component.parameters:
+            options = _options(component)
+            value = {"anyOf": [_parameter(component.parameters[0]), options]}
+            spellings.append(
+                {
+                    "type": "object",
+                    "properties": {name: value},
+                    "required": [name],
+                    "additionalProperties": False,
+                    **summary,
+                }
+            )
+    return {"title": noun(kind), "anyOf": spellings} if spellings else {"title": noun(kind), "not": {}}
+
+
+def _options(component: Component) -> dict[str, Any]:
+    schema: dict[str, Any] = {
+        "type": "object",
+        "properties": {parameter.name: _parameter(parameter) for parameter in component.parameters},
+        "additionalProperties": False,
+    }
+    required = [parameter.name for parameter in component.parameters if parameter.required]
+    defaults = plain_options(component, {})
+    for name, default in defaults.items():
+        if name not in required:
+            schema["properties"][name] = {**schema["properties"][name], "default": default}
+    return {**schema, "required": required} if required else schema
+
+
+def _parameter(parameter: Parameter) -> dict[str, Any]:
+    try:
+        return adapter(parameter.annotation).json_schema()
+    except PydanticInvalidForJsonSchema:
+        return {}
+
+
+def _dataset(plugins: Plugins) -> dict[str, Any]:
+    """A name, a file, or a mapping of one of them with the split's keys and the data set's own options."""
+    components = plugins.all("datasets")
+    schema = DatasetConfig.model_json_schema()
+    properties = {key: value for key, value in schema["properties"].items() if key not in ("component", "options")}
+    properties["name"] = {"enum": sorted(components), "description": properties["name"]["description"]}
+    properties["path"] = {"type": "string", "description": properties["path"]["description"]}
+    files = [file_reader(Path("data" + suffix)) for suffix in READERS]
+    own: dict[str, list[dict[str, Any]]] = {}
+    for parameter in (p for component in (*components.values(), *files) for p in component.parameters):
+        schemas = own.setdefault(parameter.name, [])
+        if (schema_of_one := _parameter(parameter)) not in schemas:
+            schemas.append(schema_of_one)
+    properties |= {name: {"anyOf": schemas} for name, schemas in own.items() if name not in properties}
+    return {
+        "title": "data set",
+        "anyOf": [
+            {"enum": sorted(components)},
+            {"type": "string", "pattern": r"\.(csv|npz|npy)$"},
+            {"type": "object", "properties": properties, "additionalProperties": False},
+        ],
+    }

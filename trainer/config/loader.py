@@ -1,0 +1,288 @@
+"""Reads a config, and says everything that is wrong with it at once.
+
+The steps: text to tree (`document`), overrides into the tree (`overrides`), plugins, names to components (`choices`),
+everything into the models (`schema`). Each step notes its problems and goes on with what is left, and nothing that
+follows from one mistake is reported as a second.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainer.config.choices import SECTIONS, Chooser, rename_keys, spread_dataset
+from trainer.config.document import Node, Unreadable, parse
+from trainer.config.overrides import Override, apply, read
+from trainer.config.schema import Compute, Config, DatasetConfig
+from trainer.config.source import Problems, Source, Span
+from trainer.config.values import INVALID, check, complaint, found
+from trainer.errors import ConfigError, PluginError, nearest
+from trainer.plugins import Plugins
+
+__all__ = ["LoadedConfig", "load"]
+
+# What a missing or mistaken section looks like when it is right.
+_EXAMPLES = {
+    "dataset": "dataset: iris",
+    "network": "network: [dense: 3]",
+    "cost": "cost: softmax_cross_entropy",
+    "step_size": "step_size: 0.1",
+    "compute": "compute: {dtype: float64}",
+}
+_SKELETON = "\n".join(
+    ["the least that runs is", *(f"  {_EXAMPLES[key]}" for key in ("dataset", "network", "cost", "step_size"))]
+)
+# Where a key belongs that was written at the top.
+_INNER = {**dict.fromkeys(("test_fraction", "standardize", "one_hot", "stratify", "path", "target"), "dataset")}
+_INNER |= dict.fromkeys(Compute.model_fields, "compute")
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedConfig:
+    """A config that holds, and what is needed to point into it later.
+
+    Attributes:
+        config: the values, all defaults filled in.
+        path: the file.
+        text: the file's text as it was given.
+        overrides: the command line's `key=value` arguments.
+        plugins: the plugins that its names were found in.
+    """
+
+    config: Config
+    path: Path
+    text: str
+    overrides: tuple[str, ...]
+    plugins: Plugins
+    _root: Node
+
+    def resolved(self) -> dict[str, Any]:
+        """The config as plain data for YAML: every override and default in it, and files by their full path."""
+        return self.config.plain()
+
+    def place(self, *loc: str | int) -> str:
+        """Where a part of the config stands, such as `place("network", 1)`: the place, the source line and a caret.
+
+        Of a default, which stands nowhere, the part around it.
+        """
+        span = self._span(loc)
+        return f"{span.place}\n{span.excerpt()}" if span else str(self.path)
+
+    def error(self, loc: Sequence[str | int], message: str) -> ConfigError:
+        """A ConfigError about a part of the config, in the form of all others.
+
+        raise loaded.error(("network", 1), "relu changes nothing here")
+        """
+        span = self._span(loc)
+        return ConfigError(span.show(message) if span else f"{self.path}: {message}")
+
+    def _span(self, loc: Sequence[str | int]) -> Span | None:
+        node = self._root
+        for step in loc:
+            if isinstance(node.value, list) and isinstance(step, int) and -len(node.value) <= step < len(node.value):
+                node = node.value[step]
+            elif isinstance(node.value, dict) and step in node.value:
+                node = node.value[str(step)]
+            else:
+                break
+        return None if node is self._root else node.name_span
+
+
+def load(
+    path: str | os.PathLike[str], overrides: Sequence[str] = (), plugins: Sequence[str] | Plugins = ()
+) -> LoadedConfig:
+    """The config in a YAML file.
+
+    Args:
+        path: the file.
+        overrides: `key=value` arguments; `network.0.dense=64` reaches into the file, the last of two counts.
+        plugins: further plugins, files relative to the current folder or modules; or a `Plugins`, which then is used
+            instead of what is installed, and gets the config's own plugins added.
+
+    Raises ConfigError with every problem that there is, each with its place, the line, and what would be right.
+
+        loaded = load("configs/mlp.yaml", ["step_size=0.01"])
+        loaded.config.step_size     # 0.01
+    """
+    path = Path(path)
+    extra, plugins = ((), plugins) if isinstance(plugins, Plugins) else (plugins, Plugins())
+    problems = Problems()
+    source = Source(os.fspath(path), _text(path))
+    root, arguments = _trees(source, overrides, problems)
+    loader = _Loader(root, path, source, problems, plugins)
+    loader.add_plugins(arguments, extra)
+    loader.apply(arguments)
+    config = loader.config()
+    if config is None:
+        raise problems.error()
+    return LoadedConfig(config, path, source.text, tuple(overrides), plugins, root)
+
+
+def _text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        folder = path.parent
+        guess = nearest(path.name, [file.name for file in folder.iterdir()]) if folder.is_dir() else None
+        hint = f"; did you mean '{folder / guess}'?" if guess else ""
+        raise ConfigError(f"there is no file '{path}'{hint}") from None
+    except IsADirectoryError:
+        raise ConfigError(f"'{path}' is a folder; name a config in it, such as '{path / 'mlp.yaml'}'") from None
+    except OSError as error:
+        raise ConfigError(f"'{path}' cannot be read: {error.strerror}") from None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        hint = "it seems to be UTF-16; " if data[:2] in (b"\xff\xfe", b"\xfe\xff") else ""
+        raise ConfigError(
+            f"{path}:{line}: byte 0x{data[error.start]:02X} is not UTF-8 text; {hint}save the file as UTF-8"
+        ) from None
+
+
+def _trees(source: Source, overrides: Sequence[str], problems: Problems) -> tuple[Node, list[Override]]:
+    """The file's mapping and the parsed overrides."""
+    arguments = [override for argument in overrides if (override := read(argument, problems))]
+    try:
+        root = parse(source, problems)
+    except Unreadable:
+        raise problems.error() from None
+    if root is None:
+        problems.add(source, f"the config is empty; {_SKELETON}")
+        raise problems.error()
+    if not isinstance(root.value, dict):
+        problems.add(root.span, f"a config is a mapping, 'key: value' on each line, found {found(root)}")
+        raise problems.error()
+    return root, arguments
+
+
+class _Loader:
+    """Turns a tree into a Config."""
+
+    def __init__(self, root: Node, path: Path, source: Source, problems: Problems, plugins: Plugins) -> None:
+        self.root = root
+        self.path = path
+        self.source = source
+        self.problems = problems
+        self.plugins = plugins
+        self.chooser = Chooser(plugins, problems)
+
+    def folder(self, node: Node) -> Path:
+        """Where a relative path starts: a file's beside the file, the command line's in the current folder."""
+        return Path.cwd() if node.span.source.argument else self.path.parent.absolute()
+
+    def add_plugins(self, arguments: Sequence[Override], extra: Sequence[str]) -> None:
+        """Load the plugins of `--plugin` and of `plugins:`; the other overrides need the components to be known."""
+        for override in arguments:
+            if override.keys[0][0] == "plugins":
+                apply(self.root, override, self.problems, lambda section, name: None)
+        for source in extra:
+            self._add_plugin(source, Path.cwd(), Source("--plugin", source, argument=True))
+        node = self.root.value.get("plugins")
+        if node is None or check("plugins", list[str], node, self.problems) is INVALID:
+            return
+        for item in node.value:
+            folder = self.folder(item)
+            self._add_plugin(item.value, folder, item.span)
+            if item.value.endswith(".py"):
+                item.value = str((folder / item.value).resolve())
+
+    def _add_plugin(self, source: str, folder: Path, where: Span | Source) -> None:
+        try:
+            self.plugins.add(source, folder=folder)
+        except PluginError as error:
+            self.problems.add(where, str(error))
+            self.chooser.incomplete = True
+
+    def apply(self, arguments: Sequence[Override]) -> None:
+        """Put the overrides into the tree."""
+        self._check_keys()
+        self._spread_dataset()
+        for override in arguments:
+            if override.keys[0][0] != "plugins":
+                apply(self.root, override, self.problems, self._first_option)
+                self._spread_dataset()
+
+    def _spread_dataset(self) -> None:
+        items = self.root.value
+        if "dataset" in items:
+            items["dataset"] = spread_dataset(items["dataset"], self.plugins)
+
+    def _first_option(self, section: str, name: str) -> str | None:
+        component = self.chooser.component(section, name) if section in SECTIONS else None
+        return component.parameters[0].name if component and component.parameters else None
+
+    def config(self) -> Config | None:
+        """The config; None after a problem."""
+        self._check_keys()
+        items: dict[str, Node] = self.root.value
+        values = {key: self._value(key, node) for key, node in items.items()}
+        if "optimizer" not in items:
+            values["optimizer"] = self.chooser.choose("optimizer", Node("sgd", self.root.span))
+        for key, field in Config.model_fields.items():
+            if field.is_required() and key not in values:
+                self.problems.add(self.source, f"'{key}' is missing; for example {_EXAMPLES[key]}")
+        if self.problems:
+            return None
+        return Config(**values)
+
+    def _check_keys(self) -> None:
+        for key in [key for key in self.root.value if key not in Config.model_fields]:
+            section = _INNER.get(key)
+            if section:
+                item = self.root.value.pop(key)
+                span = item.key_span or item.span
+                way = f"write {section}.{key}=..." if span.source.argument else f"write it below '{section}:', indented"
+                self.problems.add(span, f"'{key}' belongs to {section}; {way}")
+        rename_keys(self.root, list(Config.model_fields), self.problems)
+
+    def _value(self, key: str, node: Node) -> Any:
+        """The validated value of a key; INVALID or None after a problem."""
+        if key == "dataset":
+            return self._dataset(node)
+        if key == "compute":
+            return self._compute(node)
+        if key in ("cost", "optimizer"):
+            return self.chooser.choose(key, node)
+        if key in ("network", "metrics"):
+            return self._choices(key, node)
+        if key == "step_size" and (isinstance(node.value, dict) or _is_name(node.value)):
+            return self.chooser.choose(key, node)
+        return check(key, Config.model_fields[key].rebuild_annotation(), node, self.problems)
+
+    def _dataset(self, node: Node) -> DatasetConfig | None:
+        if isinstance(node.value, dict):
+            path = node.value.get("path", node)
+            return self.chooser.dataset(node, self.folder(path))
+        self._complain("dataset", "dataset expects the name of a data set, a file or a mapping", node)
+        return None
+
+    def _compute(self, node: Node) -> Any:
+        if not isinstance(node.value, dict):
+            return self._complain("compute", "compute expects a mapping", node)
+        rename_keys(node, list(Compute.model_fields), self.problems, "of compute")
+        fields = Compute.model_fields
+        values = {
+            key: check(f"compute.{key}", fields[key].rebuild_annotation(), item, self.problems)
+            for key, item in node.value.items()
+        }
+        return INVALID if INVALID in values.values() else Compute(**values)
+
+    def _choices(self, key: str, node: Node) -> Any:
+        if not isinstance(node.value, list) or (key == "network" and not node.value):
+            self.problems.add(node.span, complaint(key, Config.model_fields[key].rebuild_annotation(), node))
+            return INVALID
+        return [self.chooser.choose(key, item) for item in node.value]
+
+    def _complain(self, key: str, expects: str, node: Node) -> Any:
+        example = f"; for example {_EXAMPLES[key]}"
+        self.problems.add(node.span, f"{expects}, found {found(node)}{example}")
+        return INVALID
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and re.match(r"[A-Za-z_]", value) is not None

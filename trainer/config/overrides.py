@@ -1,0 +1,106 @@
+"""`key=value` arguments of the command line, put into the tree of the config.
+
+The values are YAML and keep their place in the argument, so that the rest of this package treats them like lines of the
+file: the same schema, the same errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from trainer.config.document import Node, Unreadable, parse
+from trainer.config.source import Problems, Source, Span
+
+__all__ = ["Override", "apply", "read"]
+
+
+@dataclass(frozen=True)
+class Override:
+    """One argument: the keys that lead to a value, each with its place, and the value."""
+
+    keys: tuple[tuple[str, Span], ...]
+    value: Node
+
+
+def read(argument: str, problems: Problems) -> Override | None:
+    """The parsed argument; None after a problem.
+
+    >>> override = read("network.0.dense=64", Problems())
+    >>> [key for key, _ in override.keys], override.value.value
+    (['network', '0', 'dense'], 64)
+    """
+    source = Source("command line", argument, argument=True)
+    path, equals, value = argument.partition("=")
+    if not equals or not path.strip():
+        problems.add(Span(source, 0, 0, len(argument)), "an override is key=value, such as step_size=0.01")
+        return None
+    keys = []
+    column = 0
+    for key in path.split("."):
+        keys.append((key.strip(), Span(source, 0, column, column + len(key))))
+        column += len(key) + 1
+    for key, span in keys:
+        if not key:
+            problems.add(span, "a key is missing before or after a '.'")
+            return None
+    # Blanks in place of the path keep the columns right.
+    try:
+        node = parse(source, problems, " " * column + value)
+    except Unreadable:
+        return None
+    return Override(tuple(keys), node or Node(None, Span(source, 0, column, column + 1)))
+
+
+def apply(root: Node, override: Override, problems: Problems, first_option: Callable[[str, str], str | None]) -> None:
+    """Put the value into the tree, making the mappings that lead to it where there are none.
+
+    Args:
+        root: the config's mapping; changed in place.
+        override: from `read`.
+        problems: gets what is wrong with the path; what is wrong with the value is found with the rest of the config.
+        first_option: of (section, name), the option that the 64 of `{dense: 64}` sets; None for an unknown name.
+    """
+    node = root
+    names = [name for name, _ in override.keys]
+    for depth, (key, span) in enumerate(override.keys):
+        last = depth == len(override.keys) - 1
+        value = override.value if last else Node({}, span)
+        if isinstance(node.value, list):
+            if not _enter(node, key, span, names[:depth], problems):
+                return
+            index = int(key)
+            if last or index == len(node.value):
+                node.value[index : index + 1] = [value]
+            node = node.value[index]
+            continue
+        _open(node, key, names[:depth], first_option)
+        value.key_span = span
+        if last or key not in node.value:
+            node.value[key] = value
+        node = node.value[key]
+
+
+def _enter(node: Node, key: str, span: Span, path: Sequence[str], problems: Problems) -> bool:
+    count = len(node.value)
+    if key.isdecimal() and int(key) <= count:
+        return True
+    entries = f"{count} {'entry' if count == 1 else 'entries'}"
+    problems.add(span, f"{'.'.join(path)} has {entries}, counted from 0; {count} appends one, found '{key}'")
+    return False
+
+
+def _open(node: Node, key: str, path: Sequence[str], first_option: Callable[[str, str], str | None]) -> None:
+    """Make a mapping of a node that `key` is to be set in, and keep what it says as far as it goes with `key`."""
+    if _is_choice(path):  # of two names that of the command line counts
+        keeps = node.value == key or (isinstance(node.value, dict) and key in node.value)
+        if isinstance(node.value, str) or not keeps:
+            node.value = {key: Node(None, node.span, node.span)} if keeps else {}
+    elif not isinstance(node.value, dict):  # the 64 of {dense: 64}
+        option = first_option(path[0], path[-1]) if len(path) > 1 else None
+        short = Node(node.value, node.span, node.span, node.written)
+        node.value = {option: short} if option and node.value is not None else {}
+
+
+def _is_choice(path: Sequence[str]) -> bool:
+    return path in (["cost"], ["optimizer"], ["step_size"]) or (len(path) == 2 and path[1].isdecimal())

@@ -1,0 +1,259 @@
+"""One value against one annotation: pydantic decides, and a person is told in words what was expected and found.
+
+Nothing is coerced: `"64"` is no number, `6.5` no whole number, `true` neither. Values are validated as JSON, strictly,
+so that a YAML list can become a tuple, and text a path or an enumeration's member.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import re
+import types
+import typing
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from typing import Annotated, Any, Literal, TypeGuard
+
+import annotated_types
+from pydantic import ConfigDict, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+
+from trainer.config.document import Node, scalar
+from trainer.config.source import Problems
+from trainer.errors import nearest
+
+__all__ = ["INVALID", "adapter", "check", "complaint", "either", "found"]
+
+INVALID: Any = object()
+
+_WORDS: dict[Any, tuple[str, str]] = {
+    Any: ("a value", "values"),
+    None: ("null", "nulls"),
+    types.NoneType: ("null", "nulls"),
+    bool: ("true or false", "true or false"),
+    int: ("a whole number", "whole numbers"),
+    float: ("a number", "numbers"),
+    str: ("text", "texts"),
+}
+_LIMITS = {
+    "gt": "greater than {}",
+    "ge": "at least {}",
+    "lt": "less than {}",
+    "le": "at most {}",
+    "multiple_of": "that is a multiple of {}",
+    "min_length": "with at least {} {parts}",
+    "max_length": "with at most {} {parts}",
+    "pattern": "that matches {}",
+}
+_CONSTRAINTS = {
+    "gt": annotated_types.Gt,
+    "ge": annotated_types.Ge,
+    "lt": annotated_types.Lt,
+    "le": annotated_types.Le,
+    "multiple_of": annotated_types.MultipleOf,
+}
+_TRUTH = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
+
+
+def check(name: str, annotation: Any, node: Node, problems: Problems) -> Any:
+    """The node's value as the annotation wants it; INVALID, and a problem, if it is none."""
+    try:
+        return adapter(annotation).validate_json(json.dumps(node.plain()), strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        inner = _innermost(node, first["loc"])
+        if first["type"] in ("value_error", "assertion_error"):  # raised by the component author's own validator
+            text = f"{name}: {first['msg'].partition(', ')[2]}, found {found(node)}"
+        else:
+            text = complaint(name, annotation, node, first["msg"], inner)
+        problems.add(inner.name_span, text)
+        return INVALID
+
+
+def complaint(name: str, annotation: Any, node: Node, otherwise: str = "", inner: Node | None = None) -> str:
+    """`epochs expects a whole number of at least 1, found 2.5`, with what to write instead where that is plain.
+
+    Args:
+        name: what has the value.
+        annotation: what it should be.
+        node: what it is.
+        otherwise: what to say of an annotation that there are no words for.
+        inner: the part of the value that is wrong, if not the whole.
+    """
+    expected = _expected(annotation)
+    hint = _hint(annotation, node)
+    wanted = f"expects {expected}" if expected else f"is not right ({otherwise[:1].lower()}{otherwise[1:]})"
+    return f"{name} {wanted}, found {found(inner or node)}" + (f"; {hint}" if hint else "")
+
+
+def found(node: Node) -> str:
+    """A value as a person would call it."""
+    value = node.value
+    if value is None:
+        return "nothing"
+    if isinstance(value, str):
+        shown = value if value.isprintable() else ascii(value)[1:-1]
+        return f"the text '{shown}'" if len(shown) <= 60 else f"the text '{shown[:57]}...'"
+    if isinstance(value, list):
+        return f"a list of {len(value)}" if value else "an empty list"
+    if isinstance(value, dict):
+        return "a mapping" if value else "an empty mapping"
+    return str(value).lower() if isinstance(value, bool) else node.written
+
+
+def either(words: Iterable[str]) -> str:
+    """
+    >>> either(["'a'", "'b'", "3"])
+    "'a', 'b' or 3"
+    """
+    *others, last = dict.fromkeys(words)
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+@cache
+def _adapter(annotation: Any) -> TypeAdapter[Any]:
+    try:
+        return TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
+    except PydanticUserError:  # a type with a configuration of its own, such as a dataclass
+        return TypeAdapter(annotation)
+
+
+def adapter(annotation: Any) -> TypeAdapter[Any]:
+    """pydantic's validator for an annotation; for one that it cannot read, the validator that admits anything."""
+    annotation = _with_limits(annotation)
+    try:
+        return _adapter(annotation)
+    except TypeError:  # an annotation that cannot be hashed
+        return TypeAdapter(annotation)
+    except (PydanticSchemaGenerationError, PydanticUserError):
+        return _adapter(Any)
+
+
+def _with_limits(annotation: Any) -> Any:
+    """Make limits that are given by any object with an attribute `gt`, `ge`, … the ones that pydantic knows.
+
+    A plugin can so bound its parameters without importing pydantic, which would cost every process 0.15 s.
+    """
+    if typing.get_origin(annotation) is not Annotated:
+        return annotation
+    base, *metadata = typing.get_args(annotation)
+    limits = [
+        constraint(getattr(item, attribute))
+        for item in metadata
+        if not isinstance(item, annotated_types.BaseMetadata | FieldInfo)
+        for attribute, constraint in _CONSTRAINTS.items()
+        if getattr(item, attribute, None) is not None
+    ]
+    return Annotated[(base, *metadata, *limits)] if limits else annotation
+
+
+def _expected(annotation: Any, plural: bool = False) -> str:
+    """What an annotation admits, in words; empty for one that there are no words for."""
+    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Annotated:
+        own = next((item.words[plural] for item in args[1:] if hasattr(item, "words")), "")
+        base = own or _expected(args[0], plural)
+        limits = " and ".join(_limits(args[1:], "characters" if args[0] is str else "entries"))
+        limits = f"of {limits}" if limits.startswith("at ") else limits
+        return f"{base} {limits}".strip() if base else ""
+    if origin is Literal:
+        return either(repr(value) if isinstance(value, str) else str(value).lower() for value in args)
+    if origin in (typing.Union, types.UnionType):
+        # Every whole number is a number; that there may be nothing is no news to a person who wrote something.
+        members = [arg for arg in args if arg is not types.NoneType and not (arg is int and float in args)]
+        words = [_expected(member, plural) for member in members]
+        return either(words) if all(words) else ""
+    if _is_class(annotation) and issubclass(annotation, enum.Enum):
+        return either(repr(member.value) for member in annotation)
+    if origin is tuple and args and args[-1] is not ...:
+        return _expected_tuple(args)
+    container = origin or annotation
+    if _is_class(container) and issubclass(container, Collection) and not issubclass(container, str | bytes):
+        if issubclass(container, Mapping):
+            return "mappings" if plural else "a mapping"
+        items = _expected(args[0], plural=True) if args else ""
+        return ("lists" if plural else "a list") + (f" of {items}" if items else "")
+    return _WORDS[annotation][plural] if isinstance(annotation, Hashable) and annotation in _WORDS else ""
+
+
+def _expected_tuple(items: Sequence[Any]) -> str:
+    if len(set(items)) == 1:
+        return f"a list of {len(items)} {_expected(items[0], plural=True)}"
+    return f"a list of {len(items)}: {', '.join(_expected(item) or 'a value' for item in items)}"
+
+
+def _limits(metadata: Iterable[Any], parts: str) -> Iterator[str]:
+    for item in metadata:
+        if isinstance(item, FieldInfo):
+            yield from _limits(item.metadata, parts)
+        elif isinstance(item, annotated_types.GroupedMetadata):
+            yield from _limits(item, parts)
+        else:
+            for attribute, words in _LIMITS.items():
+                limit = getattr(item, attribute, None)
+                if attribute == "min_length" and limit == 1:
+                    yield "that is not empty"
+                elif limit is not None:
+                    yield words.format(limit, parts=parts)
+
+
+def _is_class(annotation: Any) -> TypeGuard[type]:
+    """Whether an annotation is a class; `list[int]` is none, though `isinstance` takes it for one."""
+    return isinstance(annotation, type) and typing.get_origin(annotation) is None
+
+
+def _admits(annotation: Any) -> set[Any]:
+    """The plain types that an annotation admits, for hints."""
+    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Annotated:
+        return _admits(args[0])
+    if origin in (typing.Union, types.UnionType):
+        return set().union(*map(_admits, args))
+    if origin is Literal:
+        return {arg for arg in args if isinstance(arg, str)}
+    return {origin or annotation}
+
+
+def _hint(annotation: Any, node: Node) -> str:
+    """What to write instead, where that can be told from what was written."""
+    value, admitted = node.value, _admits(annotation)
+    if value is None:
+        return f"put the value after the '{'=' if node.span.source.argument else ':'}'" if not node.written else ""
+    if isinstance(value, str):
+        return _hint_for_text(value, admitted)
+    if isinstance(value, float) and value.is_integer() and int in admitted and float not in admitted:
+        return f"write {int(value)}" if abs(value) < 2**53 else ""
+    if isinstance(value, int | float) and str in admitted and not isinstance(value, bool):
+        return f"put it in quotes: '{node.written}'"
+    if isinstance(value, bool) and str in admitted:
+        return f"put it in quotes: '{node.written}'"
+    if list in admitted and not isinstance(value, list):
+        return f"write [{node.written}]" if node.written else "begin each of its entries with '- '"
+    return ""
+
+
+def _hint_for_text(text: str, admitted: set[Any]) -> str:
+    if bool in admitted and text.lower() in _TRUTH:
+        return f"write {_TRUTH[text.lower()]}"
+    if list in admitted:
+        return f"write [{text}]"
+    if admitted & {int, float}:
+        if isinstance(scalar(text), int | float):
+            return "remove the quotes"
+        if re.fullmatch(r"\d+,\d+", text):
+            return f"a decimal point is a point: {text.replace(',', '.')}"
+        if re.fullmatch(r"\d+(\.\d+)? *%", text):
+            return f"write {float(text.rstrip('% ')) / 100:g}"
+    guess = nearest(text.lower(), [name for name in admitted if isinstance(name, str)])
+    return f"did you mean '{guess}'?" if guess else ""
+
+
+def _innermost(node: Node, loc: Sequence[int | str]) -> Node:
+    """The node that a pydantic location leads to; it also has steps that are no keys, such as a union's members."""
+    for step in loc:
+        if isinstance(node.value, dict) and step in node.value:
+            node = node.value[str(step)]
+        elif isinstance(node.value, list) and isinstance(step, int) and step < len(node.value):
+            node = node.value[step]
+    return node

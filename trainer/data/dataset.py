@@ -1,0 +1,182 @@
+"""A data set: what every source of data returns and what `prepare` splits, scales and encodes.
+
+Inputs are float64 until `prepare` casts them once, so that a scaling is fitted at full precision whatever the network's
+dtype. A class is an index into `class_names`; what an index means to a cost is `prepare`'s business. Everything that
+could make training fail later without a reason (a NaN, a class without rows, a length that differs) is refused here,
+where the data set's name is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from trainer.errors import DataError
+
+__all__ = ["Array", "Dataset", "Facts", "Task", "as_numbers", "class_indices"]
+
+Array = npt.NDArray[Any]
+Task = Literal["classification", "regression"]
+
+
+class Facts(NamedTuple):
+    """What a list of data sets shows of one of them. None: not known before the data is loaded."""
+
+    name: str
+    rows: int | None
+    shape: tuple[int, ...] | None
+    task: str | None
+    classes: int | None
+    description: str
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Dataset:
+    """Rows of inputs with their targets.
+
+    inputs: shape (n, ...), stored as C-contiguous float64; n and every other length are at least 1.
+    targets: for a classification, shape (n,), indices into `class_names`, stored as int64; for a regression, shape (n,)
+        or (n, k), stored as float64.
+    class_names: at least two for a classification, each with at least one row; none for a regression.
+    feature_names: none, or one per column of two-dimensional inputs.
+
+    Raises DataError when any of that does not hold, or when a number is not finite.
+
+    >>> inputs = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+    >>> Dataset("and", inputs, np.array([0, 0, 0, 1]), "classification", ("false", "true"))
+    Dataset 'and': 4 rows, inputs (2,), classification of 2 classes
+    """
+
+    name: str
+    inputs: Array
+    targets: Array
+    task: Task
+    class_names: tuple[str, ...] = ()
+    feature_names: tuple[str, ...] = ()
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        if self.task not in ("classification", "regression"):
+            raise DataError(f"data set {self.name!r}: task is 'classification' or 'regression', not {self.task!r}")
+        inputs = as_numbers(self.inputs, f"inputs of data set {self.name!r}")
+        self._check_inputs(inputs)
+        targets = np.asarray(self.targets)
+        if targets.shape[:1] != inputs.shape[:1]:
+            raise DataError(
+                f"data set {self.name!r} has {len(inputs)} rows of inputs and targets of shape {targets.shape}: "
+                f"every row needs its target"
+            )
+        targets = self._checked_classes(targets) if self.task == "classification" else self._checked_values(targets)
+        for field, value in {
+            "inputs": inputs,
+            "targets": targets,
+            "class_names": tuple(self.class_names),
+            "feature_names": tuple(self.feature_names),
+        }.items():
+            object.__setattr__(self, field, value)
+
+    def __repr__(self) -> str:
+        classes = f" of {len(self.class_names)} classes" if self.class_names else ""
+        return f"Dataset {self.name!r}: {self.rows} rows, inputs {self.inputs.shape[1:]}, {self.task}{classes}"
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return len(self.inputs)
+
+    def facts(self) -> Facts:
+        """Name, rows, shape of one row's inputs, task, number of classes (None for a regression), description."""
+        classes = len(self.class_names) or None
+        return Facts(self.name, self.rows, self.inputs.shape[1:], self.task, classes, self.description)
+
+    def _check_inputs(self, inputs: Array) -> None:
+        if inputs.ndim < 2:
+            raise DataError(
+                f"inputs of data set {self.name!r} have shape {inputs.shape}: the first axis counts the rows and at "
+                f"least one more the features, as in inputs.reshape(-1, 1)"
+            )
+        if 0 in inputs.shape:
+            raise DataError(
+                f"inputs of data set {self.name!r} have shape {inputs.shape}: there is nothing to learn from"
+            )
+        if self.feature_names and (inputs.ndim != 2 or len(self.feature_names) != inputs.shape[1]):
+            raise DataError(
+                f"data set {self.name!r} has inputs of shape {inputs.shape}, and its feature names are "
+                f"{len(self.feature_names)} in number: give one per column, or none"
+            )
+
+    def _checked_classes(self, targets: Array) -> Array:
+        if targets.ndim != 1 or targets.dtype.kind not in "iu":
+            raise DataError(
+                f"data set {self.name!r}: targets of a classification are one class index per row, integers of shape "
+                f"({self.rows},), not {targets.dtype} of shape {targets.shape}; for numbers to predict use "
+                f"task 'regression'"
+            )
+        if len(self.class_names) < 2:
+            only = f"one class only, {self.class_names[0]!r}" if self.class_names else "no class names"
+            raise DataError(f"data set {self.name!r} has {only}: a classification needs at least two classes")
+        if targets.min() < 0 or targets.max() >= len(self.class_names):
+            wrong = targets.min() if targets.min() < 0 else targets.max()
+            raise DataError(
+                f"data set {self.name!r}: class index {wrong} is outside 0 to {len(self.class_names) - 1}, the "
+                f"indices of its {len(self.class_names)} class names"
+            )
+        rows_of_class = np.bincount(targets, minlength=len(self.class_names))
+        if not rows_of_class.all():
+            missing = self.class_names[int(rows_of_class.argmin())]
+            raise DataError(f"data set {self.name!r}: no row belongs to class {missing!r}; leave its name out")
+        return np.ascontiguousarray(targets, dtype=np.int64)
+
+    def _checked_values(self, targets: Array) -> Array:
+        if self.class_names:
+            raise DataError(f"data set {self.name!r} is a regression, so it has no class names: {self.class_names}")
+        if targets.ndim not in (1, 2) or 0 in targets.shape:
+            raise DataError(
+                f"data set {self.name!r}: targets of a regression have shape (rows,) or (rows, numbers per row), "
+                f"not {targets.shape}"
+            )
+        return as_numbers(targets, f"targets of data set {self.name!r}")
+
+
+def class_indices(labels: Sequence[Any] | Array) -> tuple[Array, tuple[str, ...]]:
+    """Indices, int64 of shape (n,), and the sorted names that they point at: numbers by size, text by alphabet.
+
+    >>> class_indices(["10", "9", "10"])
+    (array([1, 0, 1]), ('9', '10'))
+    >>> class_indices(["no", "yes", "no"])
+    (array([0, 1, 0]), ('no', 'yes'))
+    """
+    texts = [str(label) for label in labels]
+    names = sorted(set(texts))
+    with suppress(ValueError):
+        names = sorted(names, key=float)
+    index_of = {name: index for index, name in enumerate(names)}
+    return np.array([index_of[text] for text in texts], dtype=np.int64), tuple(names)
+
+
+def as_numbers(values: Any, what: str) -> Array:
+    """`values` as C-contiguous float64.
+
+    Raises DataError that begins with `what` unless all are finite real numbers.
+
+    >>> as_numbers([1, 2], "targets")
+    array([1., 2.])
+    """
+    array = np.asarray(values)
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"{what}: values of type {array.dtype} are not real numbers")
+    array = np.ascontiguousarray(array, dtype=np.float64) if array.ndim else array.astype(np.float64)
+    finite = np.isfinite(array)
+    if not finite.all():
+        place = tuple(int(i) for i in np.argwhere(~finite)[0])
+        count = np.count_nonzero(~finite)
+        raise DataError(
+            f"{what}: {array[place]} at {list(place)} is not a finite number ({count} of them in all); "
+            "fill in the missing values or remove their rows: nothing is dropped silently"
+        )
+    return array

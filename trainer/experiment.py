@@ -1,0 +1,187 @@
+"""From a config to a Training: each name looked up, each part checked against its neighbours.
+
+What a schema cannot know is found here, before any work starts, and reported at the line of the config that it comes
+from: layers that do not fit, a cost that wants other targets than the data set has, outputs that do not match them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trainer.data.dataset import Dataset
+from trainer.data.load import load as load_dataset
+from trainer.data.prepare import Prepared, prepare
+from trainer.errors import DataError, OpError, ShapeError
+from trainer.nn.layers import Layer, OpLayer
+from trainer.nn.network import LayerError, Network
+from trainer.train import Training
+
+if TYPE_CHECKING:
+    from trainer.config import LoadedConfig
+
+__all__ = ["LayerRow", "build", "layer_table", "load_data"]
+
+
+def build(loaded: LoadedConfig, *, debug: bool = False) -> Training:
+    """The Training that a config declares, at step 0; with `debug` it looks at every value of every step.
+
+    Raises ConfigError, with the place in the file, for parts that do not fit together, and DataError for data that
+    cannot be read.
+    """
+    config = loaded.config
+    data = load_data(loaded)
+    network = _network(loaded, data.input_shape)
+    cost = config.cost.build()
+    _check_cost(loaded, network, cost, data)
+    step_size = config.step_size
+    rows = len(data.train_inputs)
+    return Training(
+        network=network,
+        cost=cost,
+        data=data,
+        step_size=step_size if isinstance(step_size, int | float) else step_size.build(),
+        batch_size=rows if config.batch_size == "all" else min(config.batch_size, rows),
+        epochs=config.epochs,
+        optimizer=config.optimizer.build(),
+        metrics=_metrics(loaded, data),
+        seed=config.seed,
+        dtype=np.dtype(config.compute.dtype),
+        places=(*(_line(loaded, "network", i) for i in range(len(network.layers))), _line(loaded, "cost")),
+        debug=debug,
+    )
+
+
+def _line(loaded: LoadedConfig, *loc: str | int) -> str:
+    """`configs/mlp.yaml:12:5`, without the source line."""
+    return loaded.place(*loc).partition("\n")[0]
+
+
+def load_data(loaded: LoadedConfig) -> Prepared:
+    """The data set of a config: loaded, split, scaled and encoded as the cost wants its targets."""
+    config = loaded.config
+    settings = config.dataset
+    try:
+        dataset: Dataset = load_dataset(settings.source, settings.options, seed=config.seed)
+    except DataError as error:
+        raise loaded.error(("dataset",), str(error)) from error
+    try:
+        return prepare(
+            dataset,
+            targets=config.cost.component.traits.get("targets", "values"),
+            test_fraction=settings.test_fraction,
+            standardize=settings.standardize,
+            one_hot=settings.one_hot,
+            stratify=settings.stratify,
+            dtype=np.dtype(config.compute.dtype),
+            seed=config.seed,
+        )
+    except DataError as error:
+        raise loaded.error(("dataset",), str(error)) from error
+
+
+def _network(loaded: LoadedConfig, input_shape: tuple[int, ...]) -> Network:
+    layers: list[Layer] = []
+    for choice in loaded.config.network:
+        component = choice.component
+        layers.append(OpLayer(component.target, **choice.options) if component.kind == "ops" else choice.build())
+    try:
+        return Network(layers, input_shape, [choice.name for choice in loaded.config.network])
+    except LayerError as error:
+        raise loaded.error(("network", error.index), str(error)) from error
+
+
+def _check_cost(loaded: LoadedConfig, network: Network, cost: Callable[[Any, Any], Any], data: Prepared) -> None:
+    """Two rows through network and cost, so that what does not fit is found before the first step."""
+    x, y = data.train_inputs[:2], data.train_targets[:2]
+    theta = network.initial(loaded.config.seed, x.dtype)
+    name = loaded.config.cost.name
+    try:
+        with np.errstate(all="ignore"):
+            predictions = network.predict(theta, x)
+            values = cost(predictions, y)
+    except (ShapeError, OpError, ValueError, IndexError) as error:
+        last = f"the last layer, '{network.names[-1]}'," if network.names else "the data set"
+        raise loaded.error(("cost",), f"{error}; {last} gives shape {network.output_shape} per example") from error
+    if np.shape(values) != (len(x),):
+        raise loaded.error(
+            ("cost",),
+            f"cost '{name}' returned shape {np.shape(values)} for {len(x)} examples; it must give one value each",
+        )
+    classes = len(data.class_names)
+    outputs = network.output_shape[-1] if network.output_shape else 1
+    if y.ndim == 1 and y.dtype.kind == "i" and network.output_shape and outputs < classes:
+        raise loaded.error(
+            ("network", len(network.names) - 1),
+            f"the last layer, '{network.names[-1]}', gives {outputs} outputs, and data set '{data.name}' has {classes} "
+            "classes",
+        )
+
+
+def _metrics(loaded: LoadedConfig, data: Prepared) -> dict[str, Any]:
+    """The metrics that the config lists; by default those that suit the cost, and accuracy for classes."""
+    config = loaded.config
+    if config.metrics is not None:
+        return {choice.name: choice.build() for choice in config.metrics}
+    names = config.cost.component.traits.get("metrics", ())
+    if data.task == "classification" and "accuracy" not in names:
+        names = ("accuracy",)  # one-hot targets under a cost that is meant for numbers
+    return {name: loaded.plugins.get("metrics", name).build() for name in names}
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One layer in numbers: the shape per example, how many parameters, and scalar operations per step."""
+
+    name: str
+    output_shape: tuple[int, ...]
+    parameters: int
+    forward: int
+    backward: int
+
+
+def layer_table(training: Training) -> list[LayerRow]:
+    """Shapes, parameters and operations per step, read off a recorded step of each layer on one full batch.
+
+    The rules are recorded too, so the backward count is of what the sweep runs, not an estimate.
+    """
+    from trainer.engine.tape import tape
+    from trainer.engine.tensor import Tensor
+    from trainer.engine.tree import leaves
+    from trainer.transforms import vjp
+
+    network, rows = training.network, []
+    parameters = network.views(training.theta)
+    x: Any = np.ones((training.batch_size, *network.input_shape), training.theta.dtype)
+    for i, layer in enumerate(network.layers):
+        inputs = [parameters[i]] if i == 0 else [parameters[i], x]  # nobody wants the gradient of the data
+
+        def apply(own: Any, *rest: Any, layer: Layer = layer, x: Any = x) -> Any:
+            return layer.apply(own, rest[0] if rest else x)
+
+        with np.errstate(all="ignore"):
+            y = layer.apply(parameters[i], x)
+            forward = tape(layer.apply({k: Tensor(v) for k, v in parameters[i].items()}, Tensor(x))).operations()
+            _, pullback = vjp(apply, *inputs)
+            gradients = [g for g in leaves(list(pullback(Tensor(np.ones_like(y))))) if isinstance(g, Tensor)]
+        size = sum(v.size for v in parameters[i].values())
+        rows.append(LayerRow(network.names[i], network.shapes[i], size, forward, _operations(gradients)))
+        x = y
+    return rows
+
+
+def _operations(results: list[Any]) -> int:
+    """Scalar operations of everything that led to any of these Tensors, each counted once."""
+    from trainer.engine.node import Node
+    from trainer.engine.tape import tape
+
+    seen: set[Node] = set()
+    total = 0
+    for result in results:
+        record = tape(result)
+        total += record.operations(without=seen)
+        seen.update(record)
+    return total

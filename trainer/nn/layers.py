@@ -1,0 +1,114 @@
+"""Layers: a configuration, initial values, and a pure function of parameters and input.
+
+A layer is a frozen dataclass: its fields are what a config may set. Shapes are those of one example, without the batch
+axis. `apply` is written in NumPy and never knows whether it computes on arrays or on Tensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any, Protocol
+
+import numpy as np
+
+from trainer.engine.op import Op
+from trainer.errors import ShapeError
+from trainer.nn.initial import Initial, draw
+
+__all__ = ["Dense", "Flatten", "Layer", "OpLayer"]
+
+Array = np.ndarray[Any, Any]
+Shape = tuple[int, ...]
+
+
+class Layer(Protocol):
+    """What the network asks of a layer."""
+
+    def init(self, rng: np.random.Generator, input_shape: Shape) -> tuple[dict[str, Array], Shape]:
+        """The parameters' initial values by name, and the shape of the output.
+
+        Raises ShapeError when the layer cannot take an input of that shape.
+        """
+
+    def apply(self, parameters: Mapping[str, Any], x: Any) -> Any:
+        """The output for a batch `x` of shape (m, *input_shape)."""
+
+
+class _AtLeast:
+    """A lower bound on a field, in the form that pydantic and annotated-types understand."""
+
+    __slots__ = ("ge",)
+
+    def __init__(self, ge: int) -> None:
+        self.ge = ge
+
+
+@dataclass(frozen=True)
+class Dense:
+    """Every output is a weighted sum of all inputs: h = x W + b, (29); by rows what (19) is by columns.
+
+    Args:
+        units: how many outputs.
+        bias: whether there is a b.
+        initial: how the weights are drawn (see `trainer.nn.initial.draw`); b starts at zero.
+
+    Input (m, n), parameters weights (n, units) and bias (units,), output (m, units).
+    """
+
+    units: Annotated[int, _AtLeast(1)]
+    bias: bool = True
+    initial: Initial = "glorot"
+
+    def init(self, rng: np.random.Generator, input_shape: Shape) -> tuple[dict[str, Array], Shape]:
+        if len(input_shape) != 1:
+            raise ShapeError(
+                f"dense takes one axis of features, and each example has shape {input_shape}; put `- flatten` before it"
+            )
+        n = input_shape[0]
+        parameters = {"weights": draw(self.initial, rng, (n, self.units), n, self.units)}
+        if self.bias:
+            parameters["bias"] = np.zeros(self.units)
+        return parameters, (self.units,)
+
+    def apply(self, parameters: Mapping[str, Any], x: Any) -> Any:
+        h = x @ parameters["weights"]
+        return h + parameters["bias"] if self.bias else h
+
+
+@dataclass(frozen=True)
+class Flatten:
+    """All features of an example in one axis: (m, a, b, …) becomes (m, a·b·…)."""
+
+    def init(self, rng: np.random.Generator, input_shape: Shape) -> tuple[dict[str, Array], Shape]:
+        return {}, (int(np.prod(input_shape)),)
+
+    def apply(self, parameters: Mapping[str, Any], x: Any) -> Any:
+        return np.reshape(x, (x.shape[0], -1))
+
+
+class OpLayer:
+    """An op of one array as a layer without parameters: `- relu`, `- swish: {beta: 2.0}`."""
+
+    def __init__(self, op: Op, **attributes: Any) -> None:
+        self.op = op
+        self.attributes = attributes
+        self._call = partial(op, **attributes) if attributes else op
+
+    def init(self, rng: np.random.Generator, input_shape: Shape) -> tuple[dict[str, Array], Shape]:
+        # Two rows of ones show what becomes of the batch axis, and no op is undefined at 1 for shape reasons alone.
+        with np.errstate(all="ignore"):
+            y = self._call(np.ones((2, *input_shape)))
+        if np.shape(y)[:1] != (2,):
+            raise ShapeError(
+                f"op '{self.op.name}' turned a batch of shape (m, {', '.join(map(str, input_shape))}) into "
+                f"shape {np.shape(y)} for m = 2: a layer must keep the batch axis"
+            )
+        return {}, np.shape(y)[1:]
+
+    def apply(self, parameters: Mapping[str, Any], x: Any) -> Any:
+        return self._call(x)
+
+    def __repr__(self) -> str:
+        return f"OpLayer({self.op.name}{''.join(f', {k}={v!r}' for k, v in self.attributes.items())})"

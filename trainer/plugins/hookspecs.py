@@ -1,0 +1,74 @@
+"""The hooks that a plugin may implement, one per kind of component.
+
+    from trainer import hookimpl
+
+    @hookimpl
+    def register_ops(register):
+        register(swish)
+
+`register(obj, *, name=None, **traits)` takes an op, a function or a frozen dataclass. Without a name it uses the op's
+own, the function's, or the class's in snake case. Traits are what a kind needs to know besides, such as a cost's
+`targets="classes"`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import pluggy
+
+__all__ = ["Register", "hookimpl", "hookspec"]
+
+hookspec = pluggy.HookspecMarker("trainer")
+hookimpl = pluggy.HookimplMarker("trainer")
+
+
+class Register(Protocol):
+    """What a hook is handed: call it once per component."""
+
+    def __call__(self, obj: Any, *, name: str | None = None, **traits: Any) -> None: ...
+
+
+@hookspec
+def register_ops(register: Register) -> None:
+    """Ops: `trainer.op` objects, usable in `network:` when they take one array."""
+
+
+@hookspec
+def register_layers(register: Register) -> None:
+    """Layers: frozen dataclasses with `init(rng, input_shape)` and a pure `apply(parameters, x)`."""
+
+
+@hookspec
+def register_costs(register: Register) -> None:
+    """Costs: ops or functions of (predictions, targets) that return the cost of each example, shape (n,)."""
+
+
+@hookspec
+def register_optimizers(register: Register) -> None:
+    """Optimizers: frozen dataclasses with pure `init(theta)` and `update(g, state, theta, step_size, step)`."""
+
+
+@hookspec
+def register_schedules(register: Register) -> None:
+    """Schedules: frozen dataclasses that are called with a step number and return that step's size."""
+
+
+@hookspec
+def register_metrics(register: Register) -> None:
+    """Metrics: functions of (predictions, targets), plain arrays, that return a number."""
+
+
+@hookspec
+def register_datasets(register: Register) -> None:
+    """Data sets: functions that return a `trainer.data.Dataset`; a parameter `rng` gets the config's seed."""
+
+
+@hookspec
+def register_callbacks(register: Register) -> None:
+    """Callbacks: consumers of the records that training yields."""
+
+
+@hookspec
+def register_commands(register: Register) -> None:
+    """Commands: functions or Typer apps that become `trainer NAME`."""

@@ -1,0 +1,189 @@
+"""Loads plugins and looks components up by name.
+
+What shaped it:
+
+- One plugin's mistake must not cost the others. pluggy's own loader lets an import error escape, its `check_pending()`
+  stops at the first misspelt hook, and an exception in one hook skips the hooks after it. So each plugin gets a
+  `PluginManager` of its own, which validates it and calls it alone.
+- A plugin that is *installed* and broken is reported in `Plugins.problems` and the rest works on: the person who runs a
+  command may not even know that it is there. A plugin that a person *listed* is an error at once.
+- Installed plugins are imported when a kind is first asked for, hooks called per kind.
+  After that a look-up is a dict's.
+- A file that is loaded twice is one module: its ops tell NumPy's functions what to do with a Tensor, for the whole
+  process, and two modules would quarrel over that.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from trainer.errors import PluginError, nearest
+from trainer.plugins.loading import Plugin, explained, listed
+from trainer.plugins.registry import KINDS, Component, noun
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+__all__ = ["PluginProblem", "Plugins", "shared"]
+
+GROUP = "trainer"  # of the entry points
+DISTRIBUTION = "tape-trainer"  # our own
+
+
+class PluginProblem(NamedTuple):
+    """An installed plugin that is broken, wholly or in part, and what is wrong with it."""
+
+    plugin: str
+    message: str
+
+
+class Plugins:
+    """The components of every installed plugin and of the `sources` that a person listed.
+
+    Args:
+        sources: files (`swish.py`, relative to `folder`) or names of importable modules.
+        folder: where relative files are looked for; the current folder by default.
+        entry_points: False leaves the installed plugins out.
+
+    Raises PluginError when one of the sources is missing, does not import, has a misspelt hook, or registers a name
+    that is taken.
+
+    >>> plugins = Plugins(entry_points=False)
+    >>> plugins.names("ops")
+    []
+    """
+
+    def __init__(self, sources: Sequence[str] = (), *, folder: Path | None = None, entry_points: bool = True) -> None:
+        self.problems: list[PluginProblem] = []
+        self._folder = folder
+        self._lock = threading.RLock()
+        self._pending: list[EntryPoint] | None = None if entry_points else []  # installed and not imported yet
+        self._plugins: list[Plugin] = []  # installed and imported
+        self._components: dict[str, dict[str, Component]] = {}
+        for source in sources:
+            self.add(source)
+
+    def add(self, source: str, *, folder: Path | None = None) -> None:
+        """Load one more plugin that a person listed: all of it or, with a PluginError, nothing."""
+        plugin = listed(source, folder or self._folder or Path.cwd())
+        for mistake in plugin.mistakes():
+            raise PluginError(mistake)
+        registered = {kind: plugin.components(kind) for kind in KINDS}
+        with self._lock:
+            for kind, components in registered.items():
+                for new in components.values():
+                    if taken := self._taken(kind, new):
+                        raise PluginError(taken)
+            for kind, components in registered.items():
+                if components:
+                    self._of(kind).update(components)
+
+    def names(self, kind: str) -> list[str]:
+        """The names of a kind, sorted."""
+        return sorted(self.all(kind))
+
+    def all(self, kind: str) -> dict[str, Component]:
+        """The components of a kind, by name."""
+        if kind not in KINDS:
+            guess = nearest(kind, KINDS)
+            raise PluginError(
+                f"there are no components of kind '{kind}'"
+                + (f"; did you mean '{guess}'?" if guess else "")
+                + f" The kinds are {', '.join(KINDS)}."
+            )
+        with self._lock:
+            return dict(self._of(kind))
+
+    def get(self, kind: str, name: str) -> Component:
+        """The component of that kind and name.
+
+        Raises PluginError when there is none, with the nearest name that exists.
+        """
+        components = self.all(kind)
+        if name in components:
+            return components[name]
+        guess = nearest(name, components)
+        known = f"did you mean '{guess}'?" if guess else f"there are: {', '.join(sorted(components)) or 'none'}"
+        raise PluginError(f"unknown {noun(kind)} '{name}'; {known}")
+
+    def __repr__(self) -> str:
+        counts = [f"{len(components)} {kind}" for kind, components in self._components.items() if components]
+        return f"<Plugins: {', '.join(counts) or 'nothing loaded yet'}>"
+
+    def _of(self, kind: str) -> dict[str, Component]:
+        if kind not in self._components:
+            self._components[kind] = {}
+            for plugin in self._loaded(kind):
+                self._register_installed(plugin, kind)
+        return self._components[kind]
+
+    def _register_installed(self, plugin: Plugin, kind: str) -> None:
+        try:
+            components = plugin.components(kind)
+        except PluginError as error:
+            self.problems.append(PluginProblem(plugin.name, str(error)))
+            return
+        for new in components.values():
+            if taken := self._taken(kind, new):
+                self.problems.append(PluginProblem(plugin.name, taken))
+            else:
+                self._components[kind][new.name] = new
+
+    def _taken(self, kind: str, new: Component) -> str | None:
+        """What is wrong with registering `new`, or None. One object may come twice: as a file and as an entry point."""
+        known = self._of(kind).get(new.name)
+        if known is None or known.target is new.target:
+            return None
+        return (
+            f"{new.origin} registers the {noun(kind)} '{new.name}', which {known.origin} has registered already; "
+            f"rename one of the two: register(..., name='my_{new.name}')"
+        )
+
+    def _loaded(self, kind: str) -> list[Plugin]:
+        """The installed plugins that may have something of a kind, imported."""
+        if self._pending is None:
+            from importlib.metadata import entry_points
+
+            self._pending = [*entry_points(group=GROUP)]
+        # Our own commands are in trainer.cli, so `trainer --help` need not import every op to learn that there is none.
+        pending, self._pending = self._pending, []
+        for entry in pending:
+            if kind == "commands" and _is_ours(entry):
+                self._pending.append(entry)
+            else:
+                self._import(entry)
+        # Shipped ones first, so that of two who want a name it is the stranger who is told.
+        self._plugins.sort(key=lambda plugin: (not plugin.ours, plugin.name))
+        return self._plugins
+
+    def _import(self, entry: EntryPoint) -> None:
+        package = f"{entry.dist.name} {entry.dist.version}" if entry.dist else None
+        try:
+            with explained(entry.name, package):
+                module = entry.load()
+            plugin = Plugin(entry.name, package, module, ours=_is_ours(entry))
+        except PluginError as error:
+            self.problems.append(PluginProblem(entry.name, str(error)))
+        else:
+            self._plugins.append(plugin)
+            self.problems += [PluginProblem(entry.name, mistake) for mistake in plugin.mistakes()]
+
+
+def _is_ours(entry: EntryPoint) -> bool:
+    return entry.dist is not None and entry.dist.name == DISTRIBUTION
+
+
+_shared: Plugins | None = None
+_shared_lock = threading.Lock()
+
+
+def shared() -> Plugins:
+    """The installed plugins, once per process. Plugins that a config lists go into a `Plugins` of its own."""
+    global _shared
+    with _shared_lock:
+        if _shared is None:
+            _shared = Plugins()
+        return _shared

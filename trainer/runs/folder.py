@@ -1,0 +1,166 @@
+"""The folder that a run writes while it goes on.
+
+Everything in it is of use at every instant: each file is either whole or a list of whole lines, and status.json says
+how far things have come. A run that is killed leaves "running" there, since nobody was left to write anything else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal
+
+from trainer.errors import DivergedError, UsageError
+from trainer.runs.files import atomic_write
+from trainer.runs.metrics import EpochRecord, MetricsFile
+from trainer.runs.parameters import save_parameters
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from trainer.data import Scaling
+
+__all__ = ["RunFolder", "Status"]
+
+Status = Literal["running", "finished", "interrupted", "diverged", "failed"]
+
+
+class RunFolder:
+    """A new folder `<root>/<time>-<name>/` and the writer of everything in it; a context manager that notes the end.
+
+    Leaving the `with` block sets the status: "finished"; "interrupted" after Ctrl-C or a request to exit; "diverged"
+    after DivergedError; "failed" after any other exception, always with the reason. Exceptions pass through.
+
+    >>> import tempfile
+    >>> root = tempfile.mkdtemp()
+    >>> with RunFolder(root, "mlp", config_text="seed: 0", resolved={"seed": 0}) as run:
+    ...     run.log("nothing to do")
+    >>> json.loads((run.path / "status.json").read_text())["status"]
+    'finished'
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        name: str,
+        *,
+        config_text: str | bytes = "",
+        resolved: Mapping[str, Any] | None = None,
+        environment: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Make the folder, with config.yaml (`config_text` as it is), resolved.yaml and environment.json in it.
+
+        Raises UsageError when `root` cannot hold folders.
+        """
+        self.name = name
+        self._started = datetime.now(UTC)
+        self.path = _new_folder(Path(root), name, self._started)
+        self._rows: list[dict[str, int | float]] = []
+        self._set_status("running")
+        atomic_write(self.path / "config.yaml", config_text)
+        atomic_write(self.path / "resolved.yaml", _yaml(resolved or {}))
+        self.save_environment(environment or {})
+        self._metrics = MetricsFile(self.path / "metrics.csv")
+        self._log = (self.path / "log.txt").open("ab", buffering=0)
+
+    def __enter__(self) -> RunFolder:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        status, reason = _ending(error)
+        self.close(status, reason)
+
+    def record(self, epoch: EpochRecord) -> None:
+        """Append an epoch to metrics.csv."""
+        self._rows.append(self._metrics.append(epoch))
+
+    def log(self, text: str) -> None:
+        """Append a line to log.txt, with the time in front; the further lines of a longer text are indented."""
+        time = datetime.now().astimezone().isoformat(timespec="milliseconds")
+        self._log.write(f"{time}  {text.rstrip()}\n".replace("\n", "\n    ", text.rstrip().count("\n")).encode())
+
+    def save_environment(self, environment: Mapping[str, Any]) -> None:
+        """Write environment.json (see `trainer.runs.describe_environment`)."""
+        atomic_write(self.path / "environment.json", _json(environment))
+
+    def save_parameters(self, parameters: Mapping[str, NDArray[Any]], scaling: Scaling | None = None) -> None:
+        """Write parameters.safetensors and its SHA-256: the network's arrays by name, and the data's scaling."""
+        save_parameters(self.path / "parameters.safetensors", parameters, scaling)
+
+    def save_loss(self) -> None:
+        """Draw loss.svg and loss.png from the epochs recorded so far."""
+        from trainer.runs.plots import save_loss
+
+        save_loss(self.path, self.metrics, self.name)
+
+    @property
+    def metrics(self) -> dict[str, list[int | float]]:
+        """The columns recorded so far by name, one number per epoch."""
+        return {name: [row[name] for row in self._rows] for name in (self._rows[0] if self._rows else ())}
+
+    def close(self, status: Status = "finished", reason: str | None = None) -> None:
+        """Set the final status. The `with` statement calls this."""
+        self.log(status if reason is None else f"{status}: {reason}")
+        self._metrics.close()
+        self._log.close()
+        self._set_status(status, reason)
+
+    def _set_status(self, status: Status, reason: str | None = None) -> None:
+        now = datetime.now(UTC)
+        content = {
+            "status": status,
+            "reason": reason,
+            "epochs": len(self._rows),
+            "started": self._started.isoformat(timespec="milliseconds"),
+            "ended": None if status == "running" else now.isoformat(timespec="milliseconds"),
+            "seconds": round((now - self._started).total_seconds(), 3),
+        }
+        atomic_write(self.path / "status.json", _json(content))
+
+    def __repr__(self) -> str:
+        return f"RunFolder({str(self.path)!r})"
+
+
+def _ending(error: BaseException | None) -> tuple[Status, str | None]:
+    if error is None:
+        return "finished", None
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted", "Ctrl-C"
+    if isinstance(error, (SystemExit, GeneratorExit)):
+        return "interrupted", f"{type(error).__name__} {error}".strip()
+    if isinstance(error, DivergedError):
+        return "diverged", str(error)
+    return "failed", f"{type(error).__name__}: {error}"
+
+
+def _new_folder(root: Path, name: str, now: datetime) -> Path:
+    """`root/20260131-174502-mlp`, or with -2, -3, … behind it when runs of one name start within a second."""
+    plain = re.sub(r"[^\w.-]+", "-", name).strip("-.")[:80] or "run"
+    stem = f"{now.astimezone():%Y%m%d-%H%M%S}-{plain}"
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        number = 1
+        while True:
+            path = root / (stem if number == 1 else f"{stem}-{number}")
+            try:
+                path.mkdir()  # the one step that two processes cannot both succeed in
+                return path
+            except FileExistsError:
+                number += 1
+    except OSError as error:
+        raise UsageError(f"{root} cannot hold run folders: {error.strerror or error}") from None
+
+
+def _yaml(content: Mapping[str, Any]) -> str:
+    import yaml
+
+    return str(yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True, width=120))
+
+
+def _json(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"

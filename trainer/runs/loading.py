@@ -1,0 +1,119 @@
+"""Reading back what a run left, also while it still goes on and also when something in it is missing."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trainer.errors import DataError, nearest
+from trainer.runs.metrics import read_metrics
+from trainer.runs.parameters import Saved, load_parameters
+
+if TYPE_CHECKING:
+    from trainer.data import Scaling
+    from trainer.runs.metrics import Metrics
+    from trainer.runs.parameters import Arrays
+
+__all__ = ["Run", "load"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder as an object; each part is read when it is first asked for, so a damaged one hides no other."""
+
+    path: Path
+
+    @cached_property
+    def about(self) -> dict[str, Any]:
+        """status.json: status, reason, epochs, started, ended (ISO 8601, UTC), seconds."""
+        return _read_json(self.path / "status.json")
+
+    @property
+    def status(self) -> str:
+        """running, finished, interrupted, diverged or failed."""
+        return str(self.about["status"])
+
+    @property
+    def reason(self) -> str | None:
+        """Why the run did not finish."""
+        reason: str | None = self.about.get("reason")
+        return reason
+
+    @cached_property
+    def config_text(self) -> str:
+        """The config as it was given, without overrides."""
+        return (self.path / "config.yaml").read_bytes().decode()
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The config as it was used: with overrides and every default."""
+        import yaml
+
+        config: dict[str, Any] = yaml.safe_load((self.path / "resolved.yaml").read_bytes())
+        return config
+
+    @cached_property
+    def environment(self) -> dict[str, Any]:
+        """environment.json: versions, processor, threads."""
+        return _read_json(self.path / "environment.json")
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """The columns of metrics.csv, each of shape (epochs,)."""
+        return read_metrics(self.path / "metrics.csv")
+
+    @cached_property
+    def saved(self) -> Saved:
+        """parameters.safetensors, checked against its SHA-256; DataError where it is missing or damaged."""
+        return load_parameters(self.path / "parameters.safetensors")
+
+    @property
+    def parameters(self) -> Arrays:
+        """The final parameters by name ("0.weights", …)."""
+        return self.saved.parameters
+
+    @property
+    def scaling(self) -> Scaling | None:
+        """The scaling that the data went through; None for a run on data as they were."""
+        return self.saved.scaling
+
+    @cached_property
+    def log(self) -> str:
+        """The text of log.txt."""
+        return (self.path / "log.txt").read_text(encoding="utf-8")
+
+
+def load(folder: str | os.PathLike[str]) -> Run:
+    """The run in a folder. Raises DataError, with the nearest name, for a folder that holds none.
+
+    >>> import tempfile
+    >>> from trainer.runs import RunFolder, load
+    >>> with RunFolder(tempfile.mkdtemp(), "mlp", resolved={"seed": 7}) as run:
+    ...     pass
+    >>> load(run.path).status, load(run.path).config
+    ('finished', {'seed': 7})
+    """
+    path = Path(folder)
+    if (path / "status.json").is_file():
+        return Run(path)
+    if path.is_dir():
+        inside = sorted(entry.parent.name for entry in path.glob("*/status.json"))
+        hint = f"; it holds the runs {', '.join(inside[-5:])}" if inside else ""
+        raise DataError(f"{path} is not a run folder: there is no status.json in it{hint}")
+    siblings = [entry.parent.name for entry in path.parent.glob("*/status.json")]
+    near = nearest(path.name, siblings)
+    raise DataError(f"there is no run folder {path}" + (f"; did you mean {path.parent / near}?" if near else ""))
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise DataError(f"there is no {path.name} in {path.parent}") from None
+    except ValueError as error:
+        raise DataError(f"{path} is not JSON: {error}") from None
+    return content

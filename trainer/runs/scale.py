@@ -1,0 +1,97 @@
+"""The vertical axis of a loss curve: linear or logarithmic, its ends, its ticks. For the picture and for the terminal.
+
+Pure Python, so that drawing in the terminal needs neither NumPy nor Matplotlib.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+__all__ = ["Scale", "scale_for"]
+
+_LOG_FROM = 20.0  # a ratio beyond which the low end of a linear axis shows nothing
+_HUGE = 1e290  # beyond this the margins would overflow; such a loss has diverged anyway
+
+
+@dataclass(frozen=True)
+class Scale:
+    """An axis from `low` to `high` with `ticks` in between, all in the data's own units."""
+
+    logarithmic: bool
+    low: float
+    high: float
+    ticks: tuple[float, ...]
+
+    def position(self, value: float) -> float:
+        """Where a value lies: 0 at `low`, 1 at `high`.
+
+        >>> Scale(True, 0.01, 1.0, ()).position(0.1)
+        0.5
+        """
+        if self.logarithmic:
+            return math.log(value / self.low) / math.log(self.high / self.low)
+        return (value - self.low) / (self.high - self.low)
+
+    def label(self, tick: float) -> str:
+        """A tick as a short number; all ticks of an axis with an exponent when one of them needs it.
+
+        >>> scale_for([0.02, 3.0]).label(0.05), scale_for([2e-9, 3e-4]).label(1e-7)
+        ('0.05', '1e-7')
+        """
+        if self.logarithmic and self.ticks and not 1e-4 <= self.ticks[0] <= self.ticks[-1] < 1e6:
+            digits, exponent = f"{tick:.0e}".split("e")
+            return f"{digits}e{int(exponent)}"
+        return f"{tick:.6g}"
+
+
+def scale_for(values: Iterable[float], ticks: int = 6) -> Scale:
+    """The scale that shows these values well, with about `ticks` round numbers on it. Non-finite values do not count.
+
+    Logarithmic when everything is positive and spans more than a decade or so.
+
+    >>> scale_for([0.0, 0.4, 1.0], ticks=3).ticks
+    (0.0, 0.5, 1.0)
+    >>> scale_for([2.3, 0.04]).ticks
+    (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+    """
+    finite = [float(value) for value in values if abs(value) < _HUGE]  # False for a NaN
+    if not finite:
+        return Scale(False, 0.0, 1.0, (0.0, 0.5, 1.0))
+    low, high = min(finite), max(finite)
+    if low > 0 and high / low > _LOG_FROM:
+        return _logarithmic(low, high, ticks)
+    return _linear(low, high, ticks)
+
+
+def _linear(low: float, high: float, ticks: int) -> Scale:
+    if 0 <= low < 0.5 * high:  # a loss is read against zero where zero is near
+        low = 0.0
+    if not high - low > 1e-9 * max(abs(low), abs(high)):  # one value, or as good as one
+        around = 0.5 * max(abs(low), abs(high)) or 0.5
+        low, high = low - around, high + around
+    span = high - low
+    power = 10.0 ** math.floor(math.log10(span / ticks))
+    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if span / (power * factor) <= ticks)
+    bottom = low if low == 0 else low - 0.05 * span
+    top = high + 0.05 * span
+    first, last = math.ceil(bottom / step), math.floor(top / step)
+    return Scale(False, bottom, top, tuple(float(f"{i * step:.9g}") for i in range(first, last + 1)))
+
+
+def _logarithmic(low: float, high: float, ticks: int) -> Scale:
+    bottom, top = math.log10(low), math.log10(high)
+    margin = 0.05 * (top - bottom)
+    bottom, top = bottom - margin, top + margin
+    powers = range(math.floor(bottom), math.ceil(top) + 1)
+    # From the densest choice of round numbers to the sparsest, until they fit.
+    for factors in ((1, 2, 5), (1, 3), (1,)):
+        found = [float(f"{f}e{power}") for power in powers for f in factors]
+        found = [tick for tick in found if bottom <= math.log10(tick) <= top]
+        if len(found) <= ticks:
+            break
+    else:
+        every = math.ceil(len(found) / ticks)
+        found = [tick for tick in found if round(math.log10(tick)) % every == 0]
+    return Scale(True, 10.0**bottom, 10.0**top, tuple(found))
