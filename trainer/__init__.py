@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from trainer.checker import check as check
     from trainer.debugging import debug as debug
     from trainer.engine.dispatch import structural as structural
     from trainer.engine.op import REQUIRED as REQUIRED
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from trainer.transforms import vjp as vjp
 
 _HOME = {
+    "trainer.checker": ("check",),
     "trainer.debugging": ("debug",),
     "trainer.engine.dispatch": ("structural",),
     "trainer.engine.op": ("REQUIRED", "Op", "op"),
@@ -44,7 +46,7 @@ _HOME = {
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
-    "REQUIRED", "Op", "Tape", "Tensor", "checkpoint", "debug", "grad", "hessian", "hookimpl", "hvp", "jacobian", "jvp", "op",
+    "REQUIRED", "Op", "Tape", "Tensor", "check", "checkpoint", "debug", "grad", "hessian", "hookimpl", "hvp", "jacobian", "jvp", "op",
     "stop_gradient", "structural", "tape", "value_and_grad", "vjp",
 ]  # fmt: skip
 __version__ = "0.1.0"

@@ -5,18 +5,15 @@
 
 Inside, every recorded call and every rule is looked at: the first value that is not finite, forward or backward, raises
 `NonFiniteError` with the op, its plugin, the inputs' statistics and the line of the call; and an array that changed
-between the forward call and the backward sweep raises `ChangedArrayError`. Outside, nothing of this exists: the context
-puts its own version in place of the op's `record` while it is open, and each entry that it records carries a plan whose
-steps check before and after they run a rule.
+between the forward call and the backward sweep raises `ChangedArrayError`. Outside, nothing of this exists: an observer
+looks at each call while the block is open, and gives its entry a plan whose steps look before and after they run a
+rule.
 """
 
 from __future__ import annotations
 
-import sys
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any
 from zlib import crc32
 
@@ -24,17 +21,13 @@ import numpy as np
 
 from trainer.engine import verify
 from trainer.engine.node import Node
+from trainer.engine.observe import observed
 from trainer.engine.op import Op
 from trainer.engine.rules import Plan, Step
 from trainer.engine.tensor import Tensor
 from trainer.errors import OpError
 
 __all__ = ["ChangedArrayError", "NonFiniteError", "debug", "statistics"]
-
-_active: ContextVar[bool] = ContextVar("debug", default=False)
-_lock = threading.Lock()
-_open = 0
-_record = Op.record
 
 
 class NonFiniteError(OpError):
@@ -43,7 +36,7 @@ class NonFiniteError(OpError):
     Attributes:
         op: the op's name.
         direction: "forward" or "backward".
-        node: the entry of the tape, whose index tells when it was made.
+        index: the creation index of the entry, which tells when it was made.
     """
 
     def __init__(self, message: str, op: str, direction: str, index: int) -> None:
@@ -66,42 +59,18 @@ def debug() -> Iterator[None]:
     ...     np.log(Tensor(1.0))
     Tensor(0.)
     """
-    global _open
-    with _lock:
-        _open += 1
-        Op.record = _checked_record  # type: ignore[method-assign]  # see the module's docstring
-    token = _active.set(True)
-    try:
+    with observed(_check):
         yield
-    finally:
-        _active.reset(token)
-        with _lock:
-            _open -= 1
-            if not _open:
-                Op.record = _record  # type: ignore[method-assign]
 
 
-def _checked_record(op: Op, args: Sequence[Any], attributes: dict[str, Any]) -> Any:
-    result = _record(op, args, attributes)
-    frame = sys._getframe(2)
+def _check(op: Op, args: Sequence[Any], attributes: dict[str, Any], result: Any) -> None:
     outputs = result if isinstance(result, tuple) else (result,)
-    node = outputs[0]._node
-    if isinstance(result, tuple):
-        for output in outputs:
-            output._node.code, output._node.instruction = frame.f_code, frame.f_lasti
-        node = node.parents[0]
-    node.code, node.instruction = frame.f_code, frame.f_lasti
-    if not _active.get():  # another thread's block is open, not ours
-        return result
+    node = outputs[0]._node.parents[0] if isinstance(result, tuple) else result._node
     for output in outputs:
         if _has_non_finite(output.value):
             _judge(op, node, args, output.value)
     if node.plan is not None:
         node.plan = _CheckedPlan(node)
-        for output in outputs:
-            if output._node is not node and output._node.plan is not None:
-                output._node.plan = node.plan
-    return result
 
 
 def _judge(op: Op, node: Node, args: Sequence[Any], y: Any) -> None:
@@ -120,7 +89,9 @@ def _judge(op: Op, node: Node, args: Sequence[Any], y: Any) -> None:
         if parent is None or parent.op is None:
             what = "a constant" if parent is None else "a variable"
             name = op._names(len(values))[i]
-            raise _found(op, "forward", node, f"was given {_counts(values[i])} in '{name}', {what}", _inputs(op, values))
+            raise _found(
+                op, "forward", node, f"was given {_counts(values[i])} in '{name}', {what}", _inputs(op, values)
+            )
 
 
 class _CheckedPlan(Plan):

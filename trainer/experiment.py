@@ -160,7 +160,7 @@ def layer_table(training: Training) -> list[LayerRow]:
         inputs = [parameters[i]] if i == 0 else [parameters[i], x]  # nobody wants the gradient of the data
 
         def apply(own: Any, *rest: Any, layer: Layer = layer, x: Any = x) -> Any:
-            return layer.apply(own, rest[0] if rest else x)
+            return layer.apply(own, rest[0] if rest else Tensor(x))  # a Tensor, for its shape to be on the record
 
         with np.errstate(all="ignore"):
             y = layer.apply(parameters[i], x)

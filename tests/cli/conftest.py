@@ -23,6 +23,7 @@ network:
   - dense: 1
 cost: mean_squared_error
 step_size: 0.1
+metrics: []
 epochs: 3
 """
 

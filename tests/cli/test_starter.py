@@ -16,7 +16,7 @@ def test_a_folder_is_made_and_gets_a_config(tmp_path: Path, capsys: pytest.Captu
 
 def test_a_file_is_written_under_the_name_that_was_given(tmp_path: Path) -> None:
     write_starter(tmp_path / "first.yml", with_plugin=True)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["first.yml", "bent.py"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bent.py", "first.yml"]
     assert "trainer run " + str(tmp_path / "first.yml") in (tmp_path / "first.yml").read_text()
 
 

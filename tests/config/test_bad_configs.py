@@ -79,7 +79,7 @@ def test_aliases_that_explode_are_refused(failure):
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 9)]
     assert failure("\n".join(lines)).startswith(
-        "bad.yaml:5:15: this alias makes more than 10,000 values; a config needs a few dozen\n"
+        "bad.yaml:5:10: this alias makes more than 10,000 values; a config needs a few dozen\n"
     )
 
 

@@ -12,10 +12,10 @@ USE = """
 import trainer
 from trainer.plugins import shared
 
-component = shared().get("ops", "softsign")
+component = shared().get("ops", "bent_identity")
 print(component.plugin, component.package, component.parameters[0].default)
-print(trainer.grad(component.build(sharpness=2.0))(0.0))
-print([problem for problem in shared().problems if problem.plugin == "softsign"])
+print(trainer.grad(component.build(bend=0.5))(0.0))
+print([problem for problem in shared().problems if problem.plugin == "bent_identity"])
 """
 
 
@@ -25,21 +25,12 @@ def test_an_installed_package_brings_its_op_through_an_entry_point(tmp_path):
     for file in PACKAGE.iterdir():
         if file.is_file():  # hatchling must not see, or leave, anything in this repository
             (source / file.name).write_bytes(file.read_bytes())
-    install = [
-        "install",
-        "--quiet",
-        "--no-deps",
-        "--no-build-isolation",
-        "--no-index",
-        "--target",
-        str(site),
-        str(source),
-    ]
-    subprocess.run([sys.executable, "-m", "pip", "--disable-pip-version-check", *install], check=True)
+    options = "--quiet --no-deps --no-build-isolation --no-index --disable-pip-version-check --target"
+    subprocess.run([sys.executable, "-m", "pip", "install", *options.split(), str(site), str(source)], check=True)
     paths = [str(site), str(ROOT), str(ROOT / "ops"), str(ROOT / "datasets")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     done = subprocess.run(
         [sys.executable, "-c", USE], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.stderr == ""
-    assert done.stdout.splitlines() == ["softsign trainer-softsign 1.2.3 1.0", "2.0", "[]"]
+    assert done.stdout.splitlines() == ["bent_identity trainer-bent-identity 1.2.3 1.0", "1.0", "[]"]

@@ -269,6 +269,20 @@ def test_importing_the_package_imports_neither_pluggy_nor_numpy():
     assert done.stdout == "[]\n"
 
 
+def test_looking_for_commands_does_not_import_what_ships():
+    program = "from trainer.plugins import Plugins; Plugins().names('commands')"
+    program = f"import sys; {program}; print('trainer_ops' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_what_ships_comes_before_a_strangers_even_when_it_is_imported_later():
+    plugins = Plugins()
+    plugins.names("commands")
+    assert plugins.get("ops", "relu").package.startswith("tape-trainer ")
+    assert plugins.get("layers", "dense").plugin == "trainer"
+
+
 def test_hookimpl_is_pluggys_marker():
     from trainer import hookimpl
 

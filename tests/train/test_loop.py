@@ -102,7 +102,13 @@ def test_a_schedule_is_asked_for_every_step():
 
 
 def test_float32_stays_float32():
-    training = Training(Network([Dense(3), OpLayer(relu), Dense(1)], (4,)), mean_squared_error, some_data(50, np.float32), 0.05, epochs=1)
+    training = Training(
+        Network([Dense(3), OpLayer(relu), Dense(1)], (4,)),
+        mean_squared_error,
+        some_data(50, np.float32),
+        0.05,
+        epochs=1,
+    )
     list(training.records())
     assert training.theta.dtype == np.float32
 
@@ -128,12 +134,19 @@ def test_initial_values_depend_on_the_seed_and_the_layers_place_alone():
 
 def test_a_loss_that_is_not_finite_stops_the_run_with_the_step_the_finding_and_what_to_try():
     training = Training(
-        Network([Dense(1)], (4,)), mean_squared_error, some_data(64, np.float32), 1e18, batch_size=16, places=("a.yaml:3:5", "a.yaml:4:7")
+        Network([Dense(1)], (4,)),
+        mean_squared_error,
+        some_data(64, np.float32),
+        1e18,
+        batch_size=16,
+        places=("a.yaml:3:5", "a.yaml:4:7"),
     )
     with pytest.raises(DivergedError) as caught:
         list(training.records())
     first, second, finding, *table = str(caught.value).split("\n")
-    assert first.startswith("training diverged at step 2 (epoch 1 of 20): the batch's loss is inf, with step size 1e+18. Try")
+    assert first.startswith(
+        "training diverged at step 2 (epoch 1 of 20): the batch's loss is inf, with step size 1e+18. Try"
+    )
     assert "a smaller step size (step_size=1e+17)" in first
     assert "(dataset.standardize=true)" in first
     assert second == "The step again, with every value looked at:"

@@ -22,7 +22,7 @@ _WIDEST, _HEIGHT = 100, 12
 
 
 def draw_curve(
-    metrics: Mapping[str, Sequence[float]], *, width: int, unicode: bool = True, colour: bool = False
+    metrics: Mapping[str, Sequence[float] | Any], *, width: int, unicode: bool = True, colour: bool = False
 ) -> str:
     r"""The training and test loss of each epoch as text of at most `width` columns; empty without two finite epochs.
 

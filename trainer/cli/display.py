@@ -104,10 +104,10 @@ class Table:
     >>> table = Table(epochs=40)
     >>> for line in table.lines(Epoch(1, 45, 0.1, {"loss": 0.5}, {"loss": 0.75}, 0.5, 2900.0)):
     ...     print(line)
-     epoch  train loss  test loss  rows/s        left
-      1/40      0.5000     0.7500   2,900        20 s
+     epoch  train loss  test loss     rows/s        left
+      1/40      0.5000     0.7500      2,900        20 s
     >>> list(table.lines(Epoch(2, 90, 0.1, {"loss": 0.4}, {"loss": 0.625}, 1.0, 2900.0)))
-    ['  2/40      0.4000     0.6250   2,900        19 s']
+    ['  2/40      0.4000     0.6250      2,900        19 s']
     >>> list(table.lines(Epoch(3, 135, 0.1, {"loss": 0.3}, {"loss": 0.6}, 1.5, 2900.0)))
     []
     """
@@ -132,7 +132,7 @@ class Table:
         }
         lines = []
         if first:
-            least = {"epoch": 2 * len(str(self._epochs)) + 1, "left": 10, "rows/s": len(cells["rows/s"])}
+            least = {"epoch": 2 * len(str(self._epochs)) + 1, "left": 10}
             self._widths = [max(len(name), least.get(name, 9)) for name in cells]
             lines.append(self._row(list(cells)))
         return [*lines, self._row(list(cells.values()))]

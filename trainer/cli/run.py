@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,19 +65,19 @@ def run_config(
         name = loaded.config.name or path.stem
         folder = RunFolder(out, name, config_text=_as_given(loaded), resolved=_resolved(loaded, plugins))
         try:
-            with folder:
-                _end_tidily_when_terminated()
+            with folder, _ending_tidily():
                 folder.save_environment(_environment(loaded, threads))
                 last = _train(training, folder, quiet=quiet)
         except KeyboardInterrupt:
-            typer.echo(f"interrupted in epoch {training.epoch + 1} of {training.epochs}", err=True)
+            epoch = min(training.epoch + 1, training.epochs)
+            typer.echo(f"interrupted in epoch {epoch} of {training.epochs}", err=True)
             typer.echo(str(folder.path))
             raise typer.Exit(130) from None
         except BaseException:
             typer.echo(str(folder.path))
             raise
     if not quiet:
-        _print_curve(folder.metrics)
+        _print_curve(folder.path)
     for line in _result(last):
         typer.echo(line)
     typer.echo(str(folder.path))
@@ -137,11 +138,18 @@ def _result(last: Epoch | None) -> Iterator[str]:
             yield (
                 f"{part:<6}"
                 + ", ".join(f"{name} {number(value)}" for name, value in named)
-                + (f" after {last.epoch:,} epochs in {duration(last.seconds)}" if part == "train" else "")
+                + (
+                    f" after {last.epoch:,} epoch{'' if last.epoch == 1 else 's'} in {duration(last.seconds)}"
+                    if part == "train"
+                    else ""
+                )
             )
 
 
-def _print_curve(metrics: Mapping[str, Sequence[float]]) -> None:
+def _print_curve(folder: Path) -> None:
+    from trainer.runs import read_metrics
+
+    metrics = read_metrics(folder / "metrics.csv")
     width = shutil.get_terminal_size().columns
     curve = draw_curve(metrics, width=width, unicode=is_unicode(), colour=may_colour())
     if curve:
@@ -181,7 +189,14 @@ def _environment(loaded: LoadedConfig, threads: Threads) -> dict[str, Any]:
     return describe_environment(seed=config.seed, plugins=plugins, threads=threads, folder=loaded.path.parent)
 
 
-def _end_tidily_when_terminated() -> None:
-    """Let SIGTERM, with which schedulers and containers end a process, close the run folder like Ctrl-C does."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+@contextmanager
+def _ending_tidily() -> Iterator[None]:
+    """Let SIGTERM, with which schedulers and containers end a process, close the run folder as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():  # Python handles signals there only
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -86,7 +86,7 @@ def list_ops(plugins: Sequence[str]) -> None:
         for name, component in sorted(found.all("ops").items())
     ]
     report_problems(found)
-    print_table(["name", "inputs", "attributes", "derivatives", "plugin", "what"], rows)
+    print_table(["name", "inputs", "attributes", "derivatives", "plugin", "what"], rows, wrap=False)
 
 
 def _inputs(op: Op) -> str:
@@ -187,7 +187,7 @@ def list_datasets(plugins: Sequence[str]) -> None:
     rows = []
     for _, component in sorted(found.all("datasets").items()):
         facts = describe(component)
-        task = f"{facts.task}, {facts.classes} classes" if facts.classes else facts.task or "-"
+        task = f"{facts.classes} classes" if facts.classes else facts.task or "-"
         options = ", ".join(p.name if p.required else f"{p.name}={p.default!r}" for p in component.parameters)
         size = "-" if facts.rows is None else f"{facts.rows:,}"
         rows.append([facts.name, size, _shape(facts.shape), task, options or "-", facts.description])

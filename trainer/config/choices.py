@@ -15,7 +15,7 @@ from trainer.config.source import Problems, Span
 from trainer.config.values import INVALID, check, either, found
 from trainer.data.load import READERS
 from trainer.errors import nearest
-from trainer.plugins import KINDS, Component, Parameter, Plugins
+from trainer.plugins import Component, Parameter, Plugins
 from trainer.plugins.registry import noun
 
 __all__ = ["SECTIONS", "Chooser", "file_reader", "is_layer", "rename_keys", "spread_dataset"]
@@ -78,7 +78,7 @@ class Chooser:
         options = {key: items.pop(key) for key in list(items) if key in parameters}
         values = self._values(component, span, options)
         common = {key: self._common(key, item) for key, item in items.items()}
-        if values is None or INVALID in common.values():
+        if values is None or any(value is INVALID for value in common.values()):
             return None
         return DatasetConfig.model_validate({"component": component, "options": values, **plain, **common})
 
@@ -162,7 +162,8 @@ class Chooser:
             text = f"'{name}' is one word to YAML; write '{run_together[1]}: {run_together[2]}'"
             self.problems.add(span, text + (", with a space after the ':'" if ":" in name else ""))
             return
-        elsewhere = next((kind for kind in KINDS[:7] if name in self.plugins.all(kind)), None)
+        all_kinds = (kind for kinds in SECTIONS.values() for kind in kinds)
+        elsewhere = next((kind for kind in all_kinds if name in self.plugins.all(kind)), None)
         guess, hint = unknown(name, names, NAMES)
         listed = f"there are: {', '.join(self.plugins.names(SECTIONS[section][0])) or 'none'}"
         if section == "network":
@@ -211,7 +212,7 @@ class Chooser:
             for name, item in items.items()
             if name in parameters
         }
-        return None if missing or INVALID in values.values() else values
+        return None if missing or any(value is INVALID for value in values.values()) else values
 
 
 def file_reader(path: Path) -> Component:

@@ -2,7 +2,7 @@
 
 PyYAML's scanner and parser do the reading, and their events come here instead of to PyYAML's constructor, because:
 
-- `1e-3` is a number here, as in YAML 1.2 and JSON; `yes`, `010`, `1:30` and `2024-01-01` are text, not surprises.
+- `1e-3` is a number here, as in YAML 1.2 and JSON, and `010` is ten; `yes`, `1:30` and `2024-01-01` are text.
 - A key that comes twice is an error. So are tags, merge keys, a second document, and whatever is nested or repeated
   (by aliases) without bound. Nothing here takes time or memory that grows faster than the text.
 - The parser is PyYAML's in Python: the one in C crashes the process on 30 KB of `[`.

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic.errors import PydanticInvalidForJsonSchema
 
 from trainer.config.choices import SECTIONS, file_reader, is_layer
-from trainer.config.schema import Config, DatasetConfig, plain_options
+from trainer.config.schema import DEFAULT_OPTIMIZER, Config, DatasetConfig, plain_options
 from trainer.config.values import adapter
 from trainer.data.load import READERS
 from trainer.plugins import Component, Parameter, Plugins, shared
@@ -32,6 +32,8 @@ def json_schema(plugins: Plugins | None = None) -> dict[str, Any]:
     """
     plugins = plugins or shared()
     schema = {"$schema": DIALECT, **_linked(Config.model_json_schema())}
+    schema["required"].remove("optimizer")  # a name until there are plugins to look it up in, so no model's default
+    schema["properties"]["optimizer"]["default"] = DEFAULT_OPTIMIZER
     definitions = schema.setdefault("$defs", {})
     definitions["datasets"] = _dataset(plugins)
     for section, kinds in SECTIONS.items():

@@ -17,11 +17,12 @@ from typing import Any
 from trainer.config.choices import SECTIONS, Chooser, rename_keys, spread_dataset
 from trainer.config.document import Node, Unreadable, parse
 from trainer.config.overrides import Override, apply, read
-from trainer.config.schema import Compute, Config, DatasetConfig
+from trainer.config.schema import DEFAULT_OPTIMIZER, Compute, Config, DatasetConfig
 from trainer.config.source import Problems, Source, Span
 from trainer.config.values import INVALID, check, complaint, found
 from trainer.errors import ConfigError, PluginError, nearest
 from trainer.plugins import Plugins
+from trainer.plugins.loading import is_file
 
 __all__ = ["LoadedConfig", "load"]
 
@@ -188,7 +189,7 @@ class _Loader:
         for item in node.value:
             folder = self.folder(item)
             self._add_plugin(item.value, folder, item.span)
-            if item.value.endswith(".py"):
+            if is_file(item.value):
                 item.value = str((folder / item.value).resolve())
 
     def _add_plugin(self, source: str, folder: Path, where: Span | Source) -> None:
@@ -222,7 +223,7 @@ class _Loader:
         items: dict[str, Node] = self.root.value
         values = {key: self._value(key, node) for key, node in items.items()}
         if "optimizer" not in items:
-            values["optimizer"] = self.chooser.choose("optimizer", Node("sgd", self.root.span))
+            values["optimizer"] = self.chooser.choose("optimizer", Node(DEFAULT_OPTIMIZER, self.root.span))
         for key, field in Config.model_fields.items():
             if field.is_required() and key not in values:
                 self.problems.add(self.source, f"'{key}' is missing; for example {_EXAMPLES[key]}")
@@ -270,7 +271,7 @@ class _Loader:
             key: check(f"compute.{key}", fields[key].rebuild_annotation(), item, self.problems)
             for key, item in node.value.items()
         }
-        return INVALID if INVALID in values.values() else Compute(**values)
+        return INVALID if any(value is INVALID for value in values.values()) else Compute(**values)
 
     def _choices(self, key: str, node: Node) -> Any:
         if not isinstance(node.value, list) or (key == "network" and not node.value):

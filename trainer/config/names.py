@@ -40,8 +40,8 @@ _NAMES = {
     "softmax_cross_entropy": "crossentropy crossentropyloss categoricalcrossentropy sparsecategoricalcrossentropy nll "
     "logloss softmaxcrossentropywithlogits negativeloglikelihood",
     "sigmoid_cross_entropy": "binarycrossentropy bce bceloss bcewithlogitsloss bcewithlogits logisticloss",
-    "squared_error": "mse mseloss l2 l2loss meansquarederror squarederror leastsquares",
-    "absolute_error": "mae maeloss l1 l1loss meanabsoluteerror absoluteerror",
+    "mean_squared_error": "mse mseloss l2 l2loss squarederror leastsquares",
+    "mean_absolute_error": "mae maeloss l1 l1loss absoluteerror",
     "huber": "smoothl1 smoothl1loss huberloss hubererror",
     "sgd": "gradientdescent gd stochasticgradientdescent minibatchgradientdescent",
     "sigmoid": "logistic",

@@ -11,7 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler
 
 from trainer.plugins.registry import Component, noun
 
-__all__ = ["Choice", "Compute", "Config", "DatasetConfig", "Kind"]
+__all__ = ["DEFAULT_OPTIMIZER", "Choice", "Compute", "Config", "DatasetConfig", "Kind", "plain_options"]
+
+DEFAULT_OPTIMIZER = "sgd"
 
 
 @dataclass(frozen=True)

@@ -131,7 +131,8 @@ def _run_several(
     active: set[Node] | None, recorded: bool,
 ) -> None:  # fmt: skip
     """Run a rule that serves several inputs at once, or report an input that has none."""
-    parents = [node.parents[i] for i in step.positions]
+    count = len(node.parents)  # fewer than there are inputs where an optional array was left out
+    parents = [node.parents[i] if i < count else None for i in step.positions]
     wanted = tuple(p is not None and p.plan is not None and (active is None or p in active) for p in parents)
     if not any(wanted):
         return

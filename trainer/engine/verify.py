@@ -191,4 +191,6 @@ def origin(module: str) -> str:
         if entry.dist and entry.module.split(".")[0] == plugin:
             return f"plugin '{plugin}' ({entry.dist.name} {entry.dist.version})"
     file = getattr(loaded, "__file__", None)
-    return f"plugin '{plugin}' ({os.path.basename(file)})" if file else f"plugin '{plugin}'"
+    if file and os.path.splitext(os.path.basename(file))[0] in plugin:  # a plugin in one file goes by the file's name
+        return f"plugin '{os.path.basename(file)}'"
+    return f"plugin '{plugin}'"

@@ -20,7 +20,7 @@ from typing import Any
 from trainer.errors import PluginError, nearest
 from trainer.plugins.registry import KINDS, Component, component
 
-__all__ = ["Plugin", "explained", "listed"]
+__all__ = ["Plugin", "explained", "is_file", "listed"]
 
 _HOOKS = tuple(f"register_{kind}" for kind in KINDS)
 
@@ -120,9 +120,18 @@ def explained(name: str, package: str | None, file: str | None = None) -> Iterat
         raise PluginError(f"{origin} failed to import: {_described(error, file)}{hint}") from error
 
 
+def is_file(source: str) -> bool:
+    """Whether a listed plugin means a file rather than a module.
+
+    >>> is_file("swish.py"), is_file("my_package.ops")
+    (True, False)
+    """
+    return source.endswith(".py") or "/" in source or os.sep in source
+
+
 def listed(source: str, folder: Path) -> Plugin:
     """The plugin that a person named: a file, relative to `folder`, or an importable module."""
-    if source.endswith(".py") or "/" in source or os.sep in source:
+    if is_file(source):
         path = (folder / Path(source).expanduser()).resolve()
         if not path.is_file():
             raise PluginError(f"plugin file '{source}' does not exist in {path.parent}{_suggestion(path)}")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from trainer.errors import DivergedError, UsageError
 from trainer.runs.files import atomic_write
-from trainer.runs.metrics import EpochRecord, MetricsFile
+from trainer.runs.metrics import EpochRecord, MetricsFile, read_metrics
 from trainer.runs.parameters import save_parameters
 
 if TYPE_CHECKING:
@@ -60,7 +60,6 @@ class RunFolder:
         self.name = name
         self._started = datetime.now(UTC)
         self.path = _new_folder(Path(root), name, self._started)
-        self._rows: list[dict[str, int | float]] = []
         self._set_status("running")
         atomic_write(self.path / "config.yaml", config_text)
         atomic_write(self.path / "resolved.yaml", _yaml(resolved or {}))
@@ -77,7 +76,7 @@ class RunFolder:
 
     def record(self, epoch: EpochRecord) -> None:
         """Append an epoch to metrics.csv."""
-        self._rows.append(self._metrics.append(epoch))
+        self._metrics.append(epoch)
 
     def log(self, text: str) -> None:
         """Append a line to log.txt, with the time in front; the further lines of a longer text are indented."""
@@ -96,12 +95,7 @@ class RunFolder:
         """Draw loss.svg and loss.png from the epochs recorded so far."""
         from trainer.runs.plots import save_loss
 
-        save_loss(self.path, self.metrics, self.name)
-
-    @property
-    def metrics(self) -> dict[str, list[int | float]]:
-        """The columns recorded so far by name, one number per epoch."""
-        return {name: [row[name] for row in self._rows] for name in (self._rows[0] if self._rows else ())}
+        save_loss(self.path, read_metrics(self.path / "metrics.csv"), self.name)
 
     def close(self, status: Status = "finished", reason: str | None = None) -> None:
         """Set the final status. The `with` statement calls this."""
@@ -115,12 +109,18 @@ class RunFolder:
         content = {
             "status": status,
             "reason": reason,
-            "epochs": len(self._rows),
+            "epochs": self._epochs(),
             "started": self._started.isoformat(timespec="milliseconds"),
             "ended": None if status == "running" else now.isoformat(timespec="milliseconds"),
             "seconds": round((now - self._started).total_seconds(), 3),
         }
         atomic_write(self.path / "status.json", _json(content))
+
+    def _epochs(self) -> int:
+        """Rows in metrics.csv. The file is asked, because Ctrl-C may come between any two instructions, and a count
+        of our own would sometimes be one off."""
+        path = self.path / "metrics.csv"
+        return max(path.read_bytes().count(b"\n") - 1, 0) if path.exists() else 0
 
     def __repr__(self) -> str:
         return f"RunFolder({str(self.path)!r})"

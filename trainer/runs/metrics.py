@@ -67,8 +67,8 @@ class MetricsFile:
         self._columns = _header(self.path)
         self._file: io.FileIO | None = None
 
-    def append(self, record: EpochRecord) -> dict[str, int | float]:
-        """Write one row and return it. The names must be those of the first record."""
+    def append(self, record: EpochRecord) -> None:
+        """Write one row. The names must be those of the first record."""
         row = row_of(record)
         lines = [] if self._columns else [",".join(row)]
         self._columns = self._columns or list(row)
@@ -79,7 +79,6 @@ class MetricsFile:
         self._file = self._file or self.path.open("ab", buffering=0)  # not before: a CSV file without header is none
         if self._file.write(line) != len(line):  # an unbuffered write may fall short when the disk is full
             raise OSError(f"{self.path}: could not write a whole row; is the disk full?")
-        return row
 
     def close(self) -> None:
         if self._file is not None:
