@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trainer.checker import check as check
+    from trainer.compiler.compiled import compile as compile
     from trainer.debugging import debug as debug
     from trainer.engine.dispatch import structural as structural
     from trainer.engine.op import REQUIRED as REQUIRED
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "trainer.checker": ("check",),
+    "trainer.compiler.compiled": ("compile",),
     "trainer.debugging": ("debug",),
     "trainer.engine.dispatch": ("structural",),
     "trainer.engine.op": ("REQUIRED", "Op", "op"),
@@ -46,8 +48,8 @@ _HOME = {
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
-    "REQUIRED", "Op", "Tape", "Tensor", "check", "checkpoint", "debug", "grad", "hessian", "hookimpl", "hvp", "jacobian", "jvp", "op",
-    "stop_gradient", "structural", "tape", "value_and_grad", "vjp",
+    "REQUIRED", "Op", "Tape", "Tensor", "check", "checkpoint", "compile", "debug", "grad", "hessian", "hookimpl", "hvp",
+    "jacobian", "jvp", "op", "stop_gradient", "structural", "tape", "value_and_grad", "vjp",
 ]  # fmt: skip
 __version__ = "0.1.0"
 

@@ -50,6 +50,7 @@ def build(loaded: LoadedConfig, *, debug: bool = False) -> Training:
         metrics=_metrics(loaded, data),
         seed=config.seed,
         dtype=np.dtype(config.compute.dtype),
+        executor=config.compute.executor,
         places=(*(_line(loaded, "network", i) for i in range(len(network.layers))), _line(loaded, "cost")),
         debug=debug,
     )

@@ -19,8 +19,11 @@ class Optimizer(Protocol):
     def init(self, theta: Array) -> State:
         """The state before the first step."""
 
-    def update(self, g: Array, state: State, theta: Array, step_size: float, step: int) -> tuple[Array, State]:
-        """θ and the state after a step. `step` counts from 0."""
+    def update(self, g: Array, state: State, theta: Array, step_size: Any, step: Any) -> tuple[Array, State]:
+        """θ and the state after a step. `step` counts from 0; it and ε are scalars of θ's dtype.
+
+        Written in NumPy without looking at values, so that a whole step can be recorded.
+        """
 
 
 @dataclass(frozen=True)
@@ -34,5 +37,5 @@ class Sgd:
     def init(self, theta: Array) -> State:
         return {}
 
-    def update(self, g: Array, state: State, theta: Array, step_size: float, step: int) -> tuple[Array, State]:
+    def update(self, g: Array, state: State, theta: Array, step_size: Any, step: Any) -> tuple[Array, State]:
         return theta - step_size * g, state

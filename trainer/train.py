@@ -14,10 +14,11 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from trainer.compiler.step import StepPrograms
 from trainer.data.prepare import Prepared
 from trainer.diagnosis import diagnose
 from trainer.errors import DivergedError, UsageError
@@ -71,6 +72,8 @@ class Training:
             mean over the rows that it has.
         metrics: functions of (predictions, targets) by name.
         dtype: of θ and of everything computed from it.
+        executor: "eager" records every step anew; "numpy" records the step once and runs it as a program; "auto" is the
+            quicker of the two. The results are the same to the bit.
         places: where each layer, and last the cost, stands in a config; for messages.
         debug: look at every value of every step, and stop at the first that is not finite.
 
@@ -90,6 +93,7 @@ class Training:
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     seed: int = 0
     dtype: Any = np.float32
+    executor: Literal["auto", "eager", "numpy"] = "auto"
     places: tuple[str, ...] = ()
     debug: bool = False
     theta: Array = field(init=False, repr=False)
@@ -103,6 +107,7 @@ class Training:
         self.theta = self.network.initial(self.seed, self.dtype)
         self.state = self.optimizer.init(self.theta)
         self._gradient = self.network.gradient(self.cost)
+        self._programs = None if self.executor == "eager" else StepPrograms(self)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -146,17 +151,24 @@ class Training:
         with np.errstate(all="ignore"):  # what overflows shows up as a loss that is not finite, and is reported as such
             if self.debug and diagnose(self, rows):
                 raise self._diverged("a value is not finite", rows)
-            loss, g = self._gradient(self.theta, self.data.train_inputs[rows], self.data.train_targets[rows])
-            # Asked before the update, so that θ stays what it was. A sum is finite only if every element is.
+            run = self._run_eagerly if self._programs is None else self._programs.run
+            loss, total, theta, state = run(
+                self.data.train_inputs[rows], self.data.train_targets[rows], self.current_step_size()
+            )
             if not math.isfinite(loss):
                 raise self._diverged(f"the batch's loss is {loss}", rows)
-            if not math.isfinite(np.add.reduce(g)) and not np.isfinite(g).all():
-                raise self._diverged("the gradient has values that are not finite", rows)
-            self.theta, self.state = self.optimizer.update(
-                g, self.state, self.theta, self.current_step_size(), self.step
-            )
+            if not math.isfinite(total):  # a sum is finite only if every element is
+                raise self._diverged("the gradient has values that are not finite, or that sum to none", rows)
+        self.theta, self.state = theta, state
         self.step += 1
         return Step(self.step, self.epoch + 1, len(rows), loss)
+
+    def _run_eagerly(self, x: Array, y: Array, step_size: float) -> tuple[float, float, Array, State]:
+        """The loss, the sum of g, and θ and the optimizer's state after a step."""
+        loss, g = self._gradient(self.theta, x, y)
+        scalar = self.theta.dtype.type  # ε and τ in θ's dtype, as a program gets them
+        theta, state = self.optimizer.update(g, self.state, self.theta, scalar(step_size), scalar(self.step))
+        return loss, float(np.add.reduce(g)), theta, state
 
     def current_step_size(self) -> float:
         """ε of the next step."""

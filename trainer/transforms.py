@@ -71,7 +71,7 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
         cotangents = {node: value.dtype.type(1)}
         del node  # the sweep frees what it passes; nothing here may hold the tape
         sweep(cotangents, past, variables, past.recorded)
-        return result, rebuild([_of(cotangents, v) for v in variables])
+        return result, rebuild(_of(cotangents, variables))
 
     return with_value
 
@@ -104,7 +104,7 @@ def vjp(f: Function, *args: Any) -> tuple[Any, Function]:
                 cotangents[root] = cotangents[root] + g if root in cotangents else g
         recorded = past.recorded or any(isinstance(g, Tensor) for g in given)
         sweep(cotangents, type(past)(list(past.order), past.active, past.recorded), variables, recorded)
-        return rebuild([_of(cotangents, v) for v in variables])
+        return rebuild(_of(cotangents, variables))
 
     return y, pullback
 
@@ -141,7 +141,7 @@ def jvp(f: Function, args: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any,
             back[g._node] = back[g._node] + tangent if g._node in back else tangent
     past = history(back, dys)
     sweep(back, past, dys, past.recorded or any(isinstance(v, Tensor) for v in leaves(list(tangents))))
-    return y, rebuild([_of(back, dy) for dy in dys])
+    return y, rebuild(_of(back, dys))
 
 
 def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
@@ -343,12 +343,21 @@ def _zeros(variable: Node) -> Any:
     return np.zeros(variable.shape, variable.dtype)[()]
 
 
-def _of(cotangents: dict[Node, Any], variable: Node) -> Any:
-    """The cotangent that reached a variable; zero where none did."""
-    found = cotangents.get(variable)
-    if found is None:
-        return _zeros(variable)
-    return found if isinstance(found, Tensor) else found[()]
+def _of(cotangents: dict[Node, Any], variables: Sequence[Node]) -> list[Any]:
+    """The cotangent that reached each variable; zero where none did. Plain arrays are the caller's own to write to: a
+    rule may have passed on a view, or one array to two inputs."""
+    results: list[Any] = []
+    for variable in variables:
+        found = cotangents.get(variable)
+        if found is None:
+            found = _zeros(variable)
+        elif not isinstance(found, Tensor):
+            shared = isinstance(found, np.ndarray) and (
+                not found.flags.writeable or found.base is not None or any(found is other for other in results)
+            )
+            found = np.array(found) if shared else found[()]
+        results.append(found)
+    return results
 
 
 def _stack_rows(rows: list[Any], shape: tuple[int, ...], like: Any) -> list[Any]:

@@ -13,18 +13,25 @@ from trainer import Op, hookimpl
 from trainer_ops import (
     activations,
     arithmetic,
+    assembling,
+    calculus,
     comparison,
     complexes,
     costs,
+    counting,
     cumulative,
     einsum,
     exponential,
     indexing,
     joining,
+    nan_reductions,
+    ordering,
+    polynomials,
     products,
     reductions,
     shaping,
     softmaxes,
+    statistics,
     trigonometric,
 )
 from trainer_ops.activations import (
@@ -74,7 +81,8 @@ __all__ = [
 
 FAMILIES = (
     arithmetic, exponential, trigonometric, comparison, complexes, reductions, cumulative, shaping, joining, indexing,
-    products, einsum, activations, softmaxes,
+    assembling, ordering, counting, nan_reductions, statistics, calculus, polynomials, products, einsum, activations,
+    softmaxes,
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from trainer import Op
 
-__all__ = ["Array", "Axis", "axes_of", "draw", "elementwise", "reduced_size", "restore", "shapes"]
+__all__ = ["Array", "Axis", "axes_of", "draw", "elementwise", "reduced_size", "refuse", "restore", "shapes"]
 
 Array = Any  # an np.ndarray, a NumPy scalar, or a Tensor
 Axis = int | tuple[int, ...] | None
@@ -46,16 +46,24 @@ def restore(reduced: Array, shape: Sequence[int], axis: Axis, keepdims: bool) ->
     return np.expand_dims(reduced, tuple(sorted(axes_of(axis, len(shape)))))
 
 
-# Samples.
+def refuse(function: str, **arguments: Any) -> None:
+    """Raise an OpError for an argument of NumPy's `function` that came, and that a call on Tensors cannot honour."""
+    from trainer.errors import OpError
 
-_SHAPE = tuple  # a tuple of ints among a case's items is a shape to draw
+    for name, value in arguments.items():
+        if value is not None and value is not np._NoValue:
+            hint = "a Tensor is never written to; use the result instead" if name == "out" else "leave it out"
+            raise OpError(f"argument '{name}' of {function} cannot be used on a Tensor: {hint}")
+
+
+# Samples.
 
 
 def draw(op: Op, *cases: Sequence[Any], low: float | None = None, high: float = 2.0) -> Op:
     """Give `op` samples. A case lists its arrays and, last, a dict of attributes.
 
-    A tuple of ints is a shape: standard normal numbers are drawn for it, or uniform ones from [low, high) where `low` is
-    given. Anything else stands for itself.
+    A tuple of ints is a shape: standard normal numbers are drawn for it, or uniform ones from [low, high) where `low`
+    is given. Anything else stands for itself.
     """
 
     def samples(rng: np.random.Generator) -> list[tuple[Any, ...]]:
@@ -71,14 +79,14 @@ def shapes(*cases: tuple[int, ...]) -> list[list[Any]]:
 
 
 def _draw(item: Any, rng: np.random.Generator, low: float | None, high: float) -> Any:
-    if type(item) is not _SHAPE:
+    if type(item) is not tuple:
         return item
     return np.asarray(rng.normal(size=item) if low is None else rng.uniform(low, high, item))
 
 
 def elementwise(*ops: Op, low: float = -2.0, high: float = 2.0, cast: Callable[[Any], Any] | None = None) -> None:
-    """Give element-wise ops samples on [low, high): a matrix, a 0-d array and, for two inputs, shapes that broadcast and
-    Python numbers. `cast` makes the second input something else, such as integers."""
+    """Give element-wise ops samples on [low, high): a matrix, a 0-d array and, for two inputs, shapes that broadcast
+    and Python numbers. `cast` makes the second input something else, such as integers."""
     for op in ops:
         _elementwise(op, low, high, cast)
 

@@ -6,20 +6,26 @@ functions is declared by name. The first call imports the module and puts the fu
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from trainer import Op, op
+import numpy as np
 
-__all__ = ["Deferred", "Lazy", "deferred"]
+from trainer import Op
+
+__all__ = ["Deferred", "Lazy", "deferred", "weak"]
 
 
 class Lazy:
-    """A module, imported when an attribute of it is first asked for.
+    """A module for rules to call into, imported when an attribute of it is first asked for.
+
+    Its ufuncs treat Python numbers as NumPy's own do, which SciPy's do not: a number takes the precision of the arrays
+    beside it, and numbers alone give a number. So float32 stays float32.
 
     >>> special = Lazy("scipy.special")
-    >>> float(special.gamma(5.0))
-    24.0
+    >>> special.hyp2f1(0.5, 0.5, 2.0, np.float32(0.25)).dtype, special.gamma(5.0)
+    (dtype('float32'), 24.0)
     """
 
     def __init__(self, module: str) -> None:
@@ -28,11 +34,31 @@ class Lazy:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # copying, pickling and doctest ask for what no module has
             raise AttributeError(name)
-        value = self.__dict__[name] = getattr(import_module(self._module), name)  # the next look-up is a dict's
-        return value
+        function = getattr(import_module(self._module), name)
+        value = self.__dict__[name] = weak(function) if isinstance(function, np.ufunc) else function
+        return value  # the next look-up is a dict's
 
     def __repr__(self) -> str:
         return f"Lazy({self._module!r})"
+
+
+def weak(function: np.ufunc) -> Callable[..., Any]:
+    """`function` with Python numbers among its arguments that do not widen its result.
+
+    >>> weak(np.floor)(2.5), weak(np.hypot)(3.0, np.float32(4.0))
+    (2.0, np.float32(5.0))
+    """
+
+    def call(*args: Any) -> Any:
+        dtypes = [a.dtype for a in args if hasattr(a, "dtype")]
+        if not dtypes:
+            return function(*args).item()
+        if len(dtypes) < len(args):
+            real = np.finfo(np.result_type(*dtypes, np.float16)).dtype
+            args = tuple(np.asarray(a, real) if type(a) is float else a for a in args)
+        return function(*args)
+
+    return call
 
 
 class Deferred:
@@ -52,20 +78,29 @@ class Deferred:
         return f"<{self.module}.{self.__name__}, not imported yet>"
 
 
-def deferred(module: str, name: str, inputs: str, doc: str) -> Op:
-    """The element-wise op of a ufunc of another package, declared without importing it.
+def deferred(module: str, family: str) -> Callable[..., Op]:
+    """A function that declares element-wise ops over another package's ufuncs without importing it.
 
     Args:
-        inputs: the names of its arrays, separated by blanks.
-        doc: what it computes; the docstring adds whose function it is.
+        module: the package's module, "scipy.special".
+        family: the module that declares the ops, its `__name__`.
 
-    >>> tgamma = deferred("scipy.special", "gamma", "x", "Γ(x)")
-    Traceback (most recent call last):
-    ...
-    trainer.errors.RuleError: scipy.special.gamma already has rules
+    Returns:
+        `declare(function, inputs, doc, name=None)`: the op of that function; `inputs` are the names of its arrays,
+        separated by blanks, and `doc` is what it computes, to which the docstring adds whose function it is.
     """
-    dotted = f"{module}.{name}"
-    forward = Deferred(module, name, f"{doc}, as `{dotted}`.")
-    forward.op = op(forward, inputs=tuple(inputs.split()), implements=dotted, elementwise=True)
-    forward.op.module = "trainer_ops.special"
-    return forward.op
+
+    def declare(function: str, inputs: str, doc: str, name: str | None = None) -> Op:
+        dotted = f"{module}.{function}"
+        forward = Deferred(module, function, f"{doc}, as `{dotted}`.")
+        forward.op = Op(
+            forward,
+            name=name or function,
+            inputs=tuple(inputs.split()),
+            implements=dotted,
+            elementwise=True,
+            module=family,
+        )
+        return forward.op
+
+    return declare

@@ -1,7 +1,7 @@
 """Activations: functions of one array, element by element, (20), for use between layers by name.
 
-`tanh`, `sin`, `absolute` and every other ufunc of one array serve as well. At a corner the derivative is that of the flat
-side, where there is one: relu'(0) = 0, as in JAX and PyTorch. Where the derivative can be had from the output, the output is
+`tanh`, `sin`, `absolute` and every other ufunc of one array serve as well. At a corner the derivative is that of the
+flat side, where there is one: relu'(0) = 0, as in JAX and PyTorch. Where the output gives the derivative, the output is
 what is kept.
 """
 
@@ -60,9 +60,7 @@ def prelu(x: Array, slope: Array) -> Array:
 relu.defvjp(x=lambda dy, y: dy * (y > 0))
 relu6.defvjp(x=lambda dy, y: dy * ((y > 0) & (y < 6)))
 leaky_relu.defvjp(x=lambda dy, x, negative_slope: np.where(x > 0, dy, negative_slope * dy))
-prelu.defvjp(
-    x=lambda dy, x, slope: np.where(x > 0, dy, slope * dy), slope=lambda dy, x: np.where(x > 0, 0, x * dy)
-)
+prelu.defvjp(x=lambda dy, x, slope: np.where(x > 0, dy, slope * dy), slope=lambda dy, x: np.where(x > 0, 0, x * dy))
 elementwise(relu, relu6, leaky_relu, low=-3.0, high=7.5)
 draw(leaky_relu, *shapes((3, 4)), [(3, 4), {"negative_slope": 0.2}])
 draw(prelu, [(3, 4), (4,)], [(3, 4), ()])
@@ -161,7 +159,7 @@ def normal_cdf(x: Array) -> Array:
     >>> normal_cdf(np.array([0.0]))
     array([0.5])
     """
-    from scipy.special import ndtr
+    from scipy.special import ndtr  # type: ignore[import-untyped]
 
     return ndtr(x)
 
@@ -237,9 +235,7 @@ def celu(x: Array, *, alpha: float = 1.0) -> Array:
 
 
 elu.defvjp(x=lambda dy, x, alpha: np.where(x > 0, dy, dy * alpha * np.exp(np.minimum(x, 0))))
-selu.defvjp(
-    x=lambda dy, x: SELU_SCALE * np.where(x > 0, dy, dy * SELU_ALPHA * np.exp(np.minimum(x, 0)))
-)
+selu.defvjp(x=lambda dy, x: SELU_SCALE * np.where(x > 0, dy, dy * SELU_ALPHA * np.exp(np.minimum(x, 0))))
 celu.defvjp(x=lambda dy, x, alpha: np.where(x > 0, dy, dy * np.exp(np.minimum(x, 0) / alpha)))
 for _op in (elu, celu):
     draw(_op, *shapes((3, 4), ()), [(3, 4), {"alpha": 0.5}])

@@ -6,6 +6,8 @@ derivative with respect to x1 is 0 where x2 is 0, and with respect to x2 is 0 wh
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from trainer import op
@@ -116,3 +118,26 @@ elementwise(frexp, low=1.1, high=1.9)
 
 FLAT = tuple(op(f).zero("x") for f in (np.floor, np.ceil, np.rint, np.trunc, np.sign, np.spacing))
 elementwise(*FLAT)
+
+
+def _rounding(function: Any) -> Any:
+    def forward(x: Array) -> Array:
+        return function(x)
+
+    forward.__doc__ = f"Towards 0, as `np.{function.__name__}`; derivative 0 between the jumps."
+    made = op(forward, name=function.__name__, implements=function, elementwise=True).zero("x")
+    elementwise(made)
+    return made
+
+
+fix = _rounding(np.fix)
+
+
+@op(name="round", implements=(np.round, np.around), elementwise=True)
+def round_(x: Array, *, decimals: int = 0) -> Array:
+    """To so many decimals, as `np.round`; derivative 0 between the jumps."""
+    return np.round(x, decimals)
+
+
+round_.zero("x")
+draw(round_, [(3, 4)], [(3, 4), {"decimals": 1}])

@@ -1,8 +1,8 @@
 """Parts of complex numbers.
 
 Where a function is not analytic the convention is JAX's: for z = a + ib the cotangent of z is ∂C/∂a − i ∂C/∂b, so that
-dC = Re(δz·dz). From Re(δy·dy) = Re(δz·dz) follow y = Re z: δz = δy; y = Im z: δz = −i·δy; y = z̄: δz = conj(δy). A real input
-has a real cotangent.
+dC = Re(δz·dz). From Re(δy·dy) = Re(δz·dz) follow y = Re z: δz = δy; y = Im z: δz = −i·δy; y = z̄: δz = conj(δy).
+A real input has a real cotangent.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ real_if_close.defvjp(x=lambda dy, x_dtype: dy.astype(x_dtype))
 
 
 @op(implements=np.nan_to_num, elementwise=True)
-def nan_to_num(x: Array, *, copy: bool = True, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Array:
+def nan_to_num(
+    x: Array, *, copy: bool = True, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None
+) -> Array:
     """x with numbers in place of nan and ±∞, whose derivative is 0, as `np.nan_to_num`."""
     return np.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)
 
@@ -73,28 +75,3 @@ for _op in (conjugate, real, imag, angle):
     _op.samples(_complex)
 elementwise(nan_to_num)
 draw(real_if_close, [(3, 4)])
-
-# Steps.
-
-
-def _rounding(function: Any) -> Any:
-    def forward(x: Array) -> Array:
-        return function(x)
-
-    forward.__doc__ = f"Towards 0, as `np.{function.__name__}`; derivative 0 between the jumps."
-    made = op(forward, name=function.__name__, implements=function, elementwise=True).zero("x")
-    elementwise(made)
-    return made
-
-
-fix = _rounding(np.fix)
-
-
-@op(name="round", implements=(np.round, np.around), elementwise=True)
-def round_(x: Array, *, decimals: int = 0) -> Array:
-    """To so many decimals, as `np.round`; derivative 0 between the jumps."""
-    return np.round(x, decimals)
-
-
-round_.zero("x")
-draw(round_, [(3, 4)], [(3, 4), {"decimals": 1}])

@@ -103,9 +103,15 @@ def _huber(dy: Array, predictions: Array, targets: Array, delta: float) -> Array
     return np.clip(e, -delta, delta) * _each(dy, e)
 
 
-mean_squared_error.defvjp(predictions=_squared, targets=lambda dy, predictions, targets: _squared(dy, targets, predictions))
-mean_absolute_error.defvjp(predictions=_absolute, targets=lambda dy, predictions, targets: _absolute(dy, targets, predictions))
-huber.defvjp(predictions=_huber, targets=lambda dy, predictions, targets, delta: _huber(dy, targets, predictions, delta))
+mean_squared_error.defvjp(
+    predictions=_squared, targets=lambda dy, predictions, targets: _squared(dy, targets, predictions)
+)
+mean_absolute_error.defvjp(
+    predictions=_absolute, targets=lambda dy, predictions, targets: _absolute(dy, targets, predictions)
+)
+huber.defvjp(
+    predictions=_huber, targets=lambda dy, predictions, targets, delta: _huber(dy, targets, predictions, delta)
+)
 
 
 @op
@@ -127,7 +133,8 @@ def _(dy: Array, predictions: Array, targets: Array) -> Array:
     return -targets * (targets * predictions < 1) * _each(dy, predictions)
 
 
-# Cross-entropies, fused. With p = softmax(z) and targets that sum to 1, −Σ t log p = logsumexp(z) − Σ t z, so δz = p − t.
+# Cross-entropies, fused. With p = softmax(z) and targets that sum to 1, −Σ t log p = logsumexp(z) − Σ t z, so that
+# δz = p − t.
 
 
 @op
@@ -142,10 +149,11 @@ def softmax_cross_entropy(predictions: Array, targets: Array) -> Array:
     array([0.69314718, 0.        ])
     """
     _logits(predictions, targets)
-    logs = log_softmax(predictions, axis=-1)
+    z = predictions - np.max(predictions, axis=-1, keepdims=True)
+    total = np.log(np.sum(np.exp(z), axis=-1, keepdims=True))
     if np.ndim(targets) == 1:
-        return -np.take_along_axis(logs, np.expand_dims(targets, 1), 1)[:, 0]
-    return -np.sum(targets * logs, axis=-1)
+        return (total - np.take_along_axis(z, np.expand_dims(targets, 1), 1))[:, 0]
+    return np.sum(targets * (total - z), axis=-1)
 
 
 def _logits(predictions: Array, targets: Array) -> None:
@@ -153,8 +161,8 @@ def _logits(predictions: Array, targets: Array) -> None:
     if len(p) != 2 or t not in (p[:1], p):
         n, k = p if len(p) == 2 else ("n", "k")
         raise ShapeError(
-            f"softmax_cross_entropy takes logits (n, k) and targets that are class numbers (n,) or probabilities (n, k): "
-            f"predictions are {p} and targets {t}; right would be targets ({n},) or ({n}, {k})"
+            "softmax_cross_entropy takes logits (n, k) and targets that are class numbers (n,) or probabilities "
+            f"(n, k): predictions are {p} and targets {t}; right would be targets ({n},) or ({n}, {k})"
         )
     if len(t) == 1 and np.result_type(targets).kind not in "iu":
         raise ShapeError(
@@ -182,7 +190,9 @@ def _(dy: Array, predictions: Array) -> Array:
 
 @op
 def sigmoid_cross_entropy(predictions: Array, targets: Array) -> Array:
-    """(1/k) Σ −t log σ(z) − (1 − t) log(1 − σ(z)) per example, in nats, for logits z and targets t in [0, 1], both (n, k).
+    """(1/k) Σ −t log σ(z) − (1 − t) log(1 − σ(z)) per example, in nats.
+
+    Predictions are logits z, targets are t in [0, 1]; both are (n, k).
 
     >>> sigmoid_cross_entropy(np.array([[0.0], [1000.0]]), np.array([[1.0], [1.0]]))
     array([0.69314718, 0.        ])
@@ -202,9 +212,9 @@ COSTS = {
     softmax_cross_entropy: {"targets": "classes", "metrics": ("accuracy",)},
     sigmoid_cross_entropy: {"targets": "binary", "metrics": ("accuracy",)},
     hinge: {"targets": "signs", "metrics": ("accuracy",)},
-    mean_squared_error: {"targets": "values", "metrics": ()},
-    mean_absolute_error: {"targets": "values", "metrics": ()},
-    huber: {"targets": "values", "metrics": ()},
+    mean_squared_error: {"targets": "values", "metrics": ("r2",)},
+    mean_absolute_error: {"targets": "values", "metrics": ("r2",)},
+    huber: {"targets": "values", "metrics": ("r2",)},
 }
 for _cost, _operations in ((softmax_cross_entropy, 6), (sigmoid_cross_entropy, 5), (hinge, 4), (huber, 6)):
     _cost.operations(lambda p, t, y, each=_operations: each * int(np.prod(p)))

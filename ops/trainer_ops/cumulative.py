@@ -8,17 +8,15 @@ import numpy as np
 
 from trainer import op
 from trainer.engine.dispatch import bind
-from trainer_ops._common import Array, draw, shapes
+from trainer_ops._common import Array, draw, refuse, shapes
+from trainer_ops.indexing import scatter_along_axis
 
 
 def _along(function_axis: int | None) -> Any:
     """How NumPy's cumulative functions are called: (a, axis, dtype, out)."""
 
     def binder(a: Array, axis: int | None = function_axis, dtype: Any = None, out: None = None, **others: Any) -> Any:
-        from trainer.errors import OpError
-
-        if out is not None or dtype is not None:
-            raise OpError("arguments 'out' and 'dtype' cannot be used on a Tensor: use the result and t.astype(dtype)")
+        refuse("a cumulative function", out=out, dtype=dtype)
         return (a,), {"axis": axis, **others}
 
     return binder
@@ -39,8 +37,9 @@ def _(dy: Array, x_shape: Any, *, axis: int | None) -> Array:
     return np.reshape(np.flip(np.cumsum(np.flip(dy, along), axis=along), along), x_shape)
 
 
-# y_i = Π_{l≤i} x_l: δx_j = L_j·R_j with L_j = Π_{l<j} x_l and R_j = Σ_{i≥j} δy_i Π_{j<l≤i} x_l, without division. R obeys
-# R_j = δy_j + x_{j+1}·R_{j+1}, which is solved for all j at once by doubling: after k steps each R_j has its first 2ᵏ terms.
+# y_i = Π_{l≤i} x_l: δx_j = L_j·R_j with L_j = Π_{l<j} x_l and R_j = Σ_{i≥j} δy_i Π_{j<l≤i} x_l, without division.
+# R obeys R_j = δy_j + x_{j+1}·R_{j+1}, which is solved for all j at once by doubling: after k steps each R_j has its
+# first 2ᵏ terms.
 
 
 @op(implements=np.cumprod, binder=_along(None))
@@ -103,15 +102,17 @@ def _running(function: Any, name: str) -> Any:
     def forward(x: Array, *, axis: int = 0) -> Array:
         return function(x, axis=axis)
 
-    forward.__doc__ = f"The extreme so far along an axis, as `np.{name}`. Among ties the first element takes the gradient."
+    forward.__doc__ = (
+        f"The extreme so far along an axis, as `np.{name}`. Among ties the first element takes the gradient."
+    )
     made = op(forward, name=name.replace(".", "_"))
 
     @made.vjp("x")
     def _(dy: Array, x: Array, y: Array, *, axis: int) -> Array:
-        from trainer_ops.indexing import scatter_along_axis
-
         places = np.reshape(np.arange(x.shape[axis]), (-1,) + (1,) * (x.ndim - 1 - axis % x.ndim))
-        return scatter_along_axis(dy, reached(np.where(_fresh(y, axis), places, 0), axis=axis), shape=x.shape, axis=axis)
+        return scatter_along_axis(
+            dy, reached(np.where(_fresh(y, axis), places, 0), axis=axis), shape=x.shape, axis=axis
+        )
 
     bind(function, made, _along(0))
     return draw(made, *shapes((5,), (4, 3)), [(3, 4), {"axis": 1}])

@@ -9,16 +9,12 @@ from typing import Any
 import numpy as np
 
 from trainer import op
-from trainer_ops._common import Array
+from trainer_ops._common import Array, refuse
 from trainer_ops.shaping import sum_to
 
 
 def _binder(*operands: Any, out: None = None, optimize: Any = False, **others: Any) -> Any:
-    from trainer.errors import OpError
-
-    for name, value in {"out": out, **others}.items():
-        if value is not None:
-            raise OpError(f"argument '{name}' of np.einsum cannot be used on a Tensor")
+    refuse("np.einsum", out=out, **others)
     if isinstance(operands[0], str):
         return operands[1:], {"subscripts": operands[0], "optimize": optimize}
     # The other spelling: array, its labels as a list of numbers, array, its labels, …, and perhaps the result's.
@@ -51,7 +47,10 @@ def explicit(subscripts: str, ndims: Sequence[int]) -> tuple[list[str], str]:
     free = [c for c in ascii_letters if c not in subscripts]
     longest = max((n - len(t) + 3 for t, n in zip(labels, ndims, strict=True) if "..." in t), default=0)
     dots = "".join(free[:longest])
-    labels = [t.replace("...", dots[len(dots) - (n - len(t) + 3) :] if "..." in t else "") for t, n in zip(labels, ndims, strict=True)]
+    labels = [
+        t.replace("...", dots[len(dots) - (n - len(t) + 3) :] if "..." in t else "")
+        for t, n in zip(labels, ndims, strict=True)
+    ]
     if not arrow:  # implicit: the axes of "...", then the labels that occur once, in alphabetical order
         joined = terms.replace("...", "").replace(",", "")
         return labels, dots + "".join(sorted(c for c in set(joined) if joined.count(c) == 1))
@@ -67,11 +66,13 @@ def _(dy: Array, arrays: Sequence[Array], wanted: Sequence[bool], *, subscripts:
     ]
 
 
-def _factor(i: int, dy: Array, result: str, arrays: Sequence[Array], labels: list[str], lengths: dict[str, int], optimize: Any) -> Array:
+def _factor(
+    i: int, dy: Array, result: str, arrays: Sequence[Array], labels: list[str], lengths: dict[str, int], optimize: Any
+) -> Array:
     """The cotangent of factor i: δy times the other factors, summed over the labels that are not its own.
 
     A label that it alone has was summed, so δy is the same along it: a factor of ones. A label that it has twice took
-    its diagonal, so δy belongs on the diagonal: the second becomes a label of its own, tied to the first by the identity.
+    its diagonal, so δy belongs there: the second becomes a label of its own, tied to the first by the identity matrix.
     """
     others = [j for j in range(len(arrays)) if j != i]
     terms, factors = [result, *(labels[j] for j in others)], [dy, *(arrays[j] for j in others)]
@@ -101,7 +102,7 @@ def _(*shapes: Any) -> int:
 
 @einsum.samples
 def _(rng: np.random.Generator) -> list[Any]:
-    cases = {
+    cases: dict[str, list[tuple[int, ...]]] = {
         "ij,jk->ik": [(3, 4), (4, 2)],
         "ij->ji": [(3, 4)],
         "ij->": [(3, 4)],
@@ -117,4 +118,4 @@ def _(rng: np.random.Generator) -> list[Any]:
         "ij,jk": [(3, 1), (4, 2)],
         ",i->i": [(), (3,)],
     }
-    return [(*map(rng.normal, [0] * len(s), [1] * len(s), s), {"subscripts": k}) for k, s in cases.items()]
+    return [(*(np.asarray(rng.normal(size=n)) for n in s), {"subscripts": k}) for k, s in cases.items()]

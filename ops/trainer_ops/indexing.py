@@ -9,14 +9,15 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from types import EllipsisType, NoneType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from trainer import op
 from trainer.engine.dispatch import values_of
-from trainer_ops._common import Array, Axis, draw, shapes
+from trainer_ops._common import Array, draw, refuse, shapes
 
+Mode = Literal["raise", "wrap", "clip"]
 _BASIC = (int, np.integer, slice, NoneType, EllipsisType)
 
 
@@ -85,13 +86,15 @@ def _(rng: np.random.Generator) -> list[Any]:
 
 
 @op(implements=np.take)
-def take(x: Array, indices: Array, *, axis: int | None = None, mode: str = "raise") -> Array:
+def take(x: Array, indices: Array, *, axis: int | None = None, mode: Mode = "raise") -> Array:
     """The slices numbered `indices` along an axis, as `np.take`; of the flattened array for None."""
     return np.take(x, indices, axis=axis, mode=mode)
 
 
 @op
-def scatter_take(values: Array, indices: Array, *, shape: tuple[int, ...], axis: int | None = None, mode: str = "raise") -> Array:
+def scatter_take(
+    values: Array, indices: Array, *, shape: tuple[int, ...], axis: int | None = None, mode: Mode = "raise"
+) -> Array:
     """Zeros of `shape` with `values` added at the slices numbered `indices`: the transpose of `take`.
 
     >>> scatter_take(np.ones((3, 2)), np.array([1, 1, 0]), shape=(2, 2), axis=0).tolist()
@@ -108,7 +111,13 @@ scatter_take.nondifferentiable("indices").defvjp(
     values=lambda dy, indices, axis, mode: np.take(dy, indices, axis=axis, mode=mode)
 )
 _ROWS = np.array([2, 0, 2])
-draw(take, [(3, 4), _ROWS], [(3, 4), np.array([[0, 1], [1, 1]]), {"axis": 1}], [(3, 4), 1, {"axis": 0}], [(3,), _ROWS + 2, {"mode": "wrap"}])
+draw(
+    take,
+    [(3, 4), _ROWS],
+    [(3, 4), np.array([[0, 1], [1, 1]]), {"axis": 1}],
+    [(3, 4), 1, {"axis": 0}],
+    [(3,), _ROWS + 2, {"mode": "wrap"}],
+)
 draw(scatter_take, [(3, 4), _ROWS, {"shape": (3, 4), "axis": 0}], [(3,), _ROWS, {"shape": (2, 3)}])
 
 
@@ -164,13 +173,13 @@ where.zero("condition").defvjp(
 def _clip(
     a: Array, a_min: Any = None, a_max: Any = None, out: None = None, *, min: Any = None, max: Any = None, **others: Any
 ) -> Any:
-    from trainer.errors import OpError
+    refuse("np.clip", out=out, **others)
+    return (a, _given(a_min, min), _given(a_max, max)), {}
 
-    if out is not None or others:
-        raise OpError(f"argument '{next(iter(others), 'out')}' of np.clip cannot be used on a Tensor")
-    absent = (None, np._NoValue)
-    low, high = (next((v for v in pair if not any(v is n for n in absent)), None) for pair in ((a_min, min), (a_max, max)))
-    return (a, low, high), {}
+
+def _given(*values: Any) -> Any:
+    """The first that is neither None nor absent."""
+    return next((v for v in values if v is not None and v is not np._NoValue), None)
 
 
 @op(implements=np.clip, elementwise=True, binder=_clip)
@@ -191,7 +200,13 @@ clip.defvjp(
 
 _MASK = np.array([[True, False, True, True], [True, True, False, False], [False, True, True, True]])
 draw(where, [_MASK, (3, 4), (3, 4)], [_MASK, (4,), 0.5], [_MASK[:, :1], (), (3, 4)])
-draw(clip, [(3, 4), -0.5, 0.5], [(3, 4), (4,), {}], [(3, 4), None, np.asarray(0.3)], [(3, 4), np.full((3, 1), -0.4), np.full(4, 0.6)])
+draw(
+    clip,
+    [(3, 4), -0.5, 0.5],
+    [(3, 4), (4,), {}],
+    [(3, 4), None, np.asarray(0.3)],
+    [(3, 4), np.full((3, 1), -0.4), np.full(4, 0.6)],
+)
 
 
 @op(implements=np.compress)
@@ -207,7 +222,9 @@ def extract(condition: Array, x: Array) -> Array:
 
 
 compress.nondifferentiable("condition").defvjp(
-    x=lambda dy, condition, x_shape, axis: gathered_from(dy, x_shape, lambda x: np.compress(values_of(condition), x, axis=axis))
+    x=lambda dy, condition, x_shape, axis: gathered_from(
+        dy, x_shape, lambda x: np.compress(values_of(condition), x, axis=axis)
+    )
 )
 extract.nondifferentiable("condition").defvjp(
     x=lambda dy, condition, x_shape: gathered_from(dy, x_shape, lambda x: np.extract(values_of(condition), x))

@@ -8,19 +8,22 @@ from typing import Any
 import numpy as np
 
 from trainer import Op, op
-from trainer_ops._common import Array, draw
+from trainer_ops._common import Array, draw, refuse
 
 
 def _sequence(*names: str) -> Callable[..., Any]:
     """How NumPy's joining functions are called: a sequence of arrays, then `names`."""
 
-    def binder(arrays: Sequence[Array], *args: Any, out: None = None, **attributes: Any) -> Any:
-        from trainer.errors import OpError
-
+    def binder(
+        arrays: Sequence[Array],
+        *args: Any,
+        out: None = None,
+        dtype: None = None,
+        casting: None = None,
+        **attributes: Any,
+    ) -> Any:
+        refuse("np.concatenate and its kin", out=out, dtype=dtype, casting=casting)
         attributes |= dict(zip(names, args, strict=False))
-        attributes = {k: v for k, v in attributes.items() if not (v is None and k == "dtype")}
-        if out is not None:
-            raise OpError("argument 'out' cannot be used on a Tensor: use the result instead")
         return tuple(arrays), attributes
 
     return binder
@@ -115,7 +118,7 @@ def _splitting(function: Any, axis: int | None, *cases: Any) -> Op:
             return tuple(function(x, indices_or_sections, axis))
     else:
 
-        def forward(x: Array, *, indices_or_sections: Any) -> Any:
+        def forward(x: Array, *, indices_or_sections: Any) -> Any:  # type: ignore[misc]
             return tuple(function(x, indices_or_sections))
 
     forward.__doc__ = f"As `np.{function.__name__}`, as a tuple."

@@ -1,18 +1,19 @@
-"""Products of vectors, matrices and arrays of any rank. Counts of operations take a multiplication and an addition for each."""
+"""Products of vectors, matrices and arrays of any rank. Operations count multiplications and additions."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from trainer import op
-from trainer_ops._common import Array, draw
+from trainer_ops._common import Array, axes_of, draw
 from trainer_ops.shaping import sum_to
 
-# The matrix product, (19): h = W x has δx = Wᵀ δh and δW = δh xᵀ. A vector counts as a row on the left and as a column on
-# the right; further axes in front run over several products and broadcast, so what was repeated is summed.
+# The matrix product, (19): h = W x has δx = Wᵀ δh and δW = δh xᵀ. A vector counts as a row on the left and as a column
+# on the right; further axes in front run over several products and broadcast, so what was repeated is summed.
 
 
 def _left(dy: Array, x1_shape: Sequence[int], x2: Array) -> Array:
@@ -47,7 +48,7 @@ matmul = op(np.matmul).defvjp(x1=_left, x2=_right)
 
 @matmul.operations
 def _(x1: Any, x2: Any, y: Any) -> int:
-    return 2 * int(np.prod(y)) * x1[-1]
+    return 2 * int(np.prod(y)) * int(x1[-1])
 
 
 draw(
@@ -68,9 +69,10 @@ def tensordot(x1: Array, x2: Array, *, axes: Any = 2) -> Array:
 def _pairs(axes: Any, ndim1: int, ndim2: int) -> tuple[list[int], list[int]]:
     """The summed axes of both factors, from 0."""
     if isinstance(axes, int | np.integer):
-        return list(range(ndim1 - int(axes), ndim1)), list(range(int(axes)))
-    first, second = ([a] if isinstance(a, int | np.integer) else list(a) for a in axes)
-    return [a % ndim1 for a in first], [a % ndim2 for a in second]
+        count = int(axes)
+        return list(range(ndim1 - count, ndim1)), list(range(count))
+    first, second = axes
+    return list(axes_of(first, ndim1)), list(axes_of(second, ndim2))
 
 
 def _rest(ndim: int, axes: Sequence[int]) -> list[int]:
@@ -103,7 +105,7 @@ tensordot.defvjp(
 @tensordot.operations
 def _(x1: Any, x2: Any, y: Any) -> int:
     # |x1|·|x2| counts each summed index twice and |y| not at all, so its root with |y| is the number of products.
-    return 2 * round((int(np.prod(x1)) * int(np.prod(x2)) * int(np.prod(y))) ** 0.5)
+    return 2 * round(math.sqrt(math.prod(x1) * math.prod(x2) * math.prod(y)))
 
 
 @op(implements=np.dot)
@@ -188,14 +190,22 @@ outer.defvjp(
 )
 
 for _op in (dot, inner):
-    draw(_op, [(4,), (4,)], [(3, 4), (4,)], [(), (3,)], [(3,), ()], [(3, 4), (4, 4)], [(2, 3, 4), (5, 4, 4)], [(4,), (2, 4, 4)])
+    draw(
+        _op,
+        [(4,), (4,)],
+        [(3, 4), (4,)],
+        [(), (3,)],
+        [(3,), ()],
+        [(3, 4), (4, 4)],
+        [(2, 3, 4), (5, 4, 4)],
+        [(4,), (2, 4, 4)],
+    )
 draw(tensordot, [(3, 4), (3, 4)], [(2, 3, 4), (4, 3, 5), {"axes": ([2, 1], [0, 1])}], [(3,), (2,), {"axes": 0}],
      [(2, 3, 4), (3, 2, 5), {"axes": ((0, -2), (-2, 0))}], [(3, 4), (5, 4), {"axes": (1, 1)}])  # fmt: skip
 draw(vdot, [(4,), (4,)], [(2, 3), (3, 2)])
 draw(outer, [(3,), (4,)], [(2, 2), (3,)])
 
 # Products of the last axes, broadcasting over the others. The first factor of vecdot and vecmat is conjugated.
-
 
 
 def _vecdot(dy: Array, x1: Array, x2_shape: Any) -> Array:
@@ -215,7 +225,9 @@ if hasattr(np, "matvec"):  # NumPy 2.2 and later
     )
     vecmat = op(np.vecmat).defvjp(
         x1=lambda dy, x1_shape, x1_dtype, x2: sum_to(_conjugate(np.matvec(x2, dy), x1_dtype), shape=x1_shape),
-        x2=lambda dy, x1, x2_shape: sum_to(np.expand_dims(np.conjugate(x1), -1) * np.expand_dims(dy, -2), shape=x2_shape),
+        x2=lambda dy, x1, x2_shape: sum_to(
+            np.expand_dims(np.conjugate(x1), -1) * np.expand_dims(dy, -2), shape=x2_shape
+        ),
     )
     draw(matvec, [(3, 4), (4,)], [(2, 3, 4), (2, 4)], [(3, 4), (2, 4)])
     draw(vecmat, [(4,), (4, 3)], [(2, 4), (2, 4, 3)], [(2, 4), (4, 3)])
@@ -227,7 +239,9 @@ def kron(x1: Array, x2: Array) -> Array:
     return np.kron(x1, x2)
 
 
-def _blocks(dy: Array, x1_shape: Sequence[int], x2_shape: Sequence[int]) -> tuple[Array, tuple[int, ...], tuple[int, ...]]:
+def _blocks(
+    dy: Array, x1_shape: Sequence[int], x2_shape: Sequence[int]
+) -> tuple[Array, tuple[int, ...], tuple[int, ...]]:
     """δy with axes (those of x1, those of x2), and both shapes with as many axes as δy has."""
     n = dy.ndim
     first, second = (1,) * (n - len(x1_shape)) + tuple(x1_shape), (1,) * (n - len(x2_shape)) + tuple(x2_shape)
@@ -258,7 +272,9 @@ def cross(x1: Array, x2: Array, *, axisa: int = -1, axisb: int = -1, axisc: int 
     return np.cross(x1, x2, axisa, axisb, axisc, axis)
 
 
-def _cross(dy: Array, other: Array, shape: Any, own: int, others: int, axisc: int, axis: int | None, sign: int) -> Array:
+def _cross(
+    dy: Array, other: Array, shape: Any, own: int, others: int, axisc: int, axis: int | None, sign: int
+) -> Array:
     own, others, axisc = (own, others, axisc) if axis is None else (axis, axis, axis)
     g = sign * np.cross(np.moveaxis(other, others, -1), np.moveaxis(dy, axisc, -1))
     places = list(shape)

@@ -2,8 +2,8 @@
 
 All take `axis` (an int, a tuple, or None for all), `keepdims`, and `where`, a mask of the elements that take part; an
 element that does not take part has gradient 0, whatever its value. Edges: the elements that tie for an extreme share
-the gradient in equal parts, as in JAX; `prod` is right with any number of zeros; `std` of equal elements, where it has a
-corner, has gradient 0.
+the gradient in equal parts, as in JAX; `prod` is right with any number of zeros; `std` of equal elements, where it has
+a corner, has gradient 0.
 """
 
 from __future__ import annotations
@@ -15,9 +15,13 @@ import numpy as np
 
 from trainer import op
 from trainer.engine.dispatch import bind
-from trainer_ops._common import Array, Axis, axes_of, draw, reduced_size, restore, shapes
+from trainer_ops._common import Array, Axis, axes_of, draw, reduced_size, refuse, restore, shapes
 
 _ABSENT: Any = object()  # NumPy tells "not given" from None
+_add: Any = np.add.reduce  # what np.sum and its kin come down to; Any, for its overloads want a literal keepdims
+_multiply: Any = np.multiply.reduce
+_maximum: Any = np.maximum.reduce
+_minimum: Any = np.minimum.reduce
 
 
 def _reduction(function_axis: Axis = None) -> Callable[..., Any]:
@@ -27,7 +31,7 @@ def _reduction(function_axis: Axis = None) -> Callable[..., Any]:
         a: Array, axis: Axis = function_axis, dtype: Any = None, out: None = None, keepdims: bool = False,
         initial: Any = _ABSENT, where: Any = True,
     ) -> Any:  # fmt: skip
-        _refuse(out=out)
+        refuse("a reduction", out=out)
         attributes = {"axis": axis, "keepdims": keepdims}
         if dtype is not None:
             attributes["dtype"] = dtype
@@ -52,22 +56,13 @@ def _extreme(function_axis: Axis = None) -> Callable[..., Any]:
 
 def _spread(
     a: Array, axis: Axis = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False, *,
-    where: Any = True, mean: Any = _ABSENT, correction: Any = _ABSENT,
+    where: Any = True, mean: Any = None, correction: Any = _ABSENT,
 ) -> Any:  # fmt: skip
     """How `np.var` and `np.std` are called."""
-    if mean is not _ABSENT and mean is not np._NoValue:
-        _refuse(mean=mean)
+    refuse("np.var or np.std", mean=mean)
     arrays, attributes = _reduction()(a, axis, dtype, out, keepdims, where=where)
     ddof = ddof if correction is _ABSENT or correction is np._NoValue else correction
     return arrays, attributes | {"ddof": ddof}
-
-
-def _refuse(**arguments: Any) -> None:
-    from trainer.errors import OpError
-
-    for name, value in arguments.items():
-        if value is not None:
-            raise OpError(f"argument '{name}' cannot be used on a Tensor: use the result instead")
 
 
 def _everywhere(dy: Array, shape: tuple[int, ...], where: Array | None) -> Array:
@@ -84,9 +79,11 @@ def _mask(where: Array | None) -> Array:
 
 
 @op(name="sum", implements=np.sum, binder=_reduction())
-def sum_(x: Array, where: Array | None = None, *, axis: Axis = None, keepdims: bool = False, dtype: Any = None) -> Array:
+def sum_(
+    x: Array, where: Array | None = None, *, axis: Axis = None, keepdims: bool = False, dtype: Any = None
+) -> Array:
     """Σ x over the axes, (11), as `np.sum`."""
-    return np.add.reduce(x, axis=axis, dtype=dtype, keepdims=keepdims, where=_mask(where))
+    return _add(x, axis=axis, dtype=dtype, keepdims=keepdims, where=_mask(where))
 
 
 @sum_.vjp("x")
@@ -95,7 +92,9 @@ def _(dy: Array, x_shape: Any, x_dtype: Any, where: Array, *, axis: Axis, keepdi
 
 
 @op(implements=np.mean, binder=_reduction())
-def mean(x: Array, where: Array | None = None, *, axis: Axis = None, keepdims: bool = False, dtype: Any = None) -> Array:
+def mean(
+    x: Array, where: Array | None = None, *, axis: Axis = None, keepdims: bool = False, dtype: Any = None
+) -> Array:
     """(1/n) Σ x over the axes, as `np.mean`."""
     return np.mean(x, axis=axis, dtype=dtype, keepdims=keepdims, where=_mask(where))
 
@@ -107,7 +106,7 @@ def _(dy: Array, x_shape: Any, x_dtype: Any, where: Array, *, axis: Axis, keepdi
 
 
 def _count(shape: tuple[int, ...], where: Array | None, axis: Axis, dtype: Any) -> Any:
-    """How many elements take part in each result: a number, or with a mask an array that broadcasts against the input."""
+    """How many elements take part in each result: a number, or with a mask an array that broadcasts to the input."""
     if where is None:
         return max(reduced_size(shape, axis), 1)
     return np.sum(np.broadcast_to(where, shape), axis=axis, keepdims=True, dtype=dtype)
@@ -119,7 +118,13 @@ def _count(shape: tuple[int, ...], where: Array | None, axis: Axis, dtype: Any) 
 
 @op(implements=np.var, binder=_spread)
 def var(
-    x: Array, where: Array | None = None, *, axis: Axis = None, keepdims: bool = False, dtype: Any = None, ddof: float = 0
+    x: Array,
+    where: Array | None = None,
+    *,
+    axis: Axis = None,
+    keepdims: bool = False,
+    dtype: Any = None,
+    ddof: float = 0,
 ) -> Array:
     """Σ|x − x̄|²/(n − ddof) over the axes, as `np.var`."""
     return np.var(x, axis=axis, dtype=dtype, ddof=ddof, keepdims=keepdims, where=_mask(where))
@@ -127,7 +132,13 @@ def var(
 
 @op(implements=np.std, binder=_spread)
 def std(
-    x: Array, where: Array | None = None, *, axis: Axis = None, keepdims: bool = False, dtype: Any = None, ddof: float = 0
+    x: Array,
+    where: Array | None = None,
+    *,
+    axis: Axis = None,
+    keepdims: bool = False,
+    dtype: Any = None,
+    ddof: float = 0,
 ) -> Array:
     """√(Σ|x − x̄|²/(n − ddof)) over the axes, as `np.std`. Where all elements are equal the gradient is 0."""
     return np.std(x, axis=axis, dtype=dtype, ddof=ddof, keepdims=keepdims, where=_mask(where))
@@ -146,6 +157,8 @@ def _(dy: Array, x: Array, y: Array, where: Array, *, axis: Axis, keepdims: bool
 
 def _from_mean(dy: Array, x: Array, where: Array | None, axis: Axis, ddof: float) -> Array:
     """conj(x − x̄)/(n − d)·δy."""
+    if where is not None:
+        x = np.where(where, x, 0)  # a nan that does not take part must not take part in the second derivative either
     centre = np.mean(x, axis=axis, keepdims=True, where=_mask(where))
     n = _count(x.shape, where, axis, dy.dtype) - ddof
     return _everywhere(np.conjugate(x - centre) * (dy / n), x.shape, where).astype(x.dtype, copy=False)
@@ -155,15 +168,19 @@ def _from_mean(dy: Array, x: Array, where: Array | None, axis: Axis, ddof: float
 
 
 @op(name="max", implements=(np.max, np.amax), binder=_extreme())
-def max_(x: Array, where: Array | None = None, *, axis: Axis = None, keepdims: bool = False, initial: Any = None) -> Array:
+def max_(
+    x: Array, where: Array | None = None, *, axis: Axis = None, keepdims: bool = False, initial: Any = None
+) -> Array:
     """The largest element over the axes, as `np.max`. Ties share the gradient."""
-    return np.maximum.reduce(x, axis=axis, keepdims=keepdims, initial=initial, where=_mask(where))
+    return _maximum(x, axis=axis, keepdims=keepdims, initial=initial, where=_mask(where))
 
 
 @op(name="min", implements=(np.min, np.amin), binder=_extreme())
-def min_(x: Array, where: Array | None = None, *, axis: Axis = None, keepdims: bool = False, initial: Any = None) -> Array:
+def min_(
+    x: Array, where: Array | None = None, *, axis: Axis = None, keepdims: bool = False, initial: Any = None
+) -> Array:
     """The smallest element over the axes, as `np.min`. Ties share the gradient."""
-    return np.minimum.reduce(x, axis=axis, keepdims=keepdims, initial=initial, where=_mask(where))
+    return _minimum(x, axis=axis, keepdims=keepdims, initial=initial, where=_mask(where))
 
 
 def _share(dy: Array, x: Array, y: Array, where: Array | None, axis: Axis, keepdims: bool) -> Array:
@@ -195,9 +212,11 @@ def _(dy: Array, x: Array, *, axis: Axis, keepdims: bool) -> Array:
 
 
 @op(implements=np.prod, binder=_reduction())
-def prod(x: Array, where: Array | None = None, *, axis: Axis = None, keepdims: bool = False, dtype: Any = None) -> Array:
+def prod(
+    x: Array, where: Array | None = None, *, axis: Axis = None, keepdims: bool = False, dtype: Any = None
+) -> Array:
     """Π x over the axes, as `np.prod`."""
-    return np.multiply.reduce(x, axis=axis, dtype=dtype, keepdims=keepdims, where=_mask(where))
+    return _multiply(x, axis=axis, dtype=dtype, keepdims=keepdims, where=_mask(where))
 
 
 @prod.vjp("x")
@@ -257,7 +276,8 @@ for _op in (any_, all_, count_nonzero, argmax, argmin):
 
 # A ufunc's own reduction goes over the first axis unless told otherwise.
 for _function, _op in (
-    (np.add, sum_), (np.multiply, prod), (np.maximum, max_), (np.minimum, min_), (np.logical_or, any_), (np.logical_and, all_),
+    (np.add, sum_), (np.multiply, prod), (np.maximum, max_), (np.minimum, min_), (np.logical_or, any_),
+    (np.logical_and, all_),
 ):  # fmt: skip
     bind(_function.reduce, _op, _reduction(0))
 

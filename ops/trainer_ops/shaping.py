@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from trainer import op
 from trainer.engine.verify import unbroadcast
 from trainer_ops._common import Array, Axis, axes_of, draw, shapes
+from trainer_ops.indexing import gathered_from
 
 # New shape, same order.
 
 
 @op(implements=np.reshape)
-def reshape(x: Array, *, shape: int | tuple[int, ...], order: str = "C") -> Array:
+def reshape(x: Array, *, shape: int | tuple[int, ...], order: Literal["C", "F", "A"] = "C") -> Array:
     """The elements in a new shape, as `np.reshape`."""
     return np.reshape(x, shape, order=order)
 
 
 reshape.defvjp(x=lambda dy, x_shape, order: np.reshape(dy, x_shape, order=order))
-draw(reshape, [(3, 4), {"shape": (2, 6)}], [(3, 4), {"shape": -1}], [(), {"shape": (1, 1)}], [(3, 4), {"shape": (2, 6), "order": "F"}])
+draw(
+    reshape,
+    [(3, 4), {"shape": (2, 6)}],
+    [(3, 4), {"shape": -1}],
+    [(), {"shape": (1, 1)}],
+    [(3, 4), {"shape": (2, 6), "order": "F"}],
+)
 
 
 @op(implements=np.ravel)
-def ravel(x: Array, *, order: str = "C") -> Array:
+def ravel(x: Array, *, order: Literal["C", "F", "A"] = "C") -> Array:
     """All elements in one axis, as `np.ravel`."""
     return np.ravel(x, order=order)
 
@@ -106,9 +113,8 @@ matrix_transpose.defvjp(x=lambda dy: np.swapaxes(dy, -1, -2))
 
 @rollaxis.vjp("x")
 def _(dy: Array, *, axis: int, start: int) -> Array:
-    order = np.rollaxis(np.zeros((1,) * dy.ndim + (0,)), 0).ndim - 1  # the number of axes
-    places = list(range(order))
-    axis, start = axis % order, start + order if start < 0 else start
+    places = list(range(dy.ndim))
+    axis, start = axis % dy.ndim, start + dy.ndim if start < 0 else start
     places.remove(axis)
     places.insert(start - 1 if axis < start else start, axis)
     return np.transpose(dy, tuple(np.argsort(places)))
@@ -167,7 +173,7 @@ def repeat(x: Array, *, repeats: Any, axis: int | None = None) -> Array:
 
 @repeat.vjp("x")
 def _(dy: Array, x_shape: Any, *, repeats: Any, axis: int | None) -> Array:
-    return _collect(dy, x_shape, lambda x: np.repeat(x, repeats, axis=axis))
+    return gathered_from(dy, x_shape, lambda x: np.repeat(x, repeats, axis=axis))
 
 
 @op(implements=np.tile)
@@ -191,18 +197,10 @@ def resize(x: Array, *, new_shape: int | tuple[int, ...]) -> Array:
     return np.resize(x, new_shape)
 
 
-resize.defvjp(x=lambda dy, x_shape, new_shape: _collect(dy, x_shape, lambda x: np.resize(x, new_shape)))
+resize.defvjp(x=lambda dy, x_shape, new_shape: gathered_from(dy, x_shape, lambda x: np.resize(x, new_shape)))
 draw(repeat, [(3, 4), {"repeats": 2}], [(3, 4), {"repeats": 3, "axis": 1}], [(3, 2), {"repeats": [2, 0, 1], "axis": 0}])
 draw(tile, [(3,), {"reps": 2}], [(2, 3), {"reps": (2, 1, 3)}], [(2, 3, 1), {"reps": (2,)}])
 draw(resize, [(3, 4), {"new_shape": (5, 5)}], [(3, 4), {"new_shape": 7}])
-
-
-def _collect(dy: Array, x_shape: tuple[int, ...], rearrange: Any) -> Array:
-    """The transpose of any rearrangement that copies elements: applied to the elements' own numbers it says where each
-    came from, and there its cotangent is added."""
-    from trainer_ops.indexing import gathered_from
-
-    return gathered_from(dy, x_shape, rearrange)
 
 
 # New order along an axis.
@@ -242,7 +240,9 @@ flip.defvjp(x=lambda dy, axis: np.flip(dy, axis))
 fliplr.defvjp(x=lambda dy: np.flip(dy, 1))
 flipud.defvjp(x=lambda dy: np.flip(dy, 0))
 rot90.defvjp(x=lambda dy, k, axes: np.rot90(dy, -k, axes))
-roll.defvjp(x=lambda dy, shift, axis: np.roll(dy, tuple(-s for s in shift) if isinstance(shift, tuple) else -shift, axis))
+roll.defvjp(
+    x=lambda dy, shift, axis: np.roll(dy, tuple(-s for s in shift) if isinstance(shift, tuple) else -shift, axis)
+)
 draw(flip, *shapes((3, 4)), [(3, 4), {"axis": 1}], [(2, 3, 4), {"axis": (0, 2)}])
 for _op in (fliplr, flipud):
     draw(_op, *shapes((3, 4)))
@@ -284,7 +284,7 @@ def _(dy: Array, x_dtype: Any) -> Array:
 
 
 @op(implements=np.copy)
-def copy(x: Array, *, order: str = "K", subok: bool = False) -> Array:
+def copy(x: Array, *, order: Literal["K", "C", "F", "A"] = "K", subok: bool = False) -> Array:
     """A copy, as `np.copy`."""
     return np.array(x, order=order, subok=subok, copy=True)
 

@@ -25,7 +25,9 @@ arcsin = op(np.arcsin).defvjp(x=lambda dy, x: dy / np.sqrt(1 - x * x))
 arccos = op(np.arccos).defvjp(x=lambda dy, x: -dy / np.sqrt(1 - x * x))
 arctan = op(np.arctan).defvjp(x=lambda dy, x: dy / (1 + x * x))
 arcsinh = op(np.arcsinh).defvjp(x=lambda dy, x: dy / np.sqrt(x * x + 1))
-arccosh = op(np.arccosh).defvjp(x=lambda dy, x: dy / (np.sqrt(x - 1) * np.sqrt(x + 1)))  # two roots: right branch for complex x
+arccosh = op(np.arccosh).defvjp(
+    x=lambda dy, x: dy / (np.sqrt(x - 1) * np.sqrt(x + 1))
+)  # two roots: right branch for complex x
 arctanh = op(np.arctanh).defvjp(x=lambda dy, x: dy / (1 - x * x))
 
 # The angle of the point (x2, x1): turning it moves along the circle of radius r² = x1² + x2².

@@ -6,7 +6,6 @@ import threading
 
 import numpy as np
 import pytest
-from trainer_ops import mean_squared_error
 
 from trainer import Op, Tensor, debug, grad, op
 from trainer.data.prepare import Prepared
@@ -15,6 +14,7 @@ from trainer.diagnosis import diagnose
 from trainer.nn import Dense, Network, OpLayer
 from trainer.plugins import shared
 from trainer.train import Training
+from trainer_ops import mean_squared_error
 
 
 def message(f, x):

@@ -16,23 +16,29 @@ TAIL = "cost: softmax_cross_entropy\nstep_size: 0.1\n"
 MISFITS = {
     "two axes into dense": (
         "dataset: {path: images.npz}\nnetwork:\n  - tanh\n  - dense: 10\n" + TAIL,
-        "c.yaml:4:5: layer 1 (dense): dense takes one axis of features, and each example has shape (4, 4); "
-        "put `- flatten` before it; layer 0 (tanh) gives shape (4, 4) per example\n"
-        "  4 |   - dense: 10\n"
-        "          ^~~~~",
+        (
+            "c.yaml:4:5: layer 1 (dense): dense takes one axis of features, and each example has shape (4, 4); "
+            "put `- flatten` before it; layer 0 (tanh) gives shape (4, 4) per example\n"
+            "  4 |   - dense: 10\n"
+            "          ^~~~~"
+        ),
     ),
     "the first layer": (
         "dataset: {path: images.npz}\nnetwork:\n  - dense: 10\n" + TAIL,
-        "c.yaml:3:5: layer 0 (dense): dense takes one axis of features, and each example has shape (4, 4); "
-        "put `- flatten` before it; the data set has shape (4, 4) per example\n"
-        "  3 |   - dense: 10\n"
-        "          ^~~~~",
+        (
+            "c.yaml:3:5: layer 0 (dense): dense takes one axis of features, and each example has shape (4, 4); "
+            "put `- flatten` before it; the data set has shape (4, 4) per example\n"
+            "  3 |   - dense: 10\n"
+            "          ^~~~~"
+        ),
     ),
     "fewer outputs than classes": (
         HEAD + "  - dense: 5\n" + TAIL,
-        "c.yaml:3:5: the last layer, 'dense', gives 5 outputs, and data set 'digits' has 10 classes\n"
-        "  3 |   - dense: 5\n"
-        "          ^~~~~",
+        (
+            "c.yaml:3:5: the last layer, 'dense', gives 5 outputs, and data set 'digits' has 10 classes\n"
+            "  3 |   - dense: 5\n"
+            "          ^~~~~"
+        ),
     ),
     "numbers asked of classes": (
         HEAD + "  - dense: 1\ncost: mean_squared_error\nstep_size: 0.1\n",
@@ -40,7 +46,7 @@ MISFITS = {
     ),
     "an output too many for a regression": (
         "dataset: diabetes\nnetwork:\n  - dense: 2\ncost: mean_squared_error\nstep_size: 0.1\n",
-        r"c.yaml:4:\d+: .*mean_squared_error.*\(2, 2\).*\(2, 1\).*; the last layer, 'dense', gives shape \(2,\) per example",
+        r"c.yaml:4:\d+: .*mean_squared_error.*\(2, 2\).*\(2, 1\).*; the last layer, 'dense', gives shape \(2,\) per",
     ),
     "two classes asked of ten": (
         HEAD + "  - dense: 1\ncost: sigmoid_cross_entropy\nstep_size: 0.1\n",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from trainer_ops import mean_squared_error, relu, softmax_cross_entropy
 
 from trainer.data.prepare import Prepared
 from trainer.errors import DivergedError, UsageError
@@ -12,6 +11,7 @@ from trainer.nn import Dense, Network, OpLayer
 from trainer.rng import generator
 from trainer.schedules import Constant
 from trainer.train import Epoch, Step, Training
+from trainer_ops import mean_squared_error, relu, softmax_cross_entropy
 
 
 def prepared(x, y, test=0, task="regression", classes=()):

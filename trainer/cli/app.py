@@ -22,7 +22,7 @@ app = typer.Typer(
     help="Train the network that a YAML file declares, with operations that anyone can add.",
     epilog="Start with: trainer init, then trainer run mlp.yaml",
 )
-ops = typer.Typer(no_args_is_help=True, help="List the operations, or show one with its derivatives.")
+ops = typer.Typer(no_args_is_help=True, help="List the operations, show one, check their derivatives, or begin one of your own.")
 app.add_typer(ops, name="ops")
 
 Config = Annotated[
@@ -115,6 +115,37 @@ def show_op(
     from trainer.cli.show import show_op
 
     show_op(name, plugin or ())
+
+
+@ops.command("check")
+def check_ops(
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME|FILE|PACKAGE]...",
+            help="An operation, a plugin file, or a plugin package; everything without one.",
+            show_default=False,
+        ),
+    ] = None,
+    plugin: PluginOption = None,
+    quick: Annotated[bool, typer.Option("--quick", help="One sample of each operation, fewer variants.")] = False,
+) -> None:
+    """Try to prove derivatives wrong, and show the worst element of each that is."""
+    from trainer.cli.check import check_ops
+
+    raise typer.Exit(check_ops(what or (), plugin or (), quick=quick))
+
+
+@ops.command("new")
+def new_op(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What a config will call it.", show_default=False)],
+    folder: Annotated[Path, typer.Option("--folder", metavar="FOLDER", help="Where to write.")] = Path(),
+    plugin: PluginOption = None,
+) -> None:
+    """Write a plugin with one operation that passes every check, and its tests."""
+    from trainer.cli.check import new_op
+
+    new_op(name, folder, plugin or ())
 
 
 @app.command()

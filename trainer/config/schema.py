@@ -91,6 +91,9 @@ class Compute(_Model):
     dtype: Literal["float32", "float64"] = Field(
         "float32", description="Of parameters and all that is computed from them."
     )
+    executor: Literal["auto", "eager", "numpy"] = Field(
+        "auto", description="What runs a step: a recorded program, or the tape. The results are the same."
+    )
     threads: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
         "auto", description="Threads of matrix products; their number changes the last bits of float32 results."
     )
@@ -118,7 +121,9 @@ class Config(_Model):
     metrics: list[Annotated[Choice, Kind("metrics")]] | None = Field(
         None, description="What is reported beside the loss; by default what suits the cost."
     )
-    compute: Compute = Field(Compute(dtype="float32", threads="auto"), description="Precision and processors.")
+    compute: Compute = Field(
+        Compute(dtype="float32", executor="auto", threads="auto"), description="Precision and processors."
+    )
 
     def plain(self) -> dict[str, Any]:
         """Everything, defaults included, as a config that can be loaded again."""

@@ -7,6 +7,7 @@ other, so nothing needs resetting after an exception and threads share nothing b
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from itertools import count
 from types import CodeType
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
     from trainer.engine.op import Op
     from trainer.engine.rules import Plan
 
-__all__ = ["Node", "Variable", "next_index"]
+__all__ = ["Node", "Variable", "complete", "next_index"]
+
+# Whether this context wants everything on the record (see `trainer.engine.observe`).
+complete: ContextVar[bool] = ContextVar("complete", default=False)
 
 # Calling an itertools.count is one bytecode-atomic C call: threads never draw the same index.
 next_index = count().__next__

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from trainer.engine.node import complete
 from trainer.engine.op import Op
 
 __all__ = ["Observer", "observed"]
@@ -27,16 +28,22 @@ _record = Op.record
 
 
 @contextmanager
-def observed(observer: Observer) -> Iterator[None]:
-    """Call `observer` after every recorded call that this thread (or context) makes inside the block."""
+def observed(observer: Observer, *, strict: bool = False) -> Iterator[None]:
+    """Call `observer` after every recorded call that this thread (or context) makes inside the block.
+
+    With `strict` the record is to be complete: backward sweeps are recorded even where nobody asked for a higher order,
+    and `t.value`, which would freeze a number into the record, is refused.
+    """
     global _open
     with _lock:
         _open += 1
         Op.record = _observed_record  # type: ignore[assignment, method-assign]  # see above
     token = _observers.set((*_observers.get(), observer))
+    strictly = complete.set(strict or complete.get())
     try:
         yield
     finally:
+        complete.reset(strictly)
         _observers.reset(token)
         with _lock:
             _open -= 1

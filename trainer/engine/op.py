@@ -97,6 +97,14 @@ class Op:
                 f"op '{self.name}' mixes named arrays {self.inputs[:-1]} with *{self.inputs[-1]}; "
                 "take either named arrays or *arrays"
             )
+        reserved = {"y", "dy", "wanted"} & {*self.inputs, *keywords}
+        if reserved:
+            name = min(reserved)
+            raise RuleError(
+                f"op '{self.name}' calls an argument '{name}', which in a rule means "
+                + {"y": "the output", "dy": "the cotangent", "wanted": "which cotangents are asked for"}[name]
+                + "; give it another name"
+            )
         optional = getattr(forward, "__defaults__", None) or ()
         self.required = len(self.inputs) - len(optional)
         for value in optional:
@@ -356,7 +364,8 @@ def op(forward: Callable[..., Any] | None = None, **options: Any) -> Any:
         elementwise: whether the op broadcasts its inputs like a ufunc; then the engine sums cotangents down.
         inputs: the names of the arrays, for a function that does not tell them or whose names should be better.
 
-    `implements` may name a function by its dotted name, "scipy.special.erf", and leave its module alone until it is used.
+    `implements` may name a function by its dotted name, "scipy.special.erf", and leave its module alone until it is
+    used.
 
     >>> import numpy as np
     >>> from trainer import op, grad

@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 
 from trainer.engine import verify
-from trainer.engine.node import Node, Variable
-from trainer.engine.op import SELECT, selection
+from trainer.engine.node import Node, Variable, complete
+from trainer.engine.op import SELECT, Op, selection
 from trainer.engine.rules import Step
 from trainer.engine.tensor import Tensor
+from trainer.engine.tree import flatten
 from trainer.errors import DetachError, NotDifferentiableError, ShapeError
 
 __all__ = ["History", "backward", "check_cotangent", "history", "sweep"]
@@ -58,7 +59,7 @@ def history(roots: Collection[Node], variables: Sequence[Node]) -> History:
     first = min((v.index for v in variables), default=0)
     seen = {r for r in roots if r.plan is not None and r.index >= first}
     stack = list(seen)
-    outer = any(r.plan is not None and r.index < first for r in roots)
+    outer = complete.get() or any(r.plan is not None and r.index < first for r in roots)
     outer = outer or any(p is not None and p.plan is not None for v in variables for p in v.parents)
     restrict = False
     while stack:
@@ -151,8 +152,30 @@ def _run_several(
 def _run_recorded(node: Node, step: Step, dy: Any, saved: tuple[Any, ...], wanted: tuple[bool, ...]) -> Any:
     try:
         return step.run(dy, saved, wanted)
-    except DetachError as error:
+    except (TypeError, ValueError) as error:
+        # NumPy wraps the Tensor's refusal where an element of a plain array is assigned.
+        if not isinstance(error, DetachError) and not isinstance(error.__cause__, DetachError):
+            raise
+        if complete.get():
+            return _run_opaque(node, step, dy, saved, wanted)
         raise verify.not_recordable(node, step, error) from error
+
+
+def _run_opaque(node: Node, step: Step, dy: Any, saved: tuple[Any, ...], wanted: tuple[bool, ...]) -> Any:
+    """Record a rule that leaves NumPy as one call, of an op that nobody can differentiate further."""
+    assert node.op is not None
+    leaves, rebuild = flatten((dy, saved))
+
+    def forward(*arrays: Any) -> Any:
+        dy, saved = rebuild(arrays)
+        result = step.run(dy, saved, wanted)
+        return result if step.single else tuple(g for g, want in zip(result, wanted, strict=True) if want)
+
+    results = Op(forward, name=f"rule of {node.op.name}", module=node.op.module)(*leaves)
+    if step.single:
+        return results
+    found = iter(results)
+    return [next(found) if want else None for want in wanted]
 
 
 def _as_tensors(node: Node) -> tuple[Any, ...]:

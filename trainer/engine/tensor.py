@@ -15,7 +15,7 @@ import numpy as np
 
 from trainer.engine import dispatch
 from trainer.engine.dispatch import TABLE
-from trainer.engine.node import Node, Variable
+from trainer.engine.node import Node, Variable, complete
 from trainer.errors import DetachError, NotDifferentiableError
 
 __all__ = ["Tensor"]
@@ -94,6 +94,11 @@ class Tensor:
     @property
     def value(self) -> Any:
         """The plain array, off the tape."""
+        if complete.get():
+            raise DetachError(
+                "t.value would freeze this run's numbers into the compiled program. Stay with NumPy functions of t, "
+                "or compute the constant outside of the compiled function"
+            )
         return self._value
 
     @property

@@ -1,0 +1,111 @@
+"""Weighted means, covariance, correlation, and counts, which have no derivative."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from trainer import op
+from trainer_ops._common import Array, Axis, axes_of, draw, refuse, restore, shapes
+from trainer_ops._composed import composed
+from trainer_ops.shaping import sum_to
+
+# y = Σ w·x/Σ w: δx = δy·w/Σw and δw = δy·(x − y)/Σw.
+
+
+def _average(
+    a: Array, axis: Axis = None, weights: Array | None = None, returned: bool = False, *, keepdims: bool = False
+) -> Any:
+    refuse("np.average", returned=returned or None)
+    return (a, weights), {"axis": axis, "keepdims": keepdims is True}
+
+
+@op(implements=np.average, binder=_average)
+def average(x: Array, weights: Array | None = None, *, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Σ w·x/Σ w over the axes, as `np.average`; weights have x's shape, or that of its axes `axis`."""
+    return np.average(x, axis, weights, keepdims=keepdims)  # type: ignore[call-overload]
+
+
+def _placed(weights: Array, shape: tuple[int, ...], axis: Axis) -> Array:
+    """The weights with an axis for each of x's."""
+    if weights.shape == shape:
+        return weights
+    axes = axes_of(axis, len(shape))
+    turned = np.transpose(weights, tuple(np.argsort(axes)))
+    return np.reshape(turned, tuple(n if a in axes else 1 for a, n in enumerate(shape)))
+
+
+@average.vjp("x")
+def _(dy: Array, x_shape: Any, weights: Array | None, *, axis: Axis, keepdims: bool) -> Array:
+    w = np.ones((1,) * len(x_shape), dy.dtype) if weights is None else _placed(weights, x_shape, axis)
+    w = np.broadcast_to(w, x_shape)
+    return restore(dy, x_shape, axis, keepdims) * w / np.sum(w, axis=axis, keepdims=True)
+
+
+@average.vjp("weights")
+def _(dy: Array, x: Array, y: Array, weights: Array, *, axis: Axis, keepdims: bool) -> Array:
+    w = _placed(weights, x.shape, axis)
+    total = np.sum(np.broadcast_to(w, x.shape), axis=axis, keepdims=True)
+    g = sum_to(restore(dy, x.shape, axis, keepdims) * (x - restore(y, x.shape, axis, keepdims)) / total, shape=w.shape)
+    axes = axes_of(axis, x.ndim)
+    return (
+        g
+        if weights.shape == x.shape
+        else np.transpose(np.reshape(g, tuple(x.shape[a] for a in sorted(axes))), tuple(np.argsort(np.argsort(axes))))
+    )
+
+
+@average.samples
+def _(rng: np.random.Generator) -> list[Any]:
+    x, w = rng.normal(size=(3, 4)), rng.uniform(0.5, 2, (3, 4))
+    wide = rng.normal(size=(2, 3, 4)), rng.uniform(0.5, 2, (4, 2))
+    return [
+        (x,),
+        (x, {"axis": 0}),
+        (x, w, {"axis": 1}),
+        (x, w[0], {"axis": 1, "keepdims": True}),
+        (*wide, {"axis": (2, 0)}),
+    ]
+
+
+# Covariance and correlation of the rows (of the columns unless `rowvar`).
+
+
+@op(implements=np.cov)
+def cov(
+    m: Array, other: Array | None = None, *, rowvar: bool = True, bias: bool = False, ddof: int | None = None
+) -> Array:
+    """The covariance matrix of variables with their observations in rows, as `np.cov`."""
+    return np.cov(m, other, rowvar=rowvar, bias=bias, ddof=ddof)
+
+
+def _covariance(m: Array, other: Array | None = None, *, rowvar: bool, bias: bool, ddof: int | None) -> Array:
+    x = _variables(m, rowvar)
+    if other is not None:
+        x = np.concatenate([x, _variables(other, rowvar)], axis=0)
+    n = x.shape[1] - (ddof if ddof is not None else 0 if bias else 1)
+    x = x - np.mean(x, axis=1, keepdims=True)
+    return np.squeeze(x @ np.conjugate(np.transpose(x)) / n)
+
+
+def _variables(m: Array, rowvar: bool) -> Array:
+    return np.atleast_2d(m) if rowvar or m.ndim == 1 else np.transpose(m)
+
+
+@op(implements=np.corrcoef)
+def corrcoef(x: Array, other: Array | None = None, *, rowvar: bool = True) -> Array:
+    """The correlation coefficients of variables with their observations in rows, as `np.corrcoef`."""
+    return np.asarray(np.corrcoef(x, other, rowvar=rowvar))
+
+
+def _correlation(x: Array, other: Array | None = None, *, rowvar: bool) -> Array:
+    c = np.atleast_2d(_covariance(x, other, rowvar=rowvar, bias=False, ddof=None))
+    deviation = np.sqrt(np.real(np.diagonal(c)))
+    return np.squeeze(c / np.outer(deviation, deviation))
+
+
+composed(cov, _covariance)
+composed(corrcoef, _correlation)
+draw(cov, *shapes((3, 5), (5,)), [(5, 3), {"rowvar": False, "bias": True}], [(2, 5), (5,)], [(3, 5), {"ddof": 2}])
+draw(corrcoef, *shapes((3, 5)), [(5, 3), {"rowvar": False}], [(2, 5), (5,)])

@@ -1,0 +1,139 @@
+"""Running a program with NumPy: bound calls on planned buffers.
+
+Everything that can be decided before the first run is: which buffer holds what, which results are views of a buffer,
+and which call writes straight into one. A run is then a loop over calls that are ready to be made. The calls are those that
+eager NumPy makes, in its order and on arrays of its layout, so the bits are the same.
+"""
+
+from __future__ import annotations
+
+import operator
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from trainer.compiler.buffers import Buffers, dense
+from trainer.compiler.program import Instruction, Program, Value
+from trainer.engine.dispatch import TABLE
+
+__all__ = ["NumpyExecutor"]
+
+Call = Callable[[], Any]
+
+# Functions whose result is a view of their first argument where the layout allows it.
+_VIEWS = (
+    np.reshape, np.ravel, np.transpose, np.expand_dims, np.squeeze, np.swapaxes, np.moveaxis, np.broadcast_to, np.flip,
+    np.diagonal, np.real, np.imag, np.matrix_transpose, np.atleast_1d, np.atleast_2d, np.atleast_3d, operator.getitem,
+)  # fmt: skip
+_REDUCTIONS = {
+    np.sum: np.add, np.prod: np.multiply, np.max: np.maximum, np.min: np.minimum, np.any: np.logical_or,
+    np.all: np.logical_and,
+}  # fmt: skip
+
+
+class NumpyExecutor:
+    """Runs one program, on buffers of its own. One run at a time: concurrent callers wait for each other.
+
+    >>> from trainer.compiler.trace import trace
+    >>> program, _, _ = trace(lambda x: np.tanh(x) * 2.0, [np.zeros(3)])
+    >>> NumpyExecutor(program).run([np.array([0.0, np.inf, -np.inf])])
+    [array([ 0.,  2., -2.])]
+    """
+
+    name = "numpy"
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.buffers = Buffers(program)
+        self._lock = threading.Lock()
+        self._views = {TABLE[f] for f in _VIEWS if f in TABLE}
+        self._reductions = {TABLE[f]: ufunc for f, ufunc in _REDUCTIONS.items() if f in TABLE}
+        self._arrays: dict[Value, Any] = {}
+        self.inputs = [self._input(v) for v in program.inputs]
+        self.calls: list[Call] = []
+        for position, instruction in enumerate(program.instructions):
+            self.calls += self._bind(position, instruction)
+        self.outputs = [self._array(v) for v in program.outputs]
+
+    def run(self, inputs: Sequence[Any]) -> list[Any]:
+        """The program's outputs for these inputs, as arrays of their own."""
+        with self._lock:
+            for buffer, value in zip(self.inputs, inputs, strict=True):
+                buffer[...] = value
+            for call in self.calls:
+                call()
+            return [np.array(o)[()] if isinstance(o, np.ndarray | np.generic) else o for o in self.outputs]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all buffers together."""
+        return self.buffers.nbytes
+
+    def _input(self, value: Value) -> Any:
+        array = self._arrays[value] = dense(value, np.empty(value.nbytes, np.uint8))
+        return array
+
+    def _array(self, value: Value) -> Any:
+        return value.known if value.constant else self._arrays[value]
+
+    def _bind(self, position: int, instruction: Instruction) -> list[Call]:
+        """The calls that compute an instruction; none for a view."""
+        inputs = [self._array(v) for v in instruction.inputs]
+        view = self._view(instruction, inputs)
+        if view is not None:
+            source, output = instruction.inputs[0], instruction.outputs[0]
+            self._arrays[output] = view
+            self.buffers.alias(output, source)
+            self.buffers.release(position)
+            return []
+        outputs = [self.buffers.allocate(position, instruction, o) for o in instruction.outputs]
+        self._arrays.update(zip(instruction.outputs, outputs, strict=True))
+        self.buffers.release(position)
+        return self._calls(instruction, inputs, outputs)
+
+    def _view(self, instruction: Instruction, inputs: list[Any]) -> Any:
+        """The result as a view of the first input's buffer, or None where it is none."""
+        if instruction.op not in self._views or instruction.inputs[0].constant:
+            return None
+        if not all(v.constant for v in instruction.inputs[1:]) or not _is_basic(inputs[1:]):
+            return None
+        result = instruction.op.forward(*inputs, **instruction.attributes)
+        shares = isinstance(result, np.ndarray) and np.may_share_memory(result, inputs[0])
+        return result if shares or (isinstance(result, np.ndarray) and not result.size) else None
+
+    def _calls(self, instruction: Instruction, inputs: list[Any], outputs: list[Any]) -> list[Call]:
+        op, attributes = instruction.op, instruction.attributes
+        if isinstance(op.forward, np.ufunc) and not attributes:
+            return [partial(op.forward, *inputs, out=tuple(outputs) if len(outputs) > 1 else outputs[0])]
+        if len(outputs) == 1 and len(inputs) == 1 and attributes.get("dtype") is None and not attributes.get("initial"):
+            axis, keepdims, x, out = attributes.get("axis"), attributes.get("keepdims", False), inputs[0], outputs[0]
+            if op in self._reductions and x.dtype == out.dtype:
+                return [partial(self._reductions[op].reduce, x, axis=axis, out=out, keepdims=keepdims)]
+            if op is TABLE.get(np.mean) and x.dtype == out.dtype and x.dtype.char in "fd" and out.size:
+                # As np.mean does it: the sum, divided by the count as an integer of its own.
+                count = np.intp(x.size // out.size)
+                return [
+                    partial(np.add.reduce, x, axis=axis, out=out, keepdims=keepdims),
+                    partial(np.true_divide, out, count, out=out, casting="unsafe"),
+                ]
+        if op is TABLE.get(np.concatenate):
+            return [partial(np.concatenate, tuple(inputs), axis=attributes.get("axis", 0), out=outputs[0])]
+        return [partial(_into, tuple(outputs), partial(op.forward, **attributes), *inputs)]
+
+
+def _into(outputs: tuple[Any, ...], forward: Callable[..., Any], *inputs: Any) -> None:
+    """Call a function that brings its own arrays, and copy what it gives."""
+    result = forward(*inputs)
+    for output, array in zip(outputs, result if isinstance(result, tuple) else (result,), strict=True):
+        output[...] = array
+
+
+def _is_basic(rest: Sequence[Any]) -> bool:
+    """Whether what follows the array is a basic index (or nothing)."""
+    if not rest:
+        return True
+    index = rest[0] if isinstance(rest[0], tuple) else (rest[0],)
+    return all(i is None or i is Ellipsis or (isinstance(i, slice | int) and not isinstance(i, bool)) for i in index)

@@ -1,0 +1,147 @@
+"""Recording a function of arrays as a program.
+
+The function runs once, on Tensors, and every call of an op is written down: those of the forward pass, and those of the
+backward sweep, whose rules are NumPy too. A composite op, whose forward function is itself a few NumPy calls (a
+softmax), is written down as those calls, so a program comes down to NumPy's own functions. What would freeze a decision
+into the record is refused by the Tensor itself (`if t > 0:`, `float(t)`), or here (`t.value`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from trainer.compiler.program import Instruction, Program, Value
+from trainer.engine import verify
+from trainer.engine.dispatch import TABLE
+from trainer.engine.node import Node
+from trainer.engine.observe import observed
+from trainer.engine.op import IDENTITY, SELECT, Op
+from trainer.engine.tensor import Tensor
+from trainer.engine.tree import flatten
+
+__all__ = ["trace"]
+
+
+def trace(f: Callable[..., Any], args: Sequence[Any]) -> tuple[Program, Any, Callable[[Sequence[Any]], Any]]:
+    """Run `f` on these arrays and write down what it computes.
+
+    Args:
+        f: a function of arrays, or of nested dicts, lists and tuples of them.
+        args: its arguments. Arrays become the program's inputs, in the order of the leaves; all else is constant.
+
+    Returns:
+        The program, the result of this run, and a function that gives a list of outputs the result's structure.
+
+    >>> program, y, _ = trace(lambda x: np.tanh(x) * 2.0, [np.zeros(3)])
+    >>> program
+    %0 = input  float64 (3,)
+    %1 = tanh(%0)  float64 (3,)
+    %2 = multiply(%1, 2.0)  float64 (3,)
+    return %2
+    """
+    leaves, rebuild = flatten(tuple(args))
+    tracer = _Tracer()
+    inputs = []
+    for i, leaf in enumerate(leaves):
+        if isinstance(leaf, np.ndarray | np.generic):
+            leaves[i] = Tensor(leaf)
+            inputs.append(tracer.add(leaves[i]))
+    with observed(tracer.observe, strict=True):
+        result = f(*rebuild(leaves))
+    outputs, rebuild_outputs = flatten(result)
+    values = [tracer.value_of(o) for o in outputs]
+    program = Program(inputs, values, tracer.instructions)
+    plain = rebuild_outputs([o._value if isinstance(o, Tensor) else o for o in outputs])
+    return program, plain, rebuild_outputs
+
+
+class _Tracer:
+    """Writes down the calls that it observes."""
+
+    def __init__(self) -> None:
+        self.instructions: list[Instruction] = []
+        # Nodes, not Tensors: the sweep wraps saved arrays into new Tensors on their old nodes.
+        self.values: dict[Node, Value] = {}
+        self.several: dict[Node | None, tuple[Value, ...]] = {}
+        self.constants: dict[int, tuple[object, Value]] = {}
+        self.primitive = set(TABLE.values())
+
+    def add(self, tensor: Tensor) -> Value:
+        """A new value for a Tensor."""
+        value = self.values[tensor._node] = Value(tensor._value)
+        return value
+
+    def value_of(self, argument: Any) -> Value:
+        """The value that stands for an argument; a constant where nothing recorded led to it."""
+        if isinstance(argument, Tensor):
+            node = argument._node
+            if node in self.values:
+                return self.values[node]
+            if node.op is SELECT and node.parents[0] in self.several:
+                several: tuple[Value, ...] = self.several[node.parents[0]]
+                return several[int(node.saved[0])]
+            argument = argument._value
+        if id(argument) not in self.constants:  # the argument is kept, so that its id stays its own
+            self.constants[id(argument)] = (
+                argument,
+                Value(argument, constant=True),
+            )  # kept, so that its id stays its own
+        _, value = self.constants[id(argument)]
+        return value
+
+    def observe(self, op: Op, args: Sequence[Any], attributes: dict[str, Any], result: Any) -> None:
+        inputs = tuple(map(self.value_of, args))
+        if op is IDENTITY or op.name == "stop_gradient":
+            self.values[result._node] = inputs[0]
+            return
+        if (
+            not isinstance(op.forward, np.ufunc)
+            and op not in self.primitive
+            and self._inline(op, inputs, args, attributes, result)
+        ):
+            return
+        results = result if isinstance(result, tuple) else (result,)
+        outputs = tuple(map(self.add, results))
+        if isinstance(result, tuple):
+            self.several[results[0]._node.parents[0]] = outputs
+        attributes = {**op.attributes, **attributes}
+        node = results[0]._node
+        self.instructions.append(Instruction(op, inputs, attributes, outputs, verify.called(node).partition("\n")[0]))
+
+    def _inline(
+        self, op: Op, inputs: tuple[Value, ...], args: Sequence[Any], attributes: dict[str, Any], result: Any
+    ) -> bool:
+        """Write the op down as the NumPy calls that its forward function makes, if that gives the same bits."""
+        mark = len(self.instructions)
+        arrays = []
+        for value, arg in zip(inputs, args, strict=True):
+            if isinstance(arg, Tensor):
+                arg = Tensor(arg._value)
+                self.values[arg._node] = value
+            arrays.append(arg)
+        try:
+            inner = op.forward(*arrays, **attributes)
+        except Exception:  # it worked on plain arrays: whatever Tensors do to it, it is called back with plain ones
+            del self.instructions[mark:]
+            return False
+        outer, found = (r if isinstance(r, tuple) else (r,) for r in (result, inner))
+        same = len(outer) == len(found) and all(
+            isinstance(b, Tensor) and _same_bits(a._value, b._value) for a, b in zip(outer, found, strict=False)
+        )
+        if not same:
+            del self.instructions[mark:]
+            return False
+        values = tuple(map(self.value_of, found))
+        for tensor, value in zip(outer, values, strict=True):
+            self.values[tensor._node] = value
+        if isinstance(result, tuple):
+            self.several[result[0]._node.parents[0]] = values
+        return True
+
+
+def _same_bits(a: Any, b: Any) -> bool:
+    a, b = np.asarray(a), np.asarray(b)
+    return bool(a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes())
