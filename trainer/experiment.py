@@ -6,7 +6,8 @@ from: layers that do not fit, a cost that wants other targets than the data set 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +16,16 @@ import numpy as np
 from trainer.data.dataset import Dataset
 from trainer.data.load import load as load_dataset
 from trainer.data.prepare import Prepared, prepare
-from trainer.errors import DataError, OpError, ShapeError
+from trainer.errors import DataError, OpError, ShapeError, UsageError
 from trainer.nn.layers import Layer, OpLayer
 from trainer.nn.network import LayerError, Network
+from trainer.optimizers import Accumulate, Average, ClipNorm, ClipParameterNorm, ClipValue, Optimizer
+from trainer.schedules import is_watching, over
 from trainer.train import Training
 
 if TYPE_CHECKING:
     from trainer.config import LoadedConfig
+    from trainer.config.schema import Config
 
 __all__ = ["LayerRow", "build", "layer_table", "load_data"]
 
@@ -37,23 +41,54 @@ def build(loaded: LoadedConfig, *, debug: bool = False) -> Training:
     network = _network(loaded, data.input_shape)
     cost = config.cost.build()
     _check_cost(loaded, network, cost, data)
-    step_size = config.step_size
+    metrics = _metrics(loaded, data)
     rows = len(data.train_inputs)
+    batch_size = rows if config.batch_size == "all" else min(config.batch_size, rows)
     return Training(
         network=network,
         cost=cost,
         data=data,
-        step_size=step_size if isinstance(step_size, int | float) else step_size.build(),
-        batch_size=rows if config.batch_size == "all" else min(config.batch_size, rows),
+        step_size=_step_size(loaded, data, metrics, math.ceil(rows / batch_size)),
+        batch_size=batch_size,
         epochs=config.epochs,
-        optimizer=config.optimizer.build(),
-        metrics=_metrics(loaded, data),
+        optimizer=_optimizer(config),
+        metrics=metrics,
         seed=config.seed,
         dtype=np.dtype(config.compute.dtype),
         executor=config.compute.executor,
         places=(*(_line(loaded, "network", i) for i in range(len(network.layers))), _line(loaded, "cost")),
         debug=debug,
     )
+
+
+def _optimizer(config: Config) -> Optimizer:
+    """The optimizer with what goes around it: clipped gradients inside, then the average, then accumulation.
+
+    So it is the mean of the batches' gradients that is clipped, and the average is one of updates.
+    """
+    optimizer: Optimizer = config.optimizer.build()
+    clip = config.clip.model_dump(exclude_none=True) if config.clip else {}
+    for name, limit in clip.items():
+        wrapper = {"value": ClipValue, "norm": ClipNorm, "parameter_norm": ClipParameterNorm}[name]
+        optimizer = wrapper(optimizer, limit)
+    if config.average is not None:
+        optimizer = Average(optimizer, config.average)
+    return Accumulate(optimizer, config.accumulate) if config.accumulate > 1 else optimizer
+
+
+def _step_size(loaded: LoadedConfig, data: Prepared, metrics: Mapping[str, Any], steps: int) -> Any:
+    """The step size or schedule, after asking the schedule for what it needs of a run with so many steps an epoch."""
+    config = loaded.config
+    if isinstance(config.step_size, int | float):
+        return config.step_size
+    try:
+        schedule = over(config.step_size.build(), config.epochs * steps)
+        if is_watching(schedule):
+            numbers = dict.fromkeys(("loss", *metrics), 0.0)
+            schedule.watch({}, numbers, numbers if len(data.test_inputs) else {})
+    except UsageError as error:
+        raise loaded.error(("step_size",), str(error)) from error
+    return schedule
 
 
 def _line(loaded: LoadedConfig, *loc: str | int) -> str:

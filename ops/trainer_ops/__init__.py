@@ -14,25 +14,42 @@ from trainer_ops import (
     activations,
     arithmetic,
     assembling,
+    attention,
+    bessel,
     calculus,
     comparison,
     complexes,
+    convolution,
     costs,
     counting,
     cumulative,
+    decompositions,
     einsum,
+    embeddings,
     exponential,
+    fft,
+    gated_activations,
+    hypergeometric,
     indexing,
     joining,
+    likelihoods,
+    linalg,
     nan_reductions,
+    normalization,
     ordering,
     polynomials,
+    pooling,
+    probability,
     products,
     reductions,
+    regularization,
+    scipy_linalg,
     shaping,
     softmaxes,
+    special,
     statistics,
     trigonometric,
+    windows,
 )
 from trainer_ops.activations import (
     celu,
@@ -59,6 +76,19 @@ from trainer_ops.activations import (
     squareplus,
     swish,
 )
+from trainer_ops.attention import masked_softmax, scaled_dot_product_attention
+from trainer_ops.convolution import (
+    conv,
+    conv1d,
+    conv1d_transpose,
+    conv2d,
+    conv2d_transpose,
+    conv3d,
+    conv3d_transpose,
+    conv_input,
+    conv_transpose,
+    conv_weights,
+)
 from trainer_ops.costs import (
     hinge,
     huber,
@@ -67,22 +97,52 @@ from trainer_ops.costs import (
     sigmoid_cross_entropy,
     softmax_cross_entropy,
 )
+from trainer_ops.embeddings import embedding, one_hot, segment_mean, segment_sum
+from trainer_ops.gated_activations import geglu, maxout, reglu, swiglu, tanhshrink, threshold
 from trainer_ops.indexing import scatter_add, scatter_along_axis, scatter_take
+from trainer_ops.likelihoods import kl_divergence, negative_log_likelihood, poisson
+from trainer_ops.normalization import (
+    batch_norm,
+    batch_norm_inference,
+    group_norm,
+    instance_norm,
+    layer_norm,
+    rms_norm,
+)
+from trainer_ops.pooling import (
+    adaptive_average_pool,
+    adaptive_max_pool,
+    average_pool,
+    global_average_pool,
+    global_max_pool,
+    max_pool,
+)
+from trainer_ops.regularization import dropout
 from trainer_ops.shaping import flatten, sum_to
 from trainer_ops.softmaxes import log_softmax, logsumexp, softmax
+from trainer_ops.windows import contiguous, overlap_add
 
 __all__ = [
-    "celu", "elu", "flatten", "gelu", "glu", "hard_sigmoid", "hard_swish", "hard_tanh", "hardshrink", "hinge", "huber",
-    "leaky_relu", "log_sigmoid", "log_softmax", "logsumexp", "mean_absolute_error", "mean_squared_error", "mish",
-    "normal_cdf", "prelu", "relu", "relu6", "scatter_add", "scatter_along_axis", "scatter_take", "selu", "sigmoid",
-    "sigmoid_cross_entropy", "silu", "softmax", "softmax_cross_entropy", "softplus", "softshrink", "softsign",
-    "squareplus", "sum_to", "swish",
+    "adaptive_average_pool", "adaptive_max_pool", "average_pool", "batch_norm", "batch_norm_inference", "celu",
+    "contiguous", "conv", "conv1d", "conv1d_transpose", "conv2d", "conv2d_transpose", "conv3d", "conv3d_transpose",
+    "conv_input", "conv_transpose", "conv_weights", "dropout", "elu", "embedding", "flatten", "geglu", "gelu",
+    "global_average_pool", "global_max_pool", "glu", "group_norm", "hard_sigmoid", "hard_swish", "hard_tanh",
+    "hardshrink", "hinge", "huber", "instance_norm", "kl_divergence", "layer_norm", "leaky_relu", "log_sigmoid",
+    "log_softmax", "logsumexp", "masked_softmax", "max_pool", "maxout", "mean_absolute_error", "mean_squared_error",
+    "mish", "negative_log_likelihood", "normal_cdf", "one_hot", "overlap_add", "poisson", "prelu", "reglu", "relu",
+    "relu6", "rms_norm", "scaled_dot_product_attention", "scatter_add", "scatter_along_axis", "scatter_take",
+    "segment_mean", "segment_sum", "selu", "sigmoid", "sigmoid_cross_entropy", "silu", "softmax",
+    "softmax_cross_entropy", "softplus", "softshrink", "softsign", "squareplus", "sum_to", "swiglu", "swish",
+    "tanhshrink", "threshold",
 ]  # fmt: skip
 
 FAMILIES = (
     arithmetic, exponential, trigonometric, comparison, complexes, reductions, cumulative, shaping, joining, indexing,
     assembling, ordering, counting, nan_reductions, statistics, calculus, polynomials, products, einsum, activations,
-    softmaxes,
+    softmaxes, gated_activations,
+    windows, convolution, pooling, normalization, attention, embeddings,
+    regularization,
+    linalg, decompositions, fft, special, bessel, hypergeometric, probability, scipy_linalg,
 )  # fmt: skip
 
 
@@ -102,5 +162,5 @@ def register_ops(register: Any) -> None:
 
 @hookimpl
 def register_costs(register: Any) -> None:
-    for cost, traits in costs.COSTS.items():
+    for cost, traits in (costs.COSTS | likelihoods.COSTS).items():
         register(cost, **traits)

@@ -159,7 +159,7 @@ def geometry_of_transposed(
     stride, dilation = per_axis("stride", stride, rank), per_axis("dilation", dilation, rank)
     extra = per_axis("output_padding", output_padding, rank, least=0)
     if any(e >= s for e, s in zip(extra, stride, strict=True)):
-        raise ShapeError(f"output_padding={output_padding} must be smaller than stride={stride}")
+        raise ShapeError(f"output_padding={output_padding} must be smaller than the stride, {stride}")
     if padding == "same":
         if any(extra):
             raise ShapeError(

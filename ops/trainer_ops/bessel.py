@@ -1,11 +1,11 @@
 """SciPy's Bessel functions and their kin: Airy, Struve, Kelvin, parabolic cylinder functions, and integrals of them.
 
-Recurrences and differential equations are DLMF's: 9.2.1, 10.6.1, 10.29.1, 10.51, 10.61.3, 11.4, 12.2. With respect to its order
-a Bessel function has no derivative in closed form; the order is declared not differentiable.
+Recurrences and differential equations are DLMF's: 9.2.1, 10.6.1, 10.29.1, 10.51, 10.61.3, 11.4, 12.2. With respect to
+its order a Bessel function has no derivative in closed form; the order is declared not differentiable.
 
-Edges. Functions that are smooth at 0 have their right derivative there (the recurrences chosen do not divide by x).
-The exponentially scaled i0e, i1e and ive have a kink at 0, where the kink's part of the derivative counts 0. For complex
-z the scalings of ive, jve and yve are not analytic; their gradients are the real ones, as `np.absolute`'s is.
+Edges. Functions that are smooth at 0 have their right derivative there (the recurrences chosen do not divide by x). The
+exponentially scaled i0e, i1e and ive have a kink at 0, where the kink's part of the derivative counts 0. For complex z
+the scalings of ive, jve and yve are not analytic; their gradients are the real ones, as `np.absolute`'s is.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ yve = special("yve", "v z", "yv(v, z) e^(−|Im z|)").defvjp(
 )
 of_order(jve, yve)
 
-# Modified Bessel functions: I_v' = (I_{v−1} + I_{v+1})/2 and K_v' = −(K_{v−1} + K_{v+1})/2; the scaled ones by the product rule.
+# Modified Bessel functions: I_v' = (I_{v−1} + I_{v+1})/2 and K_v' = −(K_{v−1} + K_{v+1})/2; the scaled ones by the
+# product rule.
 
 i0 = special("i0", "x", "I₀(x)", name="scipy_i0").defvjp(x=lambda dy, x: dy * sp.i1(x))
 i1 = special("i1", "x", "I₁(x)").defvjp(x=lambda dy, x: dy * (sp.i0(x) + sp.iv(2.0, x)) / 2)

@@ -6,12 +6,12 @@ and D. Roberts and L. Roberts (2020) for QR; Giles (2008) and C. Boeddeker et al
 matrices call the gradient.
 
 Edges.
-- `cholesky`, `eigh` and `eigvalsh` read one triangle of their matrix, and so the gradient lies in that triangle. Along symmetric
-  changes it agrees with the symmetrised gradient of JAX and PyTorch.
-- Signs and phases of vectors, and the bases of null spaces (`full_matrices=True`, `mode="complete"`), are a choice, made anew by every
-  call. The gradient is right for functions that do not depend on it.
-- Vectors of equal eigenvalues or singular values are a choice of basis too: their mutual terms, 1/(λⱼ − λᵢ), count 0, which is right for functions of the
-  subspace that they span. Nearly equal ones make the gradient large, as it is.
+- `cholesky`, `eigh` and `eigvalsh` read one triangle of their matrix, and so the gradient lies in that triangle. Along
+  symmetric changes it agrees with the symmetrised gradient of JAX and PyTorch.
+- Signs and phases of vectors, and the bases of null spaces (`full_matrices=True`, `mode="complete"`), are a choice,
+  made anew by every call. The gradient is right for functions that do not depend on it.
+- Vectors of equal eigenvalues or singular values are a choice of basis too: their mutual terms, 1/(λⱼ − λᵢ), count 0,
+  which is right for functions of the subspace that they span. Nearly equal ones make the gradient large, as it is.
 - A singular value that is 0 has gradient 0, as `np.absolute` has at 0, and takes part in no vector's gradient.
 """
 
@@ -25,6 +25,8 @@ from trainer import op
 from trainer.errors import OpError
 from trainer_ops._common import Array
 from trainer_ops.linalg import H, T, eye, matrices, to_triangle
+
+_linalg: Any = np.linalg  # its overloads want literal modes
 
 
 def reciprocal(x: Array) -> Array:
@@ -42,8 +44,8 @@ def diagonal_matrix(x: Array) -> Array:
     return x[..., :, None] * np.eye(x.shape[-1], dtype=x.dtype)
 
 
-# Cholesky: A = L Lᴴ gives L⁻¹ dA L⁻ᴴ = L⁻¹dL + (L⁻¹dL)ᴴ, so dL = L Φ(L⁻¹ dA L⁻ᴴ), where Φ takes the lower triangle and half of
-# the diagonal. Transposed: S = L⁻ᵀ Φ(Lᵀ δL) conj(L)⁻¹.
+# Cholesky: A = L Lᴴ gives L⁻¹ dA L⁻ᴴ = L⁻¹dL + (L⁻¹dL)ᴴ, so dL = L Φ(L⁻¹ dA L⁻ᴴ), where Φ takes the lower triangle
+# and half of the diagonal. Transposed: S = L⁻ᵀ Φ(Lᵀ δL) conj(L)⁻¹.
 
 
 @op(implements=np.linalg.cholesky)
@@ -81,9 +83,9 @@ def _(rng: np.random.Generator) -> Any:
     yield z @ z.conj().T + np.eye(3), {"upper": True}
 
 
-# QR, with gQ = conj(δQ) and so on. For at least as many rows as columns, gA = (gQ + Q·sym(M))·R⁻ᴴ, where
-# M = gR Rᴴ − Qᴴ gQ, and sym(M) has the upper triangle of M above its (real) diagonal and that one's conjugate below.
-# For fewer rows A = [X Y] = Q [U V]: X = Q U is square and V = Qᴴ Y, so that gY = Q gV and gQ gains Y gVᴴ. The further columns
+# QR, with gQ = conj(δQ) and so on. For at least as many rows as columns, gA = (gQ + Q·sym(M))·R⁻ᴴ, where M = gR Rᴴ −
+# Qᴴ gQ, and sym(M) has the upper triangle of M above its (real) diagonal and that one's conjugate below. For fewer
+# rows A = [X Y] = Q [U V]: X = Q U is square and V = Qᴴ Y, so that gY = Q gV and gQ gains Y gVᴴ. The further columns
 # Q₂ of mode "complete" only turn with the others: dQ₂ = −Q₁ dQ₁ᴴ Q₂.
 
 
@@ -95,7 +97,7 @@ def qr(a: Array, *, mode: str = "reduced") -> Any:
     """
     if mode == "raw":
         raise OpError("np.linalg.qr with mode 'raw' cannot be used on a Tensor; use 'reduced', 'complete' or 'r'")
-    y = np.linalg.qr(a, mode)
+    y = _linalg.qr(a, mode)
     return y if mode == "r" else tuple(y)
 
 
@@ -136,13 +138,13 @@ matrices(
 @op(implements=np.linalg.eigh)
 def eigh(a: Array, *, UPLO: str = "L") -> tuple[Array, Array]:
     """Eigenvalues, ascending, and eigenvectors of Hermitian matrices, as `np.linalg.eigh`, which reads one triangle."""
-    return tuple(np.linalg.eigh(a, UPLO))
+    return tuple(_linalg.eigh(a, UPLO))
 
 
 @op(implements=np.linalg.eigvalsh)
 def eigvalsh(a: Array, *, UPLO: str = "L") -> Array:
     """Eigenvalues, ascending, of Hermitian matrices, as `np.linalg.eigvalsh`, which reads one triangle."""
-    return np.linalg.eigvalsh(a, UPLO)
+    return _linalg.eigvalsh(a, UPLO)
 
 
 @eigh.vjp("a")
@@ -154,7 +156,7 @@ def _(dy: Any, y: Any, UPLO: str) -> Array:
 
 @eigvalsh.vjp("a")
 def _(dy: Array, a: Array, UPLO: str) -> Array:
-    _, v = np.linalg.eigh(a, UPLO)
+    _, v = _linalg.eigh(a, UPLO)
     return to_triangle(np.conjugate(v) * dy[..., None, :] @ T(v), UPLO.upper())
 
 
@@ -168,14 +170,15 @@ def _symmetric(rng: np.random.Generator) -> Any:
 eigh.samples(_symmetric)
 eigvalsh.samples(_symmetric)
 
-# Eigenvalues of any matrices: A V = V Λ gives, with M = V⁻¹ dA V, dλ = diag M and dV = V (F∘M + D), where D scales every
-# column back to length 1: D = −diag Re(Vᴴ V (F∘M)). Transposed: δA = V⁻ᵀ (diag δλ + F∘(Vᵀ (δV − conj(V) diag Re(Vᵀ δV)))) Vᵀ.
+# Eigenvalues of any matrices: A V = V Λ gives, with M = V⁻¹ dA V, dλ = diag M and dV = V (F∘M + D), where D scales
+# every column back to length 1: D = −diag Re(Vᴴ V (F∘M)). Transposed: δA = V⁻ᵀ (diag δλ + F∘(Vᵀ (δV − conj(V) diag
+# Re(Vᵀ δV)))) Vᵀ.
 
 
 @op(implements=np.linalg.eig)
 def eig(a: Array) -> tuple[Array, Array]:
     """Eigenvalues and eigenvectors of length 1, as `np.linalg.eig`: real if all eigenvalues are, otherwise complex."""
-    return tuple(np.linalg.eig(a))
+    return tuple(_linalg.eig(a))
 
 
 @op(implements=np.linalg.eigvals)
@@ -213,15 +216,17 @@ def _(rng: np.random.Generator) -> Any:
     yield rng.normal(size=(4, 4)) + 1j * rng.normal(size=(4, 4))
 
 
-# Singular values: A = U S Vᴴ. With P = Uᴴ dA V: ds = Re diag P, Uᴴ dU = F∘(P S + S Pᴴ) + i Im diag(P)/S, Vᴴ dV = F∘(S P + Pᴴ S),
-# F = 1/(sⱼ² − sᵢ²), and what lies outside the columns: (I − UUᴴ) dA V S⁻¹, (I − VVᴴ) dAᴴ U S⁻¹. Below gU = conj(δU), gV = (δVᴴ)ᵀ,
-# X = Uᴴ gU, Y = Vᴴ gV. Further columns U₂ only turn with the others, dU₂ = −U₁ dU₁ᴴ U₂, so gU₁ gains −U₂ gU₂ᴴ U₁.
+# Singular values: A = U S Vᴴ. With P = Uᴴ dA V: ds = Re diag P, Uᴴ dU = F∘(P S + S Pᴴ) + i Im diag(P)/S and Vᴴ dV =
+# F∘(S P + Pᴴ S), F = 1/(sⱼ² − sᵢ²); outside the columns (I − UUᴴ) dA V S⁻¹ and (I − VVᴴ) dAᴴ U S⁻¹. Transposed, with
+# gU = conj(δU), gV = (δVᴴ)ᵀ, X = Uᴴ gU − gUᴴ U and Z = Vᴴ gV − gVᴴ V, P gets F∘(sⱼ X + sᵢ Z), which is half of (X +
+# Z)/(sⱼ − sᵢ) + (X − Z)/(sⱼ + sᵢ). So written it is right for equal singular values too, where X + Z is 0 if U and V
+# matter only together. Further columns U₂ only turn with the others, dU₂ = −U₁ dU₁ᴴ U₂, so gU₁ gains −U₂ gU₂ᴴ U₁.
 
 
 @op(implements=np.linalg.svd)
 def svd(a: Array, *, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
     """U, the singular values in descending order, and Vᴴ, as `np.linalg.svd`; the values alone without `compute_uv`."""
-    y = np.linalg.svd(a, full_matrices, compute_uv, hermitian)
+    y = _linalg.svd(a, full_matrices, compute_uv, hermitian)
     return tuple(y) if compute_uv else y
 
 
@@ -243,9 +248,9 @@ def _svd(dy: Any, y: Any, k: int) -> Array:
     u, gu = _thin(u, gu, k)
     v, gv = _thin(v, gv, k)
     row, column, inverse = s[..., None, :], s[..., :, None], reciprocal(s)
-    f = reciprocal((row - column) * (row + column))
-    x, z = f * (H(u) @ gu), f * (H(v) @ gv)
-    p = (x + H(x)) * row + column * (z + H(z)) + diagonal_matrix(dy[1] * np.sign(s))
+    x, z = H(u) @ gu, H(v) @ gv
+    x, z = x - H(x), z - H(z)
+    p = ((x + z) * gaps(s) + (x - z) * reciprocal(row + column)) / 2 + diagonal_matrix(dy[1] * np.sign(s))
     if u.dtype.kind == "c":
         phases = np.imag(np.sum(np.conjugate(u) * gu, axis=-2))
         p = p + 1j * diagonal_matrix(phases * inverse)

@@ -1,7 +1,7 @@
 """SciPy's hypergeometric functions, orthogonal polynomials and elliptic integrals.
 
-A derivative of one is another of its kind with shifted parameters (DLMF 13.3, 15.5, 16.3, 18.9, 19.4, 22.13), so all orders exist. The
-parameters and degrees have no derivative in closed form and are declared not differentiable.
+A derivative of one is another of its kind with shifted parameters (DLMF 13.3, 15.5, 16.3, 18.9, 19.4, 22.13), so all
+orders exist. The parameters and degrees have no derivative in closed form and are declared not differentiable.
 
 Edges. ellipk, ellipkm1 and ellipe are smooth at m = 0. The slopes in m of ellipkinc, ellipeinc and ellipj are 0/0 = nan
 at m = 0 exactly.
@@ -110,7 +110,9 @@ for _op in _OF_DEGREE:
         low=0.1, high=0.9,
     )  # fmt: skip
 
-lpmv = special("lpmv", "m v x", "P_v^m(x), the associated Legendre function of integer order m").nondifferentiable("m", "v")
+lpmv = special("lpmv", "m v x", "P_v^m(x), the associated Legendre function of integer order m").nondifferentiable(
+    "m", "v"
+)
 lpmv.defvjp(x=lambda dy, y, m, v, x: dy * (v * x * y - (v + m) * sp.lpmv(m, v - 1, x)) / (x * x - 1))
 draw(lpmv, [1.0, 2.5, (3, 4)], [np.array([[0.0], [2.0]]), 3.0, (4,)], low=-0.8, high=0.8)
 
@@ -156,9 +158,7 @@ def _jacobi_m(dy: tuple[Array, ...], u: Array, m: Array, y: tuple[Array, ...]) -
 
 
 ellipj = special("ellipj", "u m", "Jacobi's elliptic functions (sn, cn, dn, ph)").defvjp(
-    u=lambda dy, m, y: (
-        dy[0] * y[1] * y[2] - dy[1] * y[0] * y[2] - dy[2] * m * y[0] * y[1] + dy[3] * y[2]
-    ),
+    u=lambda dy, m, y: dy[0] * y[1] * y[2] - dy[1] * y[0] * y[2] - dy[2] * m * y[0] * y[1] + dy[3] * y[2],
     m=_jacobi_m,
 )
 for _op in (ellipkinc, ellipeinc, ellipj):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from trainer import op
+from trainer import Op, op
 from trainer.errors import ShapeError
 from trainer_ops._common import Array
 from trainer_ops.softmaxes import log_softmax, softmax
@@ -115,7 +115,7 @@ poisson.defvjp(
 
 # What the loop wants to know of each cost, and samples.
 
-COSTS = {
+COSTS: dict[Op, dict[str, Any]] = {
     negative_log_likelihood: {"targets": "classes", "metrics": ("accuracy",)},
     kl_divergence: {"targets": "values"},
     poisson: {"targets": "values"},

@@ -1,14 +1,16 @@
-"""numpy.linalg: inverses, determinants, systems of equations, norms, products. The decompositions are in decompositions.py.
+"""numpy.linalg: inverses, determinants, systems of equations, norms, products. The decompositions are in
+decompositions.py.
 
 All work on stacks of matrices, the last two axes, and on complex ones, where the cotangent is the plain transpose's: no
 conjugation, as everywhere. Formulas: M. B. Giles, "An extended collection of matrix derivative results" (2008); for the
 pseudoinverse G. Golub and V. Pereyra (1973).
 
-Edges. A norm that is 0 has gradient 0. Rows, columns, elements and singular values that tie for the largest or smallest share the gradient; a
-singular value that is 0 has a corner there, and gradient 0, as `np.absolute` has. `det` is right for singular matrices,
-from their cofactors; its second derivative is not defined here for them and becomes nan. `pinv` and `lstsq` are
-differentiated as if the rank stayed what it is. `inv`, `solve` and the gradient of `slogdet` raise NumPy's LinAlgError for a singular matrix.
-With `hermitian=True` NumPy reads the lower triangle only, and the gradient lies there.
+Edges. A norm that is 0 has gradient 0. Rows, columns, elements and singular values that tie for the largest or smallest
+share the gradient; a singular value that is 0 has a corner there, and gradient 0, as `np.absolute` has. `det` is right
+for singular matrices, from their cofactors; its second derivative is not defined here for them and becomes nan. `pinv`
+and `lstsq` are differentiated as if the rank stayed what it is. `inv`, `solve` and the gradient of `slogdet` raise
+NumPy's LinAlgError for a singular matrix. With `hermitian=True` NumPy reads the lower triangle only, and the gradient
+lies there.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ def eye(n: int, like: Array) -> Array:
 
 
 def to_triangle(g: Array, uplo: str = "L") -> Array:
-    """The cotangent of a Hermitian matrix, moved to the triangle that NumPy reads; the diagonal's imaginary part is not read.
+    """The cotangent of a Hermitian matrix, moved to the triangle that NumPy reads; of the diagonal, to its real part.
 
     >>> to_triangle(np.array([[1.0, 2.0], [3.0, 4.0]]))
     array([[1., 0.],
@@ -89,9 +91,10 @@ def det(a: Array) -> Array:
 
 @op
 def cofactor(a: Array) -> Array:
-    """The matrix of cofactors, the gradient of the determinant; det(a)·a⁻ᵀ where that exists. Right for singular matrices.
+    """The matrix of cofactors, the gradient of the determinant: det(a)·a⁻ᵀ, and right for singular matrices.
 
-    With a = U S Vᴴ it is det U · det Vᴴ · conj(U) cof(S) conj(Vᴴ), and cof(S) is diagonal with the products of all other singular values.
+    With a = U S Vᴴ it is det U · det Vᴴ · conj(U) cof(S) conj(Vᴴ), where cof(S) has on its
+    diagonal the products of all other singular values.
 
     >>> cofactor(np.array([[1.0, 2.0], [2.0, 4.0]])).round(12).tolist()
     [[4.0, -2.0], [-2.0, 1.0]]
@@ -131,7 +134,7 @@ def _(dy: Any, a: Array, y: Any) -> Array:
 
 matrices(inv, [(3, 3)], [(2, 3, 3)], [(1, 1)], [(0, 0)])
 matrices(det, [(3, 3)], [(2, 3, 3)], [(1, 1)])
-matrices(cofactor, [(3, 3)], [(2, 2, 2)])
+matrices(cofactor, [(3, 3)], [(2, 3, 3)])
 matrices(slogdet, [(3, 3)], [(2, 3, 3)])
 
 # Systems of equations. From A x = b: δb = A⁻ᵀ δx and δA = −δb xᵀ. A one-dimensional b is a vector, any other a matrix
@@ -172,7 +175,7 @@ pinv.defvjp(a=lambda dy, a, y, hermitian: to_triangle(_pinv(dy, a, y)) if hermit
 
 @op(implements=np.linalg.lstsq)
 def lstsq(a: Array, b: Array, *, rcond: float | None = None) -> tuple[Array, Array, Array, Array]:
-    """The x of least |a @ x − b|, the sums of squared residuals, the rank and the singular values, as `np.linalg.lstsq`."""
+    """The x of least |a @ x − b|, sums of squared residuals, rank and singular values, as `np.linalg.lstsq`."""
     x, residuals, rank, s = np.linalg.lstsq(a, b, rcond)
     return x, residuals, np.asarray(rank), s
 
@@ -242,8 +245,8 @@ def _(rng: np.random.Generator) -> Any:
     yield np.moveaxis(square.reshape(6, 2, 3), 0, 1), rng.normal(size=6), {"axes": (0, 2)}
 
 
-# Powers and chains. A function f of a matrix has, as its transposed derivative along E, the corner of f of a block matrix:
-# f([[Aᵀ, E], [0, Aᵀ]]) = [[f(Aᵀ), L(Aᵀ, E)], [0, f(Aᵀ)]] (R. Mathias 1996).
+# Powers and chains. A function f of a matrix has, as its transposed derivative along E, the corner of f of a block
+# matrix: f([[Aᵀ, E], [0, Aᵀ]]) = [[f(Aᵀ), L(Aᵀ, E)], [0, f(Aᵀ)]] (R. Mathias 1996).
 
 
 def along(function: Callable[[Array], Array], a: Array, dy: Array) -> Array:
@@ -301,7 +304,7 @@ def norm(x: Array, *, ord: Any = None, axis: Axis = None, keepdims: bool = False
 
 
 @op(implements=np.linalg.vector_norm)
-def vector_norm(x: Array, *, axis: Axis = None, keepdims: bool = False, ord: float = 2) -> Array:
+def vector_norm(x: Array, *, axis: Any = None, keepdims: bool = False, ord: float = 2) -> Array:
     """The norm of vectors along the axes, all of them by default, as `np.linalg.vector_norm`."""
     return np.linalg.vector_norm(x, axis=axis, keepdims=keepdims, ord=ord)
 
@@ -366,12 +369,14 @@ draw(
 )  # fmt: skip
 draw(vector_norm, [(3, 4)], [(2, 3, 4), {"axis": (0, 2)}], [(3, 4), {"ord": 3, "axis": 0, "keepdims": True}],
      [(3, 4), {"ord": 1}], [(3, 4), {"ord": _INF}], [(2, 3, 4), {"ord": -_INF, "axis": (1, 2)}])  # fmt: skip
-draw(matrix_norm, [(3, 4)], [(2, 3, 4), {"ord": "nuc"}], [(2, 3, 4), {"ord": 1, "keepdims": True}], [(3, 3), {"ord": -2}])
+draw(
+    matrix_norm, [(3, 4)], [(2, 3, 4), {"ord": "nuc"}], [(2, 3, 4), {"ord": 1, "keepdims": True}], [(3, 3), {"ord": -2}]
+)
 
 
 @op(implements=np.linalg.cond)
 def cond(x: Array, *, p: Any = None) -> Array:
-    """The condition number of each matrix in the norm p, the ratio of singular values by default, as `np.linalg.cond`."""
+    """The condition number of each matrix, by default the ratio of singular values, as `np.linalg.cond`."""
     return np.linalg.cond(x, p)
 
 
@@ -401,7 +406,11 @@ def _last_axes(x: Array, offset: int = 0) -> Any:
     return (x,), {"offset": offset, "axis1": -2, "axis2": -1}
 
 
-bind(np.linalg.trace, trace, lambda x, /, *, offset=0, dtype=None: _last_axes(x if dtype is None else np.astype(x, dtype), offset))
+bind(
+    np.linalg.trace,
+    trace,
+    lambda x, /, *, offset=0, dtype=None: _last_axes(x if dtype is None else np.astype(x, dtype), offset),
+)
 bind(np.linalg.diagonal, diagonal, lambda x, /, *, offset=0: _last_axes(x, offset))
 bind(np.linalg.matmul, matmul)
 bind(np.linalg.matrix_transpose, matrix_transpose)

@@ -318,7 +318,7 @@ _MANY = {"epsilon": 1e-3}
 draw(layer_norm, [(3, 4), (4,), (4,)], [(2, 3, 4), (3, 4), None, {"axis": (-2, -1)}], [(2, 3), None, (3,), _MANY])
 draw(rms_norm, [(3, 4), (4,)], [(2, 3, 2), {"axis": (1, 2)}], [(2, 3), (3,), _MANY])
 draw(batch_norm, [(5, 3), (3,), (3,)], [(2, 3, 2, 2), None, None], [(4, 2), (2,), None, _MANY])
-draw(group_norm, [(2, 3, 4), (4,), (4,), {"groups": 2}], [(3, 6), None, (6,), {"groups": 3}])
+draw(group_norm, [(2, 3, 4), (4,), (4,), {"groups": 2}], [(2, 3, 6), None, (6,), {"groups": 3}])
 draw(instance_norm, [(2, 4, 3), (3,), (3,)], [(2, 2, 3, 2), None, None, _MANY])
 
 

@@ -91,11 +91,11 @@ def test_a_schedule_is_asked_for_every_step():
     training = Training(
         Network([Dense(1)], (4,)), mean_squared_error, some_data(16), halving, batch_size=16, epochs=3, dtype=np.float64
     )
-    before = training.theta
+    before, (rows,) = training.theta, training.batches(0)
     _, g = training.network.gradient(mean_squared_error)(
-        before, *(a[next(iter(training.batches(0)))] for a in (training.data.train_inputs, training.data.train_targets))
+        before, training.data.train_inputs[rows], training.data.train_targets[rows]
     )
-    training.update(next(iter(training.batches(0))))
+    training.update(rows[None])
     np.testing.assert_allclose(training.theta, before - 0.1 * g, rtol=1e-15)
     assert training.current_step_size() == 0.05
     assert Constant(0.3)(100) == 0.3

@@ -55,6 +55,10 @@ class Buffers:
             self._dying.setdefault(last, []).append(owner)
         self._last[owner] = last
 
+    def owner(self, value: Value) -> Value:
+        """The value whose array holds this one: itself, or what it is a view of."""
+        return self._owner.get(value, value)
+
     def allocate(self, position: int, instruction: Instruction, value: Value) -> np.ndarray[Any, Any]:
         """The array for a result, in a block that is free at this position."""
         number = self._over_an_argument(position, instruction, value)
@@ -63,7 +67,7 @@ class Buffers:
             number = min(fitting, key=lambda n: self.blocks[n].nbytes, default=None)
             if number is None:
                 number = len(self.blocks)
-                self.blocks.append(np.empty(max(value.nbytes, 1), np.uint8))
+                self.blocks.append(np.zeros(max(value.nbytes, 1), np.uint8))
             else:
                 self._free.remove(number)
         self._block[value] = number

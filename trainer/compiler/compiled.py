@@ -11,6 +11,7 @@ import numpy as np
 from trainer.compiler.numpy_executor import NumpyExecutor
 from trainer.compiler.passes import simplify
 from trainer.compiler.program import Program
+from trainer.compiler.runners import best_executor
 from trainer.compiler.trace import trace
 from trainer.engine.tensor import Tensor
 from trainer.engine.tree import flatten
@@ -49,7 +50,7 @@ class Compiled:
         found = self.programs.get(key)
         if found is None:
             program, _, rebuild = trace(self.f, args)
-            found = self.programs[key] = NumpyExecutor(simplify(program)), rebuild
+            found = self.programs[key] = best_executor(simplify(program)), rebuild
         return found
 
 

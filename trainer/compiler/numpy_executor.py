@@ -1,8 +1,8 @@
 """Running a program with NumPy: bound calls on planned buffers.
 
 Everything that can be decided before the first run is: which buffer holds what, which results are views of a buffer,
-and which call writes straight into one. A run is then a loop over calls that are ready to be made. The calls are those that
-eager NumPy makes, in its order and on arrays of its layout, so the bits are the same.
+and which call writes straight into one. A run is then a loop over calls that are ready to be made. The calls are those
+that eager NumPy makes, in its order and on arrays of its layout, so the bits are the same.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import operator
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -19,7 +20,7 @@ from trainer.compiler.buffers import Buffers, dense
 from trainer.compiler.program import Instruction, Program, Value
 from trainer.engine.dispatch import TABLE
 
-__all__ = ["NumpyExecutor"]
+__all__ = ["Bound", "NumpyExecutor"]
 
 Call = Callable[[], Any]
 
@@ -32,6 +33,16 @@ _REDUCTIONS = {
     np.sum: np.add, np.prod: np.multiply, np.max: np.maximum, np.min: np.minimum, np.any: np.logical_or,
     np.all: np.logical_and,
 }  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Bound:
+    """An instruction with the arrays that it reads and writes, and the NumPy calls that compute it."""
+
+    instruction: Instruction
+    inputs: list[Any]
+    outputs: list[Any]
+    calls: list[Call]
 
 
 class NumpyExecutor:
@@ -53,9 +64,8 @@ class NumpyExecutor:
         self._reductions = {TABLE[f]: ufunc for f, ufunc in _REDUCTIONS.items() if f in TABLE}
         self._arrays: dict[Value, Any] = {}
         self.inputs = [self._input(v) for v in program.inputs]
-        self.calls: list[Call] = []
-        for position, instruction in enumerate(program.instructions):
-            self.calls += self._bind(position, instruction)
+        self.bound = [b for p, i in enumerate(program.instructions) if (b := self._bind(p, i)) is not None]
+        self.calls = [call for bound in self.bound for call in bound.calls]
         self.outputs = [self._array(v) for v in program.outputs]
 
     def run(self, inputs: Sequence[Any]) -> list[Any]:
@@ -63,9 +73,13 @@ class NumpyExecutor:
         with self._lock:
             for buffer, value in zip(self.inputs, inputs, strict=True):
                 buffer[...] = value
-            for call in self.calls:
-                call()
+            self.execute()
             return [np.array(o)[()] if isinstance(o, np.ndarray | np.generic) else o for o in self.outputs]
+
+    def execute(self) -> None:
+        """Compute what the outputs' buffers hold from what the inputs' buffers hold."""
+        for call in self.calls:
+            call()
 
     @property
     def nbytes(self) -> int:
@@ -73,14 +87,14 @@ class NumpyExecutor:
         return self.buffers.nbytes
 
     def _input(self, value: Value) -> Any:
-        array = self._arrays[value] = dense(value, np.empty(value.nbytes, np.uint8))
+        array = self._arrays[value] = dense(value, np.zeros(value.nbytes, np.uint8))
         return array
 
     def _array(self, value: Value) -> Any:
         return value.known if value.constant else self._arrays[value]
 
-    def _bind(self, position: int, instruction: Instruction) -> list[Call]:
-        """The calls that compute an instruction; none for a view."""
+    def _bind(self, position: int, instruction: Instruction) -> Bound | None:
+        """An instruction with its places; None for a view, which is there already."""
         inputs = [self._array(v) for v in instruction.inputs]
         view = self._view(instruction, inputs)
         if view is not None:
@@ -88,11 +102,11 @@ class NumpyExecutor:
             self._arrays[output] = view
             self.buffers.alias(output, source)
             self.buffers.release(position)
-            return []
+            return None
         outputs = [self.buffers.allocate(position, instruction, o) for o in instruction.outputs]
         self._arrays.update(zip(instruction.outputs, outputs, strict=True))
         self.buffers.release(position)
-        return self._calls(instruction, inputs, outputs)
+        return Bound(instruction, inputs, outputs, self._calls(instruction, inputs, outputs))
 
     def _view(self, instruction: Instruction, inputs: list[Any]) -> Any:
         """The result as a view of the first input's buffer, or None where it is none."""

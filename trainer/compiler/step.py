@@ -1,7 +1,7 @@
 """A training step as a program: forward, backward and update, recorded together.
 
 A step is a pure function of θ, the optimizer's state, the batch, the step size and the step counter. Its program is
-recorded for each batch size that comes by (the full one and the last, shorter one) and belongs to one Training.
+recorded for each batch size that comes by: the full one and the last, shorter one.
 """
 
 from __future__ import annotations
@@ -10,17 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trainer.compiler.numpy_executor import NumpyExecutor
 from trainer.compiler.passes import simplify
 from trainer.compiler.program import Program
 from trainer.compiler.trace import trace
-from trainer.engine.tree import flatten
 from trainer.transforms import value_and_grad
 
 if TYPE_CHECKING:
     from trainer.train import Training
 
-__all__ = ["StepPrograms", "record_step"]
+__all__ = ["record_step"]
 
 Array = np.ndarray[Any, Any]
 
@@ -52,24 +50,3 @@ def record_step(training: Training, rows: int) -> Program:
     with np.errstate(all="ignore"):
         program, _, _ = trace(step, arguments)
     return simplify(program)
-
-
-class StepPrograms:
-    """The programs of a Training's steps, by batch size, each made when it is first needed."""
-
-    def __init__(self, training: Training) -> None:
-        self.training = training
-        self.executors: dict[int, NumpyExecutor] = {}
-
-    def executor(self, rows: int) -> NumpyExecutor:
-        """What runs a step on so many rows."""
-        if rows not in self.executors:
-            self.executors[rows] = NumpyExecutor(record_step(self.training, rows))
-        return self.executors[rows]
-
-    def run(self, x: Array, y: Array, step_size: float) -> tuple[float, float, Array, dict[str, Array]]:
-        """The loss, the sum of g, and θ and the optimizer's state after the step."""
-        training = self.training
-        state, rebuild = flatten(training.state)
-        outputs = self.executor(len(x)).run([training.theta, *state, x, y, step_size, training.step])
-        return float(outputs[0]), float(outputs[1]), outputs[2], rebuild(outputs[3:])

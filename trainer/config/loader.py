@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from trainer.config.choices import SECTIONS, Chooser, rename_keys, spread_dataset
 from trainer.config.document import Node, Unreadable, parse
 from trainer.config.overrides import Override, apply, read
-from trainer.config.schema import DEFAULT_OPTIMIZER, Compute, Config, DatasetConfig
+from trainer.config.schema import DEFAULT_OPTIMIZER, Clip, Compute, Config, DatasetConfig
 from trainer.config.source import Problems, Source, Span
-from trainer.config.values import INVALID, check, complaint, found
+from trainer.config.values import INVALID, check, complaint, either, found
 from trainer.errors import ConfigError, PluginError, nearest
 from trainer.plugins import Plugins
 from trainer.plugins.loading import is_file
@@ -32,6 +34,7 @@ _EXAMPLES = {
     "network": "network: [dense: 3]",
     "cost": "cost: softmax_cross_entropy",
     "step_size": "step_size: 0.1",
+    "clip": "clip: {norm: 1.0}",
     "compute": "compute: {dtype: float64}",
 }
 _SKELETON = "\n".join(
@@ -246,7 +249,9 @@ class _Loader:
         if key == "dataset":
             return self._dataset(node)
         if key == "compute":
-            return self._compute(node)
+            return self._section(key, Compute, node)
+        if key == "clip":
+            return self._clip(node)
         if key in ("cost", "optimizer"):
             return self.chooser.choose(key, node)
         if key in ("network", "metrics"):
@@ -262,16 +267,24 @@ class _Loader:
         self._complain("dataset", "dataset expects the name of a data set, a file or a mapping", node)
         return None
 
-    def _compute(self, node: Node) -> Any:
+    def _section(self, name: str, model: type[BaseModel], node: Node) -> Any:
         if not isinstance(node.value, dict):
-            return self._complain("compute", "compute expects a mapping", node)
-        rename_keys(node, list(Compute.model_fields), self.problems, "of compute")
-        fields = Compute.model_fields
+            return self._complain(name, f"{name} expects a mapping", node)
+        fields = model.model_fields
+        rename_keys(node, list(fields), self.problems, f"of {name}")
         values = {
-            key: check(f"compute.{key}", fields[key].rebuild_annotation(), item, self.problems)
+            key: check(f"{name}.{key}", fields[key].rebuild_annotation(), item, self.problems)
             for key, item in node.value.items()
         }
-        return INVALID if any(value is INVALID for value in values.values()) else Compute(**values)
+        return INVALID if any(value is INVALID for value in values.values()) else model(**values)
+
+    def _clip(self, node: Node) -> Any:
+        given = " and ".join(node.value) if isinstance(node.value, dict) else ""
+        clip = self._section("clip", Clip, node)
+        if isinstance(clip, Clip) and len(clip.model_fields_set) != 1:
+            text = f"clip takes one of {either(Clip.model_fields)}, found {given or 'none'}"
+            self.problems.add(node.span, f"{text}; for example {_EXAMPLES['clip']}")
+        return clip
 
     def _choices(self, key: str, node: Node) -> Any:
         if not isinstance(node.value, list) or (key == "network" and not node.value):

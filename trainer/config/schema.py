@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler
 
 from trainer.plugins.registry import Component, noun
 
-__all__ = ["DEFAULT_OPTIMIZER", "Choice", "Compute", "Config", "DatasetConfig", "Kind", "plain_options"]
+__all__ = ["DEFAULT_OPTIMIZER", "Choice", "Clip", "Compute", "Config", "DatasetConfig", "Kind", "plain_options"]
 
 DEFAULT_OPTIMIZER = "sgd"
 
@@ -85,13 +85,27 @@ class DatasetConfig(_Model):
         return {**self.model_dump(exclude_none=True), **plain_options(self.component, self.options)}
 
 
+class Clip(_Model):
+    """How long a gradient may be, in one of three ways."""
+
+    value: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        None, description="Every element at most so large."
+    )
+    norm: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        None, description="The whole gradient at most so long."
+    )
+    parameter_norm: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        None, description="The gradient of each parameter at most so long."
+    )
+
+
 class Compute(_Model):
     """Precision and processors."""
 
     dtype: Literal["float32", "float64"] = Field(
         "float32", description="Of parameters and all that is computed from them."
     )
-    executor: Literal["auto", "eager", "numpy"] = Field(
+    executor: Literal["auto", "eager", "numpy", "native"] = Field(
         "auto", description="What runs a step: a recorded program, or the tape. The results are the same."
     )
     threads: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
@@ -113,6 +127,11 @@ class Config(_Model):
     )
     cost: Annotated[Choice, Kind("costs")] = Field(description="What is minimised, C in (1).")
     optimizer: Annotated[Choice, Kind("optimizers")] = Field(description="How a gradient updates θ; sgd is (2).")
+    clip: Clip | None = Field(None, description="A limit of the gradient's length, {norm: 1.0}, or of its elements.")
+    accumulate: Annotated[int, Field(ge=1)] = Field(1, description="Batches whose gradients make one update.")
+    average: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None, description="How slowly a moving average of θ forgets; it is what is evaluated and saved."
+    )
     batch_size: Annotated[int, Field(ge=1)] | Literal["all"] = Field(32, description="Rows per step, m in (1).")
     step_size: Annotated[float, Field(gt=0, allow_inf_nan=False)] | Annotated[Choice, Kind("schedules")] = Field(
         description="A number, ε in (2), or a schedule."
@@ -127,7 +146,7 @@ class Config(_Model):
 
     def plain(self) -> dict[str, Any]:
         """Everything, defaults included, as a config that can be loaded again."""
-        simple = {"name", "seed", "plugins", "batch_size", "epochs", "compute"}
+        simple = {"name", "seed", "plugins", "clip", "accumulate", "average", "batch_size", "epochs", "compute"}
         plain = self.model_dump(include=simple, exclude_none=True)
         size = self.step_size
         plain |= {

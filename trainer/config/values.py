@@ -135,9 +135,14 @@ def _with_limits(annotation: Any) -> Any:
 
     A plugin can so bound its parameters without importing pydantic, which would cost every process 0.15 s.
     """
-    if typing.get_origin(annotation) is not Annotated:
+    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (typing.Union, types.UnionType):
+        return typing.Union[tuple(map(_with_limits, args))]  # noqa: UP007  the members are not known before
+    if origin in (list, tuple):
+        return origin[tuple(map(_with_limits, args))]
+    if origin is not Annotated:
         return annotation
-    base, *metadata = typing.get_args(annotation)
+    base, *metadata = args
     limits = [
         constraint(getattr(item, attribute))
         for item in metadata

@@ -177,7 +177,7 @@ class Plan:
             base = name.removesuffix(suffix)
             if base != name and name not in op.inputs:
                 kind, where = Plan._source(op, base, count)
-                return suffix if kind == "value" else suffix + "s", where
+                return kind if kind == "missing" else suffix if kind == "value" else suffix + "s", where
         if name == "y":
             return "value", 0
         if op.variadic:
