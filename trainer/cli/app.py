@@ -22,7 +22,9 @@ app = typer.Typer(
     help="Train the network that a YAML file declares, with operations that anyone can add.",
     epilog="Start with: trainer init, then trainer run mlp.yaml",
 )
-ops = typer.Typer(no_args_is_help=True, help="List the operations, show one, check their derivatives, or begin one of your own.")
+ops = typer.Typer(
+    no_args_is_help=True, help="List the operations, show one, check their derivatives, or begin one of your own."
+)
 app.add_typer(ops, name="ops")
 
 Config = Annotated[
@@ -96,6 +98,19 @@ def validate(config: Config, overrides: Overrides = None, plugin: PluginOption =
     from trainer.cli.show import show_config
 
     show_config(config, overrides or (), plugin or ())
+
+
+@app.command()
+def show(
+    config: Config,
+    overrides: Overrides = None,
+    plugin: PluginOption = None,
+    profile: Annotated[bool, typer.Option("--profile", help="Run it, and give the time of each instruction.")] = False,
+) -> None:
+    """Show the program of a training step: its instructions, operations and bytes."""
+    from trainer.cli.program import show_program
+
+    show_program(config, overrides or (), plugin or (), profile=profile)
 
 
 @ops.command("list")

@@ -66,7 +66,7 @@ def run_config(
         folder = RunFolder(out, name, config_text=_as_given(loaded), resolved=_resolved(loaded, plugins))
         try:
             with folder, _ending_tidily():
-                folder.save_environment(_environment(loaded, threads))
+                folder.save_environment({**_environment(loaded, threads), "executor": training.runs_on})
                 last = _train(training, folder, quiet=quiet)
         except KeyboardInterrupt:
             epoch = min(training.epoch + 1, training.epochs)
@@ -123,8 +123,15 @@ def _heading(training: Training) -> str:
     names = ", ".join(network.names)
     return (
         f"{data.name}: {len(data.train_inputs):,} rows to train, {len(data.test_inputs):,} to test. "
-        f"{names}: {network.size:,} parameters, {training.dtype}."
+        f"{names}: {network.size:,} parameters, {training.dtype}, "
+        f"{training.runs_on} executor{_why(training)}."
     )
+
+
+def _why(training: Training) -> str:
+    """Why it is not the machine that runs, where a person might expect it."""
+    missing = training.executor == "auto" and training.runs_on == "numpy"
+    return " (the native one needs a C compiler at installation)" if missing else ""
 
 
 def _result(last: Epoch | None) -> Iterator[str]:

@@ -21,7 +21,12 @@ def compile_machine(root: Path, target: Path) -> Path:
     import numpy
     from setuptools import Distribution, Extension
 
-    extension = Extension(NAME, [str(root / "trainer" / "compiler" / "machine.c")], include_dirs=[numpy.get_include()])
+    extension = Extension(
+        NAME,
+        [str(root / "trainer" / "compiler" / "machine.c")],
+        include_dirs=[numpy.get_include()],
+        extra_compile_args=[] if sys.platform == "win32" else ["-O3"],
+    )
     command = Distribution({"name": "machine", "ext_modules": [extension]}).get_command_obj("build_ext")
     command.build_lib, command.build_temp = str(target), str(target / "objects")
     command.ensure_finalized()

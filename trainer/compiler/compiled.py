@@ -64,7 +64,7 @@ def compile(f: Callable[..., Any]) -> Compiled:
     >>> from trainer import compile, grad
     >>> slope = compile(grad(lambda x: np.sum(np.tanh(x) * x)))
     >>> slope(np.array([0.0, 1.0]))
-    array([0.        , 1.18156850])
+    array([0.       , 1.1815685])
     """
     return Compiled(f)
 

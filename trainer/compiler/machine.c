@@ -382,8 +382,12 @@ static void run_stream(const instruction *in, npy_intp iteration) {
     run_copy(&here);
 }
 
-#define CAST_ROW(to, from) \
-    for (npy_intp k = 0; k < n; k++) *(to *)(p[0] + k * ts) = (to) * (const from *)(p[1] + k * ss)
+/* The first loop is one that compilers vectorise. */
+#define CAST_ROW(to, from)                                                                                              \
+    if (ts == sizeof(to) && ss == sizeof(from))                                                                         \
+        for (npy_intp k = 0; k < n; k++) ((to *)p[0])[k] = (to)((const from *)p[1])[k];                                 \
+    else                                                                                                                \
+        for (npy_intp k = 0; k < n; k++) *(to *)(p[0] + k * ts) = (to) * (const from *)(p[1] + k * ss)
 #define CAST_FROM(from_type)                                                                                            \
     switch (in->to) {                                                                                                   \
     case NPY_FLOAT: ROWS(w, CAST_ROW(npy_float, from_type)); return;                                                    \

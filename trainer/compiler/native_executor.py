@@ -36,12 +36,18 @@ class NativeExecutor(NumpyExecutor):
         self.called_back: list[tuple[Bound, str]] = []
         self.table: list[tuple[Any, ...]] = []
         rng = np.random.default_rng(0)
+        self._of: dict[Bound, list[tuple[Any, ...]]] = {}
         for bound in self.bound:
-            self.table += self._instructions(bound, rng)
+            self._of[bound] = self._instructions(bound, rng)
+            self.table += self._of[bound]
         self.machine = m.Machine(self.table)
 
     def execute(self) -> None:
         self.machine.run(0, 1)
+
+    def instructions_of(self) -> dict[Bound, list[tuple[Any, ...]]]:
+        """The machine's instructions for each of the program's."""
+        return self._of
 
     def _instructions(self, bound: Bound, rng: np.random.Generator) -> list[tuple[Any, ...]]:
         lowered = lower(bound)

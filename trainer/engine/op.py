@@ -24,6 +24,7 @@ __all__ = ["REQUIRED", "Op", "op"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 _getframe = sys._getframe
+_new = object.__new__
 # What a forward function may return, by exact type: a set is quicker to ask than isinstance.
 _ARRAYS = {np.ndarray, *np.sctypeDict.values()}
 
@@ -238,10 +239,29 @@ class Op:
         """
         values: Sequence[Any]
         parents: tuple[Node | None, ...]
-        if len(args) == 1 and type(args[0]) is Tensor:  # most calls; the loop below gives the same
+        # Most calls have one argument or two; the loop in `_take_apart` gives the same.
+        count = len(args)
+        if count == 1 and type(args[0]) is Tensor:
             node = args[0]._node
             values, parents = (args[0]._value,), (node,)
             key = 2 if node.plan is None else 3
+        elif count == 2:
+            first, second = args
+            one = two = None
+            key = 4
+            if type(first) is Tensor:
+                one, first = first._node, first._value
+                if one.plan is not None:
+                    key = 5
+            elif type(first) is list:
+                first = np.asarray(first)
+            if type(second) is Tensor:
+                two, second = second._node, second._value
+                if two.plan is not None:
+                    key += 2
+            elif type(second) is list:
+                second = np.asarray(second)
+            values, parents = (first, second), (one, two)
         else:
             values, parents, key = _take_apart(args)
         try:
@@ -256,7 +276,7 @@ class Op:
             raise self._explained(error, values) from error
         plan = self._plans.get(key)
         if plan is None:
-            plan = self._plans[key] = _plan(self, key, len(values))
+            plan = self._plans[key] = _plan(self, key, count)
         frame = _getframe(2)
         if type(y) not in _ARRAYS and not isinstance(y, np.ndarray):
             return self._record_other(y, values, parents, attributes, plan, frame)
@@ -266,7 +286,10 @@ class Op:
             saved = plan.collect(y, values, attributes) if getter is None else getter((y, *values))
         else:
             plan, saved = None, ()
-        return Tensor(y, Node(self, parents, attributes, plan, saved, y.shape, dtype, frame.f_code, frame.f_lasti))
+        tensor = _new(Tensor)
+        tensor._value = y
+        tensor._node = Node(self, parents, attributes, plan, saved, y.shape, dtype, frame.f_code, frame.f_lasti)
+        return tensor
 
     def _attributes(self, given: dict[str, Any]) -> dict[str, Any]:
         attributes = {**self.attributes, **given}

@@ -121,7 +121,7 @@ def sweep(cotangents: dict[Node, Any], past: History, variables: Sequence[Node],
             else:
                 g = step.function(dy, *saved) if step.direct else step.run(dy, saved, ())  # type: ignore[misc]
             # A step that is single has a rule, and a parent that carries a gradient.
-            if type(g) not in arrays or g.shape != parent.shape or g.dtype != parent.dtype:  # type: ignore[union-attr]
+            if type(g) not in arrays or g.dtype is not parent.dtype or g.shape != parent.shape:  # type: ignore[union-attr]
                 g = verify.settle(node, step, step.position, parent, g, dy)  # type: ignore[arg-type]
             have = cotangents.get(parent)  # type: ignore[arg-type]
             cotangents[parent] = g if have is None else have + g  # type: ignore[index]
