@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from trainer import metrics
+from trainer import metrics, optimizers, schedules
 from trainer.nn.layers import Dense, Flatten
-from trainer.optimizers import Sgd
 from trainer.plugins.hookspecs import Register, hookimpl
-from trainer.schedules import Constant
 
 __all__: list[str] = []
 
@@ -19,12 +17,33 @@ def register_layers(register: Register) -> None:
 
 @hookimpl
 def register_optimizers(register: Register) -> None:
-    register(Sgd)
+    register(optimizers.Sgd)
+    register(optimizers.Momentum)
+    register(optimizers.Nesterov)
+    register(optimizers.Adagrad)
+    register(optimizers.RmsProp, name="rmsprop")
+    register(optimizers.Adadelta)
+    register(optimizers.Adam)
+    register(optimizers.AdamW, name="adamw")
+    register(optimizers.AmsGrad, name="amsgrad")
+    register(optimizers.NAdam, name="nadam")
+    register(optimizers.Adamax)
+    register(optimizers.Lion)
+    register(optimizers.Lamb)
+    register(optimizers.Lbfgs)
 
 
 @hookimpl
 def register_schedules(register: Register) -> None:
-    register(Constant)
+    register(schedules.Constant)
+    register(schedules.Staircase, name="step")
+    register(schedules.Milestones)
+    register(schedules.Exponential)
+    register(schedules.Polynomial)
+    register(schedules.Cosine)
+    register(schedules.WarmRestarts)
+    register(schedules.OneCycle)
+    register(schedules.Plateau)
 
 
 @hookimpl

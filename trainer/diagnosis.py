@@ -26,7 +26,7 @@ def diagnose(training: Training, rows: np.ndarray[Any, Any]) -> str | None:
     from trainer.debugging import NonFiniteError, debug, statistics
 
     network, data = training.network, training.data
-    for name, value in training.parameters.items():
+    for name, value in network.named(training.theta).items():
         if not np.isfinite(value).all():
             return f"parameter '{name}' is not finite before the step: {statistics(value)}"
     starts: list[int] = []

@@ -48,6 +48,7 @@ from trainer_ops import (
     softmaxes,
     special,
     statistics,
+    structured_matrices,
     trigonometric,
     windows,
 )
@@ -143,6 +144,7 @@ FAMILIES = (
     windows, convolution, pooling, normalization, attention, embeddings,
     regularization,
     linalg, decompositions, fft, special, bessel, hypergeometric, probability, scipy_linalg,
+    structured_matrices,
 )  # fmt: skip
 
 

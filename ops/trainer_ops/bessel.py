@@ -104,14 +104,17 @@ draw(kn.nondifferentiable("n"), [2, (3, 4)], [np.array([[0], [1]]), (4,)], low=0
 # Spherical Bessel functions: (2n + 1)·f_n' = n·f_{n−1} − (n + 1)·f_{n+1}, with + for i_n, and its negative for k_n.
 
 
-def _spherical(name: str, doc: str, before: int, after: int) -> Op:
-    """The op of one kind, from the signs of its two neighbours in (2n + 1)·f_n'."""
+def _spherical(name: str, doc: str, before: int, after: int, shown: float) -> Op:
+    """The op of one kind, from the signs of its two neighbours in (2n + 1)·f_n'; `shown` is f₀(1)."""
 
     def forward(n: Array, z: Array) -> Array:
         y = getattr(sp, name)(n, z)
         return np.asarray(y, np.result_type(np.asarray(z), np.float16))[()]
 
-    forward.__doc__ = f"{doc} of integer order, as `scipy.special.{name}(n, z)`."
+    forward.__doc__ = (
+        f"{doc} of integer order, as `scipy.special.{name}(n, z)`.\n\n"
+        f"    >>> round(float({name}(0, 1.0)), 6)\n    {shown}\n    "
+    )
     made = op(forward, name=name, elementwise=True)
 
     def rule(dy: Array, n: Array, z: Array) -> Array:
@@ -123,11 +126,13 @@ def _spherical(name: str, doc: str, before: int, after: int) -> Op:
     return made.nondifferentiable("n").defvjp(z=rule)
 
 
-SPHERICAL = (
-    _spherical("spherical_jn", "j_n(z), the spherical Bessel function of the first kind", 1, -1),
-    _spherical("spherical_yn", "y_n(z), the spherical Bessel function of the second kind", 1, -1),
-    _spherical("spherical_in", "i_n(z), the modified spherical Bessel function of the first kind", 1, 1),
-    _spherical("spherical_kn", "k_n(z), the modified spherical Bessel function of the second kind", -1, -1),
+spherical_jn = _spherical("spherical_jn", "j_n(z), the spherical Bessel function of the first kind", 1, -1, 0.841471)
+spherical_yn = _spherical("spherical_yn", "y_n(z), the spherical Bessel function of the second kind", 1, -1, -0.540302)
+spherical_in = _spherical(
+    "spherical_in", "i_n(z), the modified spherical Bessel function of the first kind", 1, 1, 1.175201
+)
+spherical_kn = _spherical(
+    "spherical_kn", "k_n(z), the modified spherical Bessel function of the second kind", -1, -1, 0.577864
 )
 
 # Airy functions solve w'' = z·w.

@@ -10,9 +10,10 @@ Edges.
   symmetric changes it agrees with the symmetrised gradient of JAX and PyTorch.
 - Signs and phases of vectors, and the bases of null spaces (`full_matrices=True`, `mode="complete"`), are a choice,
   made anew by every call. The gradient is right for functions that do not depend on it.
-- Vectors of equal eigenvalues or singular values are a choice of basis too: their mutual terms, 1/(λⱼ − λᵢ), count 0,
-  which is right for functions of the subspace that they span. Nearly equal ones make the gradient large, as it is.
-- A singular value that is 0 has gradient 0, as `np.absolute` has at 0, and takes part in no vector's gradient.
+- Eigenvalues and singular values have a gradient where some are equal: that of the vectors that came out. Vectors of
+  equal values have none, for their mutual terms are divided by λⱼ − λᵢ: where a function uses them, the gradient is
+  nan rather than wrong. `trainer_ops.scipy_linalg`'s expm, logm, sqrtm and polar are smooth there.
+- A singular value that is 0 has gradient 0, as `np.absolute` has at 0, and its vectors have nan.
 """
 
 from __future__ import annotations
@@ -29,14 +30,24 @@ from trainer_ops.linalg import H, T, eye, matrices, to_triangle
 _linalg: Any = np.linalg  # its overloads want literal modes
 
 
-def reciprocal(x: Array) -> Array:
-    """1/x, and 0 where x is 0."""
-    return np.where(x == 0, 0, 1 / np.where(x == 0, 1, x))
+@op
+def _undetermined(x: Array) -> Array:
+    """0 where x is 0, else nan; and the same for its derivative: what 0/0 may count as, and x/0 must not."""
+    return np.where(x == 0, x, x.dtype.type(np.nan))
 
 
-def gaps(x: Array) -> Array:
-    """1/(xⱼ − xᵢ) in row i and column j, and 0 between equal ones."""
-    return reciprocal(x[..., None, :] - x[..., :, None])
+_undetermined.defvjp(x=lambda dy: _undetermined(dy))
+
+
+def divided(x: Array, y: Array) -> Array:
+    """x/y, and where y is 0, 0 for x = 0 and nan for any other x."""
+    return np.where(y == 0, _undetermined(x), x / np.where(y == 0, 1, y))
+
+
+def over_gaps(x: Array, w: Array) -> Array:
+    """The elements of x off the diagonal over wⱼ − wᵢ."""
+    unit = np.eye(w.shape[-1], dtype=w.dtype)
+    return divided(x * (1 - unit), w[..., None, :] - w[..., :, None] + unit)
 
 
 def diagonal_matrix(x: Array) -> Array:
@@ -97,8 +108,7 @@ def qr(a: Array, *, mode: str = "reduced") -> Any:
     """
     if mode == "raw":
         raise OpError("np.linalg.qr with mode 'raw' cannot be used on a Tensor; use 'reduced', 'complete' or 'r'")
-    y = _linalg.qr(a, mode)
-    return y if mode == "r" else tuple(y)
+    return _linalg.qr(a, mode)
 
 
 @qr.vjp("a")
@@ -136,9 +146,9 @@ matrices(
 
 
 @op(implements=np.linalg.eigh)
-def eigh(a: Array, *, UPLO: str = "L") -> tuple[Array, Array]:
+def eigh(a: Array, *, UPLO: str = "L") -> Any:
     """Eigenvalues, ascending, and eigenvectors of Hermitian matrices, as `np.linalg.eigh`, which reads one triangle."""
-    return tuple(_linalg.eigh(a, UPLO))
+    return _linalg.eigh(a, UPLO)
 
 
 @op(implements=np.linalg.eigvalsh)
@@ -150,7 +160,7 @@ def eigvalsh(a: Array, *, UPLO: str = "L") -> Array:
 @eigh.vjp("a")
 def _(dy: Any, y: Any, UPLO: str) -> Array:
     (w, v), (dw, dv) = y, dy
-    inner = diagonal_matrix(dw) + gaps(w) * (T(v) @ dv)
+    inner = diagonal_matrix(dw) + over_gaps(T(v) @ dv, w)
     return to_triangle(np.conjugate(v) @ inner @ T(v), UPLO.upper())
 
 
@@ -176,9 +186,9 @@ eigvalsh.samples(_symmetric)
 
 
 @op(implements=np.linalg.eig)
-def eig(a: Array) -> tuple[Array, Array]:
+def eig(a: Array) -> Any:
     """Eigenvalues and eigenvectors of length 1, as `np.linalg.eig`: real if all eigenvalues are, otherwise complex."""
-    return tuple(_linalg.eig(a))
+    return _linalg.eig(a)
 
 
 @op(implements=np.linalg.eigvals)
@@ -191,7 +201,7 @@ def eigvals(a: Array) -> Array:
 def _(dy: Any, y: Any, a_dtype: Any) -> Array:
     (w, v), (dw, dv) = y, dy
     along_itself = np.real(np.sum(v * dv, axis=-2, keepdims=True))
-    inner = diagonal_matrix(dw) + gaps(w) * (T(v) @ (dv - np.conjugate(v) * along_itself))
+    inner = diagonal_matrix(dw) + over_gaps(T(v) @ (dv - np.conjugate(v) * along_itself), w)
     g = np.linalg.solve(T(v), inner @ T(v))
     return g if a_dtype.kind == "c" else np.real(g)
 
@@ -216,18 +226,17 @@ def _(rng: np.random.Generator) -> Any:
     yield rng.normal(size=(4, 4)) + 1j * rng.normal(size=(4, 4))
 
 
-# Singular values: A = U S Vᴴ. With P = Uᴴ dA V: ds = Re diag P, Uᴴ dU = F∘(P S + S Pᴴ) + i Im diag(P)/S and Vᴴ dV =
-# F∘(S P + Pᴴ S), F = 1/(sⱼ² − sᵢ²); outside the columns (I − UUᴴ) dA V S⁻¹ and (I − VVᴴ) dAᴴ U S⁻¹. Transposed, with
-# gU = conj(δU), gV = (δVᴴ)ᵀ, X = Uᴴ gU − gUᴴ U and Z = Vᴴ gV − gVᴴ V, P gets F∘(sⱼ X + sᵢ Z), which is half of (X +
-# Z)/(sⱼ − sᵢ) + (X − Z)/(sⱼ + sᵢ). So written it is right for equal singular values too, where X + Z is 0 if U and V
-# matter only together. Further columns U₂ only turn with the others, dU₂ = −U₁ dU₁ᴴ U₂, so gU₁ gains −U₂ gU₂ᴴ U₁.
+# Singular values: A = U S Vᴴ. With P = Uᴴ dA V: ds = Re diag P, and off the diagonal, with F = 1/(sⱼ² − sᵢ²),
+# Uᴴ dU = F∘(P S + S Pᴴ) and Vᴴ dV = F∘(S P + Pᴴ S); outside the columns (I − UUᴴ) dA V S⁻¹ and (I − VVᴴ) dAᴴ U S⁻¹.
+# Transposed, with gU = conj(δU), gV = (δVᴴ)ᵀ, X = Uᴴ gU − gUᴴ U and Z = Vᴴ gV − gVᴴ V, P gets F∘(sⱼ X + sᵢ Z), half
+# of (X + Z)/(sⱼ − sᵢ) + (X − Z)/(sⱼ + sᵢ). On the diagonal the second term is what phases of complex vectors ask for.
+# Further columns U₂ only turn with the others, dU₂ = −U₁ dU₁ᴴ U₂, so gU₁ gains −U₂ gU₂ᴴ U₁.
 
 
 @op(implements=np.linalg.svd)
 def svd(a: Array, *, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
     """U, the singular values in descending order, and Vᴴ, as `np.linalg.svd`; the values alone without `compute_uv`."""
-    y = _linalg.svd(a, full_matrices, compute_uv, hermitian)
-    return tuple(y) if compute_uv else y
+    return _linalg.svd(a, full_matrices, compute_uv, hermitian)
 
 
 @op(implements=np.linalg.svdvals)
@@ -244,19 +253,18 @@ def _(dy: Any, a: Array, y: Any, compute_uv: bool, hermitian: bool) -> Array:
 
 def _svd(dy: Any, y: Any, k: int) -> Array:
     (u, s, vh), gu, gv = y, np.conjugate(dy[0]), T(dy[2])
-    v = H(vh)
     u, gu = _thin(u, gu, k)
-    v, gv = _thin(v, gv, k)
-    row, column, inverse = s[..., None, :], s[..., :, None], reciprocal(s)
+    v, gv = _thin(H(vh), gv, k)
     x, z = H(u) @ gu, H(v) @ gv
     x, z = x - H(x), z - H(z)
-    p = ((x + z) * gaps(s) + (x - z) * reciprocal(row + column)) / 2 + diagonal_matrix(dy[1] * np.sign(s))
-    if u.dtype.kind == "c":
-        phases = np.imag(np.sum(np.conjugate(u) * gu, axis=-2))
-        p = p + 1j * diagonal_matrix(phases * inverse)
-    outside_u = (gu - u @ (H(u) @ gu)) * inverse[..., None, :]
-    outside_v = (gv - v @ (H(v) @ gv)) * inverse[..., None, :]
-    return np.conjugate((u @ p + outside_u) @ H(v) + u @ H(outside_v))
+    sums = s[..., None, :] + s[..., :, None]
+    p = (over_gaps(x + z, s) + divided(x - z, sums)) / 2 + diagonal_matrix(dy[1] * np.sign(s))
+    g = u @ p @ H(v)
+    if u.shape[-2] > k:
+        g = g + divided(gu - u @ (H(u) @ gu), s[..., None, :]) @ H(v)
+    if v.shape[-2] > k:
+        g = g + u @ H(divided(gv - v @ (H(v) @ gv), s[..., None, :]))
+    return np.conjugate(g)
 
 
 def _thin(u: Array, gu: Array, k: int) -> tuple[Array, Array]:

@@ -109,9 +109,9 @@ def cofactor(a: Array) -> Array:
 
 
 @op(implements=np.linalg.slogdet)
-def slogdet(a: Array) -> tuple[Array, Array]:
+def slogdet(a: Array) -> Any:
     """Sign and logarithm of the absolute value of each determinant, as `np.linalg.slogdet`."""
-    return tuple(np.linalg.slogdet(a))
+    return np.linalg.slogdet(a)
 
 
 inv.defvjp(a=lambda dy, y: -T(y) @ dy @ T(y))

@@ -1,8 +1,8 @@
-"""scipy.linalg: functions of matrices, matrix equations, triangular and banded systems, LU, and structured matrices.
+"""scipy.linalg: functions of matrices, matrix equations, triangular and banded systems, LU, polar.
 
 SciPy's functions of matrices refuse a Tensor, so these ops are called themselves: `trainer_ops.scipy_linalg.expm(t)`.
-What numpy.linalg has as well (inv, det, solve, svd …) is there. Stacks of matrices work where SciPy lets them. SciPy is
-imported when it is first needed.
+What numpy.linalg has as well (inv, det, solve, svd …) is there; structured matrices are in structured_matrices.py.
+Stacks of matrices work where SciPy lets them. SciPy is imported when it is first needed.
 
 Sources: R. Mathias, "A chain rule for matrix functions" (1996); Giles (2008). Edges: `sqrtm`, `logm` and
 `fractional_matrix_power` have no derivative at a singular matrix. They are complex for a real matrix with negative
@@ -45,23 +45,26 @@ def _matrix_rule(function: Callable[[Array], Array], dy: Array, a: Array, y_dtyp
     return g if y_dtype.kind == "c" else np.real(g)  # complex by rounding, where the block's eigenvalues have split
 
 
-def _matrix_function(name: str, doc: str) -> Op:
+def _matrix_function(name: str, doc: str, example: str, shown: str) -> Op:
     def forward(a: Array) -> Array:
         return _precision(getattr(sl, name)(np.asarray(a, np.result_type(a, np.float64))), a)
 
-    forward.__doc__ = f"{doc} of each matrix, as `scipy.linalg.{name}`."
+    forward.__doc__ = (
+        f"{doc} of each matrix, as `scipy.linalg.{name}`.\n\n"
+        f"    >>> {name}(np.diag({example})).round(6).tolist()\n    {shown}\n    "
+    )
     made = op(forward, name=name)
     return made.defvjp(a=lambda dy, a, y_dtype: _matrix_rule(made, dy, a, y_dtype))
 
 
-expm = _matrix_function("expm", "The exponential")
-cosm = _matrix_function("cosm", "The cosine")
-sinm = _matrix_function("sinm", "The sine")
-tanm = _matrix_function("tanm", "The tangent")
-coshm = _matrix_function("coshm", "The hyperbolic cosine")
-sinhm = _matrix_function("sinhm", "The hyperbolic sine")
-tanhm = _matrix_function("tanhm", "The hyperbolic tangent")
-sqrtm = _matrix_function("sqrtm", "The principal square root")
+expm = _matrix_function("expm", "The exponential", "[0.0, 1.0]", "[[1.0, 0.0], [0.0, 2.718282]]")
+cosm = _matrix_function("cosm", "The cosine", "[0.0, 1.0]", "[[1.0, 0.0], [0.0, 0.540302]]")
+sinm = _matrix_function("sinm", "The sine", "[0.0, 1.0]", "[[0.0, 0.0], [0.0, 0.841471]]")
+tanm = _matrix_function("tanm", "The tangent", "[0.0, 1.0]", "[[0.0, 0.0], [0.0, 1.557408]]")
+coshm = _matrix_function("coshm", "The hyperbolic cosine", "[0.0, 1.0]", "[[1.0, 0.0], [0.0, 1.543081]]")
+sinhm = _matrix_function("sinhm", "The hyperbolic sine", "[0.0, 1.0]", "[[0.0, 0.0], [0.0, 1.175201]]")
+tanhm = _matrix_function("tanhm", "The hyperbolic tangent", "[0.0, 1.0]", "[[0.0, 0.0], [0.0, 0.761594]]")
+sqrtm = _matrix_function("sqrtm", "The principal square root", "[4.0, 9.0]", "[[2.0, 0.0], [0.0, 3.0]]")
 
 
 @op
@@ -70,12 +73,15 @@ def logm(a: Array) -> Array:
 
     Square roots are taken until a is near the unit matrix, where log(I + x) = ∫₀¹ x (I + tx)⁻¹ dt by Gauss' rule; that
     is the diagonal Padé approximant (N. Higham, "Functions of Matrices", 11.5). Raises LinAlgError where a is singular.
+
+    >>> logm(np.diag([1.0, np.e])).round(6).tolist()
+    [[0.0, 0.0], [0.0, 1.0]]
     """
     x, unit, roots = np.asarray(a, np.result_type(a, np.float64)), np.eye(a.shape[-1]), 0
+    if np.any(np.linalg.slogdet(x).sign == 0):
+        raise np.linalg.LinAlgError("a singular matrix has no logarithm")
     while np.max(np.abs(x - unit).sum(-2), initial=0) > 0.25:
         x, roots = sl.sqrtm(x), roots + 1
-        if roots > 60:
-            raise np.linalg.LinAlgError("a singular matrix has no logarithm")
     x = x - unit
     nodes, weights = np.polynomial.legendre.leggauss(8)
     y = sum(w / 2 * np.linalg.solve(unit + (t + 1) / 2 * x, x) for t, w in zip(nodes, weights, strict=True))
@@ -84,7 +90,11 @@ def logm(a: Array) -> Array:
 
 @op
 def fractional_matrix_power(a: Array, *, t: float) -> Array:
-    """Each matrix to the power t, exp(t log a), as `scipy.linalg.fractional_matrix_power`; not for singular ones."""
+    """Each matrix to the power t, exp(t log a), as `scipy.linalg.fractional_matrix_power`; not for singular ones.
+
+    >>> fractional_matrix_power(np.diag([1.0, 8.0]), t=1 / 3).round(6).tolist()
+    [[1.0, 0.0], [0.0, 2.0]]
+    """
     return expm(t * logm(a))
 
 
@@ -104,7 +114,11 @@ matrices(fractional_matrix_power, [(3, 3), {"t": 0.3}], [(2, 2), {"t": -1.5}], l
 
 @op
 def solve_sylvester(a: Array, b: Array, q: Array) -> Array:
-    """The X for which a @ X + X @ b is q, as `scipy.linalg.solve_sylvester`."""
+    """The X for which a @ X + X @ b is q, as `scipy.linalg.solve_sylvester`.
+
+    >>> solve_sylvester(np.array([[2.0]]), np.array([[3.0]]), np.array([[10.0]])).tolist()
+    [[2.0]]
+    """
     return sl.solve_sylvester(a, b, q)
 
 
@@ -116,13 +130,21 @@ def _(dy: Array, a: Array, b: Array, y: Array) -> tuple[Array, Array, Array]:
 
 @op
 def solve_continuous_lyapunov(a: Array, q: Array) -> Array:
-    """The X for which a @ X + X @ aᴴ is q, as `scipy.linalg.solve_continuous_lyapunov`."""
+    """The X for which a @ X + X @ aᴴ is q, as `scipy.linalg.solve_continuous_lyapunov`.
+
+    >>> solve_continuous_lyapunov(np.array([[2.0]]), np.array([[8.0]])).tolist()
+    [[2.0]]
+    """
     return sl.solve_continuous_lyapunov(a, q)
 
 
 @op
 def solve_discrete_lyapunov(a: Array, q: Array) -> Array:
-    """The X for which X − a @ X @ aᴴ is q, as `scipy.linalg.solve_discrete_lyapunov`."""
+    """The X for which X − a @ X @ aᴴ is q, as `scipy.linalg.solve_discrete_lyapunov`.
+
+    >>> solve_discrete_lyapunov(np.array([[0.5]]), np.array([[3.0]])).tolist()
+    [[4.0]]
+    """
     return _precision(sl.solve_discrete_lyapunov(a, q), a, q)
 
 
@@ -152,6 +174,9 @@ def solve_triangular(
 
     `trans` 1 or "T" solves with aᵀ, 2 or "C" with aᴴ. The other triangle, and with `unit_diagonal` the diagonal, is not
     read and has gradient 0.
+
+    >>> solve_triangular(np.array([[2.0, 0.0], [1.0, 4.0]]), np.array([2.0, 9.0]), lower=True).tolist()
+    [1.0, 2.0]
     """
     return sl.solve_triangular(a, b, trans, lower, unit_diagonal)
 
@@ -174,6 +199,9 @@ def cho_solve(c: Array, b: Array, *, lower: bool = False) -> Array:
     """The x for which A @ x is b, from a Cholesky factor c of A, as `scipy.linalg.cho_solve((c, lower), b)`.
 
     A is cᴴ @ c, or with `lower` c @ cᴴ; the other triangle of c is not read.
+
+    >>> cho_solve(np.array([[2.0, 0.0], [1.0, 3.0]]), np.array([4.0, 2.0]), lower=True).round(6).tolist()
+    [1.0, 0.0]
     """
     return sl.cho_solve((c, lower), b)
 
@@ -193,6 +221,10 @@ def solve_banded(ab: Array, b: Array, *, l_and_u: tuple[int, int]) -> Array:
     """The x of a system with l diagonals below and u above the main one, as `scipy.linalg.solve_banded`.
 
     `ab` holds the diagonals in its rows, the uppermost first, each element in its column.
+
+    >>> ab = np.array([[0.0, 1.0], [2.0, 3.0]])  # [[2, 1], [0, 3]]
+    >>> solve_banded(ab, np.array([4.0, 6.0]), l_and_u=(0, 1)).tolist()
+    [1.0, 2.0]
     """
     return sl.solve_banded(l_and_u, ab, b)
 
@@ -211,22 +243,6 @@ def _(dy: Array, ab: Array, y: Array, l_and_u: tuple[int, int]) -> tuple[Array, 
     return np.stack(rows), db
 
 
-@op
-def solve_toeplitz(c: Array, r: Array, b: Array) -> Array:
-    """The x for which toeplitz(c, r) @ x is b, a vector, as `scipy.linalg.solve_toeplitz((c, r), b)`."""
-    return _precision(sl.solve_toeplitz((c, r), b), c, r, b)
-
-
-@solve_toeplitz.vjp("c", "r", "b")
-def _(dy: Array, c: Array, r: Array, y: Array) -> tuple[Array, Array, Array]:
-    """The transpose of toeplitz(c, r) is toeplitz(r, c), which takes the common element from its column."""
-    turned = np.concatenate([c[:1], r[1:]])
-    db = solve_toeplitz(turned, c, dy)
-    dm = -db[:, None] * y[None, :]
-    _, pullback = vjp(toeplitz, c, r)
-    return (*pullback(dm), db)
-
-
 matrices(
     solve_triangular, [(3, 3), (3,)], [(3, 3), (3, 2), {"lower": True}], [(2, 3, 3), (2, 3, 2), {"trans": 1}],
     [(3, 3), (3,), {"unit_diagonal": True, "trans": "T", "lower": True}], [(3, 3), (3, 1), {"trans": "C"}],
@@ -242,8 +258,6 @@ def _(rng: np.random.Generator) -> Any:
         yield diagonals, rng.normal(size=shape), {"l_and_u": (below, above)}
 
 
-draw(solve_toeplitz, [np.array([4.0, 0.5, -1.0, 0.3]), np.array([4.0, 1.0, 0.7, -0.4]), (4,)])
-
 # LU: A = P L U, with L unit lower triangular. For a square matrix L⁻¹ Pᵀ dA U⁻¹ = L⁻¹dL + dU U⁻¹, a strictly lower
 # and an upper triangle: δA = P L⁻ᵀ (tril₋₁(Lᵀ δL) + triu(δU Uᵀ)) U⁻ᵀ. Further rows are L₂ = A₂ U⁻¹, further columns
 # U₂ = L⁻¹ A₂.
@@ -251,7 +265,12 @@ draw(solve_toeplitz, [np.array([4.0, 0.5, -1.0, 0.3]), np.array([4.0, 1.0, 0.7, 
 
 @op
 def lu(a: Array) -> tuple[Array, Array, Array]:
-    """(P, L, U): a permutation, a unit lower and an upper triangular matrix with product a, as `scipy.linalg.lu`."""
+    """(P, L, U): a permutation, a unit lower and an upper triangular matrix with product a, as `scipy.linalg.lu`.
+
+    >>> p, l, u = lu(np.array([[1.0, 2.0], [2.0, 2.0]]))
+    >>> l.tolist(), u.tolist()
+    ([[1.0, 0.0], [0.5, 1.0]], [[2.0, 2.0], [0.0, 1.0]])
+    """
     return tuple(sl.lu(a))
 
 
@@ -279,133 +298,40 @@ def _padded(rows: Array, columns: Array) -> Array:
 matrices(lu, [(3, 3)], [(4, 3)], [(3, 4)], [(2, 3, 3)])
 
 
+# The polar decomposition A = U P: with Ω = Uᴴ dU, antisymmetric, P Ω + Ω P = Uᴴ dA − dAᴴ U, dP = Uᴴ dA − Ω P, and
+# outside the columns of U (I − UUᴴ) dU = (I − UUᴴ) dA P⁻¹. No gap between singular values is divided by.
+
+
 @op
 def polar(a: Array) -> tuple[Array, Array]:
-    """U with orthonormal columns and positive semidefinite P with product a, as `scipy.linalg.polar`."""
+    """U with orthonormal columns and positive semidefinite P with product a, as `scipy.linalg.polar`.
+
+    For more columns than rows the rows of U are orthonormal, and P has no full rank.
+
+    >>> u, p = polar(np.array([[0.0, -3.0], [2.0, 0.0]]))
+    >>> u.round(6).tolist(), p.round(6).tolist()
+    ([[0.0, -1.0], [1.0, 0.0]], [[2.0, 0.0], [0.0, 3.0]])
+    """
     u, s, vh = np.linalg.svd(a, full_matrices=False)
     return u @ vh, H(vh) * s[..., None, :] @ vh
 
 
 @polar.vjp("a")
-def _(dy: Any, a: Array) -> Array:
-    """Through the singular vectors: where singular values are equal, their terms that matter are finite."""
-    _, pullback = vjp(polar.forward, a)
-    return pullback(dy)[0]
+def _(dy: Any, a: Array, y: Any) -> Array:
+    if a.shape[-2] < a.shape[-1]:
+        _, pullback = vjp(_wide_polar, a)
+        return pullback(dy)[0]
+    (u, p), gu, gp = y, np.conjugate(dy[0]), np.conjugate(dy[1] + H(dy[1])) / 2
+    inside = H(u) @ gu
+    s = solve_sylvester(p, p, inside - gp @ p)
+    outside = H(np.linalg.solve(p, H(gu - u @ inside)))
+    return np.conjugate(u @ (gp + s - H(s)) + outside)
 
 
-matrices(polar, [(3, 3)], [(4, 3)], [(2, 2, 2)])
-
-# Structured matrices, from the elements that they repeat. Their definitions are NumPy's indexing, and so are their
-# rules.
-
-
-def _structured(definition: Callable[..., Array]) -> Op:
-    return composed(op(definition), definition)
+def _wide_polar(a: Array) -> tuple[Array, Array]:
+    """Aᴴ = W P' has as many rows as columns, or more: U = Wᴴ and P = Uᴴ P' U."""
+    w, p = polar(H(a))
+    return H(w), w @ p @ H(w)
 
 
-@_structured
-def toeplitz(c: Array, r: Array) -> Array:
-    """The matrix of constant diagonals with column c and row r, as `scipy.linalg.toeplitz(c, r)`; r[0] is not used."""
-    n, m = c.shape[0], r.shape[0]
-    elements = np.concatenate([c[::-1], r[1:]])
-    return elements[np.arange(m)[None, :] - np.arange(n)[:, None] + n - 1]
-
-
-@_structured
-def hankel(c: Array, r: Array) -> Array:
-    """The matrix of constant antidiagonals with column c and last row r, as `scipy.linalg.hankel`; r[0] is not used."""
-    n, m = c.shape[0], r.shape[0]
-    return np.concatenate([c, r[1:]])[np.arange(n)[:, None] + np.arange(m)[None, :]]
-
-
-@_structured
-def circulant(c: Array) -> Array:
-    """The matrix whose columns are c, each rolled one further, as `scipy.linalg.circulant`."""
-    n = c.shape[-1]
-    return c[..., (np.arange(n)[:, None] - np.arange(n)[None, :]) % n]
-
-
-@_structured
-def solve_circulant(c: Array, b: Array) -> Array:
-    """The x for which circulant(c) @ x is b, as `scipy.linalg.solve_circulant`, for vectors."""
-    x = np.fft.ifft(np.fft.fft(b) / np.fft.fft(c))
-    return x if "c" in (c.dtype.kind, b.dtype.kind) else np.real(x)
-
-
-@_structured
-def companion(a: Array) -> Array:
-    """The companion matrix of the polynomial with coefficients a, highest first, as `scipy.linalg.companion`."""
-    n = a.shape[-1] - 1
-    below = np.broadcast_to(np.eye(n - 1, n, dtype=a.dtype), (*a.shape[:-1], n - 1, n))
-    return np.concatenate([(-a[..., 1:] / a[..., :1])[..., None, :], below], axis=-2)
-
-
-@_structured
-def leslie(f: Array, s: Array) -> Array:
-    """The matrix of fecundities f in its first row and survivals s below the diagonal, as `scipy.linalg.leslie`."""
-    n = f.shape[0]
-    below = np.concatenate([s[:, None] * np.eye(n - 1, dtype=s.dtype), np.zeros((n - 1, 1), s.dtype)], axis=1)
-    return np.concatenate([f[None, :], below])
-
-
-@_structured
-def fiedler(a: Array) -> Array:
-    """The matrix |aᵢ − aⱼ|, as `scipy.linalg.fiedler`."""
-    return np.abs(a[..., :, None] - a[..., None, :])
-
-
-@_structured
-def khatri_rao(a: Array, b: Array) -> Array:
-    """The Kronecker product of each column of a with the same of b, as `scipy.linalg.khatri_rao`."""
-    product = a[..., :, None, :] * b[..., None, :, :]
-    return np.reshape(product, (*product.shape[:-3], -1, product.shape[-1]))
-
-
-@op
-def convolution_matrix(a: Array, *, n: int, mode: str = "full") -> Array:
-    """The matrix that convolves vectors of length n with a, as `scipy.linalg.convolution_matrix`."""
-    return _convolution_matrix(a, n=n, mode=mode)
-
-
-def _convolution_matrix(a: Array, *, n: int, mode: str) -> Array:
-    m = a.shape[-1]
-    short, long = min(m, n), max(m, n)
-    first, rows = {
-        "full": (0, m + n - 1),
-        "same": ((short - 1) // 2, long),
-        "valid": (short - 1, long - short + 1),
-    }[mode]
-    place = np.arange(first, first + rows)[:, None] - np.arange(n)[None, :]
-    return np.where((place >= 0) & (place < m), a[..., np.clip(place, 0, m - 1)], 0)
-
-
-composed(convolution_matrix, _convolution_matrix)
-
-
-@op
-def block_diag(*arrays: Array) -> Array:
-    """The matrix with the given ones on its diagonal and zeros elsewhere, as `scipy.linalg.block_diag`."""
-    return sl.block_diag(*arrays)
-
-
-@block_diag.vjp("arrays")
-def _(dy: Array, arrays_shape: Any) -> list[Array]:
-    i = j = 0
-    found = []
-    for shape in arrays_shape:
-        n, m = ((1, 1)[: 2 - len(shape)] + tuple(shape))[-2:]
-        found.append(np.reshape(dy[i : i + n, j : j + m], shape))
-        i, j = i + n, j + m
-    return found
-
-
-draw(toeplitz, [(3,), (4,)], [(4,), (2,)], [(1,), (1,)])
-draw(hankel, [(3,), (4,)], [(4,), (2,)])
-draw(circulant, [(4,)], [(2, 3)])
-draw(solve_circulant, [np.array([4.0, 1.0, 0.5]), (3,)], [np.array([4.0, 1.0, -0.5, 0.3]), (4,)])
-draw(companion, [np.array([2.0, -1.0, 3.0, 0.5])], [(2, 4)], low=0.5)
-draw(leslie, [(4,), (3,)])
-draw(fiedler, [(4,)])
-draw(khatri_rao, [(2, 3), (4, 3)], [(2, 2, 3), (2, 1, 3)])
-draw(convolution_matrix, *([(3,), {"n": n, "mode": mode}] for n in (2, 4) for mode in ("full", "same", "valid")))
-draw(block_diag, [(2, 3), (1, 2)], [(2, 2)], [(3,), (2, 2), ()])
+matrices(polar, [(3, 3)], [(4, 3)], [(2, 3)], [(2, 2, 2)])

@@ -6,11 +6,11 @@ one of these is first called. An input with respect to which no function gives t
 `gammainc`, is declared not differentiable. SciPy's functions that are no ufuncs refuse a Tensor; their ops are called
 themselves: `trainer_ops.special.polygamma(n, x)`.
 
-Edges. In their removable singularities exprel, boxcox, spence, sici, shichi and rgamma (at the poles of Γ) have their
-right derivatives, of every order. xlogy(x1, x2) and xlog1py have derivative 0 with respect to x2 where x1 is 0, also
-where the logarithm is −inf; so has rel_entr, and kl_div has 1. With respect to x1, and entr's, the derivative at 0 is
-infinite, as the true slope is. huber and pseudo_huber are smooth in r; huber's slope in δ is 0 at |r| = δ. The gamma
-functions are nan at their poles.
+Edges. In their removable singularities exprel, boxcox, spence and rgamma (at the poles of Γ) have their right
+derivatives, of every order; sici and shichi, whose second result is infinite at 0, have nan there. xlogy(x1, x2) and
+xlog1py have derivative 0 with respect to x2 where x1 is 0, also where the logarithm is −inf; so has rel_entr, and
+kl_div has 1. With respect to x1, and entr's, the derivative at 0 is infinite, as the true slope is. huber and
+pseudo_huber are smooth in r; huber's slope in δ is 0 at |r| = δ. The gamma functions are nan at their poles.
 """
 
 from __future__ import annotations
@@ -145,6 +145,9 @@ def zeta(s: Array, q: Array) -> Array:
     """Σₖ (k + q)^(−s) over k ≥ 0, Hurwitz' zeta function, as `scipy.special.zeta(s, q)`; in q, for s > 1.
 
     For complex q too, by the sum's first terms and Euler and Maclaurin's formula (DLMF 25.11.7) for the others.
+
+    >>> float(zeta(2, 1.0))  # π²/6
+    1.6449340668482266
     """
     if np.iscomplexobj(q):
         return _complex_zeta(np.asarray(s, float), np.asarray(q))
@@ -179,7 +182,11 @@ def polygamma(n: Array, x: Array) -> Array:
 
 @op
 def multigammaln(a: Array, *, d: int) -> Array:
-    """log Γ_d(a), the multivariate gamma function's logarithm, as `scipy.special.multigammaln(a, d)`."""
+    """log Γ_d(a), the multivariate gamma function's logarithm, as `scipy.special.multigammaln(a, d)`.
+
+    >>> float(multigammaln(np.float64(1.0), d=1))
+    0.0
+    """
     constant = d * (d - 1) / 4 * math.log(math.pi)
     return constant + sum(sp.gammaln(a - j / 2) for j in range(d))
 

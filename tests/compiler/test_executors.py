@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -30,3 +31,23 @@ def test_the_same_bits(path, dtype):
     for losses, theta in runs.values():
         assert losses == runs["eager"][0]
         np.testing.assert_array_equal(theta, runs["eager"][1])
+
+
+class Remembering:
+    """An optimizer whose state is the θ of the step before: the new state lies where θ is."""
+
+    def init(self, theta):
+        return {"previous": theta}
+
+    def update(self, g, state, theta, step_size, step):
+        return theta - step_size * g + 0.5 * (theta - state["previous"]), {"previous": theta}
+
+
+def test_a_state_that_is_the_theta_of_the_step_before():
+    results = []
+    for executor in EXECUTORS:
+        training = build(load(CONFIGS[0], [f"compute.executor={executor}", "epochs=2"]))
+        training = dataclasses.replace(training, optimizer=Remembering())
+        list(training.records())
+        results.append((training.theta.tobytes(), training.state["previous"].tobytes()))
+    assert len(set(results)) == 1

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from trainer import Tensor, grad, vjp
 from trainer.errors import OpError
 

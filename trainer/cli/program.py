@@ -85,7 +85,7 @@ def _print_profile(executor: NumpyExecutor) -> None:
 
 def _runner(executor: NumpyExecutor, bound: Bound) -> Callable[[int], Any]:
     """Runs one instruction so many times, the way the executor runs it."""
-    instructions = getattr(executor, "instructions_of", dict)().get(bound)
+    instructions = executor.instructions_of(bound)
     if instructions is not None:
         from trainer.compiler import _machine
 

@@ -54,8 +54,7 @@ class MachineLoop:
                 (m.CHECK, None, (loss,)),
                 (m.CHECK, None, (total,)),
                 (m.STREAM, self.losses, (self.losses[0, ...], loss), 0),
-                lower_copy(self.theta, theta_after),
-                *map(lower_copy, self.state, state_after),
+                *_carry([self.theta, *self.state], [theta_after, *state_after]),
             ]
         )
 
@@ -72,6 +71,19 @@ class MachineLoop:
         training.theta = self.theta.copy()
         training.state = self._rebuild([place.copy() for place in self.state])
         return [float(loss) for loss in self.losses[:done]]
+
+
+def _carry(places: list[Array], values: list[Array]) -> list[tuple[Any, ...]]:
+    """The instructions that give every place its new value at once: a value that lies in another place, such as a state
+    that is the θ of the step before, is set aside first."""
+    aside, copies = [], []
+    for i, (place, value) in enumerate(zip(places, values, strict=True)):
+        if any(np.may_share_memory(value, other) for k, other in enumerate(places) if k != i):
+            kept = np.empty(place.shape, place.dtype)
+            aside.append(lower_copy(kept, value))
+            value = kept
+        copies.append(lower_copy(place, value))
+    return aside + copies
 
 
 def _gather(target: Array, source: Array, rows: Array) -> tuple[Any, ...]:

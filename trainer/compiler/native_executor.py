@@ -45,9 +45,8 @@ class NativeExecutor(NumpyExecutor):
     def execute(self) -> None:
         self.machine.run(0, 1)
 
-    def instructions_of(self) -> dict[Bound, list[tuple[Any, ...]]]:
-        """The machine's instructions for each of the program's."""
-        return self._of
+    def instructions_of(self, bound: Bound) -> list[tuple[Any, ...]] | None:
+        return self._of[bound]
 
     def _instructions(self, bound: Bound, rng: np.random.Generator) -> list[tuple[Any, ...]]:
         lowered = lower(bound)

@@ -81,6 +81,10 @@ class NumpyExecutor:
         for call in self.calls:
             call()
 
+    def instructions_of(self, bound: Bound) -> list[tuple[Any, ...]] | None:
+        """The machine's instructions for one of the program's; None where the machine does not run it."""
+        return None
+
     @property
     def nbytes(self) -> int:
         """Bytes of all buffers together."""

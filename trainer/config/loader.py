@@ -279,10 +279,10 @@ class _Loader:
         return INVALID if any(value is INVALID for value in values.values()) else model(**values)
 
     def _clip(self, node: Node) -> Any:
-        given = " and ".join(node.value) if isinstance(node.value, dict) else ""
         clip = self._section("clip", Clip, node)
-        if isinstance(clip, Clip) and len(clip.model_fields_set) != 1:
-            text = f"clip takes one of {either(Clip.model_fields)}, found {given or 'none'}"
+        given = [key for key in node.value if getattr(clip, key) is not None] if isinstance(clip, Clip) else []
+        if isinstance(clip, Clip) and len(given) != 1:
+            text = f"clip takes one of {either(Clip.model_fields)}, found {' and '.join(given) or 'none'}"
             self.problems.add(node.span, f"{text}; for example {_EXAMPLES['clip']}")
         return clip
 
