@@ -85,11 +85,14 @@ def run(
     debug: Annotated[
         bool, typer.Option("--debug", help="Look at every value of every step, to find the first that is not finite.")
     ] = False,
+    allow_unchecked: Annotated[
+        bool, typer.Option("--allow-unchecked", help="Train even with a plugin's operation whose derivative is wrong.")
+    ] = False,
 ) -> None:
     """Train a network, and leave a folder with its curve and its parameters."""
     from trainer.cli.run import run_config
 
-    run_config(config, overrides or (), plugin or (), out, quiet=quiet, debug=debug)
+    run_config(config, overrides or (), plugin or (), out, quiet=quiet, debug=debug, allow_unchecked=allow_unchecked)
 
 
 @app.command()
@@ -114,11 +117,16 @@ def show(
 
 
 @ops.command("list")
-def list_ops(plugin: PluginOption = None) -> None:
+def list_ops(
+    plugin: PluginOption = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="As data, with what rules keep and what the last check said.")
+    ] = False,
+) -> None:
     """List every operation: name, inputs, attributes, derivatives, plugin."""
     from trainer.cli.show import list_ops
 
-    list_ops(plugin or ())
+    list_ops(plugin or (), as_json=as_json)
 
 
 @ops.command("show")

@@ -18,6 +18,7 @@ def check_ops(what: Sequence[str], plugins: Sequence[str], *, quick: bool = Fals
 
     One op that is asked for gets its whole report; of several, those that pass take a line each.
     """
+    from trainer.checker.ledger import record
     from trainer.checker.library import check_all, exit_code, select
     from trainer.plugins import Plugins, shared
 
@@ -27,6 +28,8 @@ def check_ops(what: Sequence[str], plugins: Sequence[str], *, quick: bool = Fals
     start, reports = perf_counter(), []
     for report in check_all(chosen, quick=quick):
         reports.append(report)
+        if not quick:
+            record(chosen[report.name].target, report)
         typer.echo(str(report) if not report.ok or len(chosen) == 1 else report.summary())
         if not report.ok:
             typer.echo()

@@ -46,11 +46,14 @@ def run_config(
     *,
     quiet: bool = False,
     debug: bool = False,
+    allow_unchecked: bool = False,
 ) -> None:
     """Train what the config declares and leave a run folder in `out`; `debug` looks at every value of every step.
 
-    Raises ConfigError and DataError before there is a folder, DivergedError when the loss is no number any more, and
-    typer.Exit(130) after Ctrl-C. In the last two cases the folder holds everything up to there.
+    Ops of others are checked before they train; `allow_unchecked` trains with a wrong one, and the run records it.
+
+    Raises RuleError for a wrong op, ConfigError and DataError before there is a folder, DivergedError when the loss is
+    no number any more, and typer.Exit(130) after Ctrl-C. In the last two cases the folder holds everything up to there.
     """
     path = find_config(path)  # before the imports: a typing error gets its answer at once
     from trainer.config import load
@@ -60,13 +63,17 @@ def run_config(
 
     loaded = load(path, overrides, plugins)
     report_problems(loaded.plugins)
+    unchecked = _unchecked(loaded, allow_unchecked)
     with pinned(loaded.config.compute.threads) as threads:
         training = build(loaded, debug=debug)
         name = loaded.config.name or path.stem
         folder = RunFolder(out, name, config_text=_as_given(loaded), resolved=_resolved(loaded, plugins))
         try:
             with folder, _ending_tidily():
-                folder.save_environment({**_environment(loaded, threads), "executor": training.runs_on})
+                about = {"executor": training.runs_on, "unchecked_ops": unchecked}
+                folder.save_environment({**_environment(loaded, threads), **about})
+                for finding in unchecked:
+                    folder.log(f"trained regardless: {finding}")
                 last = _train(training, folder, quiet=quiet)
         except KeyboardInterrupt:
             epoch = min(training.epoch + 1, training.epochs)
@@ -81,6 +88,19 @@ def run_config(
     for line in _result(last):
         typer.echo(line)
     typer.echo(str(folder.path))
+
+
+def _unchecked(loaded: LoadedConfig, allow_unchecked: bool) -> list[str]:
+    """What is wrong with the ops of others that the config uses, where that is allowed."""
+    from trainer.engine.op import Op
+
+    chosen = [choice.component for choice in (*loaded.config.network, loaded.config.cost)]
+    ops = [c.target for c in chosen if isinstance(c.target, Op) and not (c.package or "").startswith("tape-trainer ")]
+    if not ops:
+        return []
+    from trainer.checker.verdicts import ensure_checked
+
+    return [f"{v.op}: {v.finding}" for v in ensure_checked(ops, allow_unchecked) if not v.ok]
 
 
 def _train(training: Training, folder: RunFolder, *, quiet: bool) -> Epoch | None:

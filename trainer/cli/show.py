@@ -71,9 +71,15 @@ def _summary(training: Training, config: Any) -> dict[str, str]:
     }
 
 
-def list_ops(plugins: Sequence[str]) -> None:
-    """Print a table of every op."""
+def list_ops(plugins: Sequence[str], *, as_json: bool = False) -> None:
+    """Print a table of every op and how many have derivatives; or a JSON list of them."""
     found = _plugins(plugins)
+    if as_json:
+        from trainer.checker.ledger import describe
+        from trainer.checker.library import registered_ops
+
+        typer.echo(json.dumps([describe(c) for c in registered_ops(found).values()], indent=1))
+        return
     rows = [
         [
             name,
@@ -87,6 +93,7 @@ def list_ops(plugins: Sequence[str]) -> None:
     ]
     report_problems(found)
     print_table(["name", "inputs", "attributes", "derivatives", "plugin", "what"], rows, wrap=False)
+    typer.echo(f"\n{len(rows)} ops, {sum(row[3] != 'none' for row in rows)} of them differentiable")
 
 
 def _inputs(op: Op) -> str:

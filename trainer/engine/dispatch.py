@@ -144,11 +144,13 @@ def unknown(function: Any) -> DetachError:
     """The error for a function that nobody has written a rule for."""
     name = function_name(function)
     short = name.rsplit(".", 1)[-1]
+    if hasattr(function, "nin"):
+        target = "x" if function.nin == 1 else "x1"
+        how = f"    op({name}).defvjp({target}=lambda dy, {target}: ...)"
+    else:
+        how = f"    @op(implements={name})\n    def {short}(x, *, ...): ..."
     return DetachError(
-        f"{name} has no rule, so its result would drop off the tape. Register one:\n"
-        f"    op({name}).defvjp(x=lambda dy, x: ...)          # for a ufunc of x\n"
-        f"    @op(implements={name})\n"
-        f"    def {short}(x, *, ...): ...                     # for any other function\n"
+        f"{name} has no rule, so its result would drop off the tape. Register one:\n{how}\n"
         f"or leave the tape on purpose: {name}(t.value)."
     )
 

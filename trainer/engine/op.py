@@ -305,7 +305,7 @@ class Op:
         for name, value in attributes.items():
             if value is REQUIRED:
                 raise OpError(f"op '{self.name}' needs its attribute '{name}': {self.name}(..., {name}=...)")
-            if type(value) is Tensor:
+            if type(value) is Tensor or (isinstance(value, list | tuple) and any(type(v) is Tensor for v in value)):
                 raise DetachError(
                     f"attribute '{name}' of op '{self.name}' is static, and a Tensor came: no gradient would reach it. "
                     f"Make it a positional input of the op, or pass {name}=t.value"

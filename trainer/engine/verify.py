@@ -36,7 +36,7 @@ def settle(node: Node, step: Step, position: int, parent: Node, g: Any, dy: Any)
         raise _wrong(node, step, position, parent, g, "returned " + _kind(g))
     several = isinstance(node.dtype, tuple)
     shapes, dtypes = (node.shape, node.dtype) if several else ((node.shape,), (node.dtype,))
-    promoted = parent.dtype not in dtypes and g.dtype in dtypes and g.dtype.kind in "fc"
+    promoted = g.dtype in dtypes and g.dtype.kind in "fc"
     if g.dtype != parent.dtype and not promoted:
         raise _wrong(
             node,

@@ -1,0 +1,129 @@
+"""Checked on load: what is checked, what is kept, what is refused."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import numpy as np
+import pytest
+
+from trainer import op
+from trainer.checker import verdicts
+from trainer.checker.verdicts import ensure_checked
+from trainer.errors import RuleError
+from trainer.plugins import Plugins, shared
+
+PLUGIN = """
+import numpy as np
+from trainer import hookimpl, op
+
+bend = op(lambda x: x * x, name="bend").defvjp(x=lambda dy, x: FACTOR * x * dy)
+bend.samples(lambda rng: [rng.normal(size=(3, 4))])
+
+@hookimpl
+def register_ops(register):
+    register(bend)
+"""
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """A cache of the test's own."""
+    monkeypatch.setenv("TRAINER_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "verdicts"
+
+
+@pytest.fixture
+def bend(tmp_path):
+    """The plugin's op with a factor of one's choice."""
+
+    def load(factor):
+        (tmp_path / "bend.py").write_text(PLUGIN.replace("FACTOR", factor))
+        return Plugins(["bend.py"], folder=tmp_path, entry_points=False).get("ops", "bend").target
+
+    return load
+
+
+def test_a_right_op_is_checked_once_and_then_read(bend, cache):
+    (first,) = ensure_checked([bend("2")])
+    (second,) = ensure_checked([bend("2")])
+    assert (first.ok, first.cached, second.ok, second.cached) == (True, False, True, True)
+    assert [json.loads(p.read_text())["op"] for p in cache.iterdir()] == ["bend"]
+
+
+def test_another_rule_is_checked_anew(bend, cache):
+    ensure_checked([bend("2")])
+    (verdict,) = ensure_checked([bend("2.0000001")], allow_unchecked=True)
+    assert (verdict.ok, verdict.cached) == (False, False)
+    assert len(list(cache.iterdir())) == 2
+
+
+def test_another_numpy_is_checked_anew(bend, monkeypatch):
+    ensure_checked([bend("2")])
+    monkeypatch.setattr(np, "__version__", "99.0")
+    assert not ensure_checked([bend("2")])[0].cached
+
+
+def test_a_wrong_op_does_not_train(bend, tmp_path):
+    wrong = bend("3")
+    for _ in range(2):  # checked, then read
+        with pytest.raises(RuleError) as caught:
+            ensure_checked([wrong])
+        assert str(caught.value) == (
+            f"op 'bend', from {wrong.origin}, has not passed the check that an op gets before its first use: "
+            f"the rule for 'x' is not the derivative\n"
+            f"  the full report    trainer ops check {tmp_path / 'bend.py'}\n"
+            f"  train regardless   add --allow-unchecked; the run will record it"
+        )
+
+
+def test_unless_somebody_says_so(bend):
+    (verdict,) = ensure_checked([bend("3")], allow_unchecked=True)
+    assert not verdict.ok
+    assert verdict.finding == "the rule for 'x' is not the derivative"
+
+
+def test_an_op_without_samples_has_not_passed():
+    bare = op(lambda x, w: x * w, name="bare").defvjp(x=lambda dy, w: dy * w)
+    with pytest.raises(RuleError, match="'bare' cannot be checked: it has no samples, and none were given"):
+        ensure_checked([bare])
+
+
+def test_an_activation_without_samples_is_tried_on_a_matrix():
+    right = op(lambda x: x * x, name="right").defvjp(x=lambda dy, x: 2 * dy * x)
+    wrong = op(lambda x: x * x, name="wrong").defvjp(x=lambda dy, x: dy * x)
+    assert ensure_checked([right])[0].ok
+    with pytest.raises(RuleError, match="the rule for 'x' is not the derivative"):
+        ensure_checked([wrong])
+
+
+def test_what_ships_is_not_checked_again():
+    assert ensure_checked([shared().get("ops", name).target for name in ("swish", "matmul")]) == []
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"ok": true}', '{"ok": 1, "digest": "x"}', "\x00"])
+def test_a_damaged_verdict_is_made_again(bend, cache, content):
+    ensure_checked([bend("2")])
+    (path,) = cache.iterdir()
+    path.write_text(content)
+    assert ensure_checked([bend("2")])[0].ok
+    assert not ensure_checked([bend("3")], allow_unchecked=True)[0].ok
+
+
+def test_a_cache_that_cannot_be_written_costs_only_time(bend, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TRAINER_CACHE", str(tmp_path / "file"))
+    assert ensure_checked([bend("2")])[0].ok
+
+
+def test_the_check_takes_milliseconds(bend, monkeypatch):
+    monkeypatch.setattr(verdicts, "_read", lambda path, digest: None)
+    right = bend("2")
+    ensure_checked([right])
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        verdicts.examine(right, (), verdicts.BRIEF, first_only=True)
+        times.append(time.perf_counter() - start)
+    assert min(times) < 0.1

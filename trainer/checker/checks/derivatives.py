@@ -1,0 +1,144 @@
+"""Derivatives against derivatives that no rule has touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from trainer.checker.case import Case
+from trainer.checker.comparison import Comparison
+from trainer.checker.evidence import differs, excess, leaves_numpy, number, raised
+from trainer.checker.references import derive, quietly
+from trainer.checker.report import Failure
+from trainer.checker.spaces import Array, Space
+from trainer.checker.tables import entries
+from trainer.errors import NotDifferentiableError, OpError
+from trainer.transforms import vjp
+
+__all__ = ["complex_inputs", "first_order", "second_order", "table"]
+
+
+def first_order(case: Case) -> Iterator[Failure | str]:
+    """Every element of the rules' Jacobian is the derivative's."""
+    yield from _jacobian(first_order, case)
+
+
+def _jacobian(check: Any, case: Case) -> Iterator[Failure | str]:
+    def got(xs: list[Array]) -> Array:
+        if xs is case.xs:
+            return case.jacobian
+        return case.rule_rows(case.pull(xs)[1])
+
+    yield from Comparison(
+        check, case, case.forward, got, case.reference, case.chosen, case.projections,
+        "the rule for {0} is not the derivative",
+    ).failures()  # fmt: skip
+
+
+def table(case: Case) -> Iterator[Failure | str]:
+    """At the points of the plugin's table of references, computed with many digits, the rule is right to 1e-12."""
+    if case.op is None or case.number != 1:
+        return
+    for entry in entries(case.op):
+        arguments = [np.array(column) for column in entry.points]
+        if case.op.elementwise or len(arguments) == 1:
+            yield from _table_entry(case, entry, arguments)
+
+
+def _table_entry(case: Case, entry: Any, arguments: list[Array]) -> Iterator[Failure | str]:
+    op = case.op
+    assert op is not None
+    for position, wanted in entry.derivatives.items():
+
+        def f(x: Any, position: int = position) -> Any:
+            return op(*[x if i == position else a for i, a in enumerate(arguments)], **entry.attributes)
+
+        y, pullback = vjp(f, arguments[position])
+        (got,) = pullback(np.ones(np.shape(y)))
+        want = np.array(wanted)
+        allowed = entry.relative * np.abs(want) + entry.absolute
+        ratio = excess(got, want, allowed)
+        if np.any(ratio > 1):
+            i = int(np.argmax(ratio))
+            name = op.inputs[position]
+            yield differs(
+                table, case, f"the rule for '{name}' is not the derivative", case.positions.index(position), (),
+                got[i], want[i], allowed=float(allowed[i]), by="the table " + entry.file,
+                worst=f"∂y/∂{name} at " + ", ".join(
+                    f"{n} = {number(a[i])}" for n, a in zip(op.inputs, arguments, strict=True)
+                ),
+                at=number(arguments[position][i]),
+            )  # fmt: skip
+
+
+def second_order(case: Case) -> Iterator[Failure | str]:
+    """The rules can be differentiated themselves, and their derivative is right."""
+    rng = np.random.default_rng([case.number, 2])
+    dys = case.outputs.cotangents(rng.normal(size=case.outputs.size))
+
+    def gradient(*xs: Any) -> tuple[Any, ...]:
+        ys, pullback = vjp(case.call, *xs)
+        return tuple(pullback(tuple(_fitting(dys, ys))))
+
+    weights = rng.normal(size=(2, case.inputs.size))
+
+    def got(xs: list[Array]) -> Array:
+        gs, pullback = vjp(gradient, *xs)
+        space = Space(gs)
+        return np.array([
+            case.inputs.flatten_dual(pullback(tuple(space.cotangents(w))))[case.columns] for w in weights
+        ])  # fmt: skip
+
+    def f(xs: Sequence[Array]) -> Sequence[Array]:
+        ys, pullback = vjp(case.call, *xs)
+        return pullback(tuple(_fitting(dys, ys)))  # type: ignore[no-any-return]
+
+    with quietly():
+        try:
+            got(case.xs)
+        except Exception as error:  # whatever leaves NumPy meets when it is given a Tensor
+            if not leaves_numpy(error):
+                raise
+            case.order = 1
+            yield f"first order only, since a rule leaves NumPy: {str(error).splitlines()[0]}"
+            return
+    yield from Comparison(
+        second_order, case, f, got, derive(f, case.xs, case.columns), [], weights,
+        "the derivative of the rules by {0} is wrong", "∂(Σ u·δx)/∂{1}",
+    ).failures()  # fmt: skip
+
+
+def _fitting(dys: Sequence[Array], ys: Sequence[Any]) -> list[Array]:
+    """Cotangents in the dtypes of these results, which are complex where a complex step goes through."""
+    return [np.asarray(dy).astype(np.result_type(y.dtype), copy=False) for dy, y in zip(dys, ys, strict=True)]
+
+
+def complex_inputs(case: Case) -> Iterator[Failure | str]:
+    """Where the forward function is holomorphic, the rules hold for complex numbers too: δx = Jᵀ δy, unconjugated."""
+    if not case.xs or any(x.dtype.kind != "f" for x in case.xs):
+        return
+    rng = np.random.default_rng([case.number, 3])
+    xs = [x + 1j * rng.uniform(0.05, 0.3, x.shape) for x in case.xs]
+    try:
+        with quietly():
+            ys = case.forward(xs)
+            if any(y.dtype.kind == "f" for y in ys) or not any(y.dtype.kind == "c" for y in ys):
+                return
+            moved = case.replaced(xs)
+            if moved.reference.source != "Cauchy's formula":
+                return
+    except Exception:  # a forward function that was not written for complex numbers
+        return
+    try:
+        yield from _jacobian(complex_inputs, moved)
+    except NotDifferentiableError:
+        return
+    except OpError as error:
+        yield raised(complex_inputs, moved, error)
+        return
+    except TypeError:
+        yield "for real numbers only: the forward function takes complex ones, and a rule refuses them"
+        return
+    case.complex = True

@@ -1,0 +1,115 @@
+"""What is on the tape is all that the sweep needs, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from trainer.checker.case import Case
+from trainer.checker.evidence import failure, leaves_numpy
+from trainer.checker.references import quietly
+from trainer.checker.report import Failure
+from trainer.checker.spaces import Array
+from trainer.engine.rules import Rule
+from trainer.engine.tape import Tape
+from trainer.engine.tensor import Tensor
+
+__all__ = ["recorded", "residuals"]
+
+
+def residuals(case: Case) -> Iterator[Failure | str]:
+    """A rule uses the values that its signature declares, and no others that it got hold of."""
+    if case.op is None:
+        return
+    dys = case.outputs.cotangents(np.random.default_rng([case.number, 13]).normal(size=case.outputs.size))
+    want = case.pulled[1](dys)
+    for how, prepare in (("another call has come between", _call_between), ("the others are overwritten", _poison)):
+        arguments = [a.copy() if isinstance(a, np.ndarray) else a for a in case.arguments]
+        xs = [arguments[p] for p in case.positions]
+        fresh = case.replaced(xs)
+        fresh.arguments = tuple(arguments)
+        ys, pullback = fresh.pull(xs)
+        prepare(fresh, arguments, ys)
+        for k, (got, expected) in enumerate(zip(pullback(dys), want, strict=True)):
+            if np.asarray(got).tobytes() != np.asarray(expected).tobytes():
+                rule = _rule(case, case.positions[k])
+                kept = ", ".join(rule.residuals) if rule else ""
+                yield failure(
+                    residuals, case, f"the rule for '{case.label(k)}' uses a value that it does not declare",
+                    ("declared", kept or "nothing"), ("found by", f"its result changes when {how}"),
+                    argument=case.positions[k],
+                )  # fmt: skip
+                return
+
+
+def _call_between(case: Case, arguments: list[Any], ys: tuple[Array, ...]) -> None:
+    """Another call of the same op, on other values, which a rule that remembers the last call will take for its own."""
+    try:
+        with quietly():
+            case.forward([np.array(x * 0.75 + 0.0625, x.dtype) for x in arguments_at(case, arguments)])
+    except Exception:  # other values that the op does not accept prove nothing
+        return
+
+
+def arguments_at(case: Case, arguments: list[Any]) -> list[Array]:
+    """The differentiable ones among all arguments."""
+    return [arguments[p] for p in case.positions]
+
+
+def _poison(case: Case, arguments: list[Any], ys: tuple[Array, ...]) -> None:
+    """Write nan, or zero, into the inputs that no rule asks for and that the results do not lie in."""
+    declared = {n for p in case.positions if (rule := _rule(case, p)) for n in rule.residuals}
+    for i, a in enumerate(arguments):
+        assert case.op is not None
+        name = case.op.inputs[0 if case.op.variadic else i]
+        viewed = isinstance(a, np.ndarray) and any(np.may_share_memory(a, y) for y in ys)
+        if isinstance(a, np.ndarray) and name not in declared and not viewed:
+            a[...] = np.nan if a.dtype.kind in "fc" else 0
+
+
+def _rule(case: Case, position: int) -> Rule | None:
+    assert case.op is not None
+    rule = case.op.rules.get(case.op.inputs[0 if case.op.variadic else position])
+    return rule if isinstance(rule, Rule) else None
+
+
+def recorded(case: Case) -> Iterator[Failure | str]:
+    """On the tape and off it, swept once or again or recorded, the bits are the same."""
+    dys = case.outputs.cotangents(np.random.default_rng([case.number, 14]).normal(size=case.outputs.size))
+    ys, pullback = case.pulled
+    for y, eager in zip(ys, case.ys, strict=True):
+        if np.asarray(y).tobytes() != eager.tobytes():
+            yield failure(recorded, case, "a recorded call gives other bits than a plain one")
+            return
+    want = pullback(dys)
+    found = {"a second sweep": pullback(dys)}
+    if case.order == 2:
+        with quietly():
+            try:
+                again = case.pull(case.xs)[1]([Tensor(dy) if dy.dtype.kind in "fc" else dy for dy in dys])
+                found["a sweep that is recorded"] = tuple(g.value if isinstance(g, Tensor) else g for g in again)
+            except Exception as error:
+                if not leaves_numpy(error):
+                    raise
+    if len(ys) == 1:
+        found["the tape's replay"] = _replayed(case, dys[0])
+    for how, results in found.items():
+        for k, (got, expected) in enumerate(zip(results, want, strict=True)):
+            if got is not None and np.asarray(got).tobytes() != np.asarray(expected).tobytes():
+                yield failure(
+                    recorded, case, f"the rule for '{case.label(k)}' gives other bits in {how}",
+                    argument=case.positions[k],
+                )  # fmt: skip
+
+
+def _replayed(case: Case, dy: Array) -> tuple[Any, ...]:
+    """The gradients that the tape as an object finds; None for an input that none reaches."""
+    tensors = [Tensor(x) for x in case.xs]
+    (y,) = case.call(*tensors)
+    if not isinstance(y, Tensor) or y._node.plan is None:
+        return (None,) * len(tensors)
+    tape = Tape(y)
+    adjoints = tape.replay(dy)
+    return tuple(adjoints.get(tape.names[t._node]) if t._node in tape.names else None for t in tensors)

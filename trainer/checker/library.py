@@ -1,0 +1,109 @@
+"""Checking what plugins have registered: by name, by file, by package, or everything.
+
+`trainer ops check` prints what these functions return.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from trainer.checker.report import Report
+from trainer.checker.run import check
+from trainer.engine.op import Op
+from trainer.errors import PluginError, nearest
+from trainer.plugins import Component, Plugins
+from trainer.plugins.loading import is_file
+
+__all__ = ["check_all", "check_names", "check_source", "exit_code", "ops_of", "registered_ops", "select"]
+
+
+def registered_ops(plugins: Plugins) -> dict[str, Component]:
+    """Every op, by name: those registered as ops, and those that are costs only."""
+    found = {
+        name: component
+        for kind in ("costs", "ops")
+        for name, component in plugins.all(kind).items()
+        if isinstance(component.target, Op)
+    }
+    return dict(sorted(found.items()))
+
+
+def check_names(plugins: Plugins, names: Sequence[str], *, quick: bool = False) -> list[Report]:
+    """A report per op of these names. Raises PluginError for a name that does not exist, with the nearest one."""
+    return list(check_all(select(plugins, names), quick=quick))
+
+
+def check_source(source: str, *, folder: Path | None = None, quick: bool = False) -> list[Report]:
+    """A report per op of a plugin that is not installed, or is: a file, or a module or package that can be imported.
+
+    Raises PluginError when there is no such plugin, or when it brings no op.
+    """
+    return list(check_all(ops_of(source, folder=folder), quick=quick))
+
+
+def check_all(ops: dict[str, Component], *, quick: bool = False) -> Iterator[Report]:
+    """A report per op, one by one as they come."""
+    for component in ops.values():
+        yield check(component.target, quick=quick)
+
+
+def exit_code(reports: Sequence[Report]) -> int:
+    """What a command returns: 0 when every report is ok, else 1."""
+    return 0 if all(report.ok for report in reports) else 1
+
+
+def ops_of(source: str, *, folder: Path | None = None) -> dict[str, Component]:
+    """The ops that one plugin registers, by name."""
+    plugins = Plugins([source], folder=folder, entry_points=False)
+    found = registered_ops(plugins)
+    if not found:
+        raise PluginError(
+            f"plugin '{source}' registers no op; write one: @hookimpl, and under it def register_ops(register): "
+            "register(my_op)"
+        )
+    return found
+
+
+def select(plugins: Plugins, what: Sequence[str], *, folder: Path | None = None) -> dict[str, Component]:
+    """The ops that are meant by NAME, FILE or PACKAGE; every registered one where nothing is named.
+
+    A name of an op comes first; then a file; then a plugin's, a distribution's or a module's name.
+    """
+    known = registered_ops(plugins)
+    if not what:
+        return known
+    chosen: dict[str, Component] = {}
+    for word in what:
+        if word in known:
+            chosen[word] = known[word]
+        elif is_file(word):
+            chosen |= ops_of(word, folder=folder)
+        else:
+            chosen |= _of_package(known, word)
+    return chosen
+
+
+def _of_package(known: dict[str, Component], word: str) -> dict[str, Component]:
+    package = {name: c for name, c in known.items() if _belongs(c, word)}
+    if package:
+        return package
+    try:
+        exists = importlib.util.find_spec(word) is not None
+    except (ImportError, ValueError):  # its parent package is missing, or the name is no module's
+        exists = False
+    if exists:
+        return ops_of(word)
+    guess = nearest(word, known)
+    raise PluginError(
+        f"there is no op, plugin or package '{word}'"
+        + (f"; did you mean '{guess}'?" if guess else "; `trainer ops list` names the ops, and a file ends in .py")
+    )
+
+
+def _belongs(component: Component, word: str) -> bool:
+    """Whether a component is from the plugin, distribution or module of this name."""
+    module = component.target.module
+    distribution = (component.package or "").split(" ")[0]
+    return word in (component.plugin, distribution, module) or module.startswith(word + ".")

@@ -1,0 +1,171 @@
+"""Checked on load: a third-party op is tried before a run trusts it.
+
+The first time that an op is used in a run it is checked for a few milliseconds. The verdict is kept on disk under
+everything that it depends on, so that the next run reads it: the checker's own version, NumPy's, the plugin's package
+and version, and a digest of the sources of the op and its rules. A wrong op does not train unless somebody says so.
+What ships with this project is checked before it ships.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+import numpy as np
+
+from trainer.checker.checks import BRIEF
+from trainer.checker.run import examine
+from trainer.data.cache import cache_folder
+from trainer.engine.op import REQUIRED, Op
+from trainer.engine.rules import Rule
+from trainer.errors import RuleError
+
+__all__ = ["Verdict", "digest_of", "ensure_checked", "verdict_of"]
+
+FORMAT = 2  # raise it when a check changes: verdicts of other formats are made again
+DISTRIBUTION = "(tape-trainer "
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a brief check said of an op.
+
+    Attributes:
+        op: its name.
+        origin: its plugin and package.
+        ok: whether nothing was found.
+        finding: the first failure in a sentence; empty when ok.
+        digest: the key of everything that the verdict depends on.
+        cached: whether it was read from disk.
+    """
+
+    op: str
+    origin: str
+    ok: bool
+    finding: str
+    digest: str
+    cached: bool = False
+
+
+def ensure_checked(ops: Iterable[Op], allow_unchecked: bool = False) -> list[Verdict]:
+    """The verdicts on the third-party ops among these, each checked now or read from the cache.
+
+    Raises RuleError, naming the op and how to see the full report, when one is wrong and `allow_unchecked` is False.
+    An op of several arrays without samples cannot be checked and counts as wrong.
+
+    >>> import trainer
+    >>> scaled = trainer.op(lambda x, w: x * w, name="scaled").defvjp(x=lambda dy, w: dy * w)
+    >>> _is_ours(scaled)  # it is of this package's own module here, so there is no verdict
+    True
+    >>> ensure_checked([scaled])
+    []
+    """
+    verdicts = []
+    for op in dict.fromkeys(ops):
+        if not _is_ours(op):
+            verdict = verdict_of(op)
+            verdicts.append(verdict)
+            if not verdict.ok and not allow_unchecked:
+                raise _refusal(op, verdict)
+    return verdicts
+
+
+def verdict_of(op: Op) -> Verdict:
+    """The verdict on one op, from the cache or from a brief check."""
+    digest = digest_of(op)
+    path = cache_folder() / "verdicts" / f"{digest}.json"
+    known = _read(path, digest)
+    if known is not None:
+        return known
+    report = examine(op, () if op._samples else _any_samples(op), BRIEF, first_only=True)
+    finding = report.failures[0].what if report.failures else ""
+    verdict = Verdict(op.name, op.origin, report.ok, finding, digest)
+    _write(path, verdict)
+    return verdict
+
+
+def _any_samples(op: Op) -> tuple[Any, ...]:
+    """Something to try an op on that has brought nothing: a matrix, for an op of one array such as an activation."""
+    if len(op.inputs) > 1 or op.variadic or REQUIRED in op.attributes.values():
+        return ()
+    return (np.random.default_rng(0).normal(size=(3, 4)),)
+
+
+def _is_ours(op: Op) -> bool:
+    return DISTRIBUTION in op.origin or op.module.split(".")[0] in ("trainer", "numpy")
+
+
+def _refusal(op: Op, verdict: Verdict) -> RuleError:
+    file = inspect.getsourcefile(inspect.unwrap(op.forward)) if inspect.isroutine(op.forward) else None
+    what = file if op.module.startswith("trainer_plugin_") and file else op.name
+    return RuleError(
+        f"op '{op.name}', from {op.origin}, has not passed the check that an op gets before its first use: "
+        f"{verdict.finding}\n"
+        f"  the full report    trainer ops check {what}\n"
+        f"  train regardless   add --allow-unchecked; the run will record it"
+    )
+
+
+def _read(path: Path, digest: str) -> Verdict | None:
+    """A verdict from disk; None where there is none that can be trusted."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        sound = isinstance(values["ok"], bool) and values["digest"] == digest
+        return Verdict(**{**values, "cached": True}) if sound else None
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _write(path: Path, verdict: Verdict) -> None:
+    from trainer.runs.files import atomic_write  # here, because reading a verdict is the usual case
+
+    values = asdict(verdict)
+    del values["cached"]
+    with suppress(OSError):  # a cache that cannot be written costs a few milliseconds next time
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(path, json.dumps(values, ensure_ascii=False, indent=1))
+
+
+def digest_of(op: Op) -> str:
+    """A key of what the verdict depends on."""
+    parts = [f"format {FORMAT}", np.__version__, op.name, op.origin, repr((op.inputs, op.attributes, op.elementwise))]
+    functions = [op.forward, op._samples]
+    for name in op.inputs:
+        rule = op.rules.get(name)
+        parts.append(f"{name}: {','.join(rule.targets) if isinstance(rule, Rule) else rule}")
+        functions.append(rule.function if isinstance(rule, Rule) else None)
+    for function in functions:
+        parts += _content(function)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def _content(function: Callable[..., Any] | None) -> Iterator[str]:
+    """What a function does, as text: its instructions and constants, and its whole file, where it may call helpers."""
+    function = None if function is None else inspect.unwrap(function)
+    code = getattr(function, "__code__", None)
+    if code is None:
+        yield repr(getattr(function, "__name__", None))
+        return
+    yield from _instructions(code)
+    with suppress(OSError):
+        yield Path(code.co_filename).read_text(encoding="utf-8", errors="replace")
+    for cell in getattr(function, "__closure__", None) or ():
+        with suppress(ValueError):  # an empty cell
+            yield repr(cell.cell_contents) if isinstance(cell.cell_contents, int | float | str | tuple) else ""
+
+
+def _instructions(code: CodeType) -> Iterator[str]:
+    yield code.co_code.hex()
+    yield repr(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _instructions(constant)
+        else:
+            yield repr(constant)
