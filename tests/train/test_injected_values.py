@@ -1,4 +1,4 @@
-"""For a nan or an infinity put into each op of three networks, forward and backward, the right op and layer are named."""
+"""For a nan or an infinity put into each op of three networks, forward and back, the right op and layer are named."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import trainer_ops as ops
 
+import trainer_ops as ops
 from trainer.data.prepare import Prepared
 from trainer.diagnosis import diagnose
 from trainer.engine.observe import observed
