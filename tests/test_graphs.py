@@ -184,15 +184,16 @@ def error_of(seed: int) -> tuple[float, str]:
         got = np.concatenate([np.ravel(g) for g in grad(graph, argnums)(*graph.inputs)])
         want = found.values[0]
         scale = np.max(np.abs(want)) + 1e-12
-        error = float(np.max(np.abs(got - want)) / scale)
-        if error > LIMIT:  # an op that is analytic at its sample and not beside it proves nothing
+        gaps = np.abs(got - want) / scale
+        if np.max(gaps) > LIMIT:  # SciPy's complex functions may be blunter than their real ones: ask a third party
             plain = differences(lambda xs: (np.asarray(graph(*xs)),), graph.inputs, range(len(want)))
-            if np.max(np.abs(plain.values[0] - want)) > 1e-6 * scale:
-                error = float(np.max(np.maximum(np.abs(got - plain.values[0]) - 10 * plain.errors[0], 0)) / scale)
+            blur = 10 * plain.errors[0] + 1e-13 * scale
+            mistaken = (np.abs(got - plain.values[0]) <= blur) & (np.abs(want - plain.values[0]) > blur)
+            gaps = np.where(mistaken, 0, gaps)
         singles = [x.astype(np.float32) for x in graph.inputs]
         for g in grad(graph, argnums)(*singles):
             assert g.dtype == np.float32, f"graph {seed}: {g.dtype} for float32\n{graph}"
-    return error, str(graph)
+    return float(np.max(gaps)), str(graph)
 
 
 @pytest.mark.parametrize("block", range(5))
@@ -203,7 +204,7 @@ def test_random_graphs_have_the_gradient_that_the_complex_step_finds(block):
 
 
 def test_a_rule_that_is_off_by_a_part_in_a_hundred_million_is_found(monkeypatch):
-    seed, op = next((s, c.case.op) for s in range(20) for c in draw(s)[0].calls if c.case.op.name == "tanh")
+    seed, op = next((s, c.case.op) for s in range(300) for c in draw(s)[0].calls if c.case.op.name == "tanh")
     rule = copy(op.rules["x"])
     rule.function = lambda dy, y: dy * (1 - y * y) * (1 + 1e-8)
     monkeypatch.setattr(op, "_plans", {})

@@ -119,8 +119,8 @@ def differs(
         ("where", f"{name} = {at}"),
         argument=case.positions[k],
         index=index,
-        got=got,
-        expected=want,
+        got=np.asarray(got).item(),
+        expected=np.asarray(want).item(),
     )
 
 
