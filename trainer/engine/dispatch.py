@@ -131,13 +131,11 @@ def default_binder(function: Any, op: Op) -> Callable[..., Call]:
 
 
 def _unsupported(function: Any, op: Op, name: str) -> OpError:
+    what = f"argument '{name}' of {function_name(function)} cannot be used on a Tensor"
+    if name == "out":  # also what `a += t` and the like come to
+        return DetachError(f"{what}: a Tensor is never written to; use the result instead")
     known = ", ".join(f"'{a}'" for a in op.attributes) or "none"
-    hint = (
-        "a Tensor is never written to; use the result instead"
-        if name == "out"
-        else f"attributes that op '{op.name}' has: {known}"
-    )
-    return OpError(f"argument '{name}' of {function_name(function)} cannot be used on a Tensor: {hint}")
+    return OpError(f"{what}: attributes that op '{op.name}' has: {known}")
 
 
 def unknown(function: Any) -> DetachError:
