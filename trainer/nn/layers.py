@@ -15,6 +15,7 @@ import numpy as np
 
 from trainer.engine.op import Op
 from trainer.errors import ShapeError
+from trainer.limits import Checked, Limits
 from trainer.nn.initial import Initial, draw
 
 __all__ = ["Dense", "Flatten", "Layer", "OpLayer"]
@@ -36,17 +37,8 @@ class Layer(Protocol):
         """The output for a batch `x` of shape (m, *input_shape)."""
 
 
-class _AtLeast:
-    """A lower bound on a field, in the form that pydantic and annotated-types understand."""
-
-    __slots__ = ("ge",)
-
-    def __init__(self, ge: int) -> None:
-        self.ge = ge
-
-
 @dataclass(frozen=True)
-class Dense:
+class Dense(Checked):
     """Every output is a weighted sum of all inputs: h = x W + b, (29); by rows what (19) is by columns.
 
     Args:
@@ -57,7 +49,7 @@ class Dense:
     Input (m, n), parameters weights (n, units) and bias (units,), output (m, units).
     """
 
-    units: Annotated[int, _AtLeast(1)]
+    units: Annotated[int, Limits(ge=1)]
     bias: bool = True
     initial: Initial = "glorot"
 
