@@ -1,0 +1,17 @@
+"""configs/mlp.yaml without the command around it."""
+
+import sys
+
+from trainer.config import load
+from trainer.experiment import build
+from trainer.threads import pinned
+from trainer.train import Step
+
+told = False
+with pinned():
+    for record in build(load(sys.argv[1])).records():
+        if not isinstance(record, Step):
+            print(record.epoch, record.train["loss"], record.test["accuracy"])
+        elif not told:
+            told = True
+            print("first step", flush=True)

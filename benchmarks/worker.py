@@ -1,0 +1,108 @@
+"""The process in which one system runs one workload. Started by `benchmarks.measure`, which see.
+
+    python -m benchmarks.worker ORDER
+
+ORDER is JSON with peer, variant, workload, threads, cores and check. The process answers in lines of JSON: once when it
+is ready, with the losses of the first steps (if it was told to check them) and the memory that it took, or with the
+reason why it cannot; then, to every number of seconds on its input, with the microseconds per step that it measured for
+at least so long.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+import time
+import traceback
+import warnings
+from pathlib import Path
+from typing import Any
+
+from benchmarks.peers import Run, Unsupported, load
+from benchmarks.workloads import WORKLOADS, Workload
+
+STEPS_CHECKED = 50
+
+
+def main() -> None:
+    """Restrict the process, get ready, and take orders until the input ends."""
+    order = json.loads(sys.argv[1])
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever a library prints is no answer
+    warnings.simplefilter("ignore")
+    if order["cores"] and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, order["cores"])
+
+    def answer(**fields: Any) -> None:
+        print(json.dumps(fields), file=answers, flush=True)
+
+    workload = Workload.from_json(order["workload"])
+    try:
+        losses = _losses(order, workload) if order["check"] else None
+        run, taken = _ready(order, workload)
+    except Unsupported as reason:
+        answer(unsupported=str(reason))
+        return
+    except Exception as error:  # a system that fails is reported beside those that do not
+        traceback.print_exc()
+        answer(failed=f"{type(error).__name__}: {str(error).partition(chr(10))[0]}")
+        return
+    answer(losses=losses, memory=taken)
+    for line in sys.stdin:
+        answer(microseconds=microseconds_per_step(run, workload.epoch, float(line)))
+
+
+def _losses(order: dict[str, Any], workload: Workload) -> list[float] | None:
+    """Those of the first steps (or their mean, where a system tells no more); None for what is no training."""
+    first = dataclasses.replace(workload, epoch=STEPS_CHECKED)
+    losses = _make(order, first)()
+    return None if losses is None else [float(loss) for loss in losses]
+
+
+def _make(order: dict[str, Any], workload: Workload, data: Any = None) -> Run:
+    module = load(order["peer"])
+    run: Run = module.make(workload, workload.parameters(), data or workload.data(), order["threads"], order["variant"])
+    return run
+
+
+def _ready(order: dict[str, Any], workload: Workload) -> tuple[Run, int | None]:
+    """What runs an epoch, after one, and the bytes that it took beyond the library, its start-up and the data."""
+    if not order["check"]:
+        _make(order, WORKLOADS["tiny"])()
+    data = workload.data()
+    with open_if_there("/proc/self/clear_refs", "w") as file:
+        print(5, file=file)  # forget the peak so far
+    before = _memory("VmRSS")
+    run = _make(order, workload, data)
+    run()
+    peak = _memory("VmHWM")
+    return run, None if peak is None or before is None else max(0, peak - before)
+
+
+def open_if_there(path: str, mode: str) -> Any:
+    """The file, or one that takes everything and tells nothing."""
+    return Path(path if Path(path).exists() else os.devnull).open(mode)
+
+
+def _memory(what: str) -> int | None:
+    """Bytes in memory now (`VmRSS`) or at the most (`VmHWM`), where the system is Linux."""
+    with open_if_there("/proc/self/status", "r") as file:
+        found = [int(line.split()[1]) * 1024 for line in file if line.startswith(what)]
+    return found[0] if found else None
+
+
+def microseconds_per_step(run: Run, steps: int, seconds: float) -> float:
+    """Run epochs of so many steps for at least so long, after one that is not timed."""
+    run()
+    start, done, elapsed = time.perf_counter(), 0, 0.0
+    while elapsed < seconds or not done:
+        run()
+        done += steps
+        elapsed = time.perf_counter() - start
+    return elapsed / done * 1e6
+
+
+if __name__ == "__main__":
+    main()
