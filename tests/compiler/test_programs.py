@@ -217,3 +217,17 @@ def test_a_program_prints_as_a_table():
         "%3 = sum(%2, axis=0)  float64 (3,)\n"
         "return %3"
     )
+
+
+@pytest.mark.parametrize("length", [20_000, 16_384, 50_001])
+def test_long_vectors_go_strip_by_strip_to_the_same_bits(length):
+    def update(g, m, v, theta):
+        m = 0.9 * m + 0.1 * g
+        v = 0.99 * v + 0.01 * g * g
+        shifted = theta[1:] * g[:-1]  # lies across its neighbours' strips
+        after = theta - 0.1 * m / (np.sqrt(v) + 1e-8)
+        return after, m, v, shifted + after[1:] * theta[:-1], np.sum(after)
+
+    arrays = [np.abs(rng.normal(size=length)).astype(np.float32) for _ in range(4)]
+    for a, b in zip(update(*arrays), compile(update)(*arrays), strict=True):
+        assert same_bits(a, b)

@@ -71,7 +71,7 @@ def _cast(value: Any, dtype: np.dtype[Any]) -> tuple[Array, list[tuple[Any, ...]
         return value, []
     if not {value.dtype, dtype} <= _CASTS:
         return None
-    place = np.empty(value.shape, dtype)
+    place = np.empty_like(value, dtype)  # in the value's own memory order
     return place, [(m.CAST, None, (place, value))]
 
 

@@ -26,6 +26,7 @@
 #include <numpy/ufuncobject.h>
 #include <string.h>
 
+#define STRIP 8192 /* elements: a few operands of a strip stay in the nearest caches */
 #define MAX_OPERANDS 8
 #define MAX_AXES 16
 
@@ -51,6 +52,7 @@ typedef struct {
     int moving;          /* STREAM: which of target and source moves on */
     int from, to;        /* CAST: type numbers */
     PyObject *callable;  /* CALL */
+    Py_ssize_t strip;    /* how many instructions, from this one on, run strip by strip */
 } instruction;
 
 typedef struct {
@@ -303,22 +305,23 @@ static int build(instruction *in, PyObject *item) {
 
 /* ---- Running, without the interpreter lock ------------------------------------------------------------------------- */
 
-/* Call `body` on every row of the walk: the pointers of its operands, with the last axis left to do. */
-#define ROWS(w, body)                                                                                                   \
+/* Call `body` on every row of the walk: the pointers of its operands, with the last axis left to do. With `count` a
+ * number that the compiler knows, the loops over the operands unroll. */
+#define ROWS(w, count, body)                                                                                                   \
     do {                                                                                                                \
         const int last = (w)->axes - 1;                                                                                 \
         npy_intp at[MAX_AXES] = {0};                                                                                    \
         char *p[MAX_OPERANDS];                                                                                          \
-        memcpy(p, (w)->data, sizeof(char *) * (size_t)(w)->operands);                                                   \
+        memcpy(p, (w)->data, sizeof(char *) * (size_t)(count));                                                   \
         int more_rows = 1;                                                                                              \
         for (int axis = 0; axis <= last; axis++) more_rows &= (w)->shape[axis] > 0;                                     \
         while (more_rows) {                                                                                             \
             body;                                                                                                       \
             int axis = last - 1;                                                                                        \
             for (; axis >= 0; axis--) {                                                                                 \
-                for (int i = 0; i < (w)->operands; i++) p[i] += (w)->stride[i][axis];                                   \
+                for (int i = 0; i < (count); i++) p[i] += (w)->stride[i][axis];                                   \
                 if (++at[axis] < (w)->shape[axis]) break;                                                               \
-                for (int i = 0; i < (w)->operands; i++) p[i] -= (w)->stride[i][axis] * (w)->shape[axis];                \
+                for (int i = 0; i < (count); i++) p[i] -= (w)->stride[i][axis] * (w)->shape[axis];                \
                 at[axis] = 0;                                                                                           \
             }                                                                                                           \
             more_rows = axis >= 0;                                                                                      \
@@ -330,7 +333,12 @@ static void run_loop(const instruction *in) {
     npy_intp steps[MAX_OPERANDS], n = w->shape[w->axes - 1];
     char *args[MAX_OPERANDS]; /* a loop may move its pointers on as it goes */
     for (int i = 0; i < w->operands; i++) steps[i] = w->stride[i][w->axes - 1];
-    ROWS(w, memcpy(args, p, sizeof(args)); in->loop(args, &n, steps, in->loop_data));
+    #define CALL_LOOP(count) ROWS(w, count, memcpy(args, p, sizeof(char *) * (size_t)(count)); in->loop(args, &n, steps, in->loop_data))
+    switch (w->operands) {
+    case 2: CALL_LOOP(2); break;
+    case 3: CALL_LOOP(3); break;
+    default: CALL_LOOP(w->operands);
+    }
 }
 
 static void run_matmul(const instruction *in) {
@@ -373,7 +381,7 @@ static void copy_row(char *t, npy_intp ts, const char *s, npy_intp ss, npy_intp 
 static void run_copy(const instruction *in) {
     const walk *w = &in->walk;
     npy_intp n = w->shape[w->axes - 1], ts = w->stride[0][w->axes - 1], ss = w->stride[1][w->axes - 1];
-    ROWS(w, copy_row(p[0], ts, p[1], ss, n, in->size));
+    ROWS(w, 2, copy_row(p[0], ts, p[1], ss, n, in->size));
 }
 
 static void run_stream(const instruction *in, npy_intp iteration) {
@@ -390,9 +398,9 @@ static void run_stream(const instruction *in, npy_intp iteration) {
         for (npy_intp k = 0; k < n; k++) *(to *)(p[0] + k * ts) = (to) * (const from *)(p[1] + k * ss)
 #define CAST_FROM(from_type)                                                                                            \
     switch (in->to) {                                                                                                   \
-    case NPY_FLOAT: ROWS(w, CAST_ROW(npy_float, from_type)); return;                                                    \
-    case NPY_DOUBLE: ROWS(w, CAST_ROW(npy_double, from_type)); return;                                                  \
-    default: ROWS(w, CAST_ROW(npy_int64, from_type)); return;                                                           \
+    case NPY_FLOAT: ROWS(w, 2, CAST_ROW(npy_float, from_type)); return;                                                    \
+    case NPY_DOUBLE: ROWS(w, 2, CAST_ROW(npy_double, from_type)); return;                                                  \
+    default: ROWS(w, 2, CAST_ROW(npy_int64, from_type)); return;                                                           \
     }
 
 static void run_cast(const instruction *in) {
@@ -411,7 +419,7 @@ static void run_where(const instruction *in) {
     const int last_axis = w->axes - 1;
     npy_intp n = w->shape[last_axis], s[4];
     for (int i = 0; i < 4; i++) s[i] = w->stride[i][last_axis];
-    ROWS(w, for (npy_intp k = 0; k < n; k++) {
+    ROWS(w, 4, for (npy_intp k = 0; k < n; k++) {
         const char *from = *(npy_bool *)(p[1] + k * s[1]) ? p[2] + k * s[2] : p[3] + k * s[3];
         memcpy(p[0] + k * s[0], from, (size_t)in->size);
     });
@@ -424,7 +432,7 @@ static int run_gather(const instruction *in) {
     npy_intp n = w->shape[last_axis], s[3];
     int good = 1;
     for (int i = 0; i < 3; i++) s[i] = w->stride[i][last_axis];
-    ROWS(w, for (npy_intp k = 0; k < n; k++) {
+    ROWS(w, 3, for (npy_intp k = 0; k < n; k++) {
         npy_int64 index = *(npy_int64 *)(p[1] + k * s[1]);
         if (index < 0) index += in->length;
         if (index < 0 || index >= in->length) {
@@ -441,6 +449,20 @@ static int is_finite(const instruction *in) {
     case NPY_FLOAT: return isfinite(*(npy_float *)in->walk.data[0]);
     case NPY_DOUBLE: return isfinite(*(npy_double *)in->walk.data[0]);
     default: return 1;
+    }
+}
+
+static void run_strips(const instruction *first, Py_ssize_t count) {
+    npy_intp n = first->walk.shape[0];
+    for (npy_intp start = 0; start < n; start += STRIP) {
+        for (Py_ssize_t i = 0; i < count; i++) {
+            instruction here = first[i];
+            here.walk.shape[0] = n - start < STRIP ? n - start : STRIP;
+            for (int k = 0; k < here.walk.operands; k++) here.walk.data[k] += start * here.walk.stride[k][0];
+            if (here.kind == LOOP) run_loop(&here);
+            else if (here.kind == COPY) run_copy(&here);
+            else run_cast(&here);
+        }
     }
 }
 
@@ -470,6 +492,11 @@ static PyObject *machine_run(machine *self, PyObject *args) {
     for (; iteration < stop && !failed && !wrong_index && !halted; iteration++) {
         for (Py_ssize_t i = 0; i < self->count; i++) {
             const instruction *in = &self->table[i];
+            if (in->strip) {
+                run_strips(in, in->strip);
+                i += in->strip - 1;
+                continue;
+            }
             switch (in->kind) {
             case LOOP: run_loop(in); break;
             case MATMUL: run_matmul(in); break;
@@ -496,6 +523,44 @@ static PyObject *machine_run(machine *self, PyObject *args) {
     return PyLong_FromSsize_t(iteration - start);
 }
 
+/* Whether an instruction goes through long vectors element by element: no axes but one, and no reduction. */
+static int is_stripable(const instruction *in) {
+    const walk *w = &in->walk;
+    if ((in->kind != LOOP && in->kind != COPY && in->kind != CAST) || w->axes != 1 || w->shape[0] < 2 * STRIP) return 0;
+    return w->stride[in->kind == LOOP ? w->operands - 1 : 0][0] != 0;
+}
+
+/* Whether strips of `a` and `b` may alternate: what they share in memory, they share element by element. */
+static int may_alternate(const walk *a, const walk *b) {
+    npy_intp n = a->shape[0];
+    for (int i = 0; i < a->operands; i++) {
+        for (int k = 0; k < b->operands; k++) {
+            const char *p = a->data[i], *q = b->data[k];
+            npy_intp s = a->stride[i][0], t = b->stride[k][0];
+            if (p == q && s == t) continue;
+            const char *p_end = p + (s < 0 ? 0 : n * s) + 16, *q_end = q + (t < 0 ? 0 : n * t) + 16;
+            const char *p_start = p + (s < 0 ? n * s : 0), *q_start = q + (t < 0 ? n * t : 0);
+            if (p_start < q_end && q_start < p_end) return 0;
+        }
+    }
+    return 1;
+}
+
+/* Where memory traffic rules, as in an optimiser's update of a long vector, consecutive element-wise instructions run on
+ * a strip at a time: what one of them leaves in the cache the next one finds there. */
+static void plan_strips(machine *self) {
+    for (Py_ssize_t i = 0, end; i < self->count; i = end) {
+        end = i + 1;
+        if (!is_stripable(&self->table[i])) continue;
+        for (; end < self->count && is_stripable(&self->table[end]); end++) {
+            int fits = self->table[end].walk.shape[0] == self->table[i].walk.shape[0];
+            for (Py_ssize_t k = i; fits && k < end; k++) fits = may_alternate(&self->table[k].walk, &self->table[end].walk);
+            if (!fits) break;
+        }
+        if (end - i > 1) self->table[i].strip = end - i;
+    }
+}
+
 static PyObject *machine_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     PyObject *items;
     if (!PyArg_ParseTuple(args, "O!", &PyList_Type, &items)) return NULL;
@@ -515,6 +580,7 @@ static PyObject *machine_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
             return NULL;
         }
     }
+    plan_strips(self);
     return (PyObject *)self;
 }
 

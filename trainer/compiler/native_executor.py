@@ -36,6 +36,8 @@ class NativeExecutor(NumpyExecutor):
         self.called_back: list[tuple[Bound, str]] = []
         self.table: list[tuple[Any, ...]] = []
         rng = np.random.default_rng(0)
+        # Numbers of every kind for the comparisons: both signs, large and small.
+        self._numbers = rng.normal(size=8191) * 10.0 ** rng.integers(-3, 2, 8191)
         self._of: dict[Bound, list[tuple[Any, ...]]] = {}
         for bound in self.bound:
             self._of[bound] = self._instructions(bound, rng)
@@ -68,7 +70,7 @@ class NativeExecutor(NumpyExecutor):
         """What differs between NumPy's result and the machine's, on random numbers; empty where no bit does."""
         owners = {self.buffers.owner(v) for v in bound.instruction.inputs if not v.constant}
         arrays = [self._arrays[owner] for owner in owners]
-        before = [_random(array, bound, rng) for array in arrays]
+        before = [self._random(array, bound, rng) for array in arrays]
         results = []
         with np.errstate(all="ignore"):
             for run in (partial(_all, bound.calls), partial(machine.run, 0, 1)):
@@ -78,18 +80,15 @@ class NativeExecutor(NumpyExecutor):
                 results.append(bound.outputs[0].tobytes())
         return "" if results[0] == results[1] else "its bits differ from NumPy's"
 
+    def _random(self, array: Any, bound: Bound, rng: np.random.Generator) -> Any:
+        """Numbers for a comparison; indices within the shortest axis."""
+        if array.dtype.kind in "iu":
+            shortest = min((n for i in bound.inputs if isinstance(i, np.ndarray) for n in i.shape if n), default=1)
+            return rng.integers(0, max(shortest, 1), array.shape)
+        numbers = np.resize(np.roll(self._numbers, int(rng.integers(8191))), array.shape)
+        return numbers > 0 if array.dtype.kind == "b" else numbers.astype(array.dtype)
+
 
 def _all(calls: list[Callable[[], Any]]) -> None:
     for call in calls:
         call()
-
-
-def _random(array: Any, bound: Bound, rng: np.random.Generator) -> Any:
-    """Numbers of every kind for a comparison: both signs, large and small; indices within the shortest axis."""
-    if array.dtype.kind == "b":
-        return rng.integers(0, 2, array.shape).astype(bool)
-    if array.dtype.kind in "iu":
-        shortest = min((n for i in bound.inputs if isinstance(i, np.ndarray) for n in i.shape if n), default=1)
-        return rng.integers(0, max(shortest, 1), array.shape)
-    scale = 10.0 ** rng.integers(-3, 2, array.shape)
-    return (rng.normal(size=array.shape) * scale).astype(array.dtype)
