@@ -1,6 +1,6 @@
 """A plugin in one file: an op with its rule, used as an activation by snake.yaml.
 
-    trainer ops show snake --plugin configs/snake.py
+trainer ops show snake --plugin configs/snake.py
 """
 
 import numpy as np

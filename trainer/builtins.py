@@ -48,6 +48,6 @@ def register_schedules(register: Register) -> None:
 
 @hookimpl
 def register_metrics(register: Register) -> None:
-    register(metrics.accuracy)
-    register(metrics.r2)
-    register(metrics.mean_absolute_error)
+    register(metrics.accuracy, task="classification")
+    register(metrics.r2, task="regression")
+    register(metrics.mean_absolute_error, task="regression")

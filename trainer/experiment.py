@@ -16,6 +16,7 @@ import numpy as np
 from trainer.data.dataset import Dataset
 from trainer.data.load import load as load_dataset
 from trainer.data.prepare import Prepared, prepare
+from trainer.engine.verify import describe
 from trainer.errors import DataError, OpError, ShapeError, UsageError
 from trainer.nn.layers import Layer, OpLayer
 from trainer.nn.network import LayerError, Network
@@ -41,7 +42,7 @@ def build(loaded: LoadedConfig, *, debug: bool = False) -> Training:
     network = _network(loaded, data.input_shape)
     cost = config.cost.build()
     _check_cost(loaded, network, cost, data)
-    metrics = _metrics(loaded, data)
+    metrics = _metrics(loaded, network, data)
     rows = len(data.train_inputs)
     batch_size = rows if config.batch_size == "all" else min(config.batch_size, rows)
     return Training(
@@ -131,41 +132,60 @@ def _network(loaded: LoadedConfig, input_shape: tuple[int, ...]) -> Network:
 
 
 def _check_cost(loaded: LoadedConfig, network: Network, cost: Callable[[Any, Any], Any], data: Prepared) -> None:
-    """Two rows through network and cost, so that what does not fit is found before the first step."""
+    """Two rows through network and cost, forward and backward, so that what does not fit is found before the first
+    step.
+
+    A rule that is missing or wrong raises its own error here, before there is a run.
+    """
     x, y = data.train_inputs[:2], data.train_targets[:2]
     theta = network.initial(loaded.config.seed, x.dtype)
-    name = loaded.config.cost.name
-    try:
-        with np.errstate(all="ignore"):
-            predictions = network.predict(theta, x)
-            values = cost(predictions, y)
-    except (ShapeError, OpError, ValueError, IndexError) as error:
-        last = f"the last layer, '{network.names[-1]}'," if network.names else "the data set"
-        raise loaded.error(("cost",), f"{error}; {last} gives shape {network.output_shape} per example") from error
-    if np.shape(values) != (len(x),):
-        raise loaded.error(
-            ("cost",),
-            f"cost '{name}' returned shape {np.shape(values)} for {len(x)} examples; it must give one value each",
-        )
-    classes = len(data.class_names)
-    outputs = network.output_shape[-1] if network.output_shape else 1
-    if y.ndim == 1 and y.dtype.kind == "i" and network.output_shape and outputs < classes:
+    classes, outputs = len(data.class_names), network.output_shape[-1] if network.output_shape else 1
+    last = f"the last layer, '{network.names[-1]}',"
+    if y.ndim == 1 and y.dtype.kind == "i" and outputs != classes:
         raise loaded.error(
             ("network", len(network.names) - 1),
-            f"the last layer, '{network.names[-1]}', gives {outputs} outputs, and data set '{data.name}' has {classes} "
-            "classes",
+            f"{last} gives {outputs} output{'s' * (outputs != 1)}, and data set '{data.name}' has {classes} classes",
         )
+    with np.errstate(all="ignore"):
+        try:
+            values = cost(network.predict(theta, x), y)
+        except (ShapeError, OpError, ValueError, IndexError) as error:
+            raise loaded.error(("cost",), f"{error}; {last} gives shape {network.output_shape} per example") from error
+        if np.shape(values) != (len(x),):
+            name, shape = loaded.config.cost.name, np.shape(values)
+            raise loaded.error(
+                ("cost",), f"cost '{name}' returned shape {shape} for {len(x)} examples; it must give one value each"
+            )
+        network.gradient(cost)(theta, x, y)
 
 
-def _metrics(loaded: LoadedConfig, data: Prepared) -> dict[str, Any]:
+def _metrics(loaded: LoadedConfig, network: Network, data: Prepared) -> dict[str, Any]:
     """The metrics that the config lists; by default those that suit the cost, and accuracy for classes."""
     config = loaded.config
-    if config.metrics is not None:
-        return {choice.name: choice.build() for choice in config.metrics}
-    names = config.cost.component.traits.get("metrics", ())
-    if data.task == "classification" and "accuracy" not in names:
-        names = ("accuracy",)  # one-hot targets under a cost that is meant for numbers
-    return {name: loaded.plugins.get("metrics", name).build() for name in names}
+    if config.metrics is None:
+        names = config.cost.component.traits.get("metrics", ())
+        if data.task == "classification" and "accuracy" not in names:
+            names = ("accuracy",)  # one-hot targets under a cost that is meant for numbers
+        return {name: loaded.plugins.get("metrics", name).build() for name in names}
+    chosen = {}
+    predictions = network.predict(network.initial(config.seed, data.train_inputs.dtype), data.train_inputs[:2])
+    for i, choice in enumerate(config.metrics):
+        task = choice.component.traits.get("task", data.task)
+        if task != data.task:
+            raise loaded.error(
+                ("metrics", i), f"metric '{choice.name}' is for {task}, and data set '{data.name}' is for {data.task}"
+            )
+        metric = chosen[choice.name] = choice.build()
+        try:
+            with np.errstate(all="ignore"):
+                value = metric(predictions, data.train_targets[:2])
+        except Exception as error:  # whatever a stranger's metric raises
+            what = f"raised {type(error).__name__} on two rows: {error}"
+            raise loaded.error(("metrics", i), f"metric '{choice.name}' {what}") from error
+        if np.shape(value) != () or not isinstance(value, int | float | np.generic | np.ndarray):
+            what = f"returned {describe(value)}; it must return a number"
+            raise loaded.error(("metrics", i), f"metric '{choice.name}' {what}")
+    return chosen
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from trainer.engine.node import Node, Variable, next_index
+from trainer.engine.node import Node, Variable, complete, next_index
 from trainer.engine.op import IDENTITY, Op
+from trainer.engine.rules import EMPTY_PLAN
 from trainer.engine.sweep import check_cotangent, history, sweep
 from trainer.engine.tensor import Tensor
 from trainer.engine.tree import flatten, leaves, tree_map
@@ -63,9 +64,9 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
         variables, rebuild, call = _trace(f, args, kwargs, argnums)
         y = call()
         value, node = _scalar(y)
-        del y
         if node is None:
-            return value, rebuild([_zeros(v) for v in variables])
+            return (y if complete.get() else value), rebuild([_zeros(v) for v in variables])
+        del y
         past = history((node,), variables)
         result = Tensor(value, node) if past.recorded else value
         cotangents = {node: value.dtype.type(1)}
@@ -104,7 +105,7 @@ def vjp(f: Function, *args: Any) -> tuple[Any, Function]:
                 cotangents[root] = cotangents[root] + g if root in cotangents else g
         recorded = past.recorded or any(isinstance(g, Tensor) for g in given)
         sweep(cotangents, type(past)(list(past.order), past.active, past.recorded), variables, recorded)
-        return rebuild(_of(cotangents, variables))
+        return rebuild(_of(cotangents, variables, given))
 
     return y, pullback
 
@@ -168,7 +169,8 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
         y, pullback = vjp(of_chosen, *chosen)
         outputs, rebuild = flatten(y)
         shapes = [np.shape(o._value if isinstance(o, Tensor) else o) for o in outputs]
-        zeros = [np.zeros(s, np.result_type(o.dtype)) for s, o in zip(shapes, outputs, strict=True)]
+        dtypes = [np.result_type(o._value if isinstance(o, Tensor) else o) for o in outputs]
+        zeros = [np.zeros(s, d) for s, d in zip(shapes, dtypes, strict=True)]
         blocks = []
         for i, shape in enumerate(shapes):
             rows = []
@@ -303,9 +305,9 @@ def _argument(args: tuple[Any, ...], number: int) -> Any:
 def _variable(value: Any) -> Tensor:
     """A Tensor of its own on the tape for one array that is differentiated."""
     if isinstance(value, Tensor):
-        if value._node.plan is None and value.dtype.kind in "fc":
-            return Tensor(value._value)
         tensor = IDENTITY.record((value,), {})
+        if tensor._node.plan is None and tensor.dtype.kind in "fc":
+            tensor._node.plan = EMPTY_PLAN  # no gradient leads further, but this one ends here
     else:
         tensor = Tensor(value)
     if tensor.dtype.kind not in "fc":
@@ -343,19 +345,21 @@ def _zeros(variable: Node) -> Any:
     return np.zeros(variable.shape, variable.dtype)[()]
 
 
-def _of(cotangents: dict[Node, Any], variables: Sequence[Node]) -> list[Any]:
+def _of(cotangents: dict[Node, Any], variables: Sequence[Node], given: Sequence[Any] = ()) -> list[Any]:
     """The cotangent that reached each variable; zero where none did. Plain arrays are the caller's own to write to: a
-    rule may have passed on a view, or one array to two inputs."""
+    rule may have passed on a view, one array to two inputs, or one that was `given`."""
     results: list[Any] = []
+    known = list(given)
     for variable in variables:
         found = cotangents.get(variable)
         if found is None:
             found = _zeros(variable)
         elif not isinstance(found, Tensor):
             shared = isinstance(found, np.ndarray) and (
-                not found.flags.writeable or found.base is not None or any(found is other for other in results)
+                not found.flags.writeable or found.base is not None or any(found is other for other in known)
             )
-            found = np.array(found) if shared else found[()]
+            known.append(found)
+            found = np.array(found)[()] if shared else found[()] if not found.shape else found
         results.append(found)
     return results
 

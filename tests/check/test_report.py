@@ -92,8 +92,8 @@ def test_a_rule_that_raises_shows_its_own_line():
     assert f"  raised at {HERE}:{line_of(broken) + 1}\n" in text
 
 
-def test_an_op_without_samples_cannot_be_checked():
-    bare = op(lambda x: x, name="bare").defvjp(x=lambda dy: dy)
+def test_an_op_of_several_arrays_without_samples_cannot_be_checked():
+    bare = op(lambda x, w: x * w, name="bare").defvjp(x=lambda dy, w: dy * w)
     assert str(check(bare)) == (
         f"bare fails 1 of 1 check on 0 samples\n"
         f"({bare.origin})\n"

@@ -16,7 +16,7 @@ from trainer.checker.checks.arrays import unchanged
 from trainer.checker.checks.derivatives import complex_inputs, first_order, second_order, table
 from trainer.checker.evidence import raised
 from trainer.checker.report import Failure, Report
-from trainer.engine.op import Op
+from trainer.engine.op import REQUIRED, Op
 
 __all__ = ["check", "examine"]
 
@@ -54,6 +54,8 @@ def examine(
     """Run some checks on the given samples, or on an op's own."""
     start = perf_counter()
     subject = Subject(target)
+    if isinstance(target, Op) and not samples and target._samples is None:
+        samples = _any_samples(target)
     tally = _Tally()
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -63,6 +65,13 @@ def examine(
         tuple(dict.fromkeys(tally.notes)), tuple(sorted(tally.sources)), tally.order, tally.dtypes(),
         perf_counter() - start,
     )  # fmt: skip
+
+
+def _any_samples(op: Op) -> tuple[Any, ...]:
+    """Something to try an op on that has brought nothing: a matrix, for an op of one array such as an activation."""
+    if len(op.inputs) > 1 or op.variadic or REQUIRED in op.attributes.values():
+        return ()
+    return (np.random.default_rng(0).normal(size=(3, 4)),)
 
 
 class _Tally:

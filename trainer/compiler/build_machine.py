@@ -25,7 +25,7 @@ def compile_machine(root: Path, target: Path) -> Path:
         NAME,
         [str(root / "trainer" / "compiler" / "machine.c")],
         include_dirs=[numpy.get_include()],
-        extra_compile_args=[] if sys.platform == "win32" else ["-O3"],
+        extra_compile_args=[] if sys.platform == "win32" else ["-O3", "-fno-strict-aliasing"],
     )
     command = Distribution({"name": "machine", "ext_modules": [extension]}).get_command_obj("build_ext")
     command.build_lib, command.build_temp = str(target), str(target / "objects")

@@ -15,6 +15,7 @@ from trainer.compiler.runners import best_executor
 from trainer.compiler.trace import trace
 from trainer.engine.tensor import Tensor
 from trainer.engine.tree import flatten
+from trainer.errors import OpError
 
 __all__ = ["Compiled", "compile"]
 
@@ -27,15 +28,18 @@ class Compiled:
     """
 
     def __init__(self, f: Callable[..., Any]) -> None:
+        wraps(f)(self)  # first, for it copies f's own attributes, and f may be compiled itself
         self.f = f
         self.programs: dict[Any, tuple[NumpyExecutor, Callable[[Sequence[Any]], Any]]] = {}
-        wraps(f)(self)
 
     def __call__(self, *args: Any) -> Any:
         leaves, _ = flatten(args)
         if any(isinstance(leaf, Tensor) for leaf in leaves):
             return self.f(*args)  # inside somebody else's record the function records itself
         arrays = [leaf for leaf in leaves if isinstance(leaf, np.ndarray | np.generic)]
+        for array in arrays:
+            if isinstance(array, np.ma.MaskedArray | np.matrix):
+                raise OpError(f"a compiled function takes plain arrays; a {type(array).__name__} would lose what it is")
         executor, rebuild = self._executor(args, leaves)
         return rebuild(executor.run(arrays))
 
@@ -72,7 +76,22 @@ def compile(f: Callable[..., Any]) -> Compiled:
 def _signature(leaf: Any) -> Any:
     if isinstance(leaf, np.ndarray | np.generic):
         return leaf.shape, leaf.dtype, None if leaf.ndim < 2 else leaf.strides
-    return type(leaf), repr(leaf)
+    if leaf is None or isinstance(leaf, bool | int | float | complex | str | bytes):
+        return type(leaf), repr(leaf)
+    return _Same(leaf)
+
+
+class _Same:
+    """A key that equals itself for one object alone, and keeps the object."""
+
+    def __init__(self, leaf: Any) -> None:
+        self.leaf = leaf
+
+    def __hash__(self) -> int:
+        return id(self.leaf)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.leaf is self.leaf
 
 
 def _structure(tree: Any) -> Any:

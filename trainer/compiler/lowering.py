@@ -69,7 +69,7 @@ def _cast(value: Any, dtype: np.dtype[Any]) -> tuple[Array, list[tuple[Any, ...]
         return np.asarray(value, dtype), []
     if value.dtype == dtype:
         return value, []
-    if not {value.dtype, dtype} <= _CASTS:
+    if not {value.dtype, dtype} <= _CASTS or dtype == np.bool_:
         return None
     place = np.empty_like(value, dtype)  # in the value's own memory order
     return place, [(m.CAST, None, (place, value))]
@@ -89,6 +89,8 @@ def _reduction(ufunc: np.ufunc) -> Callable[..., Lowered]:
         if others or len(inputs) != 1 or inputs[0].dtype != out.dtype or not inputs[0].size:
             return None
         x = inputs[0]
+        if any(n > 1 and not stride for n, stride in zip(x.shape, x.strides, strict=True)):
+            return None  # NumPy goes through a broadcast axis in an order of its own
         whole, spread = _spread(x, out, axis, keepdims)
         if ufunc.identity is not None:
             start = (m.FILL, None, (out, np.broadcast_to(np.asarray(ufunc.identity, out.dtype), out.shape)))

@@ -277,6 +277,8 @@ static int build(instruction *in, PyObject *item) {
         if (count != 2) return -1;
         in->to = PyArray_TYPE((PyArrayObject *)arrays[0]);
         in->from = PyArray_TYPE((PyArrayObject *)arrays[1]);
+        if (in->to != NPY_FLOAT && in->to != NPY_DOUBLE && in->to != NPY_INT64) return -1;
+        if (in->from != NPY_BOOL && in->from != NPY_FLOAT && in->from != NPY_DOUBLE && in->from != NPY_INT64) return -1;
         return prepare(&in->walk, arrays, 2);
     case WHERE: /* target, mask, where true, where false */
         if (count != 4 || PyArray_TYPE((PyArrayObject *)arrays[1]) != NPY_BOOL || same_size(arrays, 0, 2) < 0 ||
@@ -296,6 +298,7 @@ static int build(instruction *in, PyObject *item) {
     case CHECK:
         if (count != 1 || PyArray_SIZE((PyArrayObject *)arrays[0]) != 1) return -1;
         in->from = PyArray_TYPE((PyArrayObject *)arrays[0]);
+        if (in->from != NPY_FLOAT && in->from != NPY_DOUBLE) return -1;
         in->walk.data[0] = PyArray_BYTES((PyArrayObject *)arrays[0]);
         return 0;
     default:
@@ -515,7 +518,7 @@ static PyObject *machine_run(machine *self, PyObject *args) {
         if (failed || wrong_index || halted) break;
     }
     PyEval_RestoreThread(saved);
-    if (failed) return NULL;
+    if (failed || PyErr_Occurred()) return NULL; /* an inner loop may raise on its own: an integer to a negative power */
     if (wrong_index) {
         PyErr_Format(PyExc_IndexError, "an index in iteration %zd lies outside of its axis", iteration);
         return NULL;
@@ -570,8 +573,9 @@ static PyObject *machine_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
     self->count = PyList_GET_SIZE(items);
     self->table = PyMem_Calloc((size_t)(self->count ? self->count : 1), sizeof(instruction));
     if (!self->keep || !self->table) {
+        int no_memory = self->keep != NULL;
         Py_DECREF(self);
-        return self->keep ? PyErr_NoMemory() : NULL;
+        return no_memory ? PyErr_NoMemory() : NULL;
     }
     for (Py_ssize_t i = 0; i < self->count; i++) {
         if (build(&self->table[i], PyTuple_GET_ITEM(self->keep, i)) < 0) {

@@ -54,7 +54,7 @@ class MachineLoop:
                 (m.CHECK, None, (loss,)),
                 (m.CHECK, None, (total,)),
                 (m.STREAM, self.losses, (self.losses[0, ...], loss), 0),
-                *_carry([self.theta, *self.state], [theta_after, *state_after]),
+                *_carry([self.theta, *self.state], [np.asarray(v) for v in (theta_after, *state_after)]),
             ]
         )
 
@@ -78,7 +78,8 @@ def _carry(places: list[Array], values: list[Array]) -> list[tuple[Any, ...]]:
     that is the θ of the step before, is set aside first."""
     aside, copies = [], []
     for i, (place, value) in enumerate(zip(places, values, strict=True)):
-        if any(np.may_share_memory(value, other) for k, other in enumerate(places) if k != i):
+        moved = np.may_share_memory(value, place) and value.strides != place.strides  # a state turned around, say
+        if moved or any(np.may_share_memory(value, other) for k, other in enumerate(places) if k != i):
             kept = np.empty(place.shape, place.dtype)
             aside.append(lower_copy(kept, value))
             value = kept
@@ -88,7 +89,7 @@ def _carry(places: list[Array], values: list[Array]) -> list[tuple[Any, ...]]:
 
 def _gather(target: Array, source: Array, rows: Array) -> tuple[Any, ...]:
     """The instruction that picks rows; a row is one element, however many numbers it has."""
-    places, whole = _as_rows(target), _as_rows(source)
+    places, whole = _as_rows(target), _as_rows(np.ascontiguousarray(source))
     return m.GATHER, whole, (places, rows, np.broadcast_to(whole[:1], places.shape)), 0
 
 

@@ -8,6 +8,7 @@ instruction.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -51,8 +52,10 @@ class NativeExecutor(NumpyExecutor):
         return self._of[bound]
 
     def _instructions(self, bound: Bound, rng: np.random.Generator) -> list[tuple[Any, ...]]:
-        lowered = lower(bound)
         reason = "it has no lowering"
+        lowered = None
+        with suppress(ArithmeticError, LookupError, TypeError, ValueError):  # an argument that no lowering expects
+            lowered = lower(bound)
         if lowered is not None:
             try:
                 machine = m.Machine(lowered)

@@ -19,6 +19,7 @@ import numpy as np
 from trainer.compiler.buffers import Buffers, dense
 from trainer.compiler.program import Instruction, Program, Value
 from trainer.engine.dispatch import TABLE
+from trainer.errors import ShapeError
 
 __all__ = ["Bound", "NumpyExecutor"]
 
@@ -126,7 +127,12 @@ class NumpyExecutor:
         op, attributes = instruction.op, instruction.attributes
         if isinstance(op.forward, np.ufunc) and not attributes:
             return [partial(op.forward, *inputs, out=tuple(outputs) if len(outputs) > 1 else outputs[0])]
-        if len(outputs) == 1 and len(inputs) == 1 and attributes.get("dtype") is None and not attributes.get("initial"):
+        if (
+            len(outputs) == 1
+            and len(inputs) == 1
+            and attributes.get("dtype") is None
+            and attributes.get("initial") is None
+        ):
             axis, keepdims, x, out = attributes.get("axis"), attributes.get("keepdims", False), inputs[0], outputs[0]
             if op in self._reductions and x.dtype == out.dtype:
                 return [partial(self._reductions[op].reduce, x, axis=axis, out=out, keepdims=keepdims)]
@@ -146,6 +152,11 @@ def _into(outputs: tuple[Any, ...], forward: Callable[..., Any], *inputs: Any) -
     """Call a function that brings its own arrays, and copy what it gives."""
     result = forward(*inputs)
     for output, array in zip(outputs, result if isinstance(result, tuple) else (result,), strict=True):
+        if np.shape(array) != output.shape:
+            raise ShapeError(
+                f"a result has shape {np.shape(array)} for these values, and shape {output.shape} was recorded: a "
+                "compiled function's shapes must not depend on values; np.where(mask, x, 0) keeps them"
+            )
         output[...] = array
 
 

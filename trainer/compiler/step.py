@@ -13,6 +13,8 @@ import numpy as np
 from trainer.compiler.passes import simplify
 from trainer.compiler.program import Program
 from trainer.compiler.trace import trace
+from trainer.engine.tree import flatten
+from trainer.errors import UsageError
 from trainer.transforms import value_and_grad
 
 if TYPE_CHECKING:
@@ -49,4 +51,11 @@ def record_step(training: Training, rows: int) -> Program:
     )  # fmt: skip
     with np.errstate(all="ignore"):
         program, _, _ = trace(step, arguments)
+    carried = 1 + len(flatten(training.state)[0])
+    for before, after in zip(program.inputs[:carried], program.outputs[2:], strict=True):
+        if (before.shape, before.dtype) != (after.shape, after.dtype):
+            raise UsageError(
+                f"the optimizer {type(optimizer).__name__} turns {before.dtype} {before.shape} of θ or its state into "
+                f"{after.dtype} {after.shape}; both must stay what they are"
+            )
     return simplify(program)

@@ -16,11 +16,12 @@ import numpy as np
 from trainer.compiler.program import Instruction, Program, Value
 from trainer.engine import verify
 from trainer.engine.dispatch import TABLE
-from trainer.engine.node import Node
+from trainer.engine.node import Node, next_index
 from trainer.engine.observe import observed
 from trainer.engine.op import IDENTITY, SELECT, Op
 from trainer.engine.tensor import Tensor
 from trainer.engine.tree import flatten
+from trainer.errors import DetachError
 
 __all__ = ["trace"]
 
@@ -55,6 +56,7 @@ def trace(f: Callable[..., Any], args: Sequence[Any]) -> tuple[Program, Any, Cal
     values = [tracer.value_of(o) for o in outputs]
     program = Program(inputs, values, tracer.instructions)
     plain = rebuild_outputs([o._value if isinstance(o, Tensor) else o for o in outputs])
+    _, rebuild_outputs = flatten(rebuild_outputs([None] * len(outputs)))  # holds no Tensor, and so no tape
     return program, plain, rebuild_outputs
 
 
@@ -68,6 +70,7 @@ class _Tracer:
         self.several: dict[Node | None, tuple[Value, ...]] = {}
         self.constants: dict[int, tuple[object, Value]] = {}
         self.primitive = set(TABLE.values())
+        self.start = next_index()  # what is older was made outside
 
     def add(self, tensor: Tensor) -> Value:
         """A new value for a Tensor."""
@@ -83,14 +86,18 @@ class _Tracer:
             if node.op is SELECT and node.parents[0] in self.several:
                 several: tuple[Value, ...] = self.several[node.parents[0]]
                 return several[int(node.saved[0])]
+            if node.op is not None or node.index < self.start:
+                raise DetachError(
+                    "a compiled function uses a Tensor from outside, whose value would freeze into the program and "
+                    "which no gradient would reach: pass it as an argument"
+                )
             argument = argument._value
-        if id(argument) not in self.constants:  # the argument is kept, so that its id stays its own
-            self.constants[id(argument)] = (
-                argument,
-                Value(argument, constant=True),
-            )  # kept, so that its id stays its own
-        _, value = self.constants[id(argument)]
-        return value
+        known = self.constants.get(id(argument))
+        if known is None or (isinstance(argument, np.ndarray) and not _same_bits(known[1].known, argument)):
+            # A copy, for an array may be written to later; the argument is kept too, so that its id stays its own.
+            constant = np.array(argument, order="K") if isinstance(argument, np.ndarray) else argument
+            known = self.constants[id(argument)] = (argument, Value(constant, constant=True))
+        return known[1]
 
     def observe(self, op: Op, args: Sequence[Any], attributes: dict[str, Any], result: Any) -> None:
         inputs = tuple(map(self.value_of, args))

@@ -134,6 +134,10 @@ class Op:
 
     def vjp(self, *targets: str) -> Callable[[F], F]:
         """Decorate the rule of one input; or of several that share work, which then returns one cotangent per name."""
+        if not all(isinstance(target, str) for target in targets):
+            raise RuleError(
+                f"name the input that the rule is for: @{self.name}.vjp('{self.inputs[0]}'), not @{self.name}.vjp"
+            )
 
         def decorate(function: F) -> F:
             self._define(targets, function)

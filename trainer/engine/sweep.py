@@ -232,6 +232,11 @@ def check_cotangent(dy: Any, shape: tuple[int, ...], dtype: np.dtype[Any], what:
 
 def backward(y: Tensor, dy: Any = None) -> None:
     """`Tensor.backward`: the gradient of `y` with respect to every variable that led to it."""
+    if complete.get():
+        raise DetachError(
+            "y.backward() would freeze this run's gradient into the compiled program; inside of a compiled function "
+            "use trainer.grad or trainer.vjp"
+        )
     node = y._node
     if node.plan is None:
         raise NotDifferentiableError(
@@ -254,4 +259,8 @@ def backward(y: Tensor, dy: Any = None) -> None:
     cotangents = {node: dy}
     sweep(cotangents, History(sorted(seen, key=_by_index), None, False), variables, recorded=isinstance(dy, Tensor))
     for variable in variables:
-        variable.grad = cotangents[variable] if variable in cotangents else np.zeros(variable.shape, variable.dtype)
+        found = cotangents.get(variable)
+        if found is None:
+            found = np.zeros(variable.shape, variable.dtype)
+        # A copy: a rule may have passed on a view, or one array to two inputs.
+        variable.grad = found if isinstance(found, Tensor) else np.array(found)[()]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from trainer.engine.node import Node
+from trainer.engine.node import Node, complete
 from trainer.engine.op import SELECT
 from trainer.engine.sweep import History, check_cotangent, sweep
 from trainer.engine.tensor import Tensor
@@ -113,6 +113,11 @@ class Tape:
         δx1 = 3.0
         """
         y = self._result
+        if complete.get():
+            raise UsageError(
+                "replay() inside of a compiled function would freeze this run's adjoints; "
+                "use trainer.grad or trainer.vjp"
+            )
         if dy is None:
             if y.shape:
                 raise UsageError(f"the result has shape {y.shape}: replay needs its cotangent, replay(dy)")

@@ -274,6 +274,14 @@ class Tensor:
     def __complex__(self) -> NoReturn:
         raise DetachError(_NUMBER.format("complex"))
 
+    def item(self) -> NoReturn:
+        """Refused, with the fix."""
+        raise DetachError("t.item() would drop a Tensor from the tape; for the plain number write t.value.item()")
+
+    def tolist(self) -> NoReturn:
+        """Refused, with the fix."""
+        raise DetachError("t.tolist() would drop a Tensor from the tape; for plain numbers write t.value.tolist()")
+
     def __index__(self) -> NoReturn:
         raise DetachError(
             "a Tensor cannot index a list or count a loop: that would drop it from the tape. To pick elements write "

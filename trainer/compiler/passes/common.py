@@ -42,14 +42,18 @@ def _of_value(value: Value) -> Hashable:
     known = value.known
     if isinstance(known, np.ndarray | np.generic):
         return (known.dtype.str, known.shape, known.tobytes()) if known.nbytes <= 1024 else id(known)
-    return (type(known), repr(known))
+    return _of_constant(known)
 
 
 def _of_attributes(instruction: Instruction) -> Hashable:
-    return tuple((name, _hashable(value)) for name, value in sorted(instruction.attributes.items()))
+    return tuple((name, _of_constant(value)) for name, value in sorted(instruction.attributes.items()))
 
 
-def _hashable(value: Any) -> Hashable:
-    if isinstance(value, np.ndarray):
-        return id(value)
-    return (type(value), repr(value))
+def _of_constant(value: Any) -> Hashable:
+    """Equal for constants that are equal; objects of other kinds, which the program keeps, equal themselves alone."""
+    if isinstance(value, tuple | list):
+        return type(value), tuple(map(_of_constant, value))
+    plain = bool | int | float | complex | str | bytes | slice | np.generic | np.dtype | type
+    if value is None or value is Ellipsis or isinstance(value, plain):
+        return type(value), repr(value)
+    return id(value)
