@@ -144,14 +144,14 @@ def _heading(training: Training) -> str:
     return (
         f"{data.name}: {len(data.train_inputs):,} rows to train, {len(data.test_inputs):,} to test. "
         f"{names}: {network.size:,} parameters, {training.dtype}, "
-        f"{training.runs_on} executor{_why(training)}."
+        f"{training.runs_on} executor.{_why(training)}"
     )
 
 
 def _why(training: Training) -> str:
     """Why it is not the machine that runs, where a person might expect it."""
     missing = training.executor == "auto" and training.runs_on == "numpy"
-    return " (the native one needs a C compiler at installation)" if missing else ""
+    return "\nThe quicker native executor needs a C compiler when this package is installed." if missing else ""
 
 
 def _result(last: Epoch | None) -> Iterator[str]:
