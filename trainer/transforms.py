@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from trainer.engine.node import Node, Variable, complete, next_index
-from trainer.engine.op import IDENTITY, Op
+from trainer.engine.op import IDENTITY, STOP, Op
 from trainer.engine.rules import EMPTY_PLAN
 from trainer.engine.sweep import check_cotangent, history, sweep
 from trainer.engine.tensor import Tensor
@@ -257,16 +257,13 @@ def checkpoint(f: Function) -> Function:
     return checkpointed
 
 
-_STOP = Op(lambda x: x, name="stop_gradient", module=__name__).zero("x")
-
-
 def stop_gradient(tree: Any) -> Any:
     """The same values, through which no gradient passes. The computation stays on the record.
 
     >>> grad(lambda x: x * stop_gradient(x))(3.0)
     np.float64(3.0)
     """
-    return tree_map(_STOP, tree)
+    return tree_map(STOP, tree)
 
 
 # What the transforms share.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainer import Tensor, compile, grad, stop_gradient, tape, value_and_grad
+from trainer import Tensor, compile, grad, op, stop_gradient, tape, value_and_grad
 from trainer.errors import DetachError, OpError, ShapeError, TrainerError, UsageError
 
 X = np.array([2.0, 3.0])
@@ -128,3 +128,8 @@ def test_a_program_keeps_no_tape():
 def test_replay_outside_is_as_ever():
     with pytest.raises(UsageError, match="replay needs its cotangent"):
         tape(Tensor(X) * 2.0).replay()
+
+
+def test_an_op_that_shares_a_name_with_the_engines_own_is_computed():
+    doubled = op(lambda x: x * 2.0, name="stop_gradient").defvjp(x=lambda dy: dy * 2.0)
+    assert compile(lambda x: doubled(x))(X).tolist() == [4.0, 6.0]

@@ -35,7 +35,7 @@ def lower(bound: Bound) -> Lowered:
         return _matmul(bound.inputs, outputs[0])
     if isinstance(op.forward, np.ufunc):
         return None if attributes or op.forward.signature else _elementwise(op.forward, bound.inputs, outputs[0])
-    rule = {TABLE[f]: rule for f, rule in _RULES.items() if f in TABLE}.get(op)
+    rule = next((rule for function, rule in _RULES.items() if TABLE.get(function) is op), None)
     return rule(bound.inputs, outputs[0], **attributes) if rule else None
 
 

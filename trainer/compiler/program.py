@@ -66,7 +66,6 @@ class Instruction:
     inputs: tuple[Value, ...]
     attributes: dict[str, Any]
     outputs: tuple[Value, ...]
-    place: str = ""
 
     def operations(self) -> int:
         """Scalar operations, as the op counts them."""
@@ -98,9 +97,7 @@ class Program:
                 value = substitutes[value]
             return value
 
-        table = [
-            Instruction(i.op, tuple(map(follow, i.inputs)), i.attributes, i.outputs, i.place) for i in instructions
-        ]
+        table = [Instruction(i.op, tuple(map(follow, i.inputs)), i.attributes, i.outputs) for i in instructions]
         return Program(self.inputs, list(map(follow, self.outputs)), table)
 
     def operations(self) -> int:

@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 
 from trainer.compiler.program import Instruction, Program, Value
-from trainer.engine import verify
 from trainer.engine.dispatch import TABLE
 from trainer.engine.node import Node, next_index
 from trainer.engine.observe import observed
-from trainer.engine.op import IDENTITY, SELECT, Op
+from trainer.engine.op import IDENTITY, SELECT, STOP, Op
 from trainer.engine.tensor import Tensor
 from trainer.engine.tree import flatten
 from trainer.errors import DetachError
@@ -101,7 +100,7 @@ class _Tracer:
 
     def observe(self, op: Op, args: Sequence[Any], attributes: dict[str, Any], result: Any) -> None:
         inputs = tuple(map(self.value_of, args))
-        if op is IDENTITY or op.name == "stop_gradient":
+        if op is IDENTITY or op is STOP:
             self.values[result._node] = inputs[0]
             return
         if (
@@ -114,9 +113,7 @@ class _Tracer:
         outputs = tuple(map(self.add, results))
         if isinstance(result, tuple):
             self.several[results[0]._node.parents[0]] = outputs
-        attributes = {**op.attributes, **attributes}
-        node = results[0]._node
-        self.instructions.append(Instruction(op, inputs, attributes, outputs, verify.called(node).partition("\n")[0]))
+        self.instructions.append(Instruction(op, inputs, {**op.attributes, **attributes}, outputs))
 
     def _inline(
         self, op: Op, inputs: tuple[Value, ...], args: Sequence[Any], attributes: dict[str, Any], result: Any

@@ -413,7 +413,8 @@ def op(forward: Callable[..., Any] | None = None, **options: Any) -> Any:
     return Op(forward, module=module, **options)
 
 
-# Two ops of the engine's own. An argument that is differentiated passes through `identity`, so that nested transforms
-# can tell their variables apart; `select` is one of several results.
+# Three ops of the engine's own. An argument that is differentiated passes through `identity`, so that nested transforms
+# can tell their variables apart; `stop_gradient` lets no gradient through; `select` is one of several results.
 IDENTITY = Op(lambda x: x, name="identity", module=__name__).defvjp(x=lambda dy: dy)
+STOP = Op(lambda x: x, name="stop_gradient", module=__name__).zero("x")
 SELECT = Op(lambda x: x, name="select", module=__name__).nondifferentiable("x")

@@ -24,7 +24,19 @@ __all__ = ["Adam", "AdamW", "Adamax", "AmsGrad", "NAdam"]
 
 
 @dataclass(frozen=True)
-class Adam(Checked):
+class _Moments(Checked):
+    """What the family has in common: a moving mean m of the gradient and one, v, of its square."""
+
+    beta1: Share = 0.9
+    beta2: Share = 0.999
+    eps: Positive = 1e-8
+
+    def init(self, theta: Array) -> State:
+        return {"mean": np.zeros_like(theta), "squares": np.zeros_like(theta)}
+
+
+@dataclass(frozen=True)
+class Adam(_Moments):
     """Adaptive moments: θ ← θ − ε m̂/(√v̂ + eps). Kingma & Ba, 2015.
 
     Args:
@@ -38,20 +50,14 @@ class Adam(Checked):
     array([2.5])
     """
 
-    beta1: Share = 0.9
-    beta2: Share = 0.999
-    eps: Positive = 1e-8
     weight_decay: NotNegative = 0.0
-
-    def init(self, theta: Array) -> State:
-        return {"mean": np.zeros_like(theta), "squares": np.zeros_like(theta)}
 
     def update(self, g: Array, state: State, theta: Array, step_size: Any, step: Any) -> tuple[Array, State]:
         return _adam(self, decayed(g, theta, self.weight_decay), state, theta, step_size, step)
 
 
 @dataclass(frozen=True)
-class AdamW(Checked):
+class AdamW(_Moments):
     """Adam whose weight decay acts on θ alone: θ ← (1 − ε λ) θ − ε m̂/(√v̂ + eps). Loshchilov & Hutter, 2019.
 
     As in PyTorch, λ is multiplied by ε, and 0.01 by default; the paper's ηλ is one number.
@@ -67,13 +73,7 @@ class AdamW(Checked):
     array([1.75])
     """
 
-    beta1: Share = 0.9
-    beta2: Share = 0.999
-    eps: Positive = 1e-8
     weight_decay: NotNegative = 0.01
-
-    def init(self, theta: Array) -> State:
-        return {"mean": np.zeros_like(theta), "squares": np.zeros_like(theta)}
 
     def update(self, g: Array, state: State, theta: Array, step_size: Any, step: Any) -> tuple[Array, State]:
         return _adam(self, g, state, theta * (1.0 - step_size * self.weight_decay), step_size, step)
@@ -90,7 +90,7 @@ def _adam(
 
 
 @dataclass(frozen=True)
-class AmsGrad(Checked):
+class AmsGrad(_Moments):
     """Adam with the largest v so far in place of v, so that no step grows again. Reddi et al., 2018.
 
     As in PyTorch, the largest is taken of v before its correction: w ← max(w, v), θ ← θ − ε m̂/(√(w/(1 − β2^t)) + eps).
@@ -109,9 +109,6 @@ class AmsGrad(Checked):
     array([2.25])
     """
 
-    beta1: Share = 0.9
-    beta2: Share = 0.999
-    eps: Positive = 1e-8
     weight_decay: NotNegative = 0.0
 
     def init(self, theta: Array) -> State:
@@ -128,7 +125,7 @@ class AmsGrad(Checked):
 
 
 @dataclass(frozen=True)
-class NAdam(Checked):
+class NAdam(_Moments):
     """Adam with Nesterov's look ahead, and a momentum that rises over the steps. Dozat, 2016.
 
     With μ_t = β1 (1 − ½ · 0.96^(tψ)) and Π_t = μ_1 ⋯ μ_t,
@@ -147,9 +144,6 @@ class NAdam(Checked):
     array([2.4718])
     """
 
-    beta1: Share = 0.9
-    beta2: Share = 0.999
-    eps: Positive = 1e-8
     momentum_decay: NotNegative = 4e-3
     weight_decay: NotNegative = 0.0
 
@@ -172,7 +166,7 @@ class NAdam(Checked):
 
 
 @dataclass(frozen=True)
-class Adamax(Checked):
+class Adamax(_Moments):
     """Adam with the largest |g| of the fading past for its size: u ← max(β2 u, |g| + eps), θ ← θ − ε m̂/u.
 
     Kingma & Ba, 2015, section 7.1, with PyTorch's eps, which keeps u above 0; a maximum needs no correction.
@@ -188,9 +182,6 @@ class Adamax(Checked):
     array([2.5])
     """
 
-    beta1: Share = 0.9
-    beta2: Share = 0.999
-    eps: Positive = 1e-8
     weight_decay: NotNegative = 0.0
 
     def init(self, theta: Array) -> State:
