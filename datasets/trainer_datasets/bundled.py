@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 from trainer.data import Dataset, cached
 
-__all__ = ["breast_cancer", "diabetes", "digits", "iris", "wine"]
+__all__ = ["breast_cancer", "diabetes", "digits", "iris", "linnerud", "wine"]
 
 
 def digits() -> Dataset:
@@ -52,6 +52,15 @@ def diabetes() -> Dataset:
     return _load("diabetes", "Progression of diabetes in a year by ten centred and scaled measurements")
 
 
+def linnerud() -> Dataset:
+    """Men in a fitness club: 20, weight in pounds, waist in inches and pulse by three exercises.
+
+    Inputs are chin-ups, sit-ups and jumps; the targets are three numbers, shape (20, 3).
+    Source: M. Tenenhaus, *La régression PLS* (1998), after A. C. Linnerud.
+    """
+    return _load("linnerud", "Weight, waist and pulse of 20 men by three exercises")
+
+
 def _load(name: str, description: str) -> Dataset:
     """scikit-learn's `load_<name>()`, from the cache if it is there."""
 
@@ -59,7 +68,7 @@ def _load(name: str, description: str) -> Dataset:
         import sklearn.datasets
 
         bunch = getattr(sklearn.datasets, f"load_{name}")()
-        is_regression = name == "diabetes"
+        is_regression = name in ("diabetes", "linnerud")
         return Dataset(
             name=name,
             inputs=bunch.data,

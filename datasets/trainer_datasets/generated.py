@@ -11,6 +11,7 @@ import numpy as np
 
 from trainer.data import Dataset
 from trainer.errors import DataError
+from trainer_datasets._checks import check, shares
 
 __all__ = ["blobs", "circles", "linear", "moons", "spirals"]
 
@@ -23,7 +24,7 @@ def moons(*, rng: np.random.Generator, rows: int = 1000, noise: float = 0.1) -> 
     >>> moons(rng=np.random.default_rng(0), rows=100)
     Dataset 'moons': 100 rows, inputs (2,), classification of 2 classes
     """
-    _check("moons", rows=rows, classes=2, noise=noise)
+    check("moons", rows=rows, classes=2, noise=noise)
     upper, lower = np.linspace(0, np.pi, rows // 2), np.linspace(0, np.pi, rows - rows // 2)
     curves = [_points(np.cos(upper), np.sin(upper)), _points(1 - np.cos(lower), 0.5 - np.sin(lower))]
     return _classes("moons", "Two half circles that reach into each other", ["upper", "lower"], curves, noise, rng)
@@ -38,7 +39,7 @@ def circles(*, rng: np.random.Generator, rows: int = 1000, noise: float = 0.05, 
     >>> circles(rng=np.random.default_rng(0), rows=100)
     Dataset 'circles': 100 rows, inputs (2,), classification of 2 classes
     """
-    _check("circles", rows=rows, classes=2, noise=noise)
+    check("circles", rows=rows, classes=2, noise=noise)
     if not 0 <= factor < 1:
         raise DataError(f"circles: factor, the inner radius, is at least 0 and less than 1, the outer; it is {factor}")
     outer, inner = (np.linspace(0, 2 * np.pi, n, endpoint=False) for n in (rows // 2, rows - rows // 2))
@@ -56,9 +57,9 @@ def blobs(
     >>> blobs(rng=np.random.default_rng(0), classes=4)
     Dataset 'blobs': 1000 rows, inputs (2,), classification of 4 classes
     """
-    _check("blobs", rows=rows, classes=classes, features=features, spread=spread)
+    check("blobs", rows=rows, classes=classes, features=features, spread=spread)
     centres = rng.uniform(-10, 10, size=(classes, features))
-    clouds = [np.broadcast_to(centre, (n, features)) for centre, n in zip(centres, _shares(rows, classes), strict=True)]
+    clouds = [np.broadcast_to(centre, (n, features)) for centre, n in zip(centres, shares(rows, classes), strict=True)]
     names = [str(c) for c in range(classes)]
     return _classes("blobs", f"{classes} normal clouds", names, clouds, spread, rng)
 
@@ -75,9 +76,9 @@ def spirals(
     >>> spirals(rng=np.random.default_rng(0), classes=3)
     Dataset 'spirals': 1000 rows, inputs (2,), classification of 3 classes
     """
-    _check("spirals", rows=rows, classes=classes, noise=noise, turns=turns)
+    check("spirals", rows=rows, classes=classes, noise=noise, turns=turns)
     arms = []
-    for arm, n in enumerate(_shares(rows, classes)):
+    for arm, n in enumerate(shares(rows, classes)):
         radius = np.linspace(0, 1, n + 1)[1:]  # the centre belongs to every arm, so to none
         angle = 2 * np.pi * (turns * radius + arm / classes)
         arms.append(_points(radius * np.cos(angle), radius * np.sin(angle)))
@@ -93,7 +94,7 @@ def linear(*, rng: np.random.Generator, rows: int = 1000, features: int = 1, noi
     >>> linear(rng=np.random.default_rng(0)).description
     'y = 0.126·x0 − 0.132 + noise'
     """
-    _check("linear", rows=rows, features=features, noise=noise)
+    check("linear", rows=rows, features=features, noise=noise)
     weights, bias = rng.normal(size=features), rng.normal()
     inputs = rng.normal(size=(rows, features))
     targets = inputs @ weights + bias + noise * rng.normal(size=rows)
@@ -120,23 +121,5 @@ def _points(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.stack([x, y], axis=1)
 
 
-def _shares(rows: int, classes: int) -> list[int]:
-    """`rows` in parts that differ by one at most."""
-    return [rows // classes + (c < rows % classes) for c in range(classes)]
-
-
 def _signed(number: float) -> str:
     return f"{'−' if number < 0 else '+'} {abs(number):.3g}"
-
-
-def _check(name: str, *, rows: int, classes: int | None = None, features: int = 1, **not_negative: float) -> None:
-    if classes is not None and classes < 2:
-        raise DataError(f"{name}: a classification needs at least two classes, not {classes}")
-    if rows < (classes or 1):
-        why = f"every class needs one, {classes} in all" if classes else "there is nothing to learn from"
-        raise DataError(f"{name}: {rows} rows are too few; {why}")
-    if features < 1:
-        raise DataError(f"{name}: inputs have at least one feature, not {features}")
-    for option, value in not_negative.items():
-        if not 0 <= value < np.inf:
-            raise DataError(f"{name}: {option} is a finite number of at least 0, not {value}")

@@ -81,3 +81,30 @@ def test_the_last_column_of_a_table_is_the_target_unless_said_otherwise(tmp_path
     dataset = load(tmp_path / "table.npy", {"target": 0, "task": "classification"})
     assert dataset.inputs.tolist() == [[2, 3], [5, 6]]
     assert dataset.class_names == ("1", "4")
+
+
+def test_named_inputs_are_packed_flat_in_the_order_of_the_file(tmp_path: Path) -> None:
+    picture, likes = np.arange(24.0).reshape(2, 3, 4), np.array([[5], [6]])
+    path = tmp_path / "posts.npz"
+    np.savez(path, **{"inputs.picture": picture, "inputs.likes": likes, "targets": np.arange(2.0)})
+    dataset = read_npz(path)
+    assert dataset.parts == {"picture": (3, 4), "likes": (1,)}
+    np.testing.assert_array_equal(dataset.inputs, np.column_stack([picture.reshape(2, 12), likes]))
+
+
+def test_groups_weights_and_missing_values_come_from_an_npz_file(tmp_path: Path) -> None:
+    path = tmp_path / "d.npz"
+    x = np.array([[1.0], [np.nan]])
+    np.savez(path, x=x, y=np.array([0, 1]), groups=np.array([7, 7]), weights=np.array([1.0, 2.0]))
+    dataset = read_npz(path, missing="allow")
+    assert dataset.has_missing
+    assert dataset.groups.tolist() == [7, 7]
+    assert dataset.weights.tolist() == [1, 2]
+
+
+def test_a_class_per_position_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "d.npz"
+    np.savez(path, x=np.ones((2, 3)), y=np.array([[5, 7, 5], [5, 5, 9]]))
+    dataset = read_npz(path, task="classification")
+    assert dataset.targets.tolist() == [[0, 1, 0], [0, 0, 2]]
+    assert dataset.class_names == ("5", "7", "9")

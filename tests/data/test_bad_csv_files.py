@@ -12,6 +12,7 @@ from trainer.data import load
 from trainer.errors import DataError
 
 T = "width,height,kind\n"
+CITY = "size,city,days,kind\n"
 
 BAD: list[tuple[str, str | bytes, dict[str, Any], str]] = [
     ("empty.csv", "", {}, "empty.csv is empty; a data set needs at least one row"),
@@ -26,7 +27,7 @@ BAD: list[tuple[str, str | bytes, dict[str, Any], str]] = [
         "text.csv",
         T + "1,2,a\n3,wide,b\n",
         {},
-        "text.csv:3: column 'height': 'wide' is not a finite number; put one there, or turn text into columns of 0 and 1 first",
+        "text.csv:3: column 'height': 'wide' is not a finite number; put one there, or say categorical: [height] if the column names categories",
     ),
     (
         "missing.csv",
@@ -50,13 +51,13 @@ BAD: list[tuple[str, str | bytes, dict[str, Any], str]] = [
         "inf.csv",
         T + "inf,2,a\n3,4,b\n",
         {},
-        "inf.csv:2: column 'width': 'inf' is not a finite number; put one there, or turn text into columns of 0 and 1 first",
+        "inf.csv:2: column 'width': 'inf' is not a finite number; put one there, or say categorical: [width] if the column names categories",
     ),
     (
         "underscore.csv",
         T + "1_000,2,a\n3,4,b\n",
         {},
-        "underscore.csv:2: column 'width': '1_000' is not a finite number; put one there, or turn text into columns of 0 and 1 first",
+        "underscore.csv:2: column 'width': '1_000' is not a finite number; put one there, or say categorical: [width] if the column names categories",
     ),
     (
         "comma.csv",
@@ -182,8 +183,152 @@ BAD: list[tuple[str, str | bytes, dict[str, Any], str]] = [
         "a delimiter is one character, such as ',' or ';' or a tab, not '::'",
     ),
     ("option.csv", T + "1,2,a\n3,4,b\n", {"targt": "kind"}, "option.csv has no option 'targt'; did you mean 'target'?"),
-    ("data.parquet", "PAR1", {}, "data.parquet has the suffix '.parquet'; a data file ends in .csv, .npz, .npy"),
-    ("flowers", T, {}, "flowers has the suffix ''; a data file ends in .csv, .npz, .npy"),
+    ("data.parquet", "PAR1", {}, "data.parquet has the suffix '.parquet'; a data file ends in .csv, .npz, .npy, .txt"),
+    ("flowers", T, {}, "flowers has the suffix ''; a data file ends in .csv, .npz, .npy, .txt"),
+    (
+        "far_down.csv",
+        T + "1,2,a\n3,4,b\n" * 2007 + "5,x,a\n",
+        {},
+        "far_down.csv:4016: column 'height': 'x' is not a finite number; put one there, or say categorical: [height] if the column names categories",
+    ),
+    (
+        "no_header.csv",
+        "1,2,a\n3,x,b\n",
+        {},
+        "no_header.csv:2: column 1: 'x' is not a finite number; put one there, or say categorical: [1] if the column names categories",
+    ),
+    (
+        "auto_mixed.csv",
+        CITY + "1,Rome,2,a\n1,3,2,b\n",
+        {"categorical": "auto"},
+        "auto_mixed.csv:2: column 'city': 'Rome' is text where other cells are numbers; mend it, or name the column under categorical: [city]",
+    ),
+    (
+        "no_category.csv",
+        CITY + "1,Rome,2,a\n1,,2,b\n",
+        {"categorical": ["city"]},
+        "no_category.csv:3: column 'city': an empty cell is a missing category; fill it in or remove the row",
+    ),
+    (
+        "category_spelt.csv",
+        CITY + "1,7,2,a\n1,7.0,2,b\n",
+        {"categorical": ["city"]},
+        "category_spelt.csv:3: column 'city': '7.0' and '7' are one number; spell the category one way",
+    ),
+    (
+        "too_many.csv",
+        "city,y\n" + "".join(f"c{i},{i}\n" for i in range(1001)),
+        {"categorical": ["city"]},
+        "too_many.csv: column 'city' has 1001 categories, and one_hot makes a column of each, 1000 at most; say encode: index and look them up in an embedding, or ignore: [city]",
+    ),
+    (
+        "encode.csv",
+        CITY + "1,Rome,2,a\n1,Oslo,2,b\n",
+        {"categorical": "auto", "encode": "onehot"},
+        "encode is 'one_hot' or 'index', not 'onehot'",
+    ),
+    (
+        "no_city.csv",
+        CITY + "1,Rome,2,a\n1,Oslo,2,b\n",
+        {"categorical": ["town", "city"]},
+        "no_city.csv has no column 'town' to be categorical; it has size, city, days, kind",
+    ),
+    (
+        "ignored.csv",
+        CITY + "1,Rome,2,a\n1,Oslo,2,b\n",
+        {"ignore": ["citty"]},
+        "ignored.csv has no column 'citty' to be ignored; did you mean 'city'?",
+    ),
+    (
+        "ignored_index.csv",
+        CITY + "1,Rome,2,a\n1,Oslo,2,b\n",
+        {"ignore": [4]},
+        "ignored_index.csv has columns 0 to 3, and no ignored column 4",
+    ),
+    (
+        "two_roles.csv",
+        CITY + "1,Rome,2,a\n1,Oslo,2,b\n",
+        {"group": "city", "categorical": ["city"]},
+        "two_roles.csv: column 'city' is named as group and as categorical; a column is one thing",
+    ),
+    (
+        "named_twice.csv",
+        CITY + "1,Rome,2,a\n1,Oslo,2,b\n",
+        {"ignore": ["city", 1]},
+        "named_twice.csv: column 'city' is named twice; a column is one thing",
+    ),
+    (
+        "group.csv",
+        CITY + "1,Rome,2,a\n1,,2,b\n",
+        {"group": "city"},
+        "group.csv:3: column 'city': an empty cell is a missing group; fill it in or remove the row",
+    ),
+    (
+        "weight_zero.csv",
+        CITY + "1,Rome,2,a\n0,Oslo,2,b\n",
+        {"weight": "size", "ignore": ["city"]},
+        "weight_zero.csv:3: column 'size': weight 0 is not above 0; remove a row that does not count",
+    ),
+    (
+        "weight_text.csv",
+        CITY + "1,Rome,2,a\nheavy,Oslo,2,b\n",
+        {"weight": "size", "ignore": ["city"]},
+        "weight_text.csv:3: column 'size': 'heavy' is not a finite number; put one there, above 0, for the weight of the row",
+    ),
+    (
+        "nothing_left.csv",
+        CITY + "1,Rome,2,a\n0,Oslo,2,b\n",
+        {"ignore": ["size", "city", "days"]},
+        "nothing_left.csv has no column of inputs beside those that target, group, weight and ignore name",
+    ),
+    (
+        "no_target_left.csv",
+        "a,b\n1,2\n",
+        {"ignore": ["a", "b"]},
+        "no_target_left.csv has no column left for the target; name it with target",
+    ),
+    (
+        "target_text.csv",
+        T + "1,2,a\n3,4,b\n",
+        {"target": ["height", "kind"]},
+        "target_text.csv:2: column 'kind': 'a' is not a finite number; put one there: several targets are numbers to predict; for classes name one target column",
+    ),
+    (
+        "target_classes.csv",
+        T + "1,2,3\n3,4,5\n",
+        {"target": ["height", "kind"], "task": "classification"},
+        "target_classes.csv: 2 target columns are numbers to predict, and a classification has one target; keep one, or leave task out",
+    ),
+    (
+        "target_none.csv",
+        T + "1,2,3\n3,4,5\n",
+        {"target": []},
+        "target_none.csv: target is an empty list; name a column, or leave target out",
+    ),
+    (
+        "missing_target.csv",
+        T + "1,2,3\n3,4,\n",
+        {"missing": "allow"},
+        "missing_target.csv:3: column 'kind': an empty cell is a missing value; fill it in or remove the row: nothing is dropped silently",
+    ),
+    (
+        "missing_option.csv",
+        T + "1,2,3\n3,4,5\n",
+        {"missing": "mean"},
+        "missing is 'error' or 'allow', not 'mean'",
+    ),
+    (
+        "names.csv",
+        T + "1,2,3\n3,4,5\n",
+        {"ignore": True},
+        "names.csv: the option ignore is a list of columns, not True",
+    ),
+    (
+        "group_list.csv",
+        T + "1,2,3\n3,4,5\n",
+        {"group": ["width"]},
+        "group_list.csv: the option group is the name or the index of a column, not ['width']",
+    ),
 ]
 
 

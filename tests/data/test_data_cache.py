@@ -39,7 +39,35 @@ def test_a_second_time_it_comes_from_disk_equal_in_everything(folder: Path) -> N
         assert getattr(first, field) == getattr(second, field)
     for field in ("inputs", "targets"):
         np.testing.assert_array_equal(getattr(first, field), getattr(second, field), strict=True)
-    assert [path.name for path in folder.iterdir()] == ["d-1.v1.dataset"]
+    assert [path.name for path in folder.iterdir()] == ["d-1.v2.dataset"]
+
+
+def test_every_field_comes_back(folder: Path) -> None:
+    def make() -> Dataset:
+        return Dataset(
+            "d",
+            np.array([[0.0, 1.0], [np.nan, 3.0]]),
+            np.array([0, 1]),
+            "classification",
+            ("a\0", "b"),
+            parts={"left": (1,), "right": (1, 1)},
+            groups=np.array([4, 4]),
+            weights=np.array([0.5, 2.0]),
+            categories={"city": ("Ōsaka", "Rome")},
+            has_missing=True,
+        )
+
+    cached("d-1", make)
+    again = cached("d-1", lambda: pytest.fail("made twice"))
+    for field in ("class_names", "parts", "categories", "has_missing", "mapped"):
+        assert getattr(again, field) == getattr(make(), field)
+    for field in ("inputs", "groups", "weights"):
+        np.testing.assert_array_equal(getattr(again, field), getattr(make(), field), strict=True)
+
+
+def test_what_is_mapped_is_not_copied_to_the_cache(folder: Path) -> None:
+    cached("d-1", lambda: Dataset("d", np.ones((2, 1)), np.ones(2), "regression", mapped=True))
+    assert not folder.exists()
 
 
 def test_another_key_is_another_entry(folder: Path) -> None:
@@ -75,9 +103,9 @@ def test_a_damaged_entry_is_made_again(folder: Path, damage: Callable[[bytes], b
 
 def test_an_entry_that_cannot_be_read_is_no_obstacle(folder: Path) -> None:
     make = Maker()
-    (folder / "d-1.v1.dataset").mkdir(parents=True)
+    (folder / "d-1.v2.dataset").mkdir(parents=True)
     assert cached("d-1", make).rows == 3
-    assert [path.name for path in folder.iterdir()] == ["d-1.v1.dataset"]
+    assert [path.name for path in folder.iterdir()] == ["d-1.v2.dataset"]
 
 
 def test_a_folder_that_cannot_be_written_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,7 +77,7 @@ def test_a_component_is_described_by_its_traits_without_being_called() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("folder.csv", "folder.csv is a folder, not a data file"),
+        ("folder.csv", "folder.csv is empty; a folder of images has a sub-folder of images for each class"),
         ("flowrs.csv", "there is no data file flowrs.csv in {here}; did you mean flowers.csv?"),
         ("zzz.npy", "there is no data file zzz.npy in {here}"),
         ("nowhere/a.csv", "there is no data file a.csv, because there is no folder {here}/nowhere"),

@@ -33,6 +33,33 @@ def test_facts_are_what_a_list_of_data_sets_shows() -> None:
     assert Dataset("d", INPUTS, **VALUES).facts() == ("d", 3, (2,), "regression", None, "")
 
 
+def test_classes_per_position_may_be_a_vocabulary_of_which_some_do_not_occur() -> None:
+    dataset = Dataset("d", INPUTS, np.array([[0, 1], [0, 0], [1, 0]]), "classification", ("a", "b", "c"))
+    assert dataset.targets.shape == (3, 2)
+
+
+def test_groups_weights_parts_and_categories_are_kept() -> None:
+    dataset = Dataset(
+        "d",
+        INPUTS,
+        **VALUES,
+        parts={"a": [1], "b": (1, 1)},
+        groups=np.array([3, 3, 1], dtype=np.uint8),
+        weights=np.array([1, 2, 3]),
+        categories={"city": ["Oslo", "Rome"]},
+    )
+    assert dataset.parts == {"a": (1,), "b": (1, 1)}
+    assert dataset.groups.dtype == np.int64
+    assert dataset.weights.dtype == np.float64
+    assert dataset.categories == {"city": ("Oslo", "Rome")}
+
+
+def test_has_missing_is_whether_something_is() -> None:
+    holes = np.array([[0.0], [np.nan], [1.0]])
+    assert Dataset("d", holes, **VALUES, has_missing=True).has_missing
+    assert not Dataset("d", INPUTS, **VALUES, has_missing=True).has_missing
+
+
 BAD: list[tuple[dict[str, Any], str]] = [
     (VALUES | {"task": "clustering"}, "data set 'd': task is 'classification' or 'regression', not 'clustering'"),
     (
@@ -69,7 +96,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     (
         CLASSES | {"targets": np.array([0.0, 1.0, 0.0])},
-        "data set 'd': targets of a classification are one class index per row, integers of shape (3,), not float64 of shape (3,); for numbers to predict use task 'regression'",
+        "data set 'd': targets of a classification are one class index per row, integers of shape (3,), or one per position, (3, positions), not float64 of shape (3,); for numbers to predict use task 'regression'",
     ),
     (
         CLASSES | {"class_names": ()},
@@ -82,6 +109,50 @@ BAD: list[tuple[dict[str, Any], str]] = [
     (
         CLASSES | {"class_names": ("a", "b", "c")},
         "data set 'd': no row belongs to class 'c'; leave its name out",
+    ),
+    (
+        CLASSES | {"targets": np.zeros((3, 2, 1), dtype=int)},
+        "data set 'd': targets of a classification are one class index per row, integers of shape (3,), or one per position, (3, positions), not int64 of shape (3, 2, 1); for numbers to predict use task 'regression'",
+    ),
+    (
+        VALUES | {"parts": {"a": (3,), "b": (1, 2)}},
+        "data set 'd' has inputs of shape (3, 2), and its parts are a (3,), b (1, 2): the parts of a row, each laid flat, fill it",
+    ),
+    (
+        VALUES | {"groups": np.array([0, 1])},
+        "data set 'd': groups are one whole number per row, integers of shape (3,), not int64 of shape (2,)",
+    ),
+    (
+        VALUES | {"groups": np.array([0.0, 1.0, 1.0])},
+        "data set 'd': groups are one whole number per row, integers of shape (3,), not float64 of shape (3,)",
+    ),
+    (
+        VALUES | {"weights": np.ones((3, 1))},
+        "data set 'd': weights are one number per row, of shape (3,), not (3, 1)",
+    ),
+    (
+        VALUES | {"weights": np.array([1.0, 0.0, 2.0])},
+        "data set 'd': weight 0 of row 1 is not above 0; leave out a row that does not count",
+    ),
+    (
+        VALUES | {"weights": np.array([1.0, np.nan, 2.0])},
+        "weights of data set 'd': nan at [1] is not a finite number (1 of them in all); fill in the missing values or remove their rows: nothing is dropped silently",
+    ),
+    (
+        VALUES | {"inputs": np.array([[0.0], [np.nan], [np.inf]]), "has_missing": True},
+        "inputs of data set 'd': inf at [2, 0] is not a finite number (1 of them in all); a missing value is nan: nothing is dropped silently",
+    ),
+    (
+        VALUES | {"mapped": True, "has_missing": True},
+        "inputs of data set 'd' are mapped, and what is missing is filled in in memory: fill it in first",
+    ),
+    (
+        VALUES | {"mapped": True},
+        "inputs of data set 'd': a mapped array is read as it lies on disk, float32 or float64, not int64; save it with .astype(np.float32)",
+    ),
+    (
+        VALUES | {"mapped": True, "inputs": np.asfortranarray(np.ones((3, 2)))},
+        "inputs of data set 'd': a mapped array lies on disk row after row, and this one column after column; save np.ascontiguousarray(array)",
     ),
 ]
 

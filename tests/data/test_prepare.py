@@ -3,13 +3,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from trainer.config import load
 from trainer.data import Dataset, Scaling, prepare
 from trainer.errors import DataError
+from trainer.experiment import load_data
 
 
 def flowers(classes: int = 3) -> Dataset:
@@ -160,3 +165,87 @@ def test_numbers_too_large_for_the_dtype_are_refused() -> None:
         "inputs of data set 'd': -1e+300 is too large for float32; use compute.dtype: float64, standardize: true for "
         "inputs, or smaller units"
     )
+
+
+def test_a_class_per_position_passes_through() -> None:
+    targets = np.arange(120).reshape(30, 4) % 3
+    dataset = Dataset("text", np.zeros((30, 4)), targets, "classification", ("a", "b", "c"))
+    prepared = prepare(dataset, targets="classes", test_fraction=0.2)
+    assert prepared.split == "random"
+    assert prepared.train_targets.dtype == np.int64
+    np.testing.assert_array_equal(prepared.train_targets, targets[prepared.train_rows])
+    one_hot = prepare(dataset, targets="values", one_hot=True, test_fraction=0)
+    assert one_hot.train_targets.shape == (30, 4, 3)
+    np.testing.assert_array_equal(one_hot.train_targets.argmax(axis=2), targets)
+
+
+def test_how_the_rows_were_divided_is_kept() -> None:
+    assert prepare(flowers(), targets="classes").split == "stratified"
+    assert prepare(flowers(), targets="classes", stratify=False).split == "random"
+    assert prepare(prices(), targets="values", split="ordered").split == "ordered"
+
+
+def test_folds_take_the_place_of_a_fraction() -> None:
+    dataset = prices()
+    parts = [prepare(dataset, targets="values", folds=4, fold=fold) for fold in range(4)]
+    assert [len(part.test_inputs) for part in parts] == [15] * 4
+    assert sorted(np.concatenate([part.test_rows for part in parts])) == list(range(60))
+
+
+CONFIG = """
+dataset:
+  path: c.csv
+  group: who
+  split: grouped
+  folds: 3
+  standardize: true
+  class_weights: {yes: 2.0}
+  resample: oversample
+network: [dense: 2]
+cost: softmax_cross_entropy
+step_size: 0.1
+"""
+
+
+def test_scikit_learn_is_imported_for_preprocessors_alone(tmp_path: Path) -> None:
+    lines = [f"{i % 6},{i * i % 7},{'yes' if i % 4 else 'no'}" for i in range(30)]
+    tmp_path.joinpath("c.csv").write_text("\n".join(["who,a,y", *lines]))
+    tmp_path.joinpath("c.yaml").write_text(CONFIG)
+    code = (
+        "import sys; from trainer.config import load; from trainer.experiment import load_data\n"
+        "data = load_data(load('c.yaml')); assert data.train_weights is not None\n"
+        "assert not [m for m in sys.modules if m.startswith(('sklearn', 'scipy'))]\n"
+        "load_data(load('c.yaml', ['dataset.standardize=false', 'dataset.preprocess=[standard_scaler]']))\n"
+        "assert 'sklearn' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+
+
+def test_the_resolved_config_prepares_the_same_again(tmp_path: Path) -> None:
+    import yaml
+
+    lines = [f"{i % 6},{i * i % 7},{'yes' if i % 4 else 'no'}" for i in range(30)]
+    tmp_path.joinpath("c.csv").write_text("\n".join(["who,a,y", *lines]))
+    steps = "dataset.preprocess=[quantile_transformer: 5, {min_max_scaler: [-1, 1]}, {pca: {n_components: 1}}]"
+    overrides = ["dataset.standardize=false", steps]
+    tmp_path.joinpath("c.yaml").write_text(CONFIG)
+    first = load(tmp_path / "c.yaml", overrides)
+    tmp_path.joinpath("resolved.yaml").write_text(yaml.safe_dump(first.resolved()))
+    again = load(tmp_path / "resolved.yaml")
+    assert again.resolved() == first.resolved()
+    assert load_data(again).train_inputs.tobytes() == load_data(first).train_inputs.tobytes()
+
+
+def test_validate_shows_what_is_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from trainer.cli.show import show_config
+
+    lines = [f"{i % 6},{i * i % 7},{'yes' if i % 4 else 'no'}" for i in range(30)]
+    tmp_path.joinpath("c.csv").write_text("\n".join(["who,a,y", *lines]))
+    tmp_path.joinpath("c.yaml").write_text(CONFIG.replace("standardize: true", "preprocess: [spline_transformer]"))
+    show_config(tmp_path / "c.yaml", [], [])
+    shown = capsys.readouterr().out.splitlines()[2:5]
+    assert shown == [
+        "data      c.csv: 30 rows to train, 10 to test (grouped, fold 0 of 3), classification of 2 classes",
+        "inputs    spline_transformer: 1 to 7, fitted to the rows to train",
+        "balance   oversampled rows to train; weights of rows from 0.6667 to 1.333, mean 1",
+    ]

@@ -4,15 +4,19 @@ from trainer.data.array_file import read_npy, read_npz
 from trainer.data.cache import cache_folder, cached
 from trainer.data.csv_file import read_csv
 from trainer.data.dataset import Dataset, Facts
-from trainer.data.load import describe, load
+from trainer.data.image_folder import read_images
+from trainer.data.load import describe, load, read_folder
 from trainer.data.prepare import Prepared, TargetKind, prepare
+from trainer.data.preprocess import Preprocessing
 from trainer.data.scaling import Scaling
 from trainer.data.split import split
+from trainer.data.text_file import read_text
 
 __all__ = [
     "Dataset",
     "Facts",
     "Prepared",
+    "Preprocessing",
     "Scaling",
     "TargetKind",
     "cache_folder",
@@ -21,7 +25,10 @@ __all__ = [
     "load",
     "prepare",
     "read_csv",
+    "read_folder",
+    "read_images",
     "read_npy",
     "read_npz",
+    "read_text",
     "split",
 ]

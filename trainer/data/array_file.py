@@ -1,68 +1,119 @@
 """NumPy's own files as data sets. Nothing in them is ever unpickled: a pickle can run code.
 
     .npz   two arrays: `inputs` or `x`, shape (n, ...), and `targets` or `y`, shape (n,) or (n, k); optionally
-           `class_names` and `feature_names`. Targets of integers, booleans or text are classes, floats are numbers to
-           predict: here, unlike in a CSV file, somebody chose the type.
-    .npy   one table of numbers, shape (n, columns). The last column is the target, a number to predict.
+           `class_names`, `feature_names`, `groups` (n,) and `weights` (n,). Targets of integers, booleans or text are
+           classes, floats are numbers to predict: here, unlike in a CSV file, somebody chose the type.
+           Several inputs of different shapes are arrays `inputs.NAME`, each (n, ...).
+    .npy   one table of numbers, shape (n, columns). The last column is the target, a number to predict. Or inputs
+           alone, (n, ...), with the targets in a file of their own: `trainer.data.mapped`.
 
 The options `target` and `task` overrule these.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from trainer.data.dataset import Array, Dataset, Task, as_numbers, class_indices
+from trainer.data.dataset import Array, Dataset, Task, as_numbers
+from trainer.data.mapped import read_pair
+from trainer.data.stored import classes_of, load_arrays, task_of, texts_of
 from trainer.errors import DataError, nearest
 
 __all__ = ["read_npy", "read_npz"]
 
-PICKLED = (
-    "holds Python objects, which only pickle can read, and a pickle can run any code; save plain arrays of numbers"
-)
+PARTS = "inputs."
+EXTRAS = ("class_names", "feature_names", "groups", "weights")
 
 
-def read_npz(path: str | os.PathLike[str], *, target: str | int | None = None, task: Task | None = None) -> Dataset:
+def read_npz(
+    path: str | os.PathLike[str],
+    *,
+    target: str | int | None = None,
+    task: Task | None = None,
+    missing: Literal["error", "allow"] = "error",
+) -> Dataset:
     """The arrays of an .npz file; the data set has the file's name.
 
     target: name of the array of targets. Default: `targets` or `y`.
     task: "classification" or "regression". Default: by the type of the targets.
+    missing: "allow" lets NaN among the inputs through, for an imputer to fill in; "error" refuses it.
 
     Raises DataError for a file that is damaged, pickled, or lacks an array, and for shapes that do not fit.
 
         np.savez("clouds.npz", inputs=inputs, targets=targets)
         read_npz("clouds.npz")
+        np.savez("posts.npz", **{"inputs.picture": pictures, "inputs.likes": likes, "targets": targets})
     """
     shown = os.fspath(path)
-    if isinstance(target, int):
+    if not isinstance(target, str | None):
         raise DataError(f"the target of an .npz file is the name of an array, not {target!r}")
-    arrays = _load(shown)
+    _check_missing(missing)
+    arrays = load_arrays(shown)
     if not isinstance(arrays, dict):
         raise DataError(f"{shown} is a single array, as np.save writes it; name it .npy, or write it with np.savez")
-    inputs = arrays[_find(shown, arrays, ("inputs", "x"), "inputs")]
+    inputs, parts = _inputs(shown, arrays)
     targets = arrays[_find(shown, arrays, (target,) if target else ("targets", "y"), "targets")]
-    names = {key: _texts(arrays[key]) for key in ("class_names", "feature_names") if key in arrays}
-    return _dataset(shown, inputs, targets, task or _task_of(targets), **names)
+    for name in arrays:
+        near = nearest(name, EXTRAS)
+        if near and name not in EXTRAS and arrays[name] is not targets:
+            raise DataError(f"{shown} has an array {name!r}; rename it {near!r} if that is what it is")
+    names = {name: texts_of(arrays[name]) for name in ("class_names", "feature_names") if name in arrays}
+    return _dataset(
+        shown,
+        inputs,
+        targets,
+        task,
+        **names,
+        parts=parts,
+        groups=arrays.get("groups"),
+        weights=arrays.get("weights"),
+        has_missing=missing == "allow",
+    )
 
 
-def read_npy(path: str | os.PathLike[str], *, target: str | int | None = None, task: Task | None = None) -> Dataset:
-    """The table of an .npy file; the data set has the file's name.
+def read_npy(
+    path: str | os.PathLike[str],
+    *,
+    target: str | int | None = None,
+    task: Task | None = None,
+    targets: str | None = None,
+    mapped: bool | None = None,
+    missing: Literal["error", "allow"] = "error",
+) -> Dataset:
+    """The table of an .npy file, or its inputs with the targets of another; the data set has the file's name.
 
     target: index of the target column, from 0 (negative: from the end). Default: the last.
-    task: "classification" or "regression". Default: regression.
+    task: "classification" or "regression". Default: regression of a table, else by the type of the targets.
+    targets: the .npy file that holds the targets, from the folder of this one. Then this one holds inputs alone.
+    mapped: whether inputs stay on disk and are read as they are needed. Default: yes with `targets`; a table cannot.
+    missing: "allow" lets NaN among the inputs through, for an imputer to fill in; "error" refuses it.
 
     Raises DataError for a file that is damaged or pickled, and for anything but a table of numbers.
 
         np.save("table.npy", np.column_stack([inputs, targets]))
         read_npy("table.npy")
+        read_npy("inputs.npy", targets="targets.npy")
     """
     shown = os.fspath(path)
-    table = _load(shown)
+    _check_missing(missing)
+    if targets is not None:
+        if target is not None:
+            raise DataError(f"{shown}: target names a column and targets a file; keep one of the two")
+        return read_pair(
+            shown, str(Path(shown).parent / targets), task=task, mapped=mapped is not False, missing=missing == "allow"
+        )
+    if mapped:
+        raise DataError(
+            f"{shown}: a table is not mapped, because its target column lies between the inputs; save inputs and "
+            f"targets each in a file, and say targets: FILE.npy"
+        )
+    table = load_arrays(shown)
     if isinstance(table, dict):
         raise DataError(f"{shown} holds several arrays, as np.savez writes them; name it .npz")
     if table.ndim != 2 or table.shape[1] < 2:
@@ -74,48 +125,47 @@ def read_npy(path: str | os.PathLike[str], *, target: str | int | None = None, t
     column = -1 if target is None else target
     if not isinstance(column, int) or not -columns <= column < columns:
         raise DataError(f"{shown} has columns 0 to {columns - 1}, and no target column {column!r}")
-    table = as_numbers(table, shown)
-    return _dataset(shown, np.delete(table, column, axis=1), table[:, column], task or "regression")
+    table = as_numbers(table, shown, missing == "allow")
+    inputs = np.delete(table, column, axis=1)
+    return _dataset(shown, inputs, table[:, column], task or "regression", has_missing=missing == "allow")
 
 
-def _load(path: str) -> Array | dict[str, Array]:
-    """The array of an .npy file or the arrays of an .npz file."""
-    try:
-        with open(path, "rb") as file:
-            _check_beginning(path, file.read(6))
-            file.seek(0)
-            loaded: Any = np.load(file, allow_pickle=False)
-            if not isinstance(loaded, np.lib.npyio.NpzFile):
-                return _plain(path, loaded)
-            return {name: _plain(path, loaded[name]) for name in loaded.files}
-    except DataError:
-        raise
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
-    except Exception as error:
-        # Anything may have written these bytes, so whatever NumPy's parser raises is their fault.
-        if "allow_pickle" in str(error):
-            raise DataError(f"{path} {PICKLED}") from None
-        raise DataError(f"{path} is damaged: {error}") from None
+def _check_missing(missing: str) -> None:
+    if missing not in ("error", "allow"):
+        raise DataError(f"missing is 'error' or 'allow', not {missing!r}")
 
 
-def _check_beginning(path: str, beginning: bytes) -> None:
-    if beginning.startswith(b"\x80"):
-        raise DataError(f"{path} {PICKLED}")
-    if beginning != b"\x93NUMPY" and not beginning.startswith(b"PK"):
-        raise DataError(
-            f"{path} {'is no file' if beginning else 'is empty, not a file'} that np.save or np.savez wrote"
-        )
-
-
-def _plain(path: str, array: object) -> Array:
-    if not isinstance(array, np.ndarray):
-        raise DataError(f"{path} holds something else than NumPy arrays; write it with np.savez")
-    if array.dtype.names:
-        raise DataError(
-            f"{path} holds records with the fields {', '.join(array.dtype.names)}; save a plain array of numbers"
-        )
-    return array
+def _inputs(path: str, arrays: Mapping[str, Array]) -> tuple[Array, dict[str, tuple[int, ...]]]:
+    """The inputs; several of them laid flat, side by side, with the shape of each."""
+    named = {name: array for name, array in arrays.items() if name.startswith(PARTS)}
+    if not named:
+        return arrays[_find(path, arrays, ("inputs", "x"), "inputs")], {}
+    if alone := [name for name in ("inputs", "x") if name in arrays]:
+        raise DataError(f"{path} has inputs {alone[0]!r} and {next(iter(named))!r}; give each a name, {PARTS}NAME")
+    rows = len(next(iter(named.values()))) if next(iter(named.values())).ndim else 0
+    for name, array in named.items():
+        if name == PARTS:
+            raise DataError(f"{path} has an array {name!r}; after the dot comes the name of the part")
+        if array.ndim < 2 or 0 in array.shape:
+            raise DataError(
+                f"{path}: array {name!r} has shape {array.shape}; the first axis counts the rows and at least one more "
+                f"the features, as in {name.removeprefix(PARTS)}.reshape(-1, 1)"
+            )
+        if len(array) != rows:
+            raise DataError(
+                f"{path}: array {name!r} has {len(array)} rows, and {next(iter(named))!r} has {rows}; each row needs "
+                f"every part"
+            )
+        if array.dtype.kind not in "biuf":
+            raise DataError(f"{path}: array {name!r}: values of type {array.dtype} are not real numbers")
+    parts = {name.removeprefix(PARTS): array.shape[1:] for name, array in named.items()}
+    inputs = np.empty((rows, sum(map(math.prod, parts.values()))))
+    end = 0
+    for array in named.values():
+        width = math.prod(array.shape[1:])
+        inputs[:, end : end + width] = array.reshape(rows, width)
+        end += width
+    return inputs, parts
 
 
 def _find(path: str, arrays: Mapping[str, Array], names: tuple[str, ...], what: str) -> str:
@@ -129,50 +179,11 @@ def _find(path: str, arrays: Mapping[str, Array], names: tuple[str, ...], what: 
     return found[0]
 
 
-def _texts(array: Array) -> tuple[str, ...]:
-    return tuple(str(name) for name in array.ravel().tolist())
-
-
-def _task_of(targets: Array) -> Task:
-    return "classification" if targets.dtype.kind in "biuUS" else "regression"
-
-
 def _dataset(
-    path: str,
-    inputs: Array,
-    targets: Array,
-    task: Task,
-    *,
-    class_names: tuple[str, ...] = (),
-    feature_names: tuple[str, ...] = (),
+    path: str, inputs: Array, targets: Array, task: Task | None, *, class_names: tuple[str, ...] = (), **fields: Any
 ) -> Dataset:
+    said = task is not None
+    task = task or task_of(targets)
     if task == "classification":
-        targets, class_names = _classes(path, targets, class_names)
-    return Dataset(Path(path).name, inputs, targets, task, class_names, feature_names)
-
-
-def _classes(path: str, targets: Array, class_names: tuple[str, ...]) -> tuple[Array, tuple[str, ...]]:
-    """Targets as class indices: whole numbers are indices already if `class_names` is given, else labels."""
-    if targets.ndim != 1:
-        raise DataError(
-            f"{path}: classes are one label per row, targets of shape (rows,), not {targets.shape}; for several "
-            f"numbers per row say task: regression"
-        )
-    if targets.dtype.kind == "f":
-        broken = ~np.isfinite(targets) | (targets != np.floor(targets))
-        if broken.any():
-            row = int(broken.argmax())
-            raise DataError(
-                f"{path}: {targets[row]} in row {row} of the targets is no class; classes are whole numbers or text, "
-                f"and numbers to predict are task: regression"
-            )
-        targets = np.array([int(label) for label in targets.tolist()])
-    if class_names and targets.dtype.kind in "iu":
-        return targets, class_names
-    if class_names:
-        raise DataError(
-            f"{path}: class_names name whole numbers, and the targets are {targets.dtype}; leave class_names out"
-        )
-    if targets.dtype.kind not in "biuU":
-        raise DataError(f"{path}: targets of type {targets.dtype} are no classes; use whole numbers, booleans or text")
-    return class_indices(targets.tolist())
+        targets, class_names = classes_of(path, targets, class_names, said)
+    return Dataset(Path(path).name, inputs, targets, task, class_names, **fields)

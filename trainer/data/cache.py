@@ -2,26 +2,31 @@
 
 An entry is one file: the SHA-256 of everything behind it, then NumPy's own npz. The digest is checked before a byte is
 parsed, so a truncated, damaged or foreign file can only ever be made again; there is no pickle in it. The cache is a
-convenience: where it can be neither read nor written, the data set is made each time.
+convenience: where it can be neither read nor written, the data set is made each time. What is mapped lies on disk
+already and is never copied here.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from trainer.data.dataset import Array, Dataset
+from trainer.data.dataset import Dataset
 
 __all__ = ["cache_folder", "cached"]
 
 VARIABLE = "TRAINER_CACHE"
-FORMAT = 1  # raise it when the arrays of an entry change: entries of other formats are not read
+FORMAT = 2  # raise it when the arrays of an entry change: entries of other formats are not read
+ARRAYS = ("inputs", "targets", "groups", "weights")
+FACTS = ("name", "task", "class_names", "feature_names", "description", "parts", "categories", "has_missing")
 DIGEST_SIZE = hashlib.sha256().digest_size
 
 
@@ -49,7 +54,8 @@ def cached(key: str, make: Callable[[], Dataset]) -> Dataset:
     dataset = _read(path)
     if dataset is None:
         dataset = make()
-        _write(path, _to_bytes(dataset))
+        if not dataset.mapped:
+            _write(path, _to_bytes(dataset))
     return dataset
 
 
@@ -71,27 +77,18 @@ def _write(path: Path, payload: bytes) -> None:
 
 
 def _to_bytes(dataset: Dataset) -> bytes:
-    arrays: dict[str, Array] = {
-        "inputs": dataset.inputs,
-        "targets": dataset.targets,
-        "texts": np.array([dataset.name, dataset.task, dataset.description]),
-        "class_names": np.array(dataset.class_names, dtype=np.str_),
-        "feature_names": np.array(dataset.feature_names, dtype=np.str_),
-    }
+    arrays = {name: array for name in ARRAYS if (array := getattr(dataset, name)) is not None}
+    # As JSON rather than arrays of text, from which NumPy strips a null character at the end.
+    facts = json.dumps({name: getattr(dataset, name) for name in FACTS})
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
+    np.savez(buffer, allow_pickle=False, facts=np.frombuffer(facts.encode(), dtype=np.uint8), **arrays)
     return buffer.getvalue()
 
 
 def _from_bytes(payload: bytes) -> Dataset:
-    with np.load(io.BytesIO(payload), allow_pickle=False) as arrays:
-        name, task, description = arrays["texts"].tolist()
-        return Dataset(
-            name=name,
-            inputs=arrays["inputs"],
-            targets=arrays["targets"],
-            task=task,
-            class_names=tuple(arrays["class_names"].tolist()),
-            feature_names=tuple(arrays["feature_names"].tolist()),
-            description=description,
-        )
+    with np.load(io.BytesIO(payload), allow_pickle=False) as loaded:
+        arrays: dict[str, Any] = dict(loaded)
+    facts = json.loads(arrays.pop("facts").tobytes())
+    for name in ("class_names", "feature_names"):
+        facts[name] = tuple(facts[name])
+    return Dataset(**facts, **arrays)

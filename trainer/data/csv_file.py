@@ -1,263 +1,188 @@
-"""A CSV file as a data set, by the standard library's reader.
+"""A CSV file as a data set.
 
 CSV has no types, so every decision is a rule that can be said in a line, and an option overrules it:
 
-    header    The first line names the columns if none of its cells is a number.
-    target    The last column.
-    task      Classification if the target column holds text, regression if it holds numbers; both at once: say which.
-              Whole numbers are numbers, however few of them are distinct: `task: classification` makes them classes.
+    header       The first line names the columns if none of its cells is a number.
+    target       The last column that no other option names. Several are numbers to predict, side by side.
+    task         Classification if the target column holds text, regression if it holds numbers; both at once: say
+                 which. Whole numbers are numbers, however few of them are distinct: `task: classification` makes them
+                 classes.
+    categorical  The columns whose cells name categories; `auto`: all that hold text.
+    group        The column of what rows have in common: it is kept out of the inputs, and a grouped split keeps rows
+                 of a group together.
+    weight       The column of how much a row counts.
+    ignore       The columns that are left out.
 
-Every other column is an input and must be numbers. Space around a cell and lines that are empty mean nothing;
-everything else that does not fit is an error with its line and column. No value is guessed, and no row is left out.
+Every other column is an input and must be numbers. Everything that does not fit is an error with its line and column.
+No value is guessed, and no row is left out.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from trainer.data.dataset import Array, Dataset, Task, class_indices
-from trainer.errors import DataError, nearest
+from trainer.data.dataset import Array, Dataset, Task
+from trainer.data.features import Encoding, Feature, encode_features
+from trainer.data.table import Table, read_table
+from trainer.errors import DataError
 
-__all__ = ["read_csv"]
+__all__ = ["Names", "read_csv"]
 
-MISSING = frozenset({"", "?", "na", "n/a", "nan", "null"})
+Name = str | int
+Names = str | int | list[str | int]
 
 
 def read_csv(
     path: str | os.PathLike[str],
     *,
-    target: str | int | None = None,
+    target: Names | None = None,
     task: Task | None = None,
     header: bool | None = None,
     delimiter: str = ",",
+    categorical: Names | None = None,
+    encode: Encoding = "one_hot",
+    group: Name | None = None,
+    weight: Name | None = None,
+    ignore: Names | None = None,
+    missing: Literal["error", "allow"] = "error",
 ) -> Dataset:
     """The rows of a UTF-8 CSV file; the data set has the file's name.
 
-    target: the target column by name, or by index from 0 (negative: from the end). Default: the last.
+    Columns go by name, or by index from 0 (negative: from the end).
+
+    target: the target column, or a list of them. Default: the last that has no other role.
     task: "classification" or "regression". Default: by the cells of the target column.
     header: whether the first line names the columns. Default: whether none of its cells is a number.
     delimiter: the character between cells.
+    categorical: the columns that hold categories, or "auto" for every column of text.
+    encode: "one_hot", a column of 0 and 1 for each category, or "index", for an embedding.
+    group, weight: the column of each row's group, and of its weight, a number above 0.
+    ignore: the columns that are left out.
+    missing: "allow" makes a missing number NaN, for an imputer to fill in, and a missing category one of its own, "?";
+        "error" refuses both.
 
-    Raises DataError, with line and column, for whatever is not a complete table of numbers with one target column.
+    Raises DataError, with line and column, for whatever is not a complete table of numbers and categories with a
+    target.
 
         read_csv("flowers.csv", target="species")
         read_csv("sensors.csv", target=0, task="regression", header=False, delimiter=";")
+        read_csv("houses.csv", target="price", categorical=["city"], group="street")
     """
-    table = _read_table(path, header, delimiter)
-    where = table.find(target)
-    columns = list(zip(*table.rows, strict=True))
-    inputs = [table.numbers(j, column) for j, column in enumerate(columns) if j != where]
-    feature_names = [name for j, name in enumerate(table.names) if j != where] if table.has_header else []
-    task = _decide_task(table, where, columns[where], task)
-    class_names: tuple[str, ...] = ()
-    if task == "classification":
-        values, class_names = table.classes(where, columns[where])
-    else:
-        values = table.numbers(where, columns[where], "or say task: classification if the targets name classes")
-    return Dataset(Path(path).name, np.stack(inputs, axis=1), values, task, class_names, tuple(feature_names))
-
-
-@dataclass(frozen=True)
-class _Table:
-    """Cells as text, with what an error needs to say where they stand."""
-
-    path: str
-    names: list[str]
-    has_header: bool
-    rows: list[list[str]]
-    lines: list[int]
-
-    def label(self, column: int) -> str:
-        return f"column {self.names[column]!r}" if self.has_header else f"column {column}"
-
-    def error(self, row: int, column: int, problem: str) -> DataError:
-        return DataError(f"{self.path}:{self.lines[row]}: {self.label(column)}: {problem}")
-
-    def find(self, target: str | int | None) -> int:
-        """Index of the target column."""
-        count = len(self.names)
-        if count < 2:
-            raise DataError(
-                f"{self.path} has one column, and a data set needs a target column beside at least one column of "
-                f"inputs{self._other_delimiter()}"
-            )
-        if target is None:
-            return count - 1
-        if isinstance(target, int):
-            if not -count <= target < count:
-                raise DataError(f"{self.path} has columns 0 to {count - 1}, and no target column {target}")
-            return target % count
-        if not self.has_header:
-            raise DataError(
-                f"{self.path} has no header line, so there is no target column {target!r}: give its index, 0 to "
-                f"{count - 1}, or header: true if the first line names the columns"
-            )
-        if target not in self.names:
-            near = nearest(target, self.names)
-            hint = f"did you mean {near!r}?" if near else f"it has {_listed(self.names)}"
-            raise DataError(f"{self.path} has no column {target!r} for the target; {hint}")
-        return self.names.index(target)
-
-    def _other_delimiter(self) -> str:
-        used = [mark for mark in (";", "\t", "|") if mark in self.rows[0][0]]
-        return f"; if {used[0]!r} separates the cells, say delimiter: {used[0]!r}" if used else ""
-
-    def numbers(
-        self, column: int, cells: Sequence[str], way_out: str = "or turn text into columns of 0 and 1 first"
-    ) -> Array:
-        """A column as float64; the error names the first cell that is not a finite number."""
-        numbers = [_parse(cell) for cell in cells]
-        for row, value in enumerate(numbers):
-            if value is None or not math.isfinite(value):
-                raise self.error(row, column, self._why_no_number(row, cells[row], way_out))
-        return np.array(numbers, dtype=np.float64)
-
-    def _why_no_number(self, row: int, cell: str, way_out: str) -> str:
-        if _is_missing(cell):
-            return f"{_shown(cell)} is a missing value; fill it in or remove the row: nothing is dropped silently"
-        if "," in cell and _parse(cell.replace(",", ".")) is not None:
-            return f"{cell!r} is not a number; decimals take a point"
-        if not self.has_header and row == 0:
-            return f"{_shown(cell)} is not a number; if this line names the columns, say header: true"
-        return f"{_shown(cell)} is not a finite number; put one there, {way_out}"
-
-    def classes(self, column: int, cells: Sequence[str]) -> tuple[Array, tuple[str, ...]]:
-        """A column as class indices, and the names of the classes."""
-        for row, cell in enumerate(cells):
-            if _is_missing(cell):
-                raise self.error(row, column, f"{_shown(cell)} is a missing class; fill it in or remove the row")
-        indices, names = class_indices(cells)
-        spellings: dict[float, str] = {}
-        for name in names:
-            value = _parse(name)
-            if value is not None and spellings.setdefault(value, name) != name:
-                row = list(cells).index(name)
-                raise self.error(
-                    row, column, f"{name!r} and {spellings[value]!r} are one number; spell the class one way"
-                )
-        return indices, names
-
-
-def _parse(cell: str) -> float | None:
-    """The number that `cell` spells, infinite and NaN included, or None.
-
-    Python reads '1_000' as a number; in a data file it is a word.
-    """
-    try:
-        return None if "_" in cell else float(cell)
-    except ValueError:
-        return None
-
-
-def _is_missing(cell: str) -> bool:
-    return cell.lower() in MISSING
-
-
-def _decide_task(table: _Table, column: int, cells: Sequence[str], task: Task | None) -> Task:
-    if task is not None:
-        if task not in ("classification", "regression"):
-            raise DataError(f"task is 'classification' or 'regression', not {task!r}")
-        return task
-    present = [cell for cell in cells if not _is_missing(cell)]
-    text = [cell for cell in present if _parse(cell) is None]
-    if text and len(text) < len(present):
-        raise table.error(
-            cells.index(text[0]),
-            column,
-            f"{_shown(text[0])} is text where other targets are numbers; mend it, or say task: classification if all "
-            f"of them name classes",
+    if missing not in ("error", "allow"):
+        raise DataError(f"missing is 'error' or 'allow', not {missing!r}")
+    table = read_table(path, header, delimiter)
+    if len(table.names) < 2:
+        raise DataError(
+            f"{table.path} has one column, and a data set needs a target column beside at least one column of inputs"
+            f"{table.other_delimiter()}"
         )
-    return "classification" if text else "regression"
+    auto = categorical == "auto"
+    roles = _Roles(table)
+    groups = roles.take("group", group)
+    weights = roles.take("weight", weight)
+    roles.take("ignored", ignore)
+    chosen = roles.take("categorical", None if auto else categorical)
+    targets = roles.take("target", target) if target is not None else roles.last()
+    features = [
+        _feature(table, j, auto or j in chosen, auto, missing == "allow")
+        for j in range(len(table.names))
+        if j in chosen or j not in roles.taken
+    ]
+    if not features:
+        raise DataError(f"{table.path} has no column of inputs beside those that target, group, weight and ignore name")
+    inputs = encode_features(features, encode, table.path)
+    values, task, class_names = _targets(table, targets, task)
+    return Dataset(
+        Path(path).name,
+        inputs.inputs,
+        values,
+        task,
+        class_names,
+        inputs.names if table.has_header or inputs.categories else (),
+        groups=table.indices(groups[0], "group")[0] if groups else None,
+        weights=_weights(table, weights[0]) if weights else None,
+        categories=inputs.categories,
+        has_missing=missing == "allow",
+    )
 
 
-def _read_table(path: str | os.PathLike[str], header: bool | None, delimiter: str) -> _Table:
-    shown = os.fspath(path)
-    rows, lines = _read_rows(shown, _read_text(shown), delimiter)
-    if not rows:
-        raise DataError(f"{shown} is empty; a data set needs at least one row")
-    for row, line in zip(rows, lines, strict=True):
-        if len(row) != len(rows[0]):
-            way_out = "fill in what is missing" if len(row) < len(rows[0]) else f"quote a cell that holds {delimiter!r}"
-            raise DataError(f"{shown}:{line}: {_cells(len(row))}, but line {lines[0]} has {len(rows[0])}; {way_out}")
-    declared = header is not None
-    if not declared:
-        header = all(_parse(cell) is None for cell in rows[0])
-    if not header:
-        return _Table(shown, [str(j) for j in range(len(rows[0]))], False, rows, lines)
-    names = rows[0]
-    _check_names(f"{shown}:{lines[0]}", names, declared)
-    if len(rows) == 1:
-        raise DataError(f"{shown} has a header (line {lines[0]}) and no rows; say header: false if that line is data")
-    return _Table(shown, names, True, rows[1:], lines[1:])
+class _Roles:
+    """Which column is what; none is two things."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.taken: dict[int, str] = {}
+
+    def take(self, role: str, names: Names | None) -> list[int]:
+        """The indices of the columns that an option names."""
+        given = [] if names is None else names if isinstance(names, list) else [names]
+        columns = []
+        for name in given:
+            column = self.table.find(name, role)
+            if column in self.taken:
+                before = self.taken[column]
+                what = "twice" if before == role else f"as {before} and as {role}"
+                raise DataError(f"{self.table.path}: {self.table.label(column)} is named {what}; a column is one thing")
+            self.taken[column] = role
+            columns.append(column)
+        return columns
+
+    def last(self) -> list[int]:
+        """The last column without a role."""
+        free = [j for j in range(len(self.table.names)) if j not in self.taken]
+        if not free:
+            raise DataError(f"{self.table.path} has no column left for the target; name it with target")
+        return self.take("target", free[-1])
 
 
-def _read_text(path: str) -> str:
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from None
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
+def _feature(table: Table, column: int, may_be_categories: bool, auto: bool, missing: bool) -> Feature:
+    name = table.names[column]
+    if may_be_categories:
+        way_out = f"cells are numbers; mend it, or name the column under categorical: [{name}]"
+        if not auto or table.holds_text(column, way_out):
+            return Feature(name, *table.indices(column, "category", missing))
+    named = f"[{name}]" if table.has_header else f"[{column}]"
+    way_out = f", or say categorical: {named} if the column names categories"
+    return Feature(name, table.numbers(column, way_out, missing))
+
+
+def _targets(table: Table, columns: Sequence[int], task: Task | None) -> tuple[Array, Task, tuple[str, ...]]:
+    """Targets, task and class names."""
+    if task not in (None, "classification", "regression"):
+        raise DataError(f"task is 'classification' or 'regression', not {task!r}")
+    if len(columns) != 1:
+        return _several_targets(table, columns, task), "regression", ()
+    (column,) = columns
+    if task is None:
+        way_out = "targets are numbers; mend it, or say task: classification if all of them name classes"
+        task = "classification" if table.holds_text(column, way_out) else "regression"
+    if task == "classification":
+        indices, names = table.indices(column, "class")
+        return indices, task, names
+    return table.numbers(column, ", or say task: classification if the targets name classes"), task, ()
+
+
+def _several_targets(table: Table, columns: Sequence[int], task: Task | None) -> Array:
+    if not columns:
+        raise DataError(f"{table.path}: target is an empty list; name a column, or leave target out")
+    if task == "classification":
         raise DataError(
-            f"{path}:{line}: byte 0x{content[error.start]:02x} is not UTF-8; save the file in the encoding UTF-8"
-        ) from None
+            f"{table.path}: {len(columns)} target columns are numbers to predict, and a classification has one target; "
+            f"keep one, or leave task out"
+        )
+    way_out = ": several targets are numbers to predict; for classes name one target column"
+    return np.stack([table.numbers(column, way_out) for column in columns], axis=1)
 
 
-def _read_rows(path: str, text: str, delimiter: str) -> tuple[list[list[str]], list[int]]:
-    """Cells without the space around them, and the line that each row starts on."""
-    if len(delimiter) != 1 or delimiter in '"\r\n':
-        raise DataError(f"a delimiter is one character, such as ',' or ';' or a tab, not {delimiter!r}")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
-    rows, lines = [], []
-    start = 1
-    try:
-        for row in reader:
-            if row:
-                rows.append([cell.strip() for cell in row])
-                lines.append(start)
-            start = reader.line_num + 1
-    except csv.Error as error:
-        raise DataError(
-            f"{path}:{start}: the row that starts here is not CSV ({error}); look for a double quote that is not closed"
-        ) from None
-    return rows, lines
-
-
-def _check_names(place: str, names: list[str], declared: bool) -> None:
-    """Refuse a header that may be a row of data: where nobody declared it, 'NA' is rather a value than a name."""
-    column_of: dict[str, int] = {}
-    for j, name in enumerate(names):
-        if not name or (_is_missing(name) and not declared):
-            raise DataError(
-                f"{place}: {_shown(name)} is no name for column {j}; rename it, or say header: false if this line is "
-                f"data"
-            )
-        if column_of.setdefault(name, j) != j:
-            raise DataError(
-                f"{place}: columns {column_of[name]} and {j} are both named {name!r}; rename one, or say header: false "
-                f"if this line is data"
-            )
-
-
-def _shown(cell: str) -> str:
-    if not cell:
-        return "an empty cell"
-    return repr(cell) if len(cell) <= 40 else repr(cell[:37] + "...")
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
-
-
-def _cells(n: int) -> str:
-    return "1 cell" if n == 1 else f"{n} cells"
+def _weights(table: Table, column: int) -> Array:
+    weights = table.numbers(column, ", above 0, for the weight of the row")
+    if weights.min() <= 0:
+        row = int((weights <= 0).argmax())
+        cell = table.columns[column][row]
+        raise table.error(row, column, f"weight {cell} is not above 0; remove a row that does not count")
+    return weights

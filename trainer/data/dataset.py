@@ -4,13 +4,17 @@ Inputs are float64 until `prepare` casts them once, so that a scaling is fitted 
 dtype. A class is an index into `class_names`; what an index means to a cost is `prepare`'s business. Everything that
 could make training fail later without a reason (a NaN, a class without rows, a length that differs) is refused here,
 where the data set's name is known.
+
+A data set larger than memory is mapped: its arrays stay on disk in the type they were saved with, and are looked
+through a block at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -22,6 +26,8 @@ __all__ = ["Array", "Dataset", "Facts", "Task", "as_numbers", "class_indices"]
 
 Array = npt.NDArray[Any]
 Task = Literal["classification", "regression"]
+
+BLOCK = 2**20  # numbers of a mapped array that are looked at together
 
 
 class Facts(NamedTuple):
@@ -40,10 +46,19 @@ class Dataset:
     """Rows of inputs with their targets.
 
     inputs: shape (n, ...), stored as C-contiguous float64; n and every other length are at least 1.
-    targets: for a classification, shape (n,), indices into `class_names`, stored as int64; for a regression, shape (n,)
-        or (n, k), stored as float64.
-    class_names: at least two for a classification, each with at least one row; none for a regression.
+    targets: for a classification, shape (n,), or (n, positions) where each position of a sequence has a class: indices
+        into `class_names`, stored as int64; for a regression, shape (n,) or (n, k), stored as float64.
+    class_names: at least two for a classification, each with at least one row (of classes per position, a vocabulary,
+        some may be absent); none for a regression.
     feature_names: none, or one per column of two-dimensional inputs.
+    parts: of inputs that are several arrays packed flat into one of shape (n, total): the name of each and the shape
+        of its rows, in order.
+    groups: shape (n,), whole numbers, equal for rows that belong together; stored as int64.
+    weights: shape (n,), how much each row counts, numbers above 0; stored as float64.
+    categories: the texts behind each categorical column, by the column's name; number i stands for the i-th.
+    mapped: whether the arrays are memory maps. Then inputs are kept as they are, C-contiguous float32 or float64, and
+        so are the targets of a regression.
+    has_missing: whether inputs may hold NaN for what is missing; stored as whether they do.
 
     Raises DataError when any of that does not hold, or when a number is not finite.
 
@@ -59,26 +74,36 @@ class Dataset:
     class_names: tuple[str, ...] = ()
     feature_names: tuple[str, ...] = ()
     description: str = ""
+    parts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    groups: Array | None = None
+    weights: Array | None = None
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    mapped: bool = False
+    has_missing: bool = False
 
     def __post_init__(self) -> None:
         if self.task not in ("classification", "regression"):
             raise DataError(f"data set {self.name!r}: task is 'classification' or 'regression', not {self.task!r}")
-        inputs = as_numbers(self.inputs, f"inputs of data set {self.name!r}")
-        self._check_inputs(inputs)
-        targets = np.asarray(self.targets)
+        inputs = self._checked_inputs()
+        targets = np.asarray(self.targets) if not self.mapped else self.targets
         if targets.shape[:1] != inputs.shape[:1]:
             raise DataError(
                 f"data set {self.name!r} has {len(inputs)} rows of inputs and targets of shape {targets.shape}: "
                 f"every row needs its target"
             )
         targets = self._checked_classes(targets) if self.task == "classification" else self._checked_values(targets)
-        for field, value in {
+        for field_name, value in {
             "inputs": inputs,
             "targets": targets,
             "class_names": tuple(self.class_names),
             "feature_names": tuple(self.feature_names),
+            "parts": {name: tuple(shape) for name, shape in self.parts.items()},
+            "groups": self._checked_groups(),
+            "weights": self._checked_weights(),
+            "categories": {name: tuple(texts) for name, texts in self.categories.items()},
+            "has_missing": self.has_missing and bool(np.isnan(inputs).any()),
         }.items():
-            object.__setattr__(self, field, value)
+            object.__setattr__(self, field_name, value)
 
     def __repr__(self) -> str:
         classes = f" of {len(self.class_names)} classes" if self.class_names else ""
@@ -93,6 +118,14 @@ class Dataset:
         """Name, rows, shape of one row's inputs, task, number of classes (None for a regression), description."""
         classes = len(self.class_names) or None
         return Facts(self.name, self.rows, self.inputs.shape[1:], self.task, classes, self.description)
+
+    def _checked_inputs(self) -> Array:
+        what = f"inputs of data set {self.name!r}"
+        if self.mapped and self.has_missing:
+            raise DataError(f"{what} are mapped, and what is missing is filled in in memory: fill it in first")
+        inputs = _as_mapped(self.inputs, what) if self.mapped else as_numbers(self.inputs, what, self.has_missing)
+        self._check_inputs(inputs)
+        return inputs
 
     def _check_inputs(self, inputs: Array) -> None:
         if inputs.ndim < 2:
@@ -109,13 +142,19 @@ class Dataset:
                 f"data set {self.name!r} has inputs of shape {inputs.shape}, and its feature names are "
                 f"{len(self.feature_names)} in number: give one per column, or none"
             )
+        if self.parts and inputs.shape[1:] != (sum(map(math.prod, self.parts.values())),):
+            shapes = ", ".join(f"{name} {tuple(shape)}" for name, shape in self.parts.items())
+            raise DataError(
+                f"data set {self.name!r} has inputs of shape {inputs.shape}, and its parts are {shapes}: the parts of "
+                f"a row, each laid flat, fill it"
+            )
 
     def _checked_classes(self, targets: Array) -> Array:
-        if targets.ndim != 1 or targets.dtype.kind not in "iu":
+        if targets.ndim not in (1, 2) or 0 in targets.shape or targets.dtype.kind not in "iu":
             raise DataError(
                 f"data set {self.name!r}: targets of a classification are one class index per row, integers of shape "
-                f"({self.rows},), not {targets.dtype} of shape {targets.shape}; for numbers to predict use "
-                f"task 'regression'"
+                f"({len(targets)},), or one per position, ({len(targets)}, positions), not {targets.dtype} of shape "
+                f"{targets.shape}; for numbers to predict use task 'regression'"
             )
         if len(self.class_names) < 2:
             only = f"one class only, {self.class_names[0]!r}" if self.class_names else "no class names"
@@ -126,10 +165,11 @@ class Dataset:
                 f"data set {self.name!r}: class index {wrong} is outside 0 to {len(self.class_names) - 1}, the "
                 f"indices of its {len(self.class_names)} class names"
             )
-        rows_of_class = np.bincount(targets, minlength=len(self.class_names))
-        if not rows_of_class.all():
-            missing = self.class_names[int(rows_of_class.argmin())]
-            raise DataError(f"data set {self.name!r}: no row belongs to class {missing!r}; leave its name out")
+        if targets.ndim == 1:
+            rows_of_class = np.bincount(targets, minlength=len(self.class_names))
+            if not rows_of_class.all():
+                missing = self.class_names[int(rows_of_class.argmin())]
+                raise DataError(f"data set {self.name!r}: no row belongs to class {missing!r}; leave its name out")
         return np.ascontiguousarray(targets, dtype=np.int64)
 
     def _checked_values(self, targets: Array) -> Array:
@@ -140,7 +180,35 @@ class Dataset:
                 f"data set {self.name!r}: targets of a regression have shape (rows,) or (rows, numbers per row), "
                 f"not {targets.shape}"
             )
-        return as_numbers(targets, f"targets of data set {self.name!r}")
+        what = f"targets of data set {self.name!r}"
+        return _as_mapped(targets, what) if self.mapped else as_numbers(targets, what)
+
+    def _checked_groups(self) -> Array | None:
+        if self.groups is None:
+            return None
+        groups = np.asarray(self.groups)
+        if groups.shape != (self.rows,) or groups.dtype.kind not in "iu":
+            raise DataError(
+                f"data set {self.name!r}: groups are one whole number per row, integers of shape ({self.rows},), not "
+                f"{groups.dtype} of shape {groups.shape}"
+            )
+        return np.ascontiguousarray(groups, dtype=np.int64)
+
+    def _checked_weights(self) -> Array | None:
+        if self.weights is None:
+            return None
+        weights = as_numbers(self.weights, f"weights of data set {self.name!r}")
+        if weights.shape != (self.rows,):
+            raise DataError(
+                f"data set {self.name!r}: weights are one number per row, of shape ({self.rows},), not {weights.shape}"
+            )
+        if weights.min() <= 0:
+            row = int(weights.argmin())
+            raise DataError(
+                f"data set {self.name!r}: weight {weights[row]:g} of row {row} is not above 0; leave out a row that "
+                f"does not count"
+            )
+        return weights
 
 
 def class_indices(labels: Sequence[Any] | Array) -> tuple[Array, tuple[str, ...]]:
@@ -159,8 +227,10 @@ def class_indices(labels: Sequence[Any] | Array) -> tuple[Array, tuple[str, ...]
     return np.array([index_of[text] for text in texts], dtype=np.int64), tuple(names)
 
 
-def as_numbers(values: Any, what: str) -> Array:
+def as_numbers(values: Any, what: str, missing: bool = False) -> Array:
     """`values` as C-contiguous float64.
+
+    missing: whether NaN is let through, as what is missing.
 
     Raises DataError that begins with `what` unless all are finite real numbers.
 
@@ -171,12 +241,36 @@ def as_numbers(values: Any, what: str) -> Array:
     if array.dtype.kind not in "biuf":
         raise DataError(f"{what}: values of type {array.dtype} are not real numbers")
     array = np.ascontiguousarray(array, dtype=np.float64) if array.ndim else array.astype(np.float64)
-    finite = np.isfinite(array)
-    if not finite.all():
-        place = tuple(int(i) for i in np.argwhere(~finite)[0])
-        count = np.count_nonzero(~finite)
+    wrong = np.isinf(array) if missing else ~np.isfinite(array)
+    if wrong.any():
+        place = tuple(int(i) for i in np.argwhere(wrong)[0])
+        way_out = "a missing value is nan" if missing else "fill in the missing values or remove their rows"
         raise DataError(
-            f"{what}: {array[place]} at {list(place)} is not a finite number ({count} of them in all); "
-            "fill in the missing values or remove their rows: nothing is dropped silently"
+            f"{what}: {array[place]} at {list(place)} is not a finite number ({np.count_nonzero(wrong)} of them in "
+            f"all); {way_out}: nothing is dropped silently"
         )
+    return array
+
+
+def _as_mapped(array: Array, what: str) -> Array:
+    """`array` itself; DataError unless it is finite float32 or float64, row after row, looked at block by block."""
+    if array.dtype not in (np.float32, np.float64) or not array.dtype.isnative:
+        raise DataError(
+            f"{what}: a mapped array is read as it lies on disk, float32 or float64, not {array.dtype}; save it with "
+            f".astype(np.float32)"
+        )
+    if not array.flags.c_contiguous:
+        raise DataError(
+            f"{what}: a mapped array lies on disk row after row, and this one column after column; save "
+            f"np.ascontiguousarray(array)"
+        )
+    flat = array.reshape(-1)
+    for start in range(0, flat.size, BLOCK):
+        finite = np.isfinite(flat[start : start + BLOCK])
+        if not finite.all():
+            place = np.unravel_index(start + int(finite.argmin()), array.shape)
+            raise DataError(
+                f"{what}: {array[place]} at {[int(i) for i in place]} is not a finite number; fill in the missing "
+                f"values or remove their rows: nothing is dropped silently"
+            )
     return array

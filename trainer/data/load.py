@@ -1,4 +1,4 @@
-"""A data set by what a config says: the component that a plugin registered, or a path."""
+"""A data set by what a config says: the component that a plugin registered, or a path to a file or a folder."""
 
 from __future__ import annotations
 
@@ -6,28 +6,92 @@ import inspect
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from trainer.data.array_file import read_npy, read_npz
 from trainer.data.csv_file import read_csv
-from trainer.data.dataset import Dataset, Facts
+from trainer.data.dataset import Dataset, Facts, Task
+from trainer.data.image_folder import read_images
+from trainer.data.mapped import ARRAYS, read_array_folder
+from trainer.data.text_file import read_text
 from trainer.errors import DataError, nearest
 from trainer.rng import generator
 
 if TYPE_CHECKING:
     from trainer.plugins.registry import Component
 
-__all__ = ["READERS", "describe", "load"]
+__all__ = ["READERS", "describe", "load", "read_folder", "reader"]
 
-READERS: Mapping[str, Callable[..., Dataset]] = {".csv": read_csv, ".npz": read_npz, ".npy": read_npy}
+READERS: Mapping[str, Callable[..., Dataset]] = {
+    ".csv": read_csv,
+    ".npz": read_npz,
+    ".npy": read_npy,
+    ".txt": read_text,
+}
+
+
+def read_folder(
+    path: str | os.PathLike[str],
+    *,
+    size: tuple[int, int] | None = None,
+    grey: bool | None = None,
+    task: Task | None = None,
+    mapped: bool | None = None,
+) -> Dataset:
+    """The data set of a folder: arrays, if it holds inputs.npy or targets.npy, otherwise images.
+
+    size, grey: of images, see `read_images`. task, mapped: of arrays, see `read_array_folder`.
+
+    Raises DataError for an option of the other kind, and whatever the two readers find.
+    """
+    if any(os.path.exists(os.path.join(path, name)) for name in ARRAYS):
+        _refuse(path, "arrays", "images", size=size, grey=grey)
+        return read_array_folder(path, task=task, mapped=mapped is not False)
+    _refuse(path, "images", "arrays", task=task, mapped=mapped)
+    return read_images(path, size=size, grey=bool(grey))
+
+
+def _refuse(path: str | os.PathLike[str], kind: str, other: str, **options: object) -> None:
+    for name, value in options.items():
+        if value is not None:
+            raise DataError(f"{os.fspath(path)} is a folder of {kind}, and {name} is an option of {other}")
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool)
+
+
+def _are_names(value: object) -> bool:
+    return _is_name(value) or (isinstance(value, list) and all(map(_is_name, value)))
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_size(value: object) -> bool:
+    return isinstance(value, list | tuple) and len(value) == 2 and all(map(_is_whole, value))
+
 
 # A component's options are checked against its own annotations when the config is read; a file's are known only here.
-FILE_OPTIONS: Mapping[str, tuple[tuple[type, ...], str]] = {
-    "target": ((str, int, NoneType), "the name or the index of a column"),
-    "task": ((str, NoneType), "'classification' or 'regression'"),
-    "header": ((bool, NoneType), "true or false"),
-    "delimiter": ((str,), "one character, such as ',' or ';'"),
+FILE_OPTIONS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "target": (_are_names, "the name or the index of a column"),
+    "targets": (lambda value: isinstance(value, str), "the name of a file"),
+    "task": (lambda value: isinstance(value, str), "'classification' or 'regression'"),
+    "header": (lambda value: isinstance(value, bool), "true or false"),
+    "delimiter": (lambda value: isinstance(value, str), "one character, such as ',' or ';'"),
+    "categorical": (_are_names, "a list of columns, or auto"),
+    "encode": (lambda value: isinstance(value, str), "'one_hot' or 'index'"),
+    "group": (_is_name, "the name or the index of a column"),
+    "weight": (_is_name, "the name or the index of a column"),
+    "ignore": (_are_names, "a list of columns"),
+    "missing": (lambda value: isinstance(value, str), "'error' or 'allow'"),
+    "mapped": (lambda value: isinstance(value, bool), "true or false"),
+    "size": (_is_size, "a height and a width, such as [28, 28]"),
+    "grey": (lambda value: isinstance(value, bool), "true or false"),
+    "unit": (lambda value: isinstance(value, str), "'characters' or 'bytes'"),
+    "length": (_is_whole, "a whole number"),
+    "stride": (_is_whole, "a whole number"),
 }
 
 
@@ -36,14 +100,15 @@ def load(
 ) -> Dataset:
     """The data set that a component makes or that a file holds.
 
-    options: what the component's function, or `read_csv`, `read_npz` or `read_npy`, takes. A function with a parameter
-        `rng` is given a generator of `seed`'s, so that generated data are a function of the seed.
+    options: what the component's function takes, or what reads the file or the folder: `read_csv`, `read_npz`,
+        `read_npy`, `read_text`, `read_folder`. A function with a parameter `rng` is given a generator of `seed`'s, so
+        that generated data are a function of the seed.
 
     Raises DataError for an option that is not one, a path that is no data file, and whatever the source finds.
     """
     options = dict(options or {})
     if isinstance(source, str | os.PathLike):
-        function, what = _reader(Path(source)), os.fspath(source)
+        function, what = reader(Path(source)), os.fspath(source)
     else:
         function, what = source.target, f"data set {source.name!r}"
     parameters = inspect.signature(function).parameters
@@ -72,9 +137,10 @@ def describe(component: Component) -> Facts:
     )
 
 
-def _reader(path: Path) -> Callable[..., Dataset]:
+def reader(path: Path) -> Callable[..., Dataset]:
+    """What reads a path that exists: by its suffix, or as a folder. Raises DataError where nothing does."""
     if os.path.isdir(path):
-        raise DataError(f"{path} is a folder, not a data file")
+        return read_folder
     if not os.path.exists(path):
         raise DataError(_why_missing(path))
     suffix = path.suffix.lower()
@@ -94,8 +160,8 @@ def _why_missing(path: Path) -> str:
 
 def _check_types(path: str, options: Mapping[str, Any]) -> None:
     for name, value in options.items():
-        types, meaning = FILE_OPTIONS[name]
-        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+        fits, meaning = FILE_OPTIONS[name]
+        if value is not None and not fits(value):
             raise DataError(f"{path}: the option {name} is {meaning}, not {value!r}")
 
 

@@ -1,21 +1,29 @@
 """From a data set to the arrays that the loop reads: encoded, split, scaled, cast.
 
 Training only gathers rows from what is made here, so the arrays are C-contiguous, of the network's dtype, and no view
-of the data set.
+of the data set. Only of a mapped data set are they views, of the file: its rows are read when they are gathered.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from trainer.data.balance import ClassWeights, Resampling, check_balance, resampled, row_weights
 from trainer.data.dataset import Array, Dataset, Task
+from trainer.data.preprocess import Preprocessing
 from trainer.data.scaling import Scaling
-from trainer.data.split import split
+from trainer.data.shuffling import rows_per_block
+from trainer.data.split import SplitName, split_name
+from trainer.data.split import split as split_rows
 from trainer.errors import DataError
+
+if TYPE_CHECKING:
+    from trainer.data.preprocessors import Preprocessor
 
 __all__ = ["Prepared", "TargetKind", "prepare"]
 
@@ -36,8 +44,12 @@ class Prepared:
     train_inputs, test_inputs: shape (rows, *input_shape), of the dtype asked for; no rows in the test arrays when
         `test_fraction` is 0.
     train_targets, test_targets: encoded as the cost wants them, see `prepare`.
-    train_rows, test_rows: where these rows are in the data set.
-    scaling: what was fitted on the training rows and applied to all, or None.
+    train_rows, test_rows: where these rows are in the data set; training rows that were resampled may come repeatedly.
+    scaling, preprocessing: what was fitted on the training rows and applied to all, or None; one of the two at most.
+    train_weights: how much each training row counts in the loss of a step, shape (rows,), of mean 1; None: all alike.
+    feature_names, parts: those of the data set; after preprocessing the names of the columns that it made.
+    split: how the rows were divided, see `trainer.data.split`.
+    mapped: whether the arrays are on disk; then a loop shuffles them `block` rows at a time.
     """
 
     name: str
@@ -50,6 +62,23 @@ class Prepared:
     train_rows: Array
     test_rows: Array
     scaling: Scaling | None = None
+    train_weights: Array | None = None
+    feature_names: tuple[str, ...] = ()
+    parts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    preprocessing: Preprocessing | None = None
+    split: SplitName = "random"
+    mapped: bool = False
+
+    @property
+    def block(self) -> int | None:
+        """How many neighbouring rows `trainer.data.shuffling.batch_order` moves together; None: rows move freely."""
+        return rows_per_block(self.train_inputs[0]) if self.mapped else None
+
+    @property
+    def batch_arrays(self) -> tuple[Array, ...]:
+        """What a batch is gathered from: inputs and targets of the training rows, and their weights if there are."""
+        weights = () if self.train_weights is None else (self.train_weights,)
+        return (self.train_inputs, self.train_targets, *weights)
 
     def __repr__(self) -> str:
         return (
@@ -72,52 +101,156 @@ def prepare(
     dataset: Dataset,
     *,
     targets: TargetKind,
-    test_fraction: float = 0.2,
-    standardize: bool = False,
-    one_hot: bool = False,
+    split: SplitName | None = None,
+    test_fraction: float | None = None,
+    folds: int | None = None,
+    fold: int | None = None,
     stratify: bool | None = None,
+    standardize: bool = False,
+    preprocess: Sequence[tuple[str, Preprocessor]] = (),
+    one_hot: bool = False,
+    reconstruct: bool = False,
+    class_weights: ClassWeights | None = None,
+    resample: Resampling | None = None,
     dtype: npt.DTypeLike = np.float32,
     seed: int = 0,
 ) -> Prepared:
     """Split, scaled and encoded arrays; a function of its arguments alone.
 
     targets: how the cost wants them.
-        "classes"  class indices, int64 (n,)
+        "classes"  class indices, int64 (n,), or (n, positions) of sequences
         "binary"   0 and 1 for the first and second of two classes, `dtype` (n, 1)
         "signs"    −1 and +1 for the first and second of two classes, `dtype` (n, 1)
         "values"   the numbers of a regression, `dtype` (n, k); with `one_hot` also of a classification, k classes
-    test_fraction, stratify, seed: see `trainer.data.split`.
-    standardize: fit a Scaling on the training rows, apply it to all rows.
+    split, test_fraction, folds, fold, stratify, seed: see `trainer.data.split`.
+    standardize: fit a Scaling on the training rows, apply it to all rows; the index of a category stays what it is.
+    preprocess: preprocessors with their names, `[("pca", PCA(10))]`, fitted to the training rows one after the other
+        and applied to all rows (see `trainer.data.preprocess`).
+    reconstruct: the targets are the inputs after all that is done to them, (n, features): what an autoencoder learns.
+    class_weights, resample: see `trainer.data.balance`. What is fitted is fitted before rows are repeated or left out.
     dtype: float32 or float64.
 
-    Raises DataError for targets of another kind than the cost's, for a split that cannot be, and for numbers too large
-    for `dtype`.
+    Raises DataError for targets of another kind than the cost's, for a split that cannot be, for numbers too large
+    for `dtype`, and for values that are missing still.
 
     >>> data = Dataset("sign", np.array([[-2], [-1], [1], [2]]), np.array([0, 0, 1, 1]), "classification", ("-", "+"))
     >>> prepare(data, targets="signs", test_fraction=0).train_targets.tolist()
     [[-1.0], [-1.0], [1.0], [1.0]]
     """
-    encoded = _encode(dataset, targets, one_hot)
-    train, test = split(dataset, test_fraction=test_fraction, stratify=stratify, seed=seed)
-    train_inputs, test_inputs = dataset.inputs[train], dataset.inputs[test]
-    scaling = Scaling.fit(train_inputs) if standardize else None
-    if scaling is not None:
-        train_inputs, test_inputs = scaling.apply(train_inputs), scaling.apply(test_inputs)
+    dtype = np.dtype(dtype)
+    if reconstruct:
+        _check_reconstruct(dataset, targets, one_hot)
+    encoded = dataset.targets if reconstruct else _encode(dataset, targets, one_hot)
+    check_balance(dataset, class_weights, resample)
+    _check_changes(dataset, standardize, bool(preprocess), one_hot, dtype)
+    train, test = split_rows(
+        dataset, by=split, test_fraction=test_fraction, folds=folds, fold=fold, stratify=stratify, seed=seed
+    )
+    scaling = Scaling.fit(dataset.inputs[train], _categories(dataset)) if standardize else None
+    steps = Preprocessing.fit(preprocess, dataset, train, seed) if preprocess else None
+    if resample is not None:
+        train = train[resampled(dataset.targets[train], resample, seed)]
+    weights = row_weights(dataset, train, class_weights)
+
+    def inputs(rows: Array) -> Array:
+        changed = _rows(dataset, dataset.inputs, rows)
+        changed = scaling.apply(changed) if scaling is not None else changed
+        changed = steps.apply(changed) if steps is not None else changed
+        if dataset.has_missing:
+            _check_nothing_missing(dataset, changed, rows, steps)
+        return cast(changed, "inputs")
 
     def cast(values: Array, what: str) -> Array:
-        return _cast(values, np.dtype(dtype), f"{what} of data set {dataset.name!r}")
+        if dataset.mapped and values.dtype in (dtype, np.int64):
+            return values
+        return _cast(values, dtype, f"{what} of data set {dataset.name!r}")
 
+    def wanted(rows: Array, own: Array) -> Array:
+        return own.reshape(len(own), -1) if reconstruct else cast(_rows(dataset, encoded, rows), "targets")
+
+    train_inputs, test_inputs = inputs(train), inputs(test)
     return Prepared(
         name=dataset.name,
-        task=dataset.task,
-        class_names=dataset.class_names,
-        train_inputs=cast(train_inputs, "inputs"),
-        train_targets=cast(encoded[train], "targets"),
-        test_inputs=cast(test_inputs, "inputs"),
-        test_targets=cast(encoded[test], "targets"),
+        task="regression" if reconstruct else dataset.task,
+        class_names=() if reconstruct else dataset.class_names,
+        train_inputs=train_inputs,
+        train_targets=wanted(train, train_inputs),
+        test_inputs=test_inputs,
+        test_targets=wanted(test, test_inputs),
         train_rows=train,
         test_rows=test,
         scaling=scaling,
+        train_weights=None if weights is None else weights.astype(dtype),
+        feature_names=steps.names if steps is not None and dataset.feature_names else dataset.feature_names,
+        parts=dataset.parts,
+        preprocessing=steps,
+        split=split_name(dataset, split, stratify),
+        mapped=dataset.mapped,
+    )
+
+
+def _rows(dataset: Dataset, values: Array, rows: Array) -> Array:
+    """These rows of `values`: a copy, or where they are mapped, and so in order, a view of the file."""
+    if not dataset.mapped:
+        return values[rows]
+    first = int(rows[0]) if len(rows) else dataset.rows
+    return np.asarray(values[first : first + len(rows)])
+
+
+def _categories(dataset: Dataset) -> list[int]:
+    """The columns that hold the index of a category."""
+    return [i for i, name in enumerate(dataset.feature_names) if name in dataset.categories]
+
+
+def _check_changes(
+    dataset: Dataset, standardize: bool, preprocess: bool, one_hot: bool, dtype: np.dtype[np.generic]
+) -> None:
+    if standardize and preprocess:
+        raise DataError(
+            "standardize and preprocess both change the inputs: leave standardize out and put standard_scaler where it "
+            "belongs among the steps, as in preprocess: [simple_imputer, standard_scaler]"
+        )
+    if standardize and dataset.has_missing:
+        raise DataError(
+            f"data set {dataset.name!r} lacks values, which standardize does not fill in: leave it out and write "
+            f"preprocess: [simple_imputer, standard_scaler]"
+        )
+    if not dataset.mapped:
+        return
+    begins = f"data set {dataset.name!r} is read from disk while it trains"
+    if standardize:
+        raise DataError(
+            f"{begins}, so its inputs stay as they are: leave standardize out, and save them standardised or begin the "
+            f"network with batch_norm"
+        )
+    if preprocess:
+        raise DataError(
+            f"{begins}, so its inputs stay as they are: leave preprocess out, and save what it makes of them"
+        )
+    if one_hot:
+        raise DataError(
+            f"{begins}, so its targets stay as they are: leave one_hot out, and use a cost of class indices, such as "
+            f"softmax_cross_entropy"
+        )
+    for what, array in (("inputs", dataset.inputs), ("targets", dataset.targets)):
+        if isinstance(array, np.memmap) and array.dtype.kind == "f" and array.dtype != dtype:
+            raise DataError(
+                f"{begins}, so it is used in the precision that it was saved in: its {what} are {array.dtype}, and "
+                f"compute.dtype is {dtype}; write compute: {{dtype: {array.dtype}}}, or save them as {dtype}"
+            )
+
+
+def _check_nothing_missing(dataset: Dataset, inputs: Array, rows: Array, steps: Preprocessing | None) -> None:
+    missing = np.isnan(inputs.reshape(len(inputs), -1))
+    if not missing.any():
+        return
+    column = int(missing.any(axis=0).argmax())
+    names = dataset.feature_names if steps is None else steps.names
+    shown = repr(names[column]) if len(names) > column else f"column {column}"
+    row, still = rows[missing[:, column].argmax()], " still" if steps is not None else ""
+    raise DataError(
+        f"data set {dataset.name!r}: {shown}{still} has no value in row {row}, counted from 0, and a network needs "
+        f"every one: add preprocess: [simple_imputer], or leave the column out"
     )
 
 
@@ -135,6 +268,16 @@ def _encode(dataset: Dataset, kind: TargetKind, one_hot: bool) -> Array:
         return np.eye(len(dataset.class_names))[dataset.targets]
     values = dataset.targets[:, None].astype(np.float64)
     return values if kind == "binary" else 2 * values - 1
+
+
+def _check_reconstruct(dataset: Dataset, kind: TargetKind, one_hot: bool) -> None:
+    if one_hot:
+        raise DataError("with reconstruct the targets are the inputs, so there are no classes: leave one_hot out")
+    if kind != "values":
+        raise DataError(
+            f"with reconstruct the targets of data set {dataset.name!r} are its inputs, which are numbers, and the "
+            f"cost wants {WANTED[kind]}: use a cost for numbers, such as mean_squared_error"
+        )
 
 
 def _check_regression_fits(dataset: Dataset, kind: TargetKind, one_hot: bool) -> None:
@@ -162,6 +305,11 @@ def _check_classification_fits(dataset: Dataset, kind: TargetKind, one_hot: bool
         raise DataError(
             f"with one_hot: true the targets of data set {dataset.name!r} are {classes} numbers per row, and the cost "
             f"wants {WANTED[kind]}: leave one_hot out"
+        )
+    if kind in ("binary", "signs") and dataset.targets.ndim > 1:
+        raise DataError(
+            f"data set {dataset.name!r} has a class for each of {dataset.targets.shape[1]} positions of a row, and the "
+            f"cost wants {WANTED[kind]}, one for each row: use cost: softmax_cross_entropy"
         )
     if kind in ("binary", "signs") and classes != 2:
         raise DataError(

@@ -6,7 +6,7 @@ trained on scaled inputs is worthless without the scaling, so it turns into name
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,8 +38,10 @@ class Scaling:
         return f"Scaling of inputs {self.mean.shape}"
 
     @classmethod
-    def fit(cls, inputs: Array) -> Scaling:
+    def fit(cls, inputs: Array, without: Sequence[int] = ()) -> Scaling:
         """Mean and standard deviation (divisor n) of `inputs`, shape (n, ...), over the rows.
+
+        without: features (columns) that are left as they are, such as the index of a category.
 
         A feature that is constant up to rounding is only centred: its scale is 1. Variance by the corrected two-pass
         algorithm, and the bound on its rounding error, from Chan, Golub & LeVeque, *Algorithms for computing the sample
@@ -60,7 +62,9 @@ class Scaling:
                 f"feature {list(place)} has numbers up to {np.abs(inputs).max(axis=0)[place]:.3g}, whose squares "
                 f"overflow: it cannot be standardised; divide it by a constant first"
             )
-        return cls(mean, np.where(constant, 1.0, np.sqrt(variance)))
+        scale = np.where(constant, 1.0, np.sqrt(variance))
+        mean[list(without)], scale[list(without)] = 0, 1
+        return cls(mean, scale)
 
     def apply(self, inputs: Array) -> Array:
         """Scaled `inputs`, shape (n, ...), computed in float64; float32 stays float32."""

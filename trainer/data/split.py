@@ -1,6 +1,18 @@
-"""Which rows are for training and which for the test."""
+"""Which rows are for training and which for the test.
+
+    stratified   drawn, each class in its share; the default for a classification of rows
+    random       drawn, whatever their class
+    grouped      drawn by whole groups, so that no group is in both parts
+    ordered      the last rows are the test, as for what is predicted from the past
+
+With `folds`, the rows are dealt into so many parts of equal size, and part `fold` is the test: over all folds every row
+is tested once. Ordered folds grow instead, as scikit-learn's TimeSeriesSplit: the test of each is the block of rows
+behind those that it trains on.
+"""
 
 from __future__ import annotations
+
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -8,46 +20,97 @@ from trainer.data.dataset import Array, Dataset
 from trainer.errors import DataError
 from trainer.rng import generator
 
-__all__ = ["split"]
+__all__ = ["TEST_FRACTION", "SplitName", "split", "split_name"]
+
+SplitName = Literal["stratified", "random", "grouped", "ordered"]
+
+TEST_FRACTION = 0.2
 
 
 def split(
-    dataset: Dataset, *, test_fraction: float, stratify: bool | None = None, seed: int = 0
+    dataset: Dataset,
+    *,
+    by: SplitName | None = None,
+    test_fraction: float | None = None,
+    folds: int | None = None,
+    fold: int | None = None,
+    stratify: bool | None = None,
+    seed: int = 0,
 ) -> tuple[Array, Array]:
     """Indices of the training rows and of the test rows, each ascending; a function of its arguments alone.
 
-    The test gets round(test_fraction · rows) rows, at least one unless `test_fraction` is 0. `stratify` draws each
-    class's share of them from that class (None: yes for a classification), and keeps a training row of every class.
+    by: how the rows are divided, see above; stratify=True and False are other words for "stratified" and "random".
+    test_fraction: the test gets round(test_fraction · rows) rows, at least one unless it is 0 (None: 0.2); by groups
+        as near to that as whole groups come. "stratified" draws each class's share of them from that class, and keeps
+        a training row of every class.
+    folds, fold: instead of a fraction, fold number `fold` (from 0, the default) of so many.
 
-    Raises DataError when `test_fraction` is not in [0, 1), or when training would be left without rows or a class.
+    Raises DataError when these contradict each other or the data set, or when training would be left without rows or a
+    class.
 
     >>> data = Dataset("sign", np.array([[-2], [-1], [1], [2]]), np.array([0, 0, 1, 1]), "classification", ("-", "+"))
     >>> train, test = split(data, test_fraction=0.5)
     >>> data.targets[test].tolist()
     [0, 1]
+    >>> data = Dataset("line", np.zeros((7, 1)), np.arange(7), "regression")
+    >>> [part.tolist() for part in split(data, by="ordered", folds=3, fold=1)]
+    [[0, 1, 2, 3, 4], [5]]
     """
-    stratify = _checked_stratify(dataset, stratify)
-    n_test = _number_of_test_rows(dataset, test_fraction)
-    rng = generator(seed, "split")
-    test = _draw_from_each_class(dataset, n_test, rng) if stratify else rng.permutation(dataset.rows)[:n_test]
-    is_test = np.zeros(dataset.rows, dtype=bool)
-    is_test[test] = True
-    train, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
+    by = split_name(dataset, by, stratify)
+    if folds is None:
+        if fold is not None:
+            raise DataError(f"fold {fold} is one of several, and there are no folds: add folds, as in folds: 5")
+        is_test = _part(dataset, by, _number_of_test_rows(dataset, test_fraction), seed)
+        train, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
+    else:
+        train, test = _fold(dataset, by, _checked_folds(dataset, by, folds, fold, test_fraction), fold or 0, seed)
     if dataset.task == "classification":
-        _check_every_class_is_trained(dataset, train)
+        _check_every_class_is_trained(dataset, train, by)
     return train, test
 
 
-def _checked_stratify(dataset: Dataset, stratify: bool | None) -> bool:
-    if stratify and dataset.task == "regression":
+def split_name(dataset: Dataset, by: SplitName | None, stratify: bool | None) -> SplitName:
+    """How the rows of a data set are divided; DataError where they cannot be.
+
+    By default "ordered" for a mapped data set, "stratified" for one class per row, else "random".
+    """
+    if by is not None and stratify is not None:
         raise DataError(
-            f"stratify keeps the share of every class, and data set {dataset.name!r} is a regression, without classes: "
-            f"leave stratify out"
+            f"split: {by} and stratify: {str(stratify).lower()} both say how rows are divided: leave stratify out"
         )
-    return dataset.task == "classification" if stratify is None else stratify
+    if by is not None and by not in get_args(SplitName):
+        raise DataError(f"split is one of {', '.join(map(repr, get_args(SplitName)))}, not {by!r}")
+    if stratify is not None:
+        by = "stratified" if stratify else "random"
+    word = "split: stratified" if stratify is None else "stratify"
+    if by == "stratified" and dataset.task == "regression":
+        raise DataError(
+            f"{word} keeps the share of every class, and data set {dataset.name!r} is a regression, without classes: "
+            f"leave {word.partition(':')[0]} out"
+        )
+    if by == "stratified" and dataset.targets.ndim > 1:
+        raise DataError(
+            f"{word} keeps the share of every class, and data set {dataset.name!r} has a class for each of "
+            f"{dataset.targets.shape[1]} positions of a row: use split: random"
+        )
+    if by == "grouped" and dataset.groups is None:
+        raise DataError(
+            f"split: grouped keeps the rows of a group together, and data set {dataset.name!r} has no groups: name the "
+            f"column that tells them, as in group: patient"
+        )
+    if dataset.mapped:
+        if by not in (None, "ordered"):
+            raise DataError(
+                f"data set {dataset.name!r} is read from disk while it trains, so its test is its last rows: write "
+                f"split: ordered, and save the rows in an order that suits it"
+            )
+        return "ordered"
+    return by or ("stratified" if dataset.task == "classification" and dataset.targets.ndim == 1 else "random")
 
 
-def _number_of_test_rows(dataset: Dataset, test_fraction: float) -> int:
+def _number_of_test_rows(dataset: Dataset, test_fraction: float | None) -> int:
+    if test_fraction is None:
+        test_fraction = TEST_FRACTION
     if not 0 <= test_fraction < 1:
         raise DataError(f"test_fraction is at least 0 and less than 1, such as 0.2; it is {test_fraction}")
     if test_fraction == 0:
@@ -59,6 +122,21 @@ def _number_of_test_rows(dataset: Dataset, test_fraction: float) -> int:
             f"to train on; add rows, or use test_fraction: 0"
         )
     return n_test
+
+
+def _part(dataset: Dataset, by: SplitName, n_test: int, seed: int) -> Array:
+    """Which rows are the test, bool of shape (rows,)."""
+    rng = generator(seed, "split")
+    if by == "grouped" and n_test:
+        return _draw_groups(dataset, n_test, rng)
+    is_test = np.zeros(dataset.rows, dtype=bool)
+    if by == "ordered":
+        is_test[dataset.rows - n_test :] = True
+    elif by == "stratified":
+        is_test[_draw_from_each_class(dataset, n_test, rng)] = True
+    else:
+        is_test[rng.permutation(dataset.rows)[:n_test]] = True
+    return is_test
 
 
 def _draw_from_each_class(dataset: Dataset, n_test: int, rng: np.random.Generator) -> Array:
@@ -84,13 +162,97 @@ def _test_rows_per_class(rows_of_class: Array, n_test: int) -> Array:
     return quotas
 
 
-def _check_every_class_is_trained(dataset: Dataset, train: Array) -> None:
-    trained = np.bincount(dataset.targets[train], minlength=len(dataset.class_names))
+def _draw_groups(dataset: Dataset, n_test: int, rng: np.random.Generator) -> Array:
+    """Groups in random order, each into the test if that brings its rows nearer to `n_test`; one stays on each side."""
+    sizes, group_of_row = _groups(dataset, 2)
+    taken, rows = np.zeros(len(sizes), dtype=bool), 0
+    order = rng.permutation(len(sizes))
+    for group in order[:-1]:
+        if abs(rows + sizes[group] - n_test) < abs(rows - n_test):
+            taken[group] = True
+            rows += int(sizes[group])
+    if not rows:
+        taken[order[sizes[order].argmin()]] = True  # every group has more than twice the rows wanted
+    return taken[group_of_row]
+
+
+def _groups(dataset: Dataset, at_least: int) -> tuple[Array, Array]:
+    """The number of rows of each group, and each row's group counted from 0."""
+    assert dataset.groups is not None  # split_name has seen to it
+    _, group_of_row, sizes = np.unique(dataset.groups, return_inverse=True, return_counts=True)
+    if len(sizes) < at_least:
+        raise DataError(
+            f"data set {dataset.name!r} has {_count(len(sizes), 'group')}, and split: grouped needs at least "
+            f"{at_least}, {'a group for each part' if at_least == 2 else 'one for each fold'}"
+        )
+    return sizes, group_of_row
+
+
+def _checked_folds(dataset: Dataset, by: SplitName, folds: int, fold: int | None, test_fraction: float | None) -> int:
+    if test_fraction is not None:
+        raise DataError(
+            f"test_fraction: {test_fraction} and folds: {folds} both say how large the test is: leave test_fraction out"
+        )
+    if folds < 2:
+        raise DataError(f"folds is at least 2, such as 5; it is {folds}")
+    if fold is not None and not 0 <= fold < folds:
+        raise DataError(f"fold counts from 0: with folds: {folds} it is 0 to {folds - 1}, not {fold}")
+    needed = folds + (by == "ordered")
+    if dataset.rows < needed:
+        first = ", and one more to begin with" if by == "ordered" else ""
+        raise DataError(
+            f"data set {dataset.name!r} has {_count(dataset.rows, 'row')}, and folds: {folds} needs one for each "
+            f"fold{first}: use fewer folds"
+        )
+    return folds
+
+
+def _fold(dataset: Dataset, by: SplitName, folds: int, fold: int, seed: int) -> tuple[Array, Array]:
+    if by == "ordered":
+        size = dataset.rows // (folds + 1)
+        start = dataset.rows - (folds - fold) * size
+        return np.arange(start), np.arange(start, start + size)
+    fold_of_row = _folds(dataset, by, folds, generator(seed, "folds"))
+    return np.flatnonzero(fold_of_row != fold), np.flatnonzero(fold_of_row == fold)
+
+
+def _folds(dataset: Dataset, by: SplitName, folds: int, rng: np.random.Generator) -> Array:
+    """The fold in which each row is tested."""
+    if by == "grouped":
+        sizes, group_of_row = _groups(dataset, folds)
+        fold_of_group, rows = np.empty(len(sizes), dtype=np.int64), np.zeros(folds, dtype=np.int64)
+        order = rng.permutation(len(sizes))
+        for group in order[np.argsort(-sizes[order], kind="stable")]:  # the largest first, each to the smallest fold
+            fold_of_group[group] = rows.argmin()
+            rows[fold_of_group[group]] += sizes[group]
+        return fold_of_group[group_of_row]
+    order = rng.permutation(dataset.rows)
+    if by == "stratified":
+        order = order[np.argsort(dataset.targets[order], kind="stable")]  # class by class, then dealt like cards
+    fold_of_row = np.empty(dataset.rows, dtype=np.int64)
+    fold_of_row[order] = np.arange(dataset.rows) % folds
+    return fold_of_row
+
+
+def _check_every_class_is_trained(dataset: Dataset, train: Array, by: SplitName) -> None:
+    classes = len(dataset.class_names)
+    if dataset.targets.ndim > 1:
+        return  # a vocabulary, of which any row holds a part
+    targets = dataset.targets[: len(train)] if by == "ordered" else dataset.targets[train]
+    trained = np.bincount(targets, minlength=classes)
     if not trained.all():
         missing = dataset.class_names[int(trained.argmin())]
+        way_out = {
+            "stratified": "use fewer folds than it has rows, or add rows of it",
+            "random": "use split: stratified, another seed, or a smaller test",
+            "grouped": "use another seed or fold, or a smaller test",
+            "ordered": "use a smaller test, or split: stratified if time does not matter",
+        }[by]
+        if dataset.mapped:
+            way_out = "save the rows in another order, or use a smaller test"
         raise DataError(
-            f"data set {dataset.name!r}: with stratify: false no training row is of class {missing!r}, which could not "
-            f"be learnt; use stratify: true, another seed, or a smaller test_fraction"
+            f"data set {dataset.name!r}: with split: {by} no training row is of class {missing!r}, which could not be "
+            f"learnt; {way_out}"
         )
 
 

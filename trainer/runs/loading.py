@@ -14,7 +14,7 @@ from trainer.runs.metrics import read_metrics
 from trainer.runs.parameters import Saved, load_parameters
 
 if TYPE_CHECKING:
-    from trainer.data import Scaling
+    from trainer.data import Preprocessing, Scaling
     from trainer.runs.metrics import Metrics
     from trainer.runs.parameters import Arrays
 
@@ -80,6 +80,11 @@ class Run:
     def scaling(self) -> Scaling | None:
         """The scaling that the data went through; None for a run on data as they were."""
         return self.saved.scaling
+
+    @cached_property
+    def preprocessing(self) -> Preprocessing | None:
+        """The steps of `preprocess:` as they were fitted; None for a run without any."""
+        return self.saved.preprocessing()
 
     @cached_property
     def log(self) -> str:

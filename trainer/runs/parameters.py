@@ -1,4 +1,4 @@
-"""parameters.safetensors: the trained network's numbers, and the scaling that its data went through.
+"""parameters.safetensors: the trained network's numbers, and the scaling or the steps that its data went through.
 
 No pickle: reading a file must never run what is in it. And a SHA-256 beside the file, because safetensors checks shapes
 and offsets but not the numbers: of 400 files with one flipped bit, 396 loaded without a word.
@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,31 +20,46 @@ from trainer.runs.files import atomic_write
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from trainer.data import Scaling
+    from trainer.data import Preprocessing, Scaling
+    from trainer.plugins import Plugins
 
     Arrays = dict[str, NDArray[Any]]
 
 __all__ = ["Saved", "load_parameters", "save_parameters"]
 
-_SCALING = "scaling."  # what the names of a scaling begin with; those of parameters begin with a number
+# What the names of a scaling and of preprocessing begin with; those of parameters begin with a number.
+_SCALING, _PREPROCESS = "scaling.", "preprocess."
 _FORMAT = 1
 
 
 @dataclass(frozen=True)
 class Saved:
-    """What `load_parameters` found: the arrays by name, the data's scaling, and what was written about them."""
+    """What `load_parameters` found: the arrays by name, what the data went through, and what was written about them."""
 
     parameters: Arrays
     scaling: Scaling | None
     metadata: dict[str, Any]
+    steps: Arrays = field(default_factory=dict)
+
+    def preprocessing(self, plugins: Plugins | None = None) -> Preprocessing | None:
+        """The steps of `preprocess:`, looked up in `plugins` (default: what is installed); None where there were none.
+
+        Raises DataError for arrays that are no steps, and PluginError for a step that is not installed.
+        """
+        from trainer.data import Preprocessing
+
+        return Preprocessing.from_arrays(self.steps, plugins)
 
 
 def save_parameters(
     path: str | os.PathLike[str],
     parameters: Mapping[str, NDArray[Any]],
     scaling: Scaling | None = None,
+    preprocessing: Preprocessing | None = None,
 ) -> str:
     """Write parameters ("0.weights", …) and the data's scaling ("scaling.mean", …) to one file; returns its SHA-256.
+
+    preprocessing: the steps that the data went through ("preprocess.0.mean_", …).
 
     The digest also goes to `<path>.sha256`, in the format of `sha256sum --check`. The same arrays give the same bytes.
 
@@ -63,6 +78,7 @@ def save_parameters(
     arrays = {name: np.asarray(array, order="C") for name, array in parameters.items()}
     dtypes = sorted({str(array.dtype) for array in arrays.values()})
     arrays |= scaling.to_arrays() if scaling is not None else {}
+    arrays |= preprocessing.to_arrays() if preprocessing is not None else {}
     about = {"format": _FORMAT, "version": _version(), "dtype": ", ".join(dtypes)}
     # One key of metadata only: safetensors writes several in an order that changes from call to call.
     content = save(arrays, metadata={"trainer": json.dumps(about)})
@@ -106,9 +122,10 @@ def load_parameters(path: str | os.PathLike[str]) -> Saved:
     except SafetensorError as error:
         raise DataError(f"{path} is not a safetensors file: {error}") from None
     return Saved(
-        {name: array for name, array in arrays.items() if not name.startswith(_SCALING)},
+        {name: array for name, array in arrays.items() if not name.startswith((_SCALING, _PREPROCESS))},
         Scaling.from_arrays(arrays),
         _metadata(content),
+        {name: array for name, array in arrays.items() if name.startswith(_PREPROCESS)},
     )
 
 
