@@ -1,8 +1,10 @@
 """Cold start: from the command to the first step, and to the end of what configs/mlp.yaml trains.
 
-Ours is `trainer run`, with its checks, its bar, its run folder and its plots, and a script that stops after a step. A
-peer's is a minimal script that trains the same network on the same rows for as many epochs, and prints the loss and
-the accuracy of every epoch. Peers read the rows from a file made before, so that no data set's import is counted.
+Ours is `trainer run`, with its checks, its lines, its run folder and its plots, and a script without the command around
+it. The command itself tells no step: it is timed to its end as it is, and to the first step in `cold/run_script.py`,
+which adds a line to it. A peer's is a minimal script that trains the same network on the same rows for as many epochs,
+and prints the loss and the accuracy of every epoch. Peers read the rows from a file made before, so that no data set's
+import is counted.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ __all__ = ["measure_cold", "table_cold"]
 
 HERE = Path(__file__).parent
 CONFIG = HERE.parent / "configs" / "mlp.yaml"
-FIRST = "first step"
+FIRST, END = "first step", "end"
 SCRIPTS = {"torch": "torch", "jax": "jax", "sklearn": "sklearn", "keras": "keras"}  # script, and what it needs
 
 
@@ -34,32 +36,39 @@ def measure_cold(rounds: int) -> dict[str, dict[str, list[float]]]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _write_rows(folder / "digits.npz")
-        commands = {"trainer run": [sys.executable, "-m", "trainer", "run", str(CONFIG)]}
+        commands = [
+            ("trainer run", (FIRST,), _script("run")),
+            ("trainer run", (END,), [sys.executable, "-m", "trainer", "run", str(CONFIG)]),
+        ]
         for script in ("trainer", *(s for s, need in SCRIPTS.items() if find_spec(need))):
-            commands[f"{script} script"] = [sys.executable, str(HERE / "cold" / f"{script}_script.py"), str(CONFIG)]
+            commands.append((f"{script} script", (FIRST, END), _script(script)))
         for turn in range(rounds + 1):
-            for system, command in commands.items():
+            for system, wanted, command in commands:
                 seconds = _seconds(command, folder)
                 if turn:  # the first fills the caches of files
-                    for what, took in seconds.items():
-                        times.setdefault(system, {}).setdefault(what, []).append(took)
+                    for what in wanted:
+                        times.setdefault(system, {}).setdefault(what, []).append(seconds[what])
     return times
+
+
+def _script(name: str) -> list[str]:
+    return [sys.executable, str(HERE / "cold" / f"{name}_script.py"), str(CONFIG)]
 
 
 def table_cold(times: dict[str, dict[str, list[float]]]) -> str:
     """Medians and quartiles in seconds."""
     rows = [["cold start, seconds (quartiles)", "to the first step", "to the end"]]
     for system, taken in times.items():
-        cells = []
-        for what in (FIRST, "end"):
-            middle, low, high = spread(taken[what]) if what in taken else (0, 0, 0)
-            cells.append(f"{middle:.2f} ({low:.2f}–{high:.2f})" if what in taken else "—")
-        rows.append([system, *cells])
+        spreads = [spread(taken[what]) for what in (FIRST, END)]
+        rows.append([system, *(f"{s.median:.2f} ({s.low:.2f}–{s.high:.2f})" for s in spreads)])
     return grid(rows)
 
 
 def _seconds(command: list[str], folder: Path) -> dict[str, float]:
-    """From the start of the process to the line that says `first step`, if it comes, and to its end."""
+    """From the start of the process to the line that says `first step`, if it comes, and to its end.
+
+    Raises RuntimeError for a process that fails.
+    """
     start, found = time.perf_counter(), {}
     environment = {**os.environ, "KERAS_BACKEND": "jax" if find_spec("jax") else "torch"}
     with subprocess.Popen(
@@ -70,7 +79,7 @@ def _seconds(command: list[str], folder: Path) -> dict[str, float]:
             if line.strip() == FIRST:
                 found[FIRST] = time.perf_counter() - start
         error = process.stderr.read() if process.stderr else ""
-    found["end"] = time.perf_counter() - start
+    found[END] = time.perf_counter() - start
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} failed:\n{error}")
     return found

@@ -80,6 +80,7 @@ def chart_scaling(points: Points, stem: Path) -> None:
             curve: list[tuple[int, Any]] = [(n, measured[place]) for n, measured in rows]
             curve = [(n, m) for n, m in curve if m.microseconds]
             style = {"linestyle": shades[example.kind], "marker": ".", "label": example.system}
+            style["linewidth"] = 2.2 if example.kind == "ours" else 1.2
             if example.kind == "floor":
                 style["color"] = COLORS["floor"]
             line = axes[0, column].plot(
@@ -88,12 +89,27 @@ def chart_scaling(points: Points, stem: Path) -> None:
             style["color"] = line[0].get_color()
             axes[1, column].plot([n for n, _ in curve], [(m.memory or 0) / 2**20 for _, m in curve], **style)
         axes[1, column].set_xlabel(axis)
-    for name, line_of_axes in zip(("µs per step", "MiB"), axes, strict=True):
-        line_of_axes[0].set_ylabel(name)
-        for one in line_of_axes:
+        for row, one in enumerate(axes[:, column]):
             one.set_xscale("log")
-            one.set_yscale("log" if name != "MiB" else "symlog")
+            one.set_yscale("symlog" if row else "log")  # a small network's memory is lost among the pages: 0 MiB
+            one.set_ylim(bottom=0 if row else None)
+            one.minorticks_off()
+            one.set_xticks([n for n, _ in rows], [_brief(n) for n, _ in rows])
+            one.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
             one.grid(alpha=0.3)
+    axes[0, 0].set_ylabel("µs per step")
+    axes[1, 0].set_ylabel("MiB beyond library and data")
     axes[0, 0].legend(fontsize=8)
     figure.savefig(stem.with_suffix(".svg"))
     figure.savefig(stem.with_suffix(".png"), dpi=120)
+
+
+def _brief(number: int) -> str:
+    """A number of a few letters for an axis.
+
+    >>> _brief(512), _brief(13_130), _brief(2_139_658)
+    ('512', '13 k', '2.1 M')
+    """
+    if number < 10_000:
+        return str(number)
+    return f"{number / 1000:.0f} k" if number < 1_000_000 else f"{number / 1_000_000:.1f} M"

@@ -1,18 +1,32 @@
 """Memory of a program: which block holds which value, from its computation to its last use.
 
 Values are dense arrays laid out as eager NumPy lays them out. A block is free again after the last use of the value in
-it and of every view of that value; an element-wise call writes over an argument that it is the last to use.
+it and of every view of that value; an element-wise call writes over an argument that it is the last to use; the parts
+of a concatenation are computed where they will stand; and what is carried from one run to the next takes its new value
+where it lies.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from trainer.compiler.chain import chain_of
 from trainer.compiler.program import Instruction, Program, Value
+from trainer.engine.dispatch import TABLE
 
-__all__ = ["Buffers", "dense"]
+__all__ = ["ALIGNMENT", "Buffers", "aligned", "dense"]
+
+ALIGNMENT = 64  # bytes: a line of the cache, and the longest of vectors
+
+
+def aligned(nbytes: int) -> np.ndarray[Any, Any]:
+    """So many zero bytes that begin at a line of the cache."""
+    whole = np.zeros(nbytes + ALIGNMENT, np.uint8)
+    start = -whole.ctypes.data % ALIGNMENT
+    return whole[start : start + nbytes]
 
 
 def dense(value: Value, block: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -27,11 +41,16 @@ def dense(value: Value, block: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 class Buffers:
     """Blocks of a program, handed out as its instructions are bound in order.
 
+    Args:
+        carried: by an output the input that takes its value after a run. The output is written over the input where
+            nothing reads that any more, but for instructions up to position `checked`, after which a run may be given
+            up and the inputs must be what they were.
+
     Attributes:
         blocks: every block, as bytes.
     """
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, carried: Mapping[Value, Value] | None = None, checked: int = -1) -> None:
         self.blocks: list[np.ndarray[Any, Any]] = []
         self._free: list[int] = []
         self._block: dict[Value, int] = {}  # of a value that owns one
@@ -39,7 +58,8 @@ class Buffers:
         self._last = {value: positions[-1] for value, positions in program.users().items()}
         self._last |= dict.fromkeys(program.outputs, len(program))  # read after the last instruction
         self._dying: dict[int, list[Value]] = {}
-        self._sizes: dict[int, int] = {}
+        self._carried, self._checked = dict(carried or {}), checked
+        self._parts = _parts(program)
 
     @property
     def nbytes(self) -> int:
@@ -59,40 +79,89 @@ class Buffers:
         """The value whose array holds this one: itself, or what it is a view of."""
         return self._owner.get(value, value)
 
+    def over_input(self, position: int, instruction: Instruction, value: Value) -> Value | None:
+        """The input that a result is carried over to, where it may be computed right there."""
+        source = self._carried.get(value)
+        if source is None or position <= self._checked or self._last.get(source, -1) > position:
+            return None
+        if not _may_overwrite(instruction, value, source) or self._views_of(source, instruction):
+            return None
+        del self._carried[value]
+        self.alias(value, source)
+        return source
+
     def allocate(self, position: int, instruction: Instruction, value: Value) -> np.ndarray[Any, Any]:
         """The array for a result, in a block that is free at this position."""
-        number = self._over_an_argument(position, instruction, value)
-        if number is None:
-            fitting = [n for n in self._free if self.blocks[n].nbytes >= value.nbytes]
-            number = min(fitting, key=lambda n: self.blocks[n].nbytes, default=None)
-            if number is None:
-                number = len(self.blocks)
-                self.blocks.append(np.zeros(max(value.nbytes, 1), np.uint8))
-            else:
-                self._free.remove(number)
-        self._block[value] = number
-        self._dying.setdefault(self._last.get(value, position), []).append(value)
-        return dense(value, self.blocks[number])
+        if value in self._parts:
+            whole, offset = self._parts[value]
+            if whole not in self._block:
+                self._take(position, whole, self._fitting(whole))
+            self.alias(value, whole)
+            return dense(value, self.blocks[self._block[whole]][offset:])
+        if value not in self._block:  # but a concatenation has its block since its first part was computed
+            number = self._over_an_argument(position, instruction, value)
+            self._take(position, value, self._fitting(value) if number is None else number)
+        return dense(value, self.blocks[self._block[value]])
 
     def release(self, position: int) -> None:
         """Free the blocks of the values that are not used after this position."""
         for value in self._dying.pop(position, ()):
             self._free.append(self._block.pop(value))
 
+    def _take(self, position: int, value: Value, number: int) -> None:
+        self._block[value] = number
+        self._dying.setdefault(self._last.get(value, position), []).append(value)
+
+    def _fitting(self, value: Value) -> int:
+        """The smallest free block that is large enough, or a new one."""
+        wanted = value.nbytes
+        fitting = [n for n in self._free if self.blocks[n].nbytes >= wanted]
+        number = min(fitting, key=lambda n: self.blocks[n].nbytes, default=None)
+        if number is None:
+            self.blocks.append(aligned(max(wanted, 1)))
+            return len(self.blocks) - 1
+        self._free.remove(number)
+        return number
+
     def _over_an_argument(self, position: int, instruction: Instruction, value: Value) -> int | None:
         """The block of an argument that an element-wise call may write over."""
-        if not isinstance(instruction.op.forward, np.ufunc) or instruction.op.forward.signature:
-            return None
-        if len(instruction.outputs) > 1:
-            return None
         for argument in instruction.inputs:
             owned = argument in self._block and self._last[argument] == position
-            views = [v for v in instruction.inputs if self._owner.get(v) is argument]
-            if (
-                owned
-                and not views
-                and (argument.shape, argument.dtype, argument.order) == (value.shape, value.dtype, value.order)
-            ):
+            if owned and _may_overwrite(instruction, value, argument) and not self._views_of(argument, instruction):
                 self._dying[position].remove(argument)
                 return self._block.pop(argument)
         return None
+
+    def _views_of(self, value: Value, instruction: Instruction) -> bool:
+        return any(self._owner.get(v) is value for v in instruction.inputs)
+
+
+def _may_overwrite(instruction: Instruction, value: Value, argument: Value) -> bool:
+    """Whether this result may be written where that argument lies, for all that the call itself reads."""
+    if (argument.shape, argument.dtype, argument.order) != (value.shape, value.dtype, value.order):
+        return False
+    chain = chain_of(instruction)
+    if chain is not None:
+        return chain.may_overwrite(instruction.outputs.index(value), instruction.inputs, argument)
+    ufunc = instruction.op.forward
+    return isinstance(ufunc, np.ufunc) and not ufunc.signature and len(instruction.outputs) == 1
+
+
+def _parts(program: Program) -> dict[Value, tuple[Value, int]]:
+    """By a value that is a part of a flat concatenation, as it stands or reshaped: the whole, and at which byte."""
+    concatenate, reshape = TABLE.get(np.concatenate), TABLE.get(np.reshape)
+    made = {output: i for i in program.instructions for output in i.outputs}
+    parts: dict[Value, tuple[Value, int]] = {}
+    for instruction in program.instructions:
+        if instruction.op is not concatenate or any(len(v.shape or ()) != 1 for v in instruction.inputs):
+            continue
+        whole, offset = instruction.outputs[0], 0
+        for part in instruction.inputs:
+            source = part
+            while source in made and made[source].op is reshape:
+                source = made[source].inputs[0]
+            in_c_order = source.order == tuple(range(len(source.order)))
+            if source in made and source not in parts and in_c_order and part.dtype == whole.dtype:
+                parts[source] = whole, offset
+            offset += part.nbytes
+    return parts

@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 
 from trainer.compiler import _machine as m
-from trainer.compiler.numpy_executor import Bound
+from trainer.compiler.chain import COMPARISONS, Chain, chain_of
+from trainer.compiler.lowering_chain import CODES, lower_chain
+from trainer.compiler.numpy_executor import Bound, pieces_of
 from trainer.engine.dispatch import TABLE
 
-__all__ = ["lower", "lower_copy"]
+__all__ = ["lower", "lower_copy", "lower_own"]
 
 Array = np.ndarray[Any, Any]
 Lowered = list[tuple[Any, ...]] | None
@@ -37,6 +39,33 @@ def lower(bound: Bound) -> Lowered:
         return None if attributes or op.forward.signature else _elementwise(op.forward, bound.inputs, outputs[0])
     rule = next((rule for function, rule in _RULES.items() if TABLE.get(function) is op), None)
     return rule(bound.inputs, outputs[0], **attributes) if rule else None
+
+
+def lower_own(bound: Bound) -> Lowered:
+    """The instructions for arithmetic that the machine does by itself: a chain, a call that could be one, a sum or a
+    maximum of short rows; else None."""
+    instruction, out = bound.instruction, bound.outputs[0]
+    if any(TABLE.get(function) is instruction.op for function in (np.sum, np.max, np.min)):
+        lowered = lower(bound)
+        if lowered is None:
+            return None
+        start, (_, ufunc, (target, source, _)) = lowered
+        return [start, (m.REDUCE, ufunc, (target, source), CODES[ufunc])]
+    chain = chain_of(instruction)
+    if chain is not None:
+        # Small whole numbers, which a comparison takes, become the chain's type here, where they are known.
+        known = [v.constant and v.dtype is not None for v in instruction.inputs]
+        inputs = [np.asarray(x, out.dtype) if k else x for x, k in zip(bound.inputs, known, strict=True)]
+        return lower_chain(chain, inputs, bound.outputs)
+    ufunc = instruction.op.forward
+    if not isinstance(ufunc, np.ufunc) or ufunc not in CODES or ufunc in COMPARISONS or out.size < 2:
+        return None
+    given = [i.dtype if isinstance(i, np.ndarray | np.generic) else type(i) for i in bound.inputs]
+    if any(g not in (out.dtype, int, float) for g in given) or any(
+        v is not None for v in instruction.attributes.values()
+    ):
+        return None
+    return lower_chain(Chain(((ufunc, tuple(range(len(given)))),), (0,)), bound.inputs, bound.outputs)
 
 
 def lower_copy(target: Array, source: Array) -> tuple[Any, ...]:
@@ -122,15 +151,10 @@ def _mean(inputs: Sequence[Any], out: Array, axis: Any = None, keepdims: bool = 
     return [*total, (m.CAST, None, (wide, out)), divide, (m.CAST, None, (out, wide))]
 
 
-def _concatenate(inputs: Sequence[Any], out: Array, axis: int = 0) -> Lowered:
-    if not all(isinstance(i, np.ndarray) and i.dtype == out.dtype for i in inputs):
+def _concatenate(inputs: Sequence[Any], out: Array, axis: int | None = 0) -> Lowered:
+    if axis is None or not all(isinstance(i, np.ndarray) and i.dtype == out.dtype for i in inputs):
         return None
-    copies, start = [], 0
-    for array in inputs:
-        place = np.moveaxis(np.moveaxis(out, axis, 0)[start : start + array.shape[axis]], 0, axis)
-        copies.append((m.COPY, None, (place, array)))
-        start += array.shape[axis]
-    return copies
+    return [(m.COPY, None, (place, array)) for place, array in pieces_of(out, inputs, axis)]
 
 
 def _stack(inputs: Sequence[Any], out: Array, axis: int = 0) -> Lowered:

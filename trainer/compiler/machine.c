@@ -7,6 +7,8 @@
  * checked where they are used.
  *
  *     LOOP     an inner loop over operands of one shape (a reduction's output has stride 0 on the reduced axes)
+ *     FUSED    a chain of arithmetic on operands of one shape, block by block
+ *     REDUCE   what LOOP does for a sum or a maximum, for short rows
  *     MATMUL   np.matmul's inner loop on matrices, with strided loops over the axes before the last two
  *     COPY     elements of one size from one place to another
  *     CAST     elements of one type to another
@@ -14,7 +16,7 @@
  *     WHERE    elements from one of two places, by a mask
  *     GATHER   elements picked along an axis by indices
  *     STREAM   COPY, with the source or the target moving on by a fixed distance in every iteration
- *     CHECK    stop where a scalar is not finite
+ *     CHECK    stop where a number is not finite
  *     CALL     anything else: a Python callable, with the interpreter lock
  */
 #define PY_SSIZE_T_CLEAN
@@ -26,11 +28,14 @@
 #include <numpy/ufuncobject.h>
 #include <string.h>
 
-#define STRIP 8192 /* elements: a few operands of a strip stay in the nearest caches */
-#define MAX_OPERANDS 8
+#define MAX_OPERANDS 16
 #define MAX_AXES 16
+#define MAX_CALLS 24
+#define REGISTERS 16
+#define BLOCK 2048 /* bytes of each operand that go through a chain at a time: a few of them stay in the nearest cache */
+#define VECTOR 64  /* bytes; what is spread out over a block may reach so far beyond it */
 
-enum kind { LOOP, MATMUL, COPY, CAST, FILL, WHERE, GATHER, STREAM, CHECK, CALL, KINDS };
+enum kind { LOOP, FUSED, REDUCE, MATMUL, COPY, CAST, FILL, WHERE, GATHER, STREAM, CHECK, CALL, KINDS };
 
 /* Operands that are walked together: axes from the slowest to the fastest, the last of them given to the inner loop. */
 typedef struct {
@@ -40,9 +45,19 @@ typedef struct {
     char *data[MAX_OPERANDS];
 } walk;
 
+/* One call of a chain. Operands are numbered first, then registers: blocks in the nearest cache. */
+typedef struct {
+    unsigned char code, target, take[7];
+} call;
+
 typedef struct {
     enum kind kind;
     walk walk;
+    call *chain;         /* FUSED: calls and, per operand, whether its elements are brought into a block first */
+    int calls;
+    char staged[MAX_OPERANDS];
+    char types[MAX_OPERANDS];
+    npy_intp width;      /* FUSED, REDUCE: elements of a row */
     PyUFuncGenericFunction loop; /* LOOP, MATMUL */
     void *loop_data;
     npy_intp core[10];   /* MATMUL: n, k, m and the strides of the three matrices */
@@ -52,7 +67,6 @@ typedef struct {
     int moving;          /* STREAM: which of target and source moves on */
     int from, to;        /* CAST: type numbers */
     PyObject *callable;  /* CALL */
-    Py_ssize_t strip;    /* how many instructions, from this one on, run strip by strip */
 } instruction;
 
 typedef struct {
@@ -61,6 +75,156 @@ typedef struct {
     Py_ssize_t count;
     PyObject *keep; /* every object that an instruction points into */
 } machine;
+
+/* What a chain may consist of, and how many operands it takes. Every operation rounds by itself, as in NumPy: nothing
+ * here may be contracted or reordered by the compiler. The longer ones are there because they spare a walk through the
+ * nearest cache: an average that moves, by its value or its square; a step; a step over a root; and the derivatives of
+ * tanh and relu. */
+enum code {
+    NEGATIVE, SQUARE, SQRT, ABSOLUTE, ADD, SUBTRACT, MULTIPLY, DIVIDE, MAXIMUM, MINIMUM, GREATER, GREATER_EQUAL, LESS,
+    LESS_EQUAL, EQUAL, NOT_EQUAL, STEP, MOVE, MOVE_SQUARE, STEP_ROOT, TANH_BACK, RELU_BACK, CODES
+};
+static const int takes[CODES] = {1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 4, 5, 5, 6, 4, 4};
+
+/* ---- Arithmetic ------------------------------------------------------------------------------------------------- */
+
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline))
+#define INDEPENDENT _Pragma("GCC ivdep")
+#else
+#define INLINE static inline
+#define INDEPENDENT
+#endif
+
+/* s, t, u: numbers, the same for all elements; the other operands are blocks. */
+#define EACH(value)                                                                                                     \
+    INDEPENDENT for (npy_intp k = 0; k < n; k++) d[k] = value;                                                          \
+    break
+
+#define CHAIN(T, root, magnitude)                                                                                       \
+    INLINE void chain_##T(const call *chain, int calls, char *const *q, npy_intp n) {                                   \
+        for (const call *c = chain; c < chain + calls; c++) {                                                           \
+            T *d = (T *)q[c->target];                                                                                   \
+            const T *a = (const T *)q[c->take[0]], *b = (const T *)q[c->take[1]], *e = (const T *)q[c->take[2]];        \
+            const T s = *(const T *)q[c->take[3]], t = *(const T *)q[c->take[4]], u = *(const T *)q[c->take[5]];        \
+            switch (c->code) {                                                                                          \
+            case NEGATIVE: EACH(-a[k]);                                                                                 \
+            case SQUARE: EACH(a[k] * a[k]);                                                                             \
+            case SQRT: EACH(root(a[k]));                                                                                \
+            case ABSOLUTE: EACH(magnitude(a[k]));                                                                       \
+            case ADD: EACH(a[k] + b[k]);                                                                                \
+            case SUBTRACT: EACH(a[k] - b[k]);                                                                           \
+            case MULTIPLY: EACH(a[k] * b[k]);                                                                           \
+            case DIVIDE: EACH(a[k] / b[k]);                                                                             \
+            case MAXIMUM: EACH(a[k] > b[k] || a[k] != a[k] ? a[k] : b[k]);                                              \
+            case MINIMUM: EACH(a[k] < b[k] || a[k] != a[k] ? a[k] : b[k]);                                              \
+            case GREATER: EACH(a[k] > b[k] ? 1 : 0);                                                                    \
+            case GREATER_EQUAL: EACH(a[k] >= b[k] ? 1 : 0);                                                             \
+            case LESS: EACH(a[k] < b[k] ? 1 : 0);                                                                       \
+            case LESS_EQUAL: EACH(a[k] <= b[k] ? 1 : 0);                                                                \
+            case EQUAL: EACH(a[k] == b[k] ? 1 : 0);                                                                     \
+            case NOT_EQUAL: EACH(a[k] != b[k] ? 1 : 0);                                                                 \
+            case STEP: EACH(a[k] - s * b[k]);                                                                           \
+            case MOVE: EACH(s * a[k] + t * b[k]);                                                                       \
+            case MOVE_SQUARE: EACH(s * a[k] + t * (b[k] * b[k]));                                                       \
+            case STEP_ROOT: EACH(a[k] - s * (b[k] / (root(e[k]) * t + u)));                                             \
+            case TANH_BACK: EACH((s + a[k] * -a[k]) * b[k]);                                                            \
+            case RELU_BACK: EACH(b[k] * (a[k] > s ? (T)1 : (T)0));                                                      \
+            default: break;                                                                                             \
+            }                                                                                                           \
+        }                                                                                                               \
+    }
+CHAIN(npy_float, sqrtf, fabsf)
+CHAIN(npy_double, sqrt, fabs)
+
+/* Bits whose exponent is all ones carry into the sign when the exponent is raised by one. */
+#define FINITE(T, U, exponent)                                                                                          \
+    INLINE int finite_##T(const char *p, npy_intp n) {                                                                  \
+        U found = 0, lowest = exponent & -exponent;                                                                     \
+        for (npy_intp k = 0; k < n; k++) found |= (((const U *)p)[k] & exponent) + lowest;                              \
+        return !(found >> (8 * sizeof(U) - 1));                                                                         \
+    }
+FINITE(npy_float, npy_uint32, 0x7f800000u)
+FINITE(npy_double, npy_uint64, 0x7ff0000000000000u)
+
+/* Sum or maximum of short rows, which NumPy's loops would be called for one by one. As they do it: eight sums side by
+ * side, then these two by two, then what is left; and a maximum that is zero or no number is left to them, for which zero
+ * and which no number they find depends on how they look for it. The target of a maximum holds the row's first. */
+#define REDUCTION(T)                                                                                                    \
+    INLINE T sum_##T(const T *a, npy_intp n) {                                                                          \
+        npy_intp k = 8;                                                                                                 \
+        T r[8], sum = (T)-0.0;                                                                                          \
+        if (n < 8) k = 0;                                                                                               \
+        else {                                                                                                          \
+            for (int i = 0; i < 8; i++) r[i] = a[i];                                                                    \
+            for (; k < n - n % 8; k += 8)                                                                               \
+                for (int i = 0; i < 8; i++) r[i] += a[k + i];                                                           \
+            sum = ((r[0] + r[1]) + (r[2] + r[3])) + ((r[4] + r[5]) + (r[6] + r[7]));                                    \
+        }                                                                                                               \
+        for (; k < n; k++) sum += a[k];                                                                                 \
+        return sum;                                                                                                     \
+    }                                                                                                                   \
+    INLINE void reduce_##T(const instruction *in, char *t, npy_intp ts, char *s, npy_intp ss, npy_intp m) {             \
+        npy_intp n = in->width;                                                                                         \
+        for (; m > 0; m--, t += ts, s += ss) {                                                                          \
+            T *target = (T *)t;                                                                                         \
+            const T *row = (const T *)s;                                                                                \
+            if (in->to) {                                                                                               \
+                INDEPENDENT for (npy_intp k = 0; k < n; k++) target[k] += row[k];                                       \
+            } else if (in->moving == ADD) *target += sum_##T(row, n);                                                   \
+            else {                                                                                                      \
+                T found = *target;                                                                                      \
+                int odd = 0;                                                                                            \
+                for (npy_intp k = 0; k < n; k++) {                                                                      \
+                    odd |= row[k] != row[k];                                                                            \
+                    if (in->moving == MAXIMUM) found = row[k] > found ? row[k] : found;                                 \
+                    else found = row[k] < found ? row[k] : found;                                                       \
+                }                                                                                                       \
+                npy_intp rest = n - 1;                                                                                  \
+                if (odd || found == 0 || found != found)                                                                \
+                    in->loop((char *[]){t, s + sizeof(T), t}, &rest, (npy_intp[]){0, sizeof(T), 0}, in->loop_data);     \
+                else *target = found;                                                                                   \
+            }                                                                                                           \
+        }                                                                                                               \
+    }
+REDUCTION(npy_float)
+REDUCTION(npy_double)
+
+/* The same loops for processors with longer vectors; which one runs is settled when the module is loaded. */
+typedef struct {
+    void (*chain)(const call *chain, int calls, char *const *q, npy_intp n, npy_intp size);
+    void (*reduce)(const instruction *in, char *t, npy_intp ts, char *s, npy_intp ss, npy_intp m);
+    int (*finite)(const char *p, npy_intp n, npy_intp size);
+} arithmetic;
+
+#define ARITHMETIC(name, target)                                                                                        \
+    target static void chain_##name(const call *chain, int calls, char *const *q, npy_intp n, npy_intp size) {          \
+        if (size == sizeof(npy_float)) chain_npy_float(chain, calls, q, n);                                             \
+        else chain_npy_double(chain, calls, q, n);                                                                      \
+    }                                                                                                                   \
+    target static void reduce_##name(const instruction *in, char *t, npy_intp ts, char *s, npy_intp ss, npy_intp m) {   \
+        if (in->size == sizeof(npy_float)) reduce_npy_float(in, t, ts, s, ss, m);                                       \
+        else reduce_npy_double(in, t, ts, s, ss, m);                                                                    \
+    }                                                                                                                   \
+    target static int finite_##name(const char *p, npy_intp n, npy_intp size) {                                         \
+        return size == sizeof(npy_float) ? finite_npy_float(p, n) : finite_npy_double(p, n);                            \
+    }                                                                                                                   \
+    static const arithmetic name = {chain_##name, reduce_##name, finite_##name};
+
+ARITHMETIC(plain, )
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+ARITHMETIC(avx2, __attribute__((target("avx2"))))
+ARITHMETIC(avx512, __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,prefer-vector-width=512"))))
+static const arithmetic *best_arithmetic(void) {
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw"))
+        return &avx512;
+    return __builtin_cpu_supports("avx2") ? &avx2 : &plain;
+}
+#else
+static const arithmetic *best_arithmetic(void) { return &plain; }
+#endif
+static const arithmetic *arith = &plain;
 
 /* ---- Setting up, with the interpreter lock ------------------------------------------------------------------------ */
 
@@ -228,6 +392,90 @@ static int prepare_matmul(instruction *in, PyObject *const *arrays) {
     return 0;
 }
 
+/* Whether two operands lie in memory that overlaps, from the first element to the last. */
+static int overlap(const walk *w, int a, int b) {
+    npy_intp low[2] = {0, 0}, high[2] = {1, 1};
+    for (int axis = 0; axis < w->axes; axis++) {
+        npy_intp reach[2] = {w->stride[a][axis] * (w->shape[axis] - 1), w->stride[b][axis] * (w->shape[axis] - 1)};
+        for (int i = 0; i < 2; i++) *(reach[i] < 0 ? &low[i] : &high[i]) += reach[i];
+    }
+    return w->data[a] + low[0] < w->data[b] + high[1] && w->data[b] + low[1] < w->data[a] + high[0];
+}
+
+/* A chain: a tuple of (code, target, what it takes …), in which operands are numbered first and then registers. What is
+ * written is dense, and apart from all that it is not equal to. Short rows go through the chain several at a time; what
+ * is not dense over them, such as a number per row, or not of the chain's type, is staged in a block. */
+static int prepare_chain(instruction *in, PyObject *chain, PyObject *const *arrays, int operands) {
+    walk *w = &in->walk;
+    const npy_intp size = PyArray_ITEMSIZE((PyArrayObject *)arrays[operands - 1]);
+    const int type = PyArray_TYPE((PyArrayObject *)arrays[operands - 1]);
+    int last = w->axes - 1, good = PyTuple_Check(chain), written[MAX_OPERANDS] = {0};
+    Py_ssize_t calls = good ? PyTuple_GET_SIZE(chain) : 0;
+    good = good && calls > 0 && calls <= MAX_CALLS && (type == NPY_FLOAT || type == NPY_DOUBLE);
+    in->size = size;
+    in->calls = (int)calls;
+    in->chain = PyMem_Calloc(MAX_CALLS, sizeof(call));
+    if (!in->chain) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (int k = 0; good && k < in->calls; k++) {
+        PyObject *numbers = PyTuple_GET_ITEM(chain, k);
+        good = PyTuple_Check(numbers) && PyTuple_GET_SIZE(numbers) >= 3 && PyTuple_GET_SIZE(numbers) <= 8;
+        for (Py_ssize_t i = 0; good && i < PyTuple_GET_SIZE(numbers); i++) {
+            long number = PyLong_AsLong(PyTuple_GET_ITEM(numbers, i));
+            good = number >= 0 && number < (i == 0 ? CODES : operands + REGISTERS);
+            ((unsigned char *)&in->chain[k])[i] = (unsigned char)number;
+        }
+        good = good && PyTuple_GET_SIZE(numbers) == 2 + takes[in->chain[k].code];
+        if (good && in->chain[k].target < operands) written[in->chain[k].target] = 1;
+    }
+    int together = last > 0 && w->shape[last] * size <= BLOCK / 2;
+    for (int i = 0; good && i < operands; i++) {
+        in->types[i] = (char)PyArray_TYPE((PyArrayObject *)arrays[i]);
+        good = in->types[i] == type || (!written[i] && (in->types[i] == NPY_INT64 || in->types[i] == NPY_BOOL));
+        if (!written[i]) continue;
+        good = good && (w->stride[i][last] == size || (w->shape[last] == 1 && last == 0));
+        together = together && w->stride[i][last - 1] == w->shape[last] * size;
+        for (int k = 0; good && k < operands; k++) {
+            size_t strides = sizeof(npy_intp) * (size_t)w->axes;
+            int equal = w->data[i] == w->data[k] && !memcmp(w->stride[i], w->stride[k], strides);
+            good = equal || !overlap(w, i, k);
+        }
+    }
+    in->width = together ? w->shape[last] : 1;
+    for (int i = 0; i < operands; i++) {
+        int dense = together ? w->stride[i][last] == size && w->stride[i][last - 1] == in->width * size
+                             : w->stride[i][last] == size || (w->shape[last] == 1 && last == 0);
+        in->staged[i] = (char)(!dense || in->types[i] != type);
+    }
+    if (together) w->axes--;
+    if (!good && !PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "the operands do not suit a chain");
+    return good ? 0 : -1;
+}
+
+/* A reduction by addition or maximum: target and source. Rows are dense, and either each comes down to a number of the
+ * target's or all of them to one row there. */
+static int prepare_reduction(instruction *in) {
+    walk *w = &in->walk;
+    int last = w->axes - 1;
+    if (w->axes < MAX_AXES && last == 0) { /* a single row */
+        w->axes = 2, last = 1;
+        w->shape[1] = w->shape[0], w->shape[0] = 1;
+        for (int i = 0; i < 2; i++) w->stride[i][1] = w->stride[i][0], w->stride[i][0] = 0;
+    }
+    in->width = w->shape[last];
+    int to_number = w->stride[0][last] == 0 && (in->moving != ADD || in->width <= 128); /* then NumPy adds otherwise */
+    int to_row = w->stride[0][last] == in->size && w->stride[0][last - 1] == 0 && in->moving == ADD;
+    if (w->stride[1][last] != in->size || (!to_number && !to_row)) {
+        PyErr_SetString(PyExc_ValueError, "the operands do not suit a reduction");
+        return -1;
+    }
+    in->to = to_row;
+    w->axes--;
+    return 0;
+}
+
 /* An axis to move along: `whole` is the array, `first` the part of it at the axis's first place. */
 static int along_axis(instruction *in, PyObject *whole, PyObject *first, npy_intp axis) {
     PyArrayObject *a = (PyArrayObject *)whole;
@@ -266,6 +514,15 @@ static int build(instruction *in, PyObject *item) {
         }
         if (find_loop(in, what, arrays) < 0) return -1;
         return prepare(&in->walk, arrays, count);
+    case FUSED:
+        return prepare(&in->walk, arrays, count) < 0 ? -1 : prepare_chain(in, what, arrays, count);
+    case REDUCE: /* target, source; `extra` says by what; `what` is the ufunc, for the cases that are left to it */
+        if (count != 2 || (extra != ADD && extra != MAXIMUM && extra != MINIMUM)) return -1;
+        in->moving = (int)extra;
+        if (PyArray_TYPE((PyArrayObject *)arrays[0]) != NPY_FLOAT && PyArray_TYPE((PyArrayObject *)arrays[0]) != NPY_DOUBLE)
+            return -1;
+        if (find_loop(in, what, (PyObject *[3]){arrays[0], arrays[1], arrays[0]}) < 0) return -1;
+        return prepare(&in->walk, arrays, 2) < 0 ? -1 : prepare_reduction(in);
     case MATMUL:
         if (count != 3 || find_loop(in, what, arrays) < 0) return -1;
         return prepare_matmul(in, arrays);
@@ -296,11 +553,9 @@ static int build(instruction *in, PyObject *item) {
         in->moving = (int)extra;
         return prepare(&in->walk, arrays, 2);
     case CHECK:
-        if (count != 1 || PyArray_SIZE((PyArrayObject *)arrays[0]) != 1) return -1;
         in->from = PyArray_TYPE((PyArrayObject *)arrays[0]);
-        if (in->from != NPY_FLOAT && in->from != NPY_DOUBLE) return -1;
-        in->walk.data[0] = PyArray_BYTES((PyArrayObject *)arrays[0]);
-        return 0;
+        if (count != 1 || (in->from != NPY_FLOAT && in->from != NPY_DOUBLE)) return -1;
+        return prepare(&in->walk, arrays, 1);
     default:
         return -1;
     }
@@ -344,6 +599,75 @@ static void run_loop(const instruction *in) {
     }
 }
 
+/* One element in many places; up to a vector's length further is written. */
+static void fill(char *place, npy_intp n, double value, npy_intp size) {
+    if (size == sizeof(npy_float)) {
+        npy_float *t = (npy_float *)place, v = (npy_float)value;
+        for (npy_intp k = 0; k < n; k += 16)
+            for (int i = 0; i < 16; i++) t[k + i] = v;
+    } else {
+        npy_double *t = (npy_double *)place;
+        for (npy_intp k = 0; k < n; k += 8)
+            for (int i = 0; i < 8; i++) t[k + i] = value;
+    }
+}
+
+static double number_at(const char *p, int type) {
+    switch (type) {
+    case NPY_FLOAT: return *(const npy_float *)p;
+    case NPY_DOUBLE: return *(const npy_double *)p;
+    case NPY_INT64: return (double)*(const npy_int64 *)p;
+    default: return *(const npy_bool *)p;
+    }
+}
+
+/* Ask for memory that will be needed soon. */
+static void fetch(const char *p, npy_intp bytes) {
+#if defined(__GNUC__)
+    for (npy_intp k = 0; k < bytes; k += VECTOR) __builtin_prefetch(p + k);
+#endif
+}
+
+/* Bring so many rows of an operand into a block. */
+static void stage(const instruction *in, int i, char *block, const char *p, npy_intp rows) {
+    const walk *w = &in->walk;
+    npy_intp outer = w->stride[i][w->axes - 1], inner = in->width > 1 ? w->stride[i][w->axes] : 0, width = in->width;
+    npy_intp row = width * in->size;
+    if (width == 1 && outer == 0) fill(block, rows, number_at(p, in->types[i]), in->size);
+    else if (inner == 0)
+        for (npy_intp k = 0; k < rows; k++) fill(block + k * row, width, number_at(p + k * outer, in->types[i]), in->size);
+    else if (inner == in->size && in->types[i] != NPY_INT64 && in->types[i] != NPY_BOOL)
+        for (npy_intp k = 0; k < rows; k++) memcpy(block + k * row, p + k * outer, (size_t)row);
+    else
+        for (npy_intp k = 0; k < rows; k++)
+            for (npy_intp j = 0; j < width; j++)
+                fill(block + k * row + j * in->size, 1, number_at(p + k * outer + j * inner, in->types[i]), in->size);
+}
+
+static void run_fused(const instruction *in) {
+    _Alignas(VECTOR) char blocks[(MAX_OPERANDS + REGISTERS) * (BLOCK + VECTOR)];
+    char *q[MAX_OPERANDS + REGISTERS];
+    const walk *w = &in->walk;
+    const int count = w->operands, last_axis = w->axes - 1;
+    const npy_intp rows = w->shape[last_axis], width = in->width, most = BLOCK / in->size / width;
+    for (int i = 0; i < count + REGISTERS; i++) q[i] = blocks + i * (BLOCK + VECTOR);
+    ROWS(w, count, for (npy_intp start = 0; start < rows; start += most) {
+        const npy_intp piece = rows - start < most ? rows - start : most;
+        for (int i = 0; i < count; i++) {
+            char *at_start = p[i] + start * w->stride[i][last_axis];
+            if (!in->staged[i]) q[i] = at_start;
+            else if (start == 0 || w->stride[i][last_axis] != 0) stage(in, i, q[i], at_start, piece);
+        }
+        arith->chain(in->chain, in->calls, q, piece * width, in->size);
+    });
+}
+
+static void run_reduce(const instruction *in) {
+    const walk *w = &in->walk;
+    const npy_intp m = w->shape[w->axes - 1], ts = w->stride[0][w->axes - 1], ss = w->stride[1][w->axes - 1];
+    ROWS(w, 2, arith->reduce(in, p[0], ts, p[1], ss, m));
+}
+
 static void run_matmul(const instruction *in) {
     const walk *w = &in->walk;
     npy_intp dims[4] = {1, in->core[0], in->core[1], in->core[2]};
@@ -381,16 +705,17 @@ static void copy_row(char *t, npy_intp ts, const char *s, npy_intp ss, npy_intp 
     }
 }
 
-static void run_copy(const instruction *in) {
+/* `ahead`: how many bytes the target and the source have moved on. */
+static void run_copy(const instruction *in, const npy_intp ahead[2]) {
     const walk *w = &in->walk;
     npy_intp n = w->shape[w->axes - 1], ts = w->stride[0][w->axes - 1], ss = w->stride[1][w->axes - 1];
-    ROWS(w, 2, copy_row(p[0], ts, p[1], ss, n, in->size));
+    ROWS(w, 2, copy_row(p[0] + ahead[0], ts, p[1] + ahead[1], ss, n, in->size));
 }
 
 static void run_stream(const instruction *in, npy_intp iteration) {
-    instruction here = *in;
-    here.walk.data[in->moving] += iteration * in->along;
-    run_copy(&here);
+    npy_intp ahead[2] = {0, 0};
+    ahead[in->moving] = iteration * in->along;
+    run_copy(in, ahead);
 }
 
 /* The first loop is one that compilers vectorise. */
@@ -428,6 +753,13 @@ static void run_where(const instruction *in) {
     });
 }
 
+/* An index, counted from the front; −1 where it lies outside of the axis. */
+static npy_int64 row_at(const char *p, npy_intp length) {
+    npy_int64 index = *(const npy_int64 *)p;
+    if (index < 0) index += length;
+    return index < 0 || index >= length ? -1 : index;
+}
+
 /* Returns whether every index was one. */
 static int run_gather(const instruction *in) {
     const walk *w = &in->walk;
@@ -436,37 +768,32 @@ static int run_gather(const instruction *in) {
     int good = 1;
     for (int i = 0; i < 3; i++) s[i] = w->stride[i][last_axis];
     ROWS(w, 3, for (npy_intp k = 0; k < n; k++) {
-        npy_int64 index = *(npy_int64 *)(p[1] + k * s[1]);
-        if (index < 0) index += in->length;
-        if (index < 0 || index >= in->length) {
-            good = 0;
-            continue;
+        npy_int64 index = row_at(p[1] + k * s[1], in->length);
+        if (in->size > 4 * VECTOR && k + 1 < n) {
+            npy_int64 next = row_at(p[1] + (k + 1) * s[1], in->length);
+            if (next >= 0) fetch(p[2] + (k + 1) * s[2] + next * in->along, in->size);
         }
-        memcpy(p[0] + k * s[0], p[2] + k * s[2] + index * in->along, (size_t)in->size);
+        if (index < 0) good = 0;
+        else if (in->size == 4) memcpy(p[0] + k * s[0], p[2] + k * s[2] + index * in->along, 4);
+        else if (in->size == 8) memcpy(p[0] + k * s[0], p[2] + k * s[2] + index * in->along, 8);
+        else memcpy(p[0] + k * s[0], p[2] + k * s[2] + index * in->along, (size_t)in->size);
     });
     return good;
 }
 
-static int is_finite(const instruction *in) {
-    switch (in->from) {
-    case NPY_FLOAT: return isfinite(*(npy_float *)in->walk.data[0]);
-    case NPY_DOUBLE: return isfinite(*(npy_double *)in->walk.data[0]);
-    default: return 1;
-    }
+static int finite_row(const char *p, npy_intp n, npy_intp stride, npy_intp size) {
+    if (stride == size || n == 1) return arith->finite(p, n, size);
+    int good = 1;
+    for (npy_intp k = 0; k < n; k++) good &= arith->finite(p + k * stride, 1, size);
+    return good;
 }
 
-static void run_strips(const instruction *first, Py_ssize_t count) {
-    npy_intp n = first->walk.shape[0];
-    for (npy_intp start = 0; start < n; start += STRIP) {
-        for (Py_ssize_t i = 0; i < count; i++) {
-            instruction here = first[i];
-            here.walk.shape[0] = n - start < STRIP ? n - start : STRIP;
-            for (int k = 0; k < here.walk.operands; k++) here.walk.data[k] += start * here.walk.stride[k][0];
-            if (here.kind == LOOP) run_loop(&here);
-            else if (here.kind == COPY) run_copy(&here);
-            else run_cast(&here);
-        }
-    }
+static int is_finite(const instruction *in) {
+    const walk *w = &in->walk;
+    npy_intp n = w->shape[w->axes - 1], stride = w->stride[0][w->axes - 1];
+    int good = 1;
+    ROWS(w, 1, good = good && finite_row(p[0], n, stride, in->size));
+    return good;
 }
 
 static int call_back(const instruction *in, PyThreadState **saved) {
@@ -495,16 +822,13 @@ static PyObject *machine_run(machine *self, PyObject *args) {
     for (; iteration < stop && !failed && !wrong_index && !halted; iteration++) {
         for (Py_ssize_t i = 0; i < self->count; i++) {
             const instruction *in = &self->table[i];
-            if (in->strip) {
-                run_strips(in, in->strip);
-                i += in->strip - 1;
-                continue;
-            }
             switch (in->kind) {
             case LOOP: run_loop(in); break;
+            case FUSED: run_fused(in); break;
+            case REDUCE: run_reduce(in); break;
             case MATMUL: run_matmul(in); break;
             case COPY:
-            case FILL: run_copy(in); break;
+            case FILL: run_copy(in, (npy_intp[2]){0, 0}); break;
             case CAST: run_cast(in); break;
             case WHERE: run_where(in); break;
             case GATHER: wrong_index = !run_gather(in); break;
@@ -524,44 +848,6 @@ static PyObject *machine_run(machine *self, PyObject *args) {
         return NULL;
     }
     return PyLong_FromSsize_t(iteration - start);
-}
-
-/* Whether an instruction goes through long vectors element by element: no axes but one, and no reduction. */
-static int is_stripable(const instruction *in) {
-    const walk *w = &in->walk;
-    if ((in->kind != LOOP && in->kind != COPY && in->kind != CAST) || w->axes != 1 || w->shape[0] < 2 * STRIP) return 0;
-    return w->stride[in->kind == LOOP ? w->operands - 1 : 0][0] != 0;
-}
-
-/* Whether strips of `a` and `b` may alternate: what they share in memory, they share element by element. */
-static int may_alternate(const walk *a, const walk *b) {
-    npy_intp n = a->shape[0];
-    for (int i = 0; i < a->operands; i++) {
-        for (int k = 0; k < b->operands; k++) {
-            const char *p = a->data[i], *q = b->data[k];
-            npy_intp s = a->stride[i][0], t = b->stride[k][0];
-            if (p == q && s == t) continue;
-            const char *p_end = p + (s < 0 ? 0 : n * s) + 16, *q_end = q + (t < 0 ? 0 : n * t) + 16;
-            const char *p_start = p + (s < 0 ? n * s : 0), *q_start = q + (t < 0 ? n * t : 0);
-            if (p_start < q_end && q_start < p_end) return 0;
-        }
-    }
-    return 1;
-}
-
-/* Where memory traffic rules, as in an optimiser's update of a long vector, consecutive element-wise instructions run on
- * a strip at a time: what one of them leaves in the cache the next one finds there. */
-static void plan_strips(machine *self) {
-    for (Py_ssize_t i = 0, end; i < self->count; i = end) {
-        end = i + 1;
-        if (!is_stripable(&self->table[i])) continue;
-        for (; end < self->count && is_stripable(&self->table[end]); end++) {
-            int fits = self->table[end].walk.shape[0] == self->table[i].walk.shape[0];
-            for (Py_ssize_t k = i; fits && k < end; k++) fits = may_alternate(&self->table[k].walk, &self->table[end].walk);
-            if (!fits) break;
-        }
-        if (end - i > 1) self->table[i].strip = end - i;
-    }
 }
 
 static PyObject *machine_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
@@ -584,7 +870,6 @@ static PyObject *machine_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
             return NULL;
         }
     }
-    plan_strips(self);
     return (PyObject *)self;
 }
 
@@ -594,6 +879,10 @@ static int machine_traverse(machine *self, visitproc visit, void *arg) {
 }
 
 static int machine_clear(machine *self) {
+    for (Py_ssize_t i = 0; i < self->count; i++) {
+        PyMem_Free(self->table[i].chain);
+        self->table[i].chain = NULL;
+    }
     self->count = 0;
     Py_CLEAR(self->keep);
     return 0;
@@ -629,11 +918,18 @@ static struct PyModuleDef definition = {
 PyMODINIT_FUNC PyInit__machine(void) {
     import_array();
     import_umath();
+    arith = best_arithmetic();
     if (PyType_Ready(&machine_type) < 0) return NULL;
     PyObject *module = PyModule_Create(&definition);
     if (!module || PyModule_AddObjectRef(module, "Machine", (PyObject *)&machine_type) < 0) return NULL;
-    static const char *names[KINDS] = {"LOOP", "MATMUL", "COPY", "CAST", "FILL", "WHERE", "GATHER", "STREAM", "CHECK", "CALL"};
+    static const char *names[KINDS] = {"LOOP", "FUSED", "REDUCE", "MATMUL", "COPY", "CAST", "FILL", "WHERE", "GATHER", "STREAM", "CHECK", "CALL"};
     for (int k = 0; k < KINDS; k++)
         if (PyModule_AddIntConstant(module, names[k], k) < 0) return NULL;
+    static const char *codes[CODES] = {
+        "NEGATIVE", "SQUARE", "SQRT", "ABSOLUTE", "ADD", "SUBTRACT", "MULTIPLY", "DIVIDE", "MAXIMUM", "MINIMUM",
+        "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "EQUAL", "NOT_EQUAL", "STEP", "MOVE", "MOVE_SQUARE",
+        "STEP_ROOT", "TANH_BACK", "RELU_BACK"};
+    for (int k = 0; k < CODES; k++)
+        if (PyModule_AddIntConstant(module, codes[k], k) < 0) return NULL;
     return module;
 }

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from trainer.compiler.buffers import Buffers, dense
+from trainer.compiler.buffers import Buffers, aligned, dense
+from trainer.compiler.chain import Chain, chain_of
 from trainer.compiler.program import Instruction, Program, Value
 from trainer.engine.dispatch import TABLE
 from trainer.errors import ShapeError
@@ -24,6 +25,8 @@ from trainer.errors import ShapeError
 __all__ = ["Bound", "NumpyExecutor"]
 
 Call = Callable[[], Any]
+
+PIECE = 1 << 17  # bytes of an array that go through a chain at a time: a few of them stay in the second cache
 
 # Functions whose result is a view of their first argument where the layout allows it.
 _VIEWS = (
@@ -49,6 +52,16 @@ class Bound:
 class NumpyExecutor:
     """Runs one program, on buffers of its own. One run at a time: concurrent callers wait for each other.
 
+    Args:
+        carried: how many of the first inputs take the values of as many last outputs before the next run. The outputs
+            may then lie where the inputs do; they are written there only by `bound[checked:]`, when all other outputs
+            are known.
+
+    Attributes:
+        inputs, outputs: the arrays (of outputs that are constant, what they are).
+        bound: the instructions, but for those whose result is a view.
+        checked: how many of them there are before the other outputs are known.
+
     >>> from trainer.compiler.trace import trace
     >>> program, _, _ = trace(lambda x: np.tanh(x) * 2.0, [np.zeros(3)])
     >>> NumpyExecutor(program).run([np.array([0.0, np.inf, -np.inf])])
@@ -57,15 +70,22 @@ class NumpyExecutor:
 
     name = "numpy"
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, carried: int = 0) -> None:
         self.program = program
-        self.buffers = Buffers(program)
+        first = len(program.outputs) - carried
+        given = set(program.outputs[:first])
+        known = max((p for p, i in enumerate(program.instructions) if not given.isdisjoint(i.outputs)), default=-1)
+        pairs = dict(zip(program.outputs[first:], program.inputs, strict=False))
+        self.buffers = Buffers(program, pairs, known)
         self._lock = threading.Lock()
         self._views = {TABLE[f] for f in _VIEWS if f in TABLE}
         self._reductions = {TABLE[f]: ufunc for f, ufunc in _REDUCTIONS.items() if f in TABLE}
         self._arrays: dict[Value, Any] = {}
+        self._between: dict[Any, Any] = {}  # by register and layout, what lies between two calls of a chain
         self.inputs = [self._input(v) for v in program.inputs]
-        self.bound = [b for p, i in enumerate(program.instructions) if (b := self._bind(p, i)) is not None]
+        bound = [self._bind(p, i) for p, i in enumerate(program.instructions)]
+        self.checked = sum(b is not None for b in bound[: known + 1])
+        self.bound = [b for b in bound if b is not None]
         self.calls = [call for bound in self.bound for call in bound.calls]
         self.outputs = [self._array(v) for v in program.outputs]
 
@@ -89,10 +109,10 @@ class NumpyExecutor:
     @property
     def nbytes(self) -> int:
         """Bytes of all buffers together."""
-        return self.buffers.nbytes
+        return self.buffers.nbytes + sum(int(array.nbytes) for array in self._between.values())
 
     def _input(self, value: Value) -> Any:
-        array = self._arrays[value] = dense(value, np.zeros(value.nbytes, np.uint8))
+        array = self._arrays[value] = dense(value, aligned(value.nbytes))
         return array
 
     def _array(self, value: Value) -> Any:
@@ -108,10 +128,14 @@ class NumpyExecutor:
             self.buffers.alias(output, source)
             self.buffers.release(position)
             return None
-        outputs = [self.buffers.allocate(position, instruction, o) for o in instruction.outputs]
+        outputs = [self._output(position, instruction, o) for o in instruction.outputs]
         self._arrays.update(zip(instruction.outputs, outputs, strict=True))
         self.buffers.release(position)
         return Bound(instruction, inputs, outputs, self._calls(instruction, inputs, outputs))
+
+    def _output(self, position: int, instruction: Instruction, value: Value) -> Any:
+        source = self.buffers.over_input(position, instruction, value)
+        return self._arrays[source] if source else self.buffers.allocate(position, instruction, value)
 
     def _view(self, instruction: Instruction, inputs: list[Any]) -> Any:
         """The result as a view of the first input's buffer, or None where it is none."""
@@ -143,9 +167,48 @@ class NumpyExecutor:
                     partial(np.add.reduce, x, axis=axis, out=out, keepdims=keepdims),
                     partial(np.true_divide, out, count, out=out, casting="unsafe"),
                 ]
-        if op is TABLE.get(np.concatenate):
-            return [partial(np.concatenate, tuple(inputs), axis=attributes.get("axis", 0), out=outputs[0])]
+        if op is TABLE.get(np.concatenate) and attributes.get("axis", 0) is not None:
+            parts = pieces_of(outputs[0], inputs, attributes.get("axis", 0))
+            return [partial(np.copyto, place, array) for place, array in parts]
+        chain = chain_of(instruction)
+        if chain is not None:
+            return self._chain(chain, inputs, outputs, instruction.outputs[0].order[0])
         return [partial(_into, tuple(outputs), partial(op.forward, **attributes), *inputs)]
+
+    def _chain(self, chain: Chain, inputs: list[Any], outputs: list[Any], axis: int) -> list[Call]:
+        """The calls of a chain, piece by piece along the slowest axis."""
+        length, place = outputs[0].shape[axis], axis - outputs[0].ndim
+        rows = max(1, length * PIECE // outputs[0].nbytes)
+        calls: list[Call] = []
+        for start in range(0, length, rows):
+            piece = (..., slice(start, start + rows), *[slice(None)] * (-place - 1))
+            # An argument that is broadcast along the axis goes in whole.
+            taken = [x[piece] if np.ndim(x) >= -place and x.shape[place] > 1 else x for x in inputs]
+            given = dict(zip(chain.results, (o[piece] for o in outputs), strict=True))
+            found: list[Any] = []
+            for k, ((ufunc, arguments), register) in enumerate(zip(chain.steps, chain.registers(), strict=True)):
+                out = given[k] if k in given else self._scratch(register, outputs[0][piece], chain.is_mask(k))
+                calls.append(partial(ufunc, *(taken[t] if t >= 0 else found[~t] for t in arguments), out=out))
+                found.append(out)
+        return calls
+
+    def _scratch(self, register: int, like: Any, mask: bool) -> Any:
+        """An array for a result between two calls of a chain; all chains share them."""
+        key = register, like.shape, like.strides, np.dtype(np.bool_) if mask else like.dtype
+        if key not in self._between:
+            self._between[key] = np.empty_like(like, key[-1])
+        return self._between[key]
+
+
+def pieces_of(whole: Any, parts: Sequence[Any], axis: int) -> list[tuple[Any, Any]]:
+    """Per part of a concatenation its place and the part, but for those that lie in their place."""
+    found, start = [], 0
+    for part in parts:
+        place = np.moveaxis(np.moveaxis(whole, axis, 0)[start : start + part.shape[axis]], 0, axis)
+        start += part.shape[axis]
+        if place.ctypes.data != part.ctypes.data or place.strides != part.strides:
+            found.append((place, part))
+    return found
 
 
 def _into(outputs: tuple[Any, ...], forward: Callable[..., Any], *inputs: Any) -> None:

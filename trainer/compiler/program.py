@@ -6,12 +6,14 @@ the shapes and dtypes that it was recorded with, and nothing else.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from trainer.compiler.origin import NOWHERE, Origin
 from trainer.engine.op import Op
 
 __all__ = ["Instruction", "Program", "Value"]
@@ -44,7 +46,7 @@ class Value:
     @property
     def nbytes(self) -> int:
         """Bytes of the array; 0 for a constant that is none."""
-        return 0 if self.shape is None else int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+        return 0 if self.shape is None else math.prod(self.shape) * self.dtype.itemsize
 
 
 def memory_order(array: Any) -> tuple[int, ...]:
@@ -60,12 +62,13 @@ def memory_order(array: Any) -> tuple[int, ...]:
 
 @dataclass(frozen=True, eq=False)
 class Instruction:
-    """One call: `outputs = op(*inputs, **attributes)`."""
+    """One call: `outputs = op(*inputs, **attributes)`, and which layer it is part of."""
 
     op: Op
     inputs: tuple[Value, ...]
     attributes: dict[str, Any]
     outputs: tuple[Value, ...]
+    origin: Origin = NOWHERE
 
     def operations(self) -> int:
         """Scalar operations, as the op counts them."""
@@ -97,7 +100,11 @@ class Program:
                 value = substitutes[value]
             return value
 
-        table = [Instruction(i.op, tuple(map(follow, i.inputs)), i.attributes, i.outputs) for i in instructions]
+        table = [
+            i if substitutes.keys().isdisjoint(i.inputs)
+            else Instruction(i.op, tuple(map(follow, i.inputs)), i.attributes, i.outputs, i.origin)
+            for i in instructions
+        ]  # fmt: skip
         return Program(self.inputs, list(map(follow, self.outputs)), table)
 
     def operations(self) -> int:

@@ -15,11 +15,10 @@ import numpy as np
 
 from trainer.compiler.numpy_executor import NumpyExecutor
 from trainer.compiler.program import Program
-from trainer.compiler.step import record_step
-from trainer.engine.tree import flatten
 from trainer.errors import UsageError
 
 if TYPE_CHECKING:
+    from trainer.compiler.step_loop import StepLoop
     from trainer.train import Training
 
 __all__ = ["Eager", "ExecutorName", "Machine", "Recorded", "Runner", "best_executor", "native_available", "runner"]
@@ -32,6 +31,7 @@ class Runner(Protocol):
     """What the loop asks of a runner."""
 
     name: str
+    runs_ahead: bool  # whether many batches at once cost less than one at a time
 
     def run(self, batches: Array, step_sizes: Sequence[float]) -> list[float]:
         """Take a step per row of `batches` (k, m), which holds row numbers; the losses of the steps that were taken."""
@@ -41,23 +41,25 @@ class Eager:
     """Every step recorded anew and swept."""
 
     name = "eager"
+    runs_ahead = False
 
     def __init__(self, training: Training) -> None:
         self.training = training
-        self.gradient = training.network.gradient(training.cost)
 
     def run(self, batches: Array, step_sizes: Sequence[float]) -> list[float]:
         training, losses = self.training, []
         scalar = training.theta.dtype.type  # ε and τ in θ's dtype, as a program gets them
         for i, (rows, step_size) in enumerate(zip(batches, step_sizes, strict=True)):
-            data = training.data
-            loss, g = self.gradient(training.theta, data.train_inputs[rows], data.train_targets[rows])
-            if not math.isfinite(loss) or not math.isfinite(np.add.reduce(g)):
+            batch = [array[rows] for array in training.data.batch_arrays]
+            number = training.step + i
+            loss, g, kept = training.objective.gradient(training.theta, batch, training.kept, np.int64(number))
+            if not math.isfinite(loss) or not np.isfinite(g).all():
                 break
+            training.kept = kept
             training.theta, training.state = training.optimizer.update(
-                g, training.state, training.theta, scalar(step_size), scalar(training.step + i)
+                g, training.state, training.theta, scalar(step_size), scalar(number)
             )
-            losses.append(loss)
+            losses.append(float(loss))
         return losses
 
 
@@ -65,51 +67,33 @@ class Recorded:
     """The step as a program, run with NumPy's calls."""
 
     name = "numpy"
+    runs_ahead = True
 
     def __init__(self, training: Training) -> None:
         self.training = training
-        self.executors: dict[int, NumpyExecutor] = {}
+        self.loops: dict[int, StepLoop] = {}
 
     def run(self, batches: Array, step_sizes: Sequence[float]) -> list[float]:
-        training, losses = self.training, []
         rows = batches.shape[1]
-        if rows not in self.executors:
-            self.executors[rows] = NumpyExecutor(record_step(training, rows))
-        executor = self.executors[rows]
-        for i, (batch, step_size) in enumerate(zip(batches, step_sizes, strict=True)):
-            state, rebuild = flatten(training.state)
-            x, y = training.data.train_inputs[batch], training.data.train_targets[batch]
-            loss, total, theta, *after = executor.run([training.theta, *state, x, y, step_size, training.step + i])
-            if not math.isfinite(loss) or not math.isfinite(total):
-                break
-            training.theta, training.state = theta, rebuild(after)
-            losses.append(float(loss))
-        return losses
+        if rows not in self.loops:
+            self.loops[rows] = self._loop(rows)
+        return self.loops[rows].run(batches, step_sizes, self.training.step)
+
+    def _loop(self, rows: int) -> StepLoop:
+        from trainer.compiler.step_loop import StepLoop
+
+        return StepLoop(self.training, rows)
 
 
-class Machine:
+class Machine(Recorded):
     """The step as a program on the machine, with the loop over the batches inside it."""
 
     name = "native"
 
-    def __init__(self, training: Training) -> None:
-        self.training = training
-        self.loops: dict[int, Any] = {}
-
-    def run(self, batches: Array, step_sizes: Sequence[float]) -> list[float]:
+    def _loop(self, rows: int) -> StepLoop:
         from trainer.compiler.machine_loop import MachineLoop
 
-        rows = batches.shape[1]
-        if rows not in self.loops:
-            self.loops[rows] = MachineLoop(self.training, rows)
-        losses: list[float] = []
-        for start in range(0, len(batches), MachineLoop.LONGEST):
-            piece = slice(start, start + MachineLoop.LONGEST)
-            taken = self.loops[rows].run(batches[piece], step_sizes[piece], self.training.step + start)
-            losses += taken
-            if len(taken) < len(batches[piece]):
-                break
-        return losses
+        return MachineLoop(self.training, rows)
 
 
 def native_available() -> bool:
@@ -117,13 +101,16 @@ def native_available() -> bool:
     return find_spec("trainer.compiler._machine") is not None
 
 
-def best_executor(program: Program) -> NumpyExecutor:
-    """The machine where it was compiled, else NumPy's calls, for this program."""
+def best_executor(program: Program, carried: int = 0) -> NumpyExecutor:
+    """The machine where it was compiled, else NumPy's calls, for this program.
+
+    The last `carried` outputs are the first inputs of the next run.
+    """
     if not native_available():
-        return NumpyExecutor(program)
+        return NumpyExecutor(program, carried)
     from trainer.compiler.native_executor import NativeExecutor
 
-    return NativeExecutor(program)
+    return NativeExecutor(program, carried)
 
 
 def runner(training: Training, name: ExecutorName) -> Runner:

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from trainer.compiler.origin import Origin, here
 from trainer.compiler.program import Instruction, Program, Value
 from trainer.engine.dispatch import TABLE
-from trainer.engine.node import Node, next_index
+from trainer.engine.node import Node, next_index, swept
 from trainer.engine.observe import observed
 from trainer.engine.op import IDENTITY, SELECT, STOP, Op
 from trainer.engine.tensor import Tensor
@@ -68,6 +69,7 @@ class _Tracer:
         self.values: dict[Node, Value] = {}
         self.several: dict[Node | None, tuple[Value, ...]] = {}
         self.constants: dict[int, tuple[object, Value]] = {}
+        self.origins: dict[Node, Origin] = {}
         self.primitive = set(TABLE.values())
         self.start = next_index()  # what is older was made outside
 
@@ -100,6 +102,9 @@ class _Tracer:
 
     def observe(self, op: Op, args: Sequence[Any], attributes: dict[str, Any], result: Any) -> None:
         inputs = tuple(map(self.value_of, args))
+        entry = swept.get()
+        origin = Origin("backward", self.origins[entry].layer) if entry in self.origins else here()
+        self.origins[result[0]._node.parents[0] if isinstance(result, tuple) else result._node] = origin
         if op is IDENTITY or op is STOP:
             self.values[result._node] = inputs[0]
             return
@@ -113,7 +118,7 @@ class _Tracer:
         outputs = tuple(map(self.add, results))
         if isinstance(result, tuple):
             self.several[results[0]._node.parents[0]] = outputs
-        self.instructions.append(Instruction(op, inputs, {**op.attributes, **attributes}, outputs))
+        self.instructions.append(Instruction(op, inputs, {**op.attributes, **attributes}, outputs, origin))
 
     def _inline(
         self, op: Op, inputs: tuple[Value, ...], args: Sequence[Any], attributes: dict[str, Any], result: Any

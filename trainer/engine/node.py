@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from trainer.engine.op import Op
     from trainer.engine.rules import Plan
 
-__all__ = ["Node", "Variable", "complete", "next_index"]
+__all__ = ["Node", "Variable", "complete", "next_index", "swept"]
 
 # Whether this context wants everything on the record (see `trainer.engine.observe`).
 complete: ContextVar[bool] = ContextVar("complete", default=False)
+
+# The entry that a recorded sweep is at: what is recorded meanwhile is the work of its rule.
+swept: ContextVar[Node | None] = ContextVar("swept", default=None)
 
 # Calling an itertools.count is one bytecode-atomic C call: threads never draw the same index.
 next_index = count().__next__

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from trainer.engine import verify
-from trainer.engine.node import Node, Variable, complete
+from trainer.engine.node import Node, Variable, complete, swept
 from trainer.engine.op import SELECT, Op, selection
 from trainer.engine.rules import Step
 from trainer.engine.tensor import Tensor
@@ -89,8 +89,19 @@ def history(roots: Collection[Node], variables: Sequence[Node]) -> History:
 def sweep(cotangents: dict[Node, Any], past: History, variables: Sequence[Node], recorded: bool) -> None:
     """Carry `cotangents` (per result its δy) back to the variables; afterwards the dict holds the variables' own.
 
-    Consumes `past.order`.
+    Consumes `past.order`. While a recorded sweep is at an entry, `swept` says which.
     """
+    if not recorded:
+        _sweep(cotangents, past, variables, recorded)
+        return
+    token = swept.set(None)
+    try:
+        _sweep(cotangents, past, variables, recorded)
+    finally:
+        swept.reset(token)
+
+
+def _sweep(cotangents: dict[Node, Any], past: History, variables: Sequence[Node], recorded: bool) -> None:
     order, active, targets = past.order, past.active, set(variables)
     arrays = _ARRAYS
     while order:
@@ -108,7 +119,10 @@ def sweep(cotangents: dict[Node, Any], past: History, variables: Sequence[Node],
             continue
         if type(dy) is list:
             dy = _complete_results(node, dy)
-        saved = _as_tensors(node) if recorded else node.saved
+        saved = node.saved
+        if recorded:
+            swept.set(node)
+            saved = _as_tensors(node)
         for step in plan.steps:
             if not step.single:
                 _run_several(cotangents, node, step, dy, saved, active, recorded)

@@ -6,14 +6,15 @@
 from trainer.compiler.passes.common import share_common
 from trainer.compiler.passes.constants import fold_constants
 from trainer.compiler.passes.dead import drop_dead
+from trainer.compiler.passes.fuse import fuse
 from trainer.compiler.passes.noops import drop_noops
 from trainer.compiler.program import Program
 
-__all__ = ["drop_dead", "drop_noops", "fold_constants", "share_common", "simplify"]
+__all__ = ["drop_dead", "drop_noops", "fold_constants", "fuse", "share_common", "simplify"]
 
 
 def simplify(program: Program) -> Program:
     """All passes, once: what one of them leaves for an earlier one has not been seen to matter."""
-    for one in (drop_dead, fold_constants, drop_noops, share_common, drop_dead):
+    for one in (drop_dead, fold_constants, drop_noops, share_common, drop_dead, fuse):
         program = one(program)
     return program
