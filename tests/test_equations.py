@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from trainer import Tensor, grad, jacobian, tape, vjp
-from trainer.nn import Dense, Network
+from trainer.nn import Dense, Network, Objective
 from trainer.optimizers import Sgd
 from trainer_ops import sigmoid
 
@@ -43,9 +43,9 @@ def squared_error(predictions, targets):
 def test_equation_1_the_gradient_is_the_mean_over_the_batch():
     network = Network([Dense(2)], input_shape=(3,))
     theta, x, y = network.initial(seed=1), rng.normal(size=(5, 3)), rng.normal(size=(5, 2))
-    gradient = network.gradient(squared_error)
-    _, g = gradient(theta, x, y)
-    one_by_one = [gradient(theta, x[i : i + 1], y[i : i + 1])[1] for i in range(5)]
+    gradient = Objective(network, squared_error).gradient
+    _, g, _ = gradient(theta, (x, y))
+    one_by_one = [gradient(theta, (x[i : i + 1], y[i : i + 1]))[1] for i in range(5)]
     np.testing.assert_allclose(g, np.sum(one_by_one, axis=0) / 5, rtol=1e-14)
 
 

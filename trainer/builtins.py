@@ -1,9 +1,8 @@
-"""The layers, optimizers, schedules and metrics that come with the package, through the hooks that everyone uses."""
+"""The layers, optimizers, schedules, metrics and preprocessors that come with the package, through everyone's hooks."""
 
 from __future__ import annotations
 
-from trainer import metrics, optimizers, schedules
-from trainer.nn.layers import Dense, Flatten
+from trainer import metrics, nn, optimizers, schedules
 from trainer.plugins.hookspecs import Register, hookimpl
 
 __all__: list[str] = []
@@ -11,8 +10,13 @@ __all__: list[str] = []
 
 @hookimpl
 def register_layers(register: Register) -> None:
-    register(Dense)
-    register(Flatten)
+    for layer in (nn.Dense, nn.Flatten, nn.Residual, nn.Parallel, nn.Repeat, nn.Columns, nn.Input):
+        register(layer)
+
+
+@hookimpl
+def register_costs(register: Register) -> None:
+    register(nn.Several, targets="values")
 
 
 @hookimpl
@@ -48,6 +52,18 @@ def register_schedules(register: Register) -> None:
 
 @hookimpl
 def register_metrics(register: Register) -> None:
-    register(metrics.accuracy, task="classification")
-    register(metrics.r2, task="regression")
-    register(metrics.mean_absolute_error, task="regression")
+    for metric in metrics.CLASSIFICATION:
+        lower = metric in (metrics.log_loss, metrics.perplexity)
+        register(metric, task="classification", better="lower" if lower else "higher")
+    for metric in metrics.REGRESSION:
+        register(metric, task="regression", better="higher" if metric is metrics.r2 else "lower")
+    for table in metrics.REPORTS:
+        register(table, task="classification", report=True)
+
+
+@hookimpl
+def register_preprocessors(register: Register) -> None:
+    from trainer.data.preprocessors import PREPROCESSORS  # 10 ms that only a config with preprocess: needs
+
+    for preprocessor in PREPROCESSORS:
+        register(preprocessor)

@@ -25,24 +25,27 @@ def diagnose(training: Training, rows: np.ndarray[Any, Any]) -> str | None:
     """
     from trainer.debugging import NonFiniteError, debug, statistics
 
-    network, data = training.network, training.data
-    for name, value in network.named(training.theta).items():
+    network, objective = training.network, training.objective
+    named = network.named(training.theta)
+    for name, value in {**named, **training.kept}.items():
         if not np.isfinite(value).all():
             return f"parameter '{name}' is not finite before the step: {statistics(value)}"
     starts: list[int] = []
 
-    def mean_cost(parameters: Any, x: Any, y: Any) -> Any:
-        starts.clear()
-        x = Tensor(x)  # so that what a first layer does to the data is recorded and looked at as well
-        for layer, own in zip(network.layers, parameters, strict=True):
-            starts.append(next_index())  # whatever a layer records has an index above its mark
-            x = layer.apply(own, x)
-        starts.append(next_index())
-        return np.mean(training.cost(x, y))
+    def entering(i: int) -> None:
+        if i == 0:
+            starts.clear()
+        starts.append(next_index())  # whatever a layer records has an index above its mark
+
+    x, *others = (array[rows] for array in training.data.batch_arrays)
+
+    def loss(named: Any) -> Any:
+        batch = [Tensor(x), *others]  # so that what a first layer does to the data is recorded and looked at as well
+        return objective.loss(named, training.kept, batch, np.int64(training.step), entering)[0]
 
     try:
         with debug(), np.errstate(all="ignore"):
-            value_and_grad(mean_cost)(network.views(training.theta), data.train_inputs[rows], data.train_targets[rows])
+            value_and_grad(loss)(named)
     except NonFiniteError as error:
         first, _, rest = str(error).partition("\n")
         i = max(0, bisect_right(starts, error.index) - 1)

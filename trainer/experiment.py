@@ -7,26 +7,33 @@ from: layers that do not fit, a cost that wants other targets than the data set 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from trainer.data.dataset import Dataset
 from trainer.data.load import load as load_dataset
 from trainer.data.prepare import Prepared, prepare
+from trainer.data.preprocess import StepError
+from trainer.engine.tree import leaves
 from trainer.engine.verify import describe
 from trainer.errors import DataError, OpError, ShapeError, UsageError
-from trainer.nn.layers import Layer, OpLayer
-from trainer.nn.network import LayerError, Network
+from trainer.nn.network import LayerError, Network, matching
+from trainer.nn.objective import Objective, Penalty
+from trainer.nn.several import Several
+from trainer.nn.structure import Layout, located
 from trainer.optimizers import Accumulate, Average, ClipNorm, ClipParameterNorm, ClipValue, Optimizer
 from trainer.schedules import is_watching, over
+from trainer.stopping import Stopping
 from trainer.train import Training
 
 if TYPE_CHECKING:
     from trainer.config import LoadedConfig
-    from trainer.config.schema import Config
+    from trainer.config.schema import Choice, Config
+    from trainer.plugins import Component
 
 __all__ = ["LayerRow", "build", "layer_table", "load_data"]
 
@@ -39,10 +46,12 @@ def build(loaded: LoadedConfig, *, debug: bool = False) -> Training:
     """
     config = loaded.config
     data = load_data(loaded)
-    network = _network(loaded, data.input_shape)
+    network = _network(loaded, data)
     cost = config.cost.build()
     _check_cost(loaded, network, cost, data)
-    metrics = _metrics(loaded, network, data)
+    every = _metrics(loaded, network, data)
+    reports = {name: every.pop(name) for name in _reports(loaded)}
+    metrics = every
     rows = len(data.train_inputs)
     batch_size = rows if config.batch_size == "all" else min(config.batch_size, rows)
     return Training(
@@ -54,11 +63,15 @@ def build(loaded: LoadedConfig, *, debug: bool = False) -> Training:
         epochs=config.epochs,
         optimizer=_optimizer(config),
         metrics=metrics,
+        reports=reports,
         seed=config.seed,
         dtype=np.dtype(config.compute.dtype),
         executor=config.compute.executor,
         places=(*(_line(loaded, "network", i) for i in range(len(network.layers))), _line(loaded, "cost")),
         debug=debug,
+        stopping=_stopping(loaded, data, metrics),
+        callbacks=[choice.build() for choice in config.callbacks],
+        penalties=[Penalty(**penalty.model_dump()) for penalty in config.penalty],
     )
 
 
@@ -92,6 +105,31 @@ def _step_size(loaded: LoadedConfig, data: Prepared, metrics: Mapping[str, Any],
     return schedule
 
 
+def _stopping(loaded: LoadedConfig, data: Prepared, metrics: Mapping[str, Any]) -> Stopping:
+    """The limits that the config sets, after asking them for what they need of an epoch's numbers."""
+    given = loaded.config.stop
+    if given is None:
+        return Stopping()
+    options = given.model_dump()
+    if given.best is None:
+        options["best"] = given.patience is not None
+    if given.better is None:
+        known = given.watched in metrics
+        options["better"] = _better(loaded.plugins.get("metrics", given.watched)) if known else "lower"
+    stopping = Stopping(**options)
+    try:
+        if stopping.watches:
+            numbers = dict.fromkeys(("loss", *metrics), 0.0)
+            stopping.watch({}, 1, numbers, numbers if len(data.test_inputs) else {})
+    except UsageError as error:
+        raise loaded.error(("stop",), str(error)) from error
+    return stopping
+
+
+def _better(metric: Component) -> Literal["lower", "higher"]:
+    return "lower" if metric.traits.get("better") == "lower" else "higher"
+
+
 def _line(loaded: LoadedConfig, *loc: str | int) -> str:
     """`configs/mlp.yaml:12:5`, without the source line."""
     return loaded.place(*loc).partition("\n")[0]
@@ -109,26 +147,57 @@ def load_data(loaded: LoadedConfig) -> Prepared:
         return prepare(
             dataset,
             targets=config.cost.component.traits.get("targets", "values"),
+            split=settings.split,
             test_fraction=settings.test_fraction,
-            standardize=settings.standardize,
-            one_hot=settings.one_hot,
+            folds=settings.folds,
+            fold=settings.fold,
             stratify=settings.stratify,
+            standardize=settings.standardize,
+            preprocess=[(step.name, step.build()) for step in settings.preprocess or ()],
+            one_hot=settings.one_hot,
+            reconstruct=settings.reconstruct,
+            class_weights=settings.class_weights,
+            resample=settings.resample,
             dtype=np.dtype(config.compute.dtype),
             seed=config.seed,
         )
+    except StepError as error:
+        raise loaded.error(("dataset", "preprocess", error.index), str(error)) from error
     except DataError as error:
         raise loaded.error(("dataset",), str(error)) from error
 
 
-def _network(loaded: LoadedConfig, input_shape: tuple[int, ...]) -> Network:
-    layers: list[Layer] = []
-    for choice in loaded.config.network:
-        component = choice.component
-        layers.append(OpLayer(component.target, **choice.options) if component.kind == "ops" else choice.build())
+def _network(loaded: LoadedConfig, data: Prepared) -> Network:
+    config, layers = loaded.config, []
+    layout = Layout(data.name, data.feature_names, data.parts)
+    for i, choice in enumerate(config.network):
+        try:
+            layers.append(located(choice.build(), layout))
+        except (ShapeError, UsageError) as error:
+            raise loaded.error(("network", i), str(error)) from error
+    names = [choice.name for choice in config.network]
     try:
-        return Network(layers, input_shape, [choice.name for choice in loaded.config.network])
+        network = Network(layers, data.input_shape, names, tie=config.tie)
     except LayerError as error:
-        raise loaded.error(("network", error.index), str(error)) from error
+        raise loaded.error(("network", *error.path), str(error)) from error
+    except UsageError as error:
+        raise loaded.error(("tie",), str(error)) from error
+    names = [part.name for part in network.parts]
+    _check_patterns(loaded, names, {("freeze", i): pattern for i, pattern in enumerate(config.freeze)})
+    frozen = Network(layers, data.input_shape, network.names, tie=config.tie, freeze=config.freeze)
+    if network.size and not frozen.size:
+        raise loaded.error(("freeze",), "freeze leaves no parameter to learn")
+    names = [part.name for part in frozen.parts]
+    _check_patterns(loaded, names, {("penalty", i): penalty.parameters for i, penalty in enumerate(config.penalty)})
+    return frozen
+
+
+def _check_patterns(loaded: LoadedConfig, names: list[str], patterns: Mapping[tuple[str, int], str]) -> None:
+    for loc, pattern in patterns.items():
+        try:
+            matching([pattern], names)
+        except UsageError as error:
+            raise loaded.error(loc, str(error)) from error
 
 
 def _check_cost(loaded: LoadedConfig, network: Network, cost: Callable[[Any, Any], Any], data: Prepared) -> None:
@@ -138,17 +207,29 @@ def _check_cost(loaded: LoadedConfig, network: Network, cost: Callable[[Any, Any
     A rule that is missing or wrong raises its own error here, before there is a run.
     """
     x, y = data.train_inputs[:2], data.train_targets[:2]
-    theta = network.initial(loaded.config.seed, x.dtype)
+    theta, kept = network.initial(loaded.config.seed, x.dtype), network.kept(loaded.config.seed, x.dtype)
     classes, outputs = len(data.class_names), network.output_shape[-1] if network.output_shape else 1
     last = f"the last layer, '{network.names[-1]}',"
-    if y.ndim == 1 and y.dtype.kind == "i" and outputs != classes:
+    if isinstance(cost, Several):
+        try:
+            cost.check(np.concatenate([data.train_targets, data.test_targets]))
+        except DataError as error:
+            raise loaded.error(("cost",), str(error)) from error
+    scores = loaded.config.cost.component.traits.get("outputs") != "embeddings"  # one output per class
+    if scores and y.ndim == 1 and y.dtype.kind == "i" and len(network.output_shape) != 1:
+        raise loaded.error(
+            ("network", len(network.names) - 1),
+            f"{last} gives shape {network.output_shape} per example, and a target is one class; put `- flatten` before "
+            f"a dense layer, or reduce the other axes, as global_average_pool does",
+        )
+    if scores and y.ndim == 1 and y.dtype.kind == "i" and outputs != classes:
         raise loaded.error(
             ("network", len(network.names) - 1),
             f"{last} gives {outputs} output{'s' * (outputs != 1)}, and data set '{data.name}' has {classes} classes",
         )
     with np.errstate(all="ignore"):
         try:
-            values = cost(network.predict(theta, x), y)
+            values = cost(network.predict(theta, x, kept), y)
         except (ShapeError, OpError, ValueError, IndexError) as error:
             raise loaded.error(("cost",), f"{error}; {last} gives shape {network.output_shape} per example") from error
         if np.shape(values) != (len(x),):
@@ -156,36 +237,64 @@ def _check_cost(loaded: LoadedConfig, network: Network, cost: Callable[[Any, Any
             raise loaded.error(
                 ("cost",), f"cost '{name}' returned shape {shape} for {len(x)} examples; it must give one value each"
             )
-        network.gradient(cost)(theta, x, y)
+        Objective(network, cost).gradient(theta, (x, y), kept, np.int64(0))
 
 
 def _metrics(loaded: LoadedConfig, network: Network, data: Prepared) -> dict[str, Any]:
     """The metrics that the config lists; by default those that suit the cost, and accuracy for classes."""
     config = loaded.config
     if config.metrics is None:
-        names = config.cost.component.traits.get("metrics", ())
-        if data.task == "classification" and "accuracy" not in names:
+        traits = config.cost.component.traits
+        names = traits.get("metrics", ())
+        if data.task == "classification" and "accuracy" not in names and traits.get("outputs") != "embeddings":
             names = ("accuracy",)  # one-hot targets under a cost that is meant for numbers
         return {name: loaded.plugins.get("metrics", name).build() for name in names}
+    dtype = data.train_inputs.dtype
+    theta, kept = network.initial(config.seed, dtype), network.kept(config.seed, dtype)
+    predictions = network.predict(theta, data.train_inputs[:2], kept)
     chosen = {}
-    predictions = network.predict(network.initial(config.seed, data.train_inputs.dtype), data.train_inputs[:2])
-    for i, choice in enumerate(config.metrics):
-        task = choice.component.traits.get("task", data.task)
-        if task != data.task:
-            raise loaded.error(
-                ("metrics", i), f"metric '{choice.name}' is for {task}, and data set '{data.name}' is for {data.task}"
-            )
-        metric = chosen[choice.name] = choice.build()
+    for i, name in enumerate(_titles(config.metrics)):
         try:
-            with np.errstate(all="ignore"):
-                value = metric(predictions, data.train_targets[:2])
-        except Exception as error:  # whatever a stranger's metric raises
-            what = f"raised {type(error).__name__} on two rows: {error}"
-            raise loaded.error(("metrics", i), f"metric '{choice.name}' {what}") from error
-        if np.shape(value) != () or not isinstance(value, int | float | np.generic | np.ndarray):
-            what = f"returned {describe(value)}; it must return a number"
-            raise loaded.error(("metrics", i), f"metric '{choice.name}' {what}")
+            chosen[name] = _metric(config.metrics[i], data, predictions)
+        except UsageError as error:
+            raise loaded.error(("metrics", i), str(error)) from error
     return chosen
+
+
+def _titles(choices: Sequence[Choice]) -> list[str]:
+    """What each metric is called in tables: its name, and where two have one name its options too, `f1_macro`."""
+    names = [choice.name for choice in choices]
+    return [
+        "_".join([name, *map(str, choice.options.values())]) if names.count(name) > 1 else name
+        for name, choice in zip(names, choices, strict=True)
+    ]
+
+
+def _metric(choice: Choice, data: Prepared, predictions: Any) -> Any:
+    """The metric, after a trial on two rows. Raises UsageError where it does not suit the data."""
+    traits = choice.component.traits
+    task = traits.get("task", data.task)
+    if task != data.task:
+        raise UsageError(f"metric '{choice.name}' is for {task}, and data set '{data.name}' is for {data.task}")
+    metric = choice.build()
+    try:
+        with np.errstate(all="ignore"):
+            value = metric(predictions, data.train_targets[:2])
+    except Exception as error:  # whatever a stranger's metric raises
+        what = f"raised {type(error).__name__} on two rows: {error}"
+        raise UsageError(f"metric '{choice.name}' {what}") from error
+    if traits.get("report"):
+        if np.ndim(value) != 2:
+            raise UsageError(f"metric '{choice.name}' returned {describe(value)}; a report is a table, of two axes")
+    elif np.shape(value) != () or not isinstance(value, int | float | np.generic | np.ndarray):
+        raise UsageError(f"metric '{choice.name}' returned {describe(value)}; it must return a number")
+    return metric
+
+
+def _reports(loaded: LoadedConfig) -> set[str]:
+    """Which of the metrics are tables for the end of a run."""
+    choices = loaded.config.metrics or []
+    return {t for t, c in zip(_titles(choices), choices, strict=True) if c.component.traits.get("report")}
 
 
 @dataclass(frozen=True)
@@ -200,44 +309,21 @@ class LayerRow:
 
 
 def layer_table(training: Training) -> list[LayerRow]:
-    """Shapes, parameters and operations per step, read off a recorded step of each layer on one full batch.
+    """Shapes, parameters and operations of each layer, read off the recorded step of one full batch.
 
-    The rules are recorded too, so the backward count is of what the sweep runs, not an estimate.
+    The rules are recorded too, so the backward count is of what a step runs, not an estimate. A parameter that several
+    layers share is counted where it comes first, and one that is not learnt nowhere.
     """
-    from trainer.engine.tape import tape
-    from trainer.engine.tensor import Tensor
-    from trainer.engine.tree import leaves
-    from trainer.transforms import vjp
+    from trainer.compiler.step import record_step
 
-    network, rows = training.network, []
-    parameters = network.views(training.theta)
-    x: Any = np.ones((training.batch_size, *network.input_shape), training.theta.dtype)
-    for i, layer in enumerate(network.layers):
-        inputs = [parameters[i]] if i == 0 else [parameters[i], x]  # nobody wants the gradient of the data
-
-        def apply(own: Any, *rest: Any, layer: Layer = layer, x: Any = x) -> Any:
-            return layer.apply(own, rest[0] if rest else Tensor(x))  # a Tensor, for its shape to be on the record
-
-        with np.errstate(all="ignore"):
-            y = layer.apply(parameters[i], x)
-            forward = tape(layer.apply({k: Tensor(v) for k, v in parameters[i].items()}, Tensor(x))).operations()
-            _, pullback = vjp(apply, *inputs)
-            gradients = [g for g in leaves(list(pullback(Tensor(np.ones_like(y))))) if isinstance(g, Tensor)]
-        size = sum(v.size for v in parameters[i].values())
-        rows.append(LayerRow(network.names[i], network.shapes[i], size, forward, _operations(gradients)))
-        x = y
+    network = training.network
+    operations: Counter[tuple[str, str]] = Counter()
+    for instruction in record_step(training, training.batch_size).instructions:
+        operations[instruction.origin] += instruction.operations()
+    sizes, rows = {part.name: part.slice.stop - part.slice.start for part in network.parts}, []
+    for i, (name, own) in enumerate(zip(network.names, network.trees, strict=True)):
+        place = f"{i} {name}"
+        size = sum(sizes.pop(leaf, 0) for leaf in leaves(own))
+        forward, backward = operations["forward", place], operations["backward", place]
+        rows.append(LayerRow(name, network.shapes[i], size, forward, backward))
     return rows
-
-
-def _operations(results: list[Any]) -> int:
-    """Scalar operations of everything that led to any of these Tensors, each counted once."""
-    from trainer.engine.node import Node
-    from trainer.engine.tape import tape
-
-    seen: set[Node] = set()
-    total = 0
-    for result in results:
-        record = tape(result)
-        total += record.operations(without=seen)
-        seen.update(record)
-    return total

@@ -16,7 +16,7 @@ from typing import Annotated, Any, cast
 
 from trainer.errors import UsageError
 
-__all__ = ["Checked", "Limits"]
+__all__ = ["Checked", "Limits", "Nested"]
 
 _WORDS = {"gt": "greater than {:g}", "ge": "at least {:g}", "lt": "less than {:g}", "le": "at most {:g}"}
 
@@ -48,6 +48,23 @@ class Limits:
         return " and ".join(
             words.format(bound) for name, words in _WORDS.items() if (bound := getattr(self, name)) is not None
         )
+
+
+@dataclass(frozen=True)
+class Nested:
+    """Marks an option that holds components itself, such as a layer made of layers.
+
+    A tuple is a list of components in a config; anything else is one.
+
+    Attributes:
+        section: the section of a config whose names the option takes.
+        of: a dataclass, if the option is a list of mappings that each make one, with components among their values.
+
+    layers: Annotated[tuple[Any, ...], Nested("network")]
+    """
+
+    section: str
+    of: type | None = None
 
 
 class Checked:

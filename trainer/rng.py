@@ -10,7 +10,7 @@ import hashlib
 
 import numpy as np
 
-__all__ = ["generator"]
+__all__ = ["generator", "key"]
 
 
 def generator(seed: int, purpose: str, step: int = 0) -> np.random.Generator:
@@ -23,6 +23,10 @@ def generator(seed: int, purpose: str, step: int = 0) -> np.random.Generator:
     >>> draws[0] == draws[1]
     True
     """
+    return np.random.Generator(np.random.Philox(key=list(key(seed, purpose)), counter=[0, 0, 0, step]))
+
+
+def key(seed: int, purpose: str) -> tuple[int, int]:
+    """The two words of Philox's key for a seed and a purpose."""
     digest = hashlib.sha256(purpose.encode()).digest()
-    key = [seed & 0xFFFF_FFFF_FFFF_FFFF, int.from_bytes(digest[:8], "little")]
-    return np.random.Generator(np.random.Philox(key=key, counter=[0, 0, 0, step]))
+    return seed & 0xFFFF_FFFF_FFFF_FFFF, int.from_bytes(digest[:8], "little")

@@ -21,6 +21,7 @@ import numpy as np
 
 from trainer.errors import UsageError
 from trainer.limits import Checked, Limits
+from trainer.stopping import number_of
 
 __all__ = [
     "Constant",
@@ -328,7 +329,7 @@ class Plateau(Checked):
         return float(seen["step_size"]) if seen else self.start
 
     def watch(self, seen: Seen, train: Mapping[str, float], test: Mapping[str, float]) -> Seen:
-        value = self._number(train, test)
+        value = number_of("plateau", self.watched, self.part, train, test)
         sign = 1.0 if self.better == "lower" else -1.0
         best = float(seen["best"]) if seen else sign * math.inf
         waited, rest = (int(seen[name]) for name in ("waited", "rest")) if seen else (0, 0)
@@ -346,14 +347,3 @@ class Plateau(Checked):
             "best": np.array(best), "rest": np.array(float(rest)), "step_size": np.array(size),
             "waited": np.array(float(waited)),
         }  # fmt: skip
-
-    def _number(self, train: Mapping[str, float], test: Mapping[str, float]) -> float:
-        part = self.part or ("test" if test else "train")
-        numbers = test if part == "test" else train
-        if not numbers:
-            raise UsageError("plateau watches the test rows, and there are none; write part: train")
-        if self.watched not in numbers:
-            raise UsageError(
-                f"plateau watches '{self.watched}', which is not among the numbers of an epoch: {', '.join(numbers)}"
-            )
-        return numbers[self.watched]

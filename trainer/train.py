@@ -12,28 +12,32 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from trainer.compiler.runners import ExecutorName, runner
 from trainer.data.prepare import Prepared
+from trainer.data.shuffling import batch_order
 from trainer.diagnosis import diagnose
 from trainer.errors import DivergedError, UsageError
 from trainer.nn.network import Network
+from trainer.nn.objective import Objective, Penalty
 from trainer.optimizers import Optimizer, Sgd, State, evaluated, prepared
-from trainer.rng import generator
 from trainer.schedules import Schedule, Seen, Watching, is_watching, over
+from trainer.stopping import Memory, Stopping
 
-__all__ = ["Epoch", "Step", "Training"]
+__all__ = ["Best", "Callback", "Epoch", "Step", "Training"]
 
 Array = np.ndarray[Any, Any]
 Cost = Callable[[Any, Any], Any]
 Metric = Callable[[Array, Array], float]
 
-# How far a program may run ahead of the records: the answer to Ctrl-C and the progress bar wait no longer.
+# How far a program may run ahead of the records. The machine does not look up while it runs, and Python handles a
+# signal when it comes back: so the answer to Ctrl-C and the progress bar wait so long at most, or for one step where a
+# single step takes longer.
 AHEAD_SECONDS = 0.05
 
 
@@ -62,6 +66,20 @@ class Epoch(NamedTuple):
     rows_per_second: float
 
 
+class Callback(Protocol):
+    """Is told every record; where it returns a text, training ends, and that is the reason."""
+
+    def __call__(self, record: Step | Epoch, training: Training, /) -> str | None: ...
+
+
+class Best(NamedTuple):
+    """The best epoch so far, with what is evaluated and what is kept after it."""
+
+    epoch: Epoch
+    theta: Array
+    kept: dict[str, Array]
+
+
 @dataclass(eq=False)
 class Training:
     """A network, what it is trained on and how, and how far it has come.
@@ -69,22 +87,30 @@ class Training:
     Args:
         network: f.
         cost: C, of (predictions, targets), one value per example.
+        penalties: what a step adds to the mean cost; no part of the loss that an epoch reports.
         data: the training and test rows.
         step_size: ε, a number or a schedule of the step counter.
         batch_size: m; the last batch of an epoch is smaller where m does not divide the rows, and its gradient is the
             mean over the rows that it has.
         metrics: functions of (predictions, targets) by name.
+        reports: such functions that return a table instead of a number; see `report`.
         dtype: of θ and of everything computed from it.
         executor: who runs a step (see `trainer.compiler.runners`): "eager" records every step anew; "numpy" and
         "native"
             record it once and run the program; "auto" is the quickest that there is. The bits are the same.
         places: where each layer, and last the cost, stands in a config; for messages.
+        stopping: when to end before the last epoch, and whether to hand back the best.
+        callbacks: are told every record before it is yielded, and may end the training.
         debug: look at every value of every step, and stop at the first that is not finite.
 
     Attributes:
         theta: θ, one vector.
         state: the optimizer's.
+        kept: what stands beside θ: frozen parameters, and what layers keep from step to step.
         seen: what the schedule keeps of past epochs, if it watches them.
+        watched: what `stopping` remembers.
+        best: the best epoch so far, where `stopping` keeps it.
+        ended: why training ended before its last epoch.
         step, epoch: how many are done.
     """
 
@@ -96,14 +122,22 @@ class Training:
     epochs: int = 20
     optimizer: Optimizer = field(default_factory=Sgd)
     metrics: Mapping[str, Metric] = field(default_factory=dict)
+    reports: Mapping[str, Callable[[Array, Array], Array]] = field(default_factory=dict)
     seed: int = 0
     dtype: Any = np.float32
     executor: ExecutorName = "auto"
     places: tuple[str, ...] = ()
     debug: bool = False
+    penalties: Sequence[Penalty] = ()
+    stopping: Stopping = field(default_factory=Stopping)
+    callbacks: Sequence[Callback] = ()
     theta: Array = field(init=False, repr=False)
     state: State = field(init=False, repr=False)
+    kept: dict[str, Array] = field(init=False, repr=False)
     seen: Seen = field(init=False, repr=False, default_factory=dict)
+    watched: Memory = field(init=False, repr=False, default_factory=dict)
+    best: Best | None = field(init=False, repr=False, default=None)
+    ended: str | None = field(init=False, default=None)
     step: int = field(init=False, default=0)
     epoch: int = field(init=False, default=0)
 
@@ -111,6 +145,8 @@ class Training:
         if self.batch_size < 1:
             raise UsageError(f"batch_size is {self.batch_size}; it must be at least 1")
         self.theta = self.network.initial(self.seed, self.dtype)
+        self.kept = self.network.kept(self.seed, self.dtype)
+        self.objective = Objective(self.network, self.cost, tuple(self.penalties), self.seed)
         self.optimizer = prepared(self.optimizer, [part.slice for part in self.network.parts])
         self.state = self.optimizer.init(self.theta)
         if not isinstance(self.step_size, int | float):
@@ -130,8 +166,19 @@ class Training:
 
     @property
     def parameters(self) -> dict[str, Array]:
-        """The parameters by name, as views on `evaluated`."""
-        return self.network.named(self.evaluated)
+        """The parameters by name, and what is kept beside them: of the best epoch, if that is asked for."""
+        if self.best is not None:
+            return {**self.network.named(self.best.theta), **self.best.kept}
+        return {**self.network.named(self.evaluated), **self.kept}
+
+    @property
+    def carried(self) -> tuple[State, dict[str, Array]]:
+        """What a step hands to the next beside θ: the optimizer's state, and what the network keeps."""
+        return self.state, self.kept
+
+    @carried.setter
+    def carried(self, carried: tuple[State, dict[str, Array]]) -> None:
+        self.state, self.kept = carried
 
     @property
     def evaluated(self) -> Array:
@@ -145,27 +192,51 @@ class Training:
         record. Raises DivergedError before the first step whose loss or gradient is not finite; θ is what it was.
         """
         start = time.perf_counter()
-        while self.epoch < self.epochs:
+        while self.epoch < self.epochs and self.ended is None:
             busy, rows = 0.0, 0
-            for batches in self.pieces(self.epoch):
+            for piece in self.pieces(self.epoch):
+                batches = piece if self.stopping.steps is None else piece[: self.stopping.steps - self.step]
                 began = time.perf_counter()
                 steps = self.update(batches)
                 busy += time.perf_counter() - began
                 rows += batches.size
-                yield from steps
+                for step in steps:
+                    self._tell(step)
+                    yield step
                 if len(steps) < len(batches):
                     raise self._diverged(batches[len(steps)])
-            self.epoch += 1
-            train = self.evaluate(self.data.train_inputs, self.data.train_targets)
-            test = self.evaluate(self.data.test_inputs, self.data.test_targets)
-            if not isinstance(self.step_size, int | float) and is_watching(self.step_size):
-                self.seen = self.step_size.watch(self.seen, train, test)
-            seconds = time.perf_counter() - start
-            yield Epoch(self.epoch, self.step, self.current_step_size(), train, test, seconds, rows / max(busy, 1e-9))
+                self._end(self.stopping.limit(self.step, time.perf_counter() - start))
+                if self.ended is not None:
+                    break
+            yield self._epoch(time.perf_counter() - start, rows / max(busy, 1e-9))
+
+    def _epoch(self, seconds: float, rows_per_second: float) -> Epoch:
+        """The end of a pass: where it led, and what follows from that."""
+        self.epoch += 1
+        train = self.evaluate(self.data.train_inputs, self.data.train_targets)
+        test = self.evaluate(self.data.test_inputs, self.data.test_targets)
+        if not isinstance(self.step_size, int | float) and is_watching(self.step_size):
+            self.seen = self.step_size.watch(self.seen, train, test)
+        record = Epoch(self.epoch, self.step, self.current_step_size(), train, test, seconds, rows_per_second)
+        if self.stopping.watches:
+            self.watched = self.stopping.watch(self.watched, self.epoch, train, test)
+            self._end(self.stopping.reason(self.watched))
+            if self.stopping.best and self.watched["of"] == self.epoch:
+                self.best = Best(record, np.array(self.evaluated), dict(self.kept))
+        self._tell(record)
+        return record
+
+    def _tell(self, record: Step | Epoch) -> None:
+        for callback in self.callbacks:
+            self._end(callback(record, self))
+
+    def _end(self, reason: str | None) -> None:
+        if reason is not None and self.ended is None:
+            self.ended = str(reason)
 
     def batches(self, epoch: int) -> list[Array]:
         """The row numbers of each batch of an epoch: a fresh shuffle, cut into pieces of m."""
-        order = generator(self.seed, "shuffle", epoch).permutation(len(self.data.train_inputs))
+        order = batch_order(len(self.data.train_inputs), self.seed, epoch, block=self.data.block)
         return [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
 
     def pieces(self, epoch: int) -> Iterator[Array]:
@@ -178,7 +249,7 @@ class Training:
             start += len(piece)
             began = time.perf_counter()
             yield piece
-            if time.perf_counter() - began < AHEAD_SECONDS / 2 and self._runner.name == "native":
+            if time.perf_counter() - began < AHEAD_SECONDS / 2 and self._runner.runs_ahead:
                 self._ahead *= 2
         yield from short
 
@@ -211,19 +282,27 @@ class Training:
         if not len(inputs):
             return {}
         with np.errstate(all="ignore"):
-            predictions = self.network.predict(self.evaluated, inputs)
+            predictions = self.network.predict(self.evaluated, inputs, self.kept)
             loss = float(np.mean(self.cost(predictions, targets), dtype=np.float64))
         if not math.isfinite(loss):
             raise self._diverged(what=f"the loss after the epoch is {loss}")
         return {"loss": loss} | {name: metric(predictions, targets) for name, metric in self.metrics.items()}
 
+    def report(self) -> dict[str, Array]:
+        """The tables of `reports` at `parameters`: of the test rows, or of the training rows where there are none."""
+        data = self.data
+        part = (data.test_inputs, data.test_targets) if len(data.test_inputs) else data.batch_arrays[:2]
+        theta, kept = (self.best.theta, self.best.kept) if self.best is not None else (self.evaluated, self.kept)
+        with np.errstate(all="ignore"):
+            predictions = self.network.predict(theta, part[0], kept)
+        return {name: table(predictions, part[1]) for name, table in self.reports.items()}
+
     def _diverged(self, rows: Array | None = None, what: str = "") -> DivergedError:
         """The error for a step on these rows that gave no finite number, after looking for where it began."""
         if rows is not None:
             with np.errstate(all="ignore"):
-                loss, _ = self.network.gradient(self.cost)(
-                    self.theta, self.data.train_inputs[rows], self.data.train_targets[rows]
-                )
+                batch = [array[rows] for array in self.data.batch_arrays]
+                loss, _, _ = self.objective.gradient(self.theta, batch, self.kept, np.int64(self.step))
             what = "the gradient has values that are not finite, or that sum to none"
             what = what if math.isfinite(loss) else f"the batch's loss is {loss}"
         step_size = self.current_step_size()

@@ -47,7 +47,7 @@ def test_a_config_becomes_components_with_their_options(read):
     assert names(config.network) == ["dense", "swish", "relu", "conv2d"]
     assert [choice.component.kind for choice in config.network] == ["layers", "ops", "ops", "layers"]
     assert config.network[0].build().units == 8
-    assert config.network[1].build().keywords == {"beta": 2}
+    assert config.network[1].build().attributes == {"beta": 2}
     assert config.network[3].build().kernel == (3, 5)  # a tuple, as the annotation says
     assert config.dataset.options == {"rows": 100}
     assert config.dataset.source is config.dataset.component
@@ -182,6 +182,7 @@ def test_the_resolved_config_loads_again_to_the_same(overrides, read):
         "test_fraction": 0.25,
         "standardize": False,
         "one_hot": False,
+        "reconstruct": False,
         "rows": 100,
         "noise": 0.1,
     }

@@ -1,9 +1,12 @@
 """A stranger's plugin, built and installed as pip does it, and used by a process that knows nothing of it."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 PACKAGE = Path(__file__).with_name("example_package")
 ROOT = Path(__file__).parents[2]
@@ -19,8 +22,11 @@ print([problem for problem in shared().problems if problem.plugin == "bent_ident
 """
 
 
-def test_an_installed_package_brings_its_op_through_an_entry_point(tmp_path):
-    source, site = tmp_path / "source", tmp_path / "site"
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """Runs Python where the package is installed."""
+    folder = tmp_path_factory.mktemp("stranger")
+    source, site = folder / "source", folder / "site"
     source.mkdir()
     for file in PACKAGE.iterdir():
         if file.is_file():  # hatchling must not see, or leave, anything in this repository
@@ -29,8 +35,38 @@ def test_an_installed_package_brings_its_op_through_an_entry_point(tmp_path):
     subprocess.run([sys.executable, "-m", "pip", "install", *options.split(), str(site), str(source)], check=True)
     paths = [str(site), str(ROOT), str(ROOT / "ops"), str(ROOT / "datasets")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-    done = subprocess.run(
-        [sys.executable, "-c", USE], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.stderr == ""
-    assert done.stdout.splitlines() == ["bent_identity trainer-bent-identity 1.2.3 1.0", "1.0", "[]"]
+
+    def run(*arguments):
+        done = subprocess.run(
+            [sys.executable, *arguments], env=environment, cwd=source, capture_output=True, text=True, check=False
+        )
+        assert done.stderr == ""
+        assert done.returncode == 0
+        return done.stdout
+
+    run.folder = source
+    return run
+
+
+def test_an_installed_package_brings_its_op_through_an_entry_point(installed):
+    assert installed("-c", USE).splitlines() == ["bent_identity trainer-bent-identity 1.2.3 1.0", "1.0", "[]"]
+
+
+def test_one_config_uses_everything_that_the_package_brings(installed):
+    command = ["-c", "from trainer.cli import main; main()"]
+    printed = installed(*command, "run", "example.yaml", "--out", "runs")
+    (run,) = (installed.folder / "runs").iterdir()
+    status = json.loads((run / "status.json").read_text())
+    assert status["status"] == "finished"
+    assert status["reason"] == "good enough"
+    assert "good enough" in printed
+    header, *rows = (run / "metrics.csv").read_text().splitlines()
+    assert "train_share_within" in header
+    assert float(dict(zip(header.split(","), rows[-1].split(","), strict=True))["train_loss"]) < 0.001
+    assert (installed.folder / "journal.txt").read_text().splitlines() == [
+        f"{epoch} 65" for epoch in range(1, len(rows) + 1)
+    ]
+    environment = json.loads((run / "environment.json").read_text())
+    assert environment["plugins"]["bent_identity"] == "trainer-bent-identity 1.2.3"
+    assert installed(*command, "count", "example.yaml") == "65\n"
+    assert "The gradient is right" in installed(*command, "validate", "example.yaml", "--deep")

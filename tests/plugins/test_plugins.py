@@ -106,7 +106,8 @@ def test_an_unknown_name_gets_the_nearest_or_the_list(write, tmp_path):
             "huber",
             (
                 "there are no components of kind 'cost'; did you mean 'costs'? The kinds are ops, layers, costs, "
-                "optimizers, schedules, metrics, datasets, callbacks, commands."
+                "optimizers, schedules, metrics, datasets, preprocessors, "
+                "callbacks, commands."
             ),
         ),
     ]:

@@ -142,4 +142,4 @@ def test_the_layer_is_named(position, direction):
     first, where, *_ = finding.split("\n")
     assert first.startswith(f"{direction}: ")
     assert "'poison'" in first
-    assert where == f"  in        layer {position} (oplayer), a.yaml:{position}"
+    assert where == f"  in        layer {position} (poison), a.yaml:{position}"

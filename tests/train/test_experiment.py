@@ -17,8 +17,8 @@ MISFITS = {
     "two axes into dense": (
         "dataset: {path: images.npz}\nnetwork:\n  - tanh\n  - dense: 10\n" + TAIL,
         (
-            "c.yaml:4:5: layer 1 (dense): dense takes one axis of features, and each example has shape (4, 4); "
-            "put `- flatten` before it; layer 0 (tanh) gives shape (4, 4) per example\n"
+            "c.yaml:4:5: the last layer, 'dense', gives shape (4, 10) per example, and a target is one class; "
+            "put `- flatten` before a dense layer, or reduce the other axes, as global_average_pool does\n"
             "  4 |   - dense: 10\n"
             "          ^~~~~"
         ),
@@ -26,8 +26,8 @@ MISFITS = {
     "the first layer": (
         "dataset: {path: images.npz}\nnetwork:\n  - dense: 10\n" + TAIL,
         (
-            "c.yaml:3:5: layer 0 (dense): dense takes one axis of features, and each example has shape (4, 4); "
-            "put `- flatten` before it; the data set has shape (4, 4) per example\n"
+            "c.yaml:3:5: the last layer, 'dense', gives shape (4, 10) per example, and a target is one class; "
+            "put `- flatten` before a dense layer, or reduce the other axes, as global_average_pool does\n"
             "  3 |   - dense: 10\n"
             "          ^~~~~"
         ),

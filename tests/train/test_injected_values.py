@@ -74,7 +74,7 @@ def calls_of(training):
     """The ops of a step in the order of their calls, and the layer that each belongs to (the cost is the last)."""
     found = []
     network, x = training.network, training.data.train_inputs
-    parameters = network.views(training.theta)
+    parameters = network.tree(network.named(training.theta))
     from trainer import Tensor
 
     x = Tensor(x)

@@ -92,9 +92,8 @@ def test_a_schedule_is_asked_for_every_step():
         Network([Dense(1)], (4,)), mean_squared_error, some_data(16), halving, batch_size=16, epochs=3, dtype=np.float64
     )
     before, (rows,) = training.theta, training.batches(0)
-    _, g = training.network.gradient(mean_squared_error)(
-        before, training.data.train_inputs[rows], training.data.train_targets[rows]
-    )
+    batch = training.data.train_inputs[rows], training.data.train_targets[rows]
+    _, g, _ = training.objective.gradient(before, batch)
     training.update(rows[None])
     np.testing.assert_allclose(training.theta, before - 0.1 * g, rtol=1e-15)
     assert training.current_step_size() == 0.05

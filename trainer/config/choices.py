@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import typing
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,15 +11,25 @@ from typing import Any
 
 from trainer.config.document import Node
 from trainer.config.names import KEYS, NAMES, unknown
-from trainer.config.schema import Choice, DatasetConfig
+from trainer.config.schema import Chain, Choice, DatasetConfig, WeightsByClass
 from trainer.config.source import Problems, Span
 from trainer.config.values import INVALID, check, either, found
-from trainer.data.load import READERS
+from trainer.data.load import READERS, read_folder
 from trainer.errors import nearest
+from trainer.limits import Nested
 from trainer.plugins import Component, Parameter, Plugins
 from trainer.plugins.registry import noun
 
-__all__ = ["SECTIONS", "Chooser", "file_reader", "is_layer", "rename_keys", "spread_dataset"]
+__all__ = [
+    "PREPARATION",
+    "SECTIONS",
+    "Chooser",
+    "file_reader",
+    "is_layer",
+    "nesting",
+    "rename_keys",
+    "spread_dataset",
+]
 
 # The kinds that each key of a config chooses from; of two components with one name the first kind counts.
 SECTIONS: Mapping[str, tuple[str, ...]] = {
@@ -27,9 +38,12 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "optimizer": ("optimizers",),
     "step_size": ("schedules",),
     "metrics": ("metrics",),
+    "callbacks": ("callbacks",),
     "dataset": ("datasets",),
+    "preprocess": ("preprocessors",),
 }
-_SPLIT = ("test_fraction", "standardize", "one_hot", "stratify")
+# The keys that a data set has whatever it is.
+PREPARATION = tuple(key for key in DatasetConfig.model_fields if key not in ("name", "path", "component", "options"))
 
 
 class Chooser:
@@ -46,9 +60,12 @@ class Chooser:
         self.plugins = plugins
         self.problems = problems
         self.incomplete = incomplete
+        self.networks: dict[str, Component] = {}
 
     def component(self, section: str, name: str) -> Component | None:
         """The component of that name that a section of the config would choose, or None."""
+        if section == "network" and name in self.networks:
+            return self.networks[name]
         kinds = (self.plugins.all(kind) for kind in SECTIONS[section])
         return next((components[name] for components in kinds if name in components), None)
 
@@ -67,6 +84,19 @@ class Chooser:
         options = self._options(component, span, given)
         return None if options is None else Choice(component, options)
 
+    def chain(self, section: str, label: str, node: Node) -> Any:
+        """The choices of a list, and of the lists in it; INVALID after a problem."""
+        if not isinstance(node.value, list):
+            kinds = f"{noun(SECTIONS[section][0])}s"
+            hint = f"; write [{node.written}]" if node.written else ""
+            self.problems.add(node.span, f"{label} expects a list of {kinds}, found {found(node)}{hint}")
+            return INVALID
+        chosen = [
+            self.chain(section, label, item) if isinstance(item.value, list) else self.choose(section, item)
+            for item in node.value
+        ]
+        return INVALID if any(item is None or item is INVALID for item in chosen) else Chain(chosen)
+
     def dataset(self, node: Node, folder: Path) -> DatasetConfig | None:
         """The data set section, after `spread_dataset`; relative paths of the file start at `folder`."""
         items = dict(node.value)
@@ -74,7 +104,7 @@ class Chooser:
         if component is None:
             return None
         parameters = {p.name: p for p in component.parameters}
-        rename_keys(Node(items, node.span), [*_SPLIT, *parameters], self.problems, f"of {_called(component)}")
+        rename_keys(Node(items, node.span), [*PREPARATION, *parameters], self.problems, f"of {_called(component)}")
         options = {key: items.pop(key) for key in list(items) if key in parameters}
         values = self._values(component, span, options)
         common = {key: self._common(key, item) for key, item in items.items()}
@@ -83,7 +113,11 @@ class Chooser:
         return DatasetConfig.model_validate({"component": component, "options": values, **plain, **common})
 
     def _common(self, key: str, node: Node) -> Any:
-        annotation = DatasetConfig.model_fields[key].rebuild_annotation()
+        if key == "preprocess" and isinstance(node.value, list) and node.value:
+            steps = [self.choose(key, item) for item in node.value]
+            return INVALID if None in steps else steps
+        by_class = key == "class_weights" and isinstance(node.value, dict)
+        annotation = WeightsByClass if by_class else DatasetConfig.model_fields[key].rebuild_annotation()
         return check(f"dataset.{key}", annotation, node, self.problems)
 
     def _data_source(
@@ -108,15 +142,17 @@ class Chooser:
 
     def _reader(self, node: Node, folder: Path) -> Component | None:
         path = folder / node.value
-        if path.suffix.lower() not in READERS:
-            self.problems.add(
-                node.span, f"dataset.path expects a file that ends in {either(READERS)}, found {found(node)}"
-            )
+        if path.is_dir():
+            return file_reader(path)
+        if path.suffix.lower() not in READERS and (path.suffix or path.is_file()):
+            expected = f"a folder, or a file that ends in {either(READERS)}"
+            self.problems.add(node.span, f"dataset.path expects {expected}, found {found(node)}")
         elif not path.is_file():
             inside = path.parent.is_dir()
             guess = nearest(path.name, [file.name for file in path.parent.iterdir()]) if inside else None
             hint = f"; did you mean '{guess}'?" if guess else "" if inside else ", which does not exist either"
-            self.problems.add(node.span, f"there is no file '{path.name}' in {path.parent.resolve()}{hint}")
+            what = "file" if path.suffix else "folder"
+            self.problems.add(node.span, f"there is no {what} '{path.name}' in {path.parent.resolve()}{hint}")
         else:
             return file_reader(path)
         return None
@@ -150,13 +186,15 @@ class Chooser:
             text = f"'{stray}' is not {_a(noun(SECTIONS[section][0]))}; indent it further if it is an option of {first}"
         else:
             text = f"one entry names one {noun(SECTIONS[section][0])}, found '{first}' and '{stray}'"
-            text += "; begin each with '- ' on a line of its own" if section in ("network", "metrics") else ""
+            is_list = section in ("network", "metrics", "preprocess")
+            text += "; begin each with '- ' on a line of its own" if is_list else ""
         self.problems.add(span, text)
 
     def _add_unknown(self, section: str, name: str, span: Span, given: Node | None) -> None:
         if self.incomplete:
             return
         names = sorted({name for kind in SECTIONS[section] for name in self._usable(kind)})
+        names += list(self.networks) if section == "network" else []
         run_together = re.fullmatch(r"(\w+)\s*[ :=(]\s*(.+?)\)?", name)
         if given is None and run_together and run_together[1] in names:
             text = f"'{name}' is one word to YAML; write '{run_together[1]}: {run_together[2]}'"
@@ -208,16 +246,52 @@ class Chooser:
         if missing:
             self.problems.add(span, f"{component.name} needs {_needed(component, missing)}")
         values = {
-            name: check(f"{_called(component)}.{name}", parameters[name].annotation, item, self.problems)
+            name: self._value(f"{_called(component)}.{name}", parameters[name].annotation, item)
             for name, item in items.items()
             if name in parameters
         }
         return None if missing or any(value is INVALID for value in values.values()) else values
 
+    def _value(self, label: str, annotation: Any, item: Node) -> Any:
+        nested = nesting(annotation)
+        if nested is None:
+            return check(label, annotation, item, self.problems)
+        if nested.of is not None:
+            return self._parts(label, nested.of, item)
+        if typing.get_origin(typing.get_args(annotation)[0]) is tuple:
+            return self.chain(nested.section, label, item)
+        chosen = self.choose(nested.section, item)
+        return INVALID if chosen is None else chosen
+
+    def _parts(self, label: str, of: type, node: Node) -> Any:
+        """A list of mappings, each of which makes one `of`."""
+        if not isinstance(node.value, list):
+            self.problems.add(node.span, f"{label} expects a list of mappings, found {found(node)}")
+            return INVALID
+        component, chosen = Component("parts", f"a part of {label}", of, "trainer", None, {}), []
+        for item in node.value:
+            if not isinstance(item.value, dict):
+                self.problems.add(item.span, f"{component.name} is a mapping, found {found(item)}")
+                return INVALID
+            options = self._options(component, item.span, item)
+            if options is None:
+                return INVALID
+            cost = options.get("cost")
+            if isinstance(cost, Choice):  # what its targets are, the cost says itself
+                options.setdefault("kind", cost.component.traits.get("targets", "values"))
+            chosen.append(Choice(component, options))
+        return Chain(chosen)
+
+
+def nesting(annotation: Any) -> Nested | None:
+    """What an option's annotation says of the components that it holds; None for an option that is plain data."""
+    return next((mark for mark in getattr(annotation, "__metadata__", ()) if isinstance(mark, Nested)), None)
+
 
 def file_reader(path: Path) -> Component:
-    """The reader of a data file as a component, whose parameters are the reader's options."""
-    return Component("datasets", path.name, partial(READERS[path.suffix.lower()], path), "trainer", None, {})
+    """The reader of a data file or folder as a component, whose parameters are the reader's options."""
+    reader = read_folder if path.is_dir() else READERS.get(path.suffix.lower(), read_folder)
+    return Component("datasets", path.name, partial(reader, path), "trainer", None, {})
 
 
 def rename_keys(node: Node, known: Sequence[str], problems: Problems, where: str = "") -> None:
@@ -240,16 +314,19 @@ def spread_dataset(node: Node, plugins: Plugins) -> Node:
     """The section `dataset:` as a mapping with a `name` or a `path`, from any of its spellings."""
     value = node.value
     if isinstance(value, str):
-        key = "path" if Path(value).suffix.lower() in READERS else "name"
+        key = "path" if Path(value).suffix.lower() in READERS or value.endswith("/") else "name"
         return Node({key: node}, node.span, node.key_span)
     if isinstance(value, dict) and len(value) == 1:
         ((name, given),) = value.items()
         component = plugins.all("datasets").get(name)
         if component is not None:
             chosen = Node(name, given.key_span or node.span, written=name)
-            if isinstance(given.value, dict):
-                return Node({"name": chosen, **given.value}, node.span, node.key_span)
             first: list[Parameter] = list(component.parameters[:1])
+            if isinstance(given.value, dict):
+                inner = dict(given.value)
+                if "name" in inner and first and first[0].required and first[0].name not in inner:
+                    inner[first[0].name] = inner.pop("name")  # its name elsewhere, as in {openml: {name: iris}}
+                return node if "name" in inner else Node({"name": chosen, **inner}, node.span, node.key_span)
             options = {first[0].name: given} if first and given.value is not None else {}
             return Node({"name": chosen, **options}, node.span, node.key_span)
     return node

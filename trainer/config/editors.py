@@ -6,12 +6,13 @@ Put `# yaml-language-server: $schema=trainer.schema.json` on the first line of a
 
 from __future__ import annotations
 
+import typing
 from pathlib import Path
 from typing import Any
 
 from pydantic.errors import PydanticInvalidForJsonSchema
 
-from trainer.config.choices import SECTIONS, file_reader, is_layer
+from trainer.config.choices import SECTIONS, file_reader, is_layer, nesting
 from trainer.config.schema import DEFAULT_OPTIMIZER, Config, DatasetConfig, plain_options
 from trainer.config.values import adapter
 from trainer.data.load import READERS
@@ -92,6 +93,14 @@ def _options(component: Component) -> dict[str, Any]:
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:
+    nested = nesting(parameter.annotation)
+    if nested is not None and nested.of is not None:
+        return {"type": "array", "items": _options(Component("parts", "part", nested.of, "trainer", None, {}))}
+    if nested is not None:
+        one = {"$ref": f"#/$defs/{SECTIONS[nested.section][0]}"}
+        if typing.get_origin(typing.get_args(parameter.annotation)[0]) is not tuple:
+            return one
+        return {"type": "array", "items": {"anyOf": [one, {"type": "array", "items": one}]}}
     try:
         return adapter(parameter.annotation).json_schema()
     except PydanticInvalidForJsonSchema:
@@ -101,11 +110,11 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
 def _dataset(plugins: Plugins) -> dict[str, Any]:
     """A name, a file, or a mapping of one of them with the split's keys and the data set's own options."""
     components = plugins.all("datasets")
-    schema = DatasetConfig.model_json_schema()
+    schema = _linked(DatasetConfig.model_json_schema())
     properties = {key: value for key, value in schema["properties"].items() if key not in ("component", "options")}
     properties["name"] = {"enum": sorted(components), "description": properties["name"]["description"]}
     properties["path"] = {"type": "string", "description": properties["path"]["description"]}
-    files = [file_reader(Path("data" + suffix)) for suffix in READERS]
+    files = [file_reader(Path("data" + suffix)) for suffix in (*READERS, "")]
     own: dict[str, list[dict[str, Any]]] = {}
     for parameter in (p for component in (*components.values(), *files) for p in component.parameters):
         schemas = own.setdefault(parameter.name, [])
@@ -116,7 +125,7 @@ def _dataset(plugins: Plugins) -> dict[str, Any]:
         "title": "data set",
         "anyOf": [
             {"enum": sorted(components)},
-            {"type": "string", "pattern": r"\.(csv|npz|npy)$"},
+            {"type": "string", "pattern": r"(\.(csv|npz|npy|txt)|/)$"},
             {"type": "object", "properties": properties, "additionalProperties": False},
         ],
     }

@@ -16,14 +16,23 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from trainer.config.choices import SECTIONS, Chooser, rename_keys, spread_dataset
+from trainer.config.choices import PREPARATION, SECTIONS, Chooser, rename_keys, spread_dataset
 from trainer.config.document import Node, Unreadable, parse
 from trainer.config.overrides import Override, apply, read
-from trainer.config.schema import DEFAULT_OPTIMIZER, Clip, Compute, Config, DatasetConfig
+from trainer.config.schema import (
+    DEFAULT_OPTIMIZER,
+    Clip,
+    Compute,
+    Config,
+    DatasetConfig,
+    PenaltyConfig,
+    StopConfig,
+    built,
+)
 from trainer.config.source import Problems, Source, Span
 from trainer.config.values import INVALID, check, complaint, either, found
 from trainer.errors import ConfigError, PluginError, nearest
-from trainer.plugins import Plugins
+from trainer.plugins import Component, Plugins
 from trainer.plugins.loading import is_file
 
 __all__ = ["LoadedConfig", "load"]
@@ -34,6 +43,9 @@ _EXAMPLES = {
     "network": "network: [dense: 3]",
     "cost": "cost: softmax_cross_entropy",
     "step_size": "step_size: 0.1",
+    "networks": "networks: {tower: [dense: 8, relu]}",
+    "stop": "stop: {patience: 10}",
+    "penalty": "penalty: {l2: 1e-4}",
     "clip": "clip: {norm: 1.0}",
     "compute": "compute: {dtype: float64}",
 }
@@ -41,7 +53,7 @@ _SKELETON = "\n".join(
     ["the least that runs is", *(f"  {_EXAMPLES[key]}" for key in ("dataset", "network", "cost", "step_size"))]
 )
 # Where a key belongs that was written at the top.
-_INNER = {**dict.fromkeys(("test_fraction", "standardize", "one_hot", "stratify", "path", "target"), "dataset")}
+_INNER = {**dict.fromkeys((*PREPARATION, "path", "target"), "dataset")}
 _INNER |= dict.fromkeys(Compute.model_fields, "compute")
 
 
@@ -87,11 +99,13 @@ class LoadedConfig:
     def _span(self, loc: Sequence[str | int]) -> Span | None:
         node = self._root
         for step in loc:
+            if isinstance(node.value, dict) and step not in node.value and len(node.value) == 1:
+                (node,) = node.value.values()  # from {residual: [...]} to its value
             if isinstance(node.value, list) and isinstance(step, int) and -len(node.value) <= step < len(node.value):
                 node = node.value[step]
             elif isinstance(node.value, dict) and step in node.value:
                 node = node.value[str(step)]
-            else:
+            elif not (isinstance(node.value, list) and isinstance(step, str)):  # {residual: [...]} names no `layers`
                 break
         return None if node is self._root else node.name_span
 
@@ -224,7 +238,8 @@ class _Loader:
         """The config; None after a problem."""
         self._check_keys()
         items: dict[str, Node] = self.root.value
-        values = {key: self._value(key, node) for key, node in items.items()}
+        first = [key for key in ("networks",) if key in items]  # what follows may name them
+        values = {key: self._value(key, items[key]) for key in dict.fromkeys([*first, *items])}
         if "optimizer" not in items:
             values["optimizer"] = self.chooser.choose("optimizer", Node(DEFAULT_OPTIMIZER, self.root.span))
         for key, field in Config.model_fields.items():
@@ -252,9 +267,15 @@ class _Loader:
             return self._section(key, Compute, node)
         if key == "clip":
             return self._clip(node)
+        if key == "networks":
+            return self._networks(node)
+        if key == "penalty":
+            return self._penalties(node)
         if key in ("cost", "optimizer"):
             return self.chooser.choose(key, node)
-        if key in ("network", "metrics"):
+        if key == "stop":
+            return self._section(key, StopConfig, node)
+        if key in ("network", "metrics", "callbacks"):
             return self._choices(key, node)
         if key == "step_size" and (isinstance(node.value, dict) or _is_name(node.value)):
             return self.chooser.choose(key, node)
@@ -285,6 +306,34 @@ class _Loader:
             text = f"clip takes one of {either(Clip.model_fields)}, found {' and '.join(given) or 'none'}"
             self.problems.add(node.span, f"{text}; for example {_EXAMPLES['clip']}")
         return clip
+
+    def _penalties(self, node: Node) -> Any:
+        nodes = node.value if isinstance(node.value, list) else [node]
+        values = [self._section("penalty", PenaltyConfig, each) for each in nodes]
+        return INVALID if any(value is INVALID for value in values) else values
+
+    def _networks(self, node: Node) -> Any:
+        """The named sub-networks, each of which those after it may use."""
+        from trainer.nn.structure import Shared
+
+        if not isinstance(node.value, dict):
+            return self._complain("networks", "networks expects a mapping of names to lists of layers", node)
+        networks = {}
+        for name, layers in node.value.items():
+            span = layers.key_span or layers.span
+            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+                text = "letters, digits and underscores, and begins with a letter"
+                self.problems.add(span, f"the name of a sub-network has {text}, found '{name}'")
+                continue
+            if self.chooser.component("network", name):
+                self.problems.add(span, f"'{name}' is a layer already; give the sub-network another name")
+                continue
+            chain = self.chooser.chain("network", f"networks.{name}", layers)
+            if chain is not INVALID:
+                networks[name] = list(chain)
+                shared = Shared(name, built(chain))
+                self.chooser.networks[name] = Component("layers", name, shared, "this config", None, {})
+        return networks if len(networks) == len(node.value) else INVALID
 
     def _choices(self, key: str, node: Node) -> Any:
         if not isinstance(node.value, list) or (key == "network" and not node.value):

@@ -97,10 +97,17 @@ def _open(node: Node, key: str, path: Sequence[str], first_option: Callable[[str
         if isinstance(node.value, str) or not keeps:
             node.value = {key: Node(None, node.span, node.span)} if keeps else {}
     elif not isinstance(node.value, dict):  # the 64 of {dense: 64}
-        option = first_option(path[0], path[-1]) if len(path) > 1 else None
+        option = first_option(_section(path), path[-1]) if len(path) > 1 else None
         short = Node(node.value, node.span, node.span, node.written)
         node.value = {option: short} if option and node.value is not None else {}
 
 
+def _section(path: Sequence[str]) -> str:
+    """Whose names stand at a path: a sub-network's are layers; preprocessors have a section of their own."""
+    if path[0] == "networks":
+        return "network"
+    return "preprocess" if "preprocess" in path[:2] else path[0]
+
+
 def _is_choice(path: Sequence[str]) -> bool:
-    return path in (["cost"], ["optimizer"], ["step_size"]) or (len(path) == 2 and path[1].isdecimal())
+    return path in (["cost"], ["optimizer"], ["step_size"]) or (len(path) > 1 and path[-1].isdecimal())

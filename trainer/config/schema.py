@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler
 
+from trainer.data.split import TEST_FRACTION
 from trainer.plugins.registry import Component, noun
 
-__all__ = ["DEFAULT_OPTIMIZER", "Choice", "Clip", "Compute", "Config", "DatasetConfig", "Kind", "plain_options"]
+__all__ = [
+    "DEFAULT_OPTIMIZER",
+    "Chain",
+    "Choice",
+    "Clip",
+    "Compute",
+    "Config",
+    "DatasetConfig",
+    "Kind",
+    "PenaltyConfig",
+    "WeightsByClass",
+    "built",
+    "plain_options",
+]
 
 DEFAULT_OPTIMIZER = "sgd"
 
@@ -32,13 +46,54 @@ class Choice:
         return self.component.name
 
     def build(self) -> Any:
-        """The component with its options: an instance of a class, otherwise a callable with the options bound."""
-        return self.component.build(**self.options)
+        """The component with its options: an instance of a class, otherwise a callable with the options bound.
+
+        An op in a network becomes a layer.
+        """
+        options = {name: built(value) for name, value in self.options.items()}
+        if self.component.kind == "ops":
+            from trainer.nn.layers import OpLayer
+
+            return OpLayer(self.component.target, **options)
+        return self.component.build(**options)
 
     def plain(self) -> Any:
         """The spelling that holds every option, defaults included, for YAML."""
         options = plain_options(self.component, self.options)
+        if self.component.kind == "parts":
+            return options
         return {self.name: options} if options else self.name
+
+
+class Chain(tuple[Any, ...]):
+    """The value of an option that holds components: choices, and chains of them where a list stands for a sequence."""
+
+    __slots__ = ()
+
+
+def built(value: Any) -> Any:
+    """An option's value with the components in it built; a list among layers becomes a sequence."""
+    if isinstance(value, Chain):
+        from trainer.nn.structure import Sequential
+
+        return tuple(Sequential(built(item)) if isinstance(item, Chain) else built(item) for item in value)
+    return value.build() if isinstance(value, Choice) else value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Chain):
+        return [_plain(item) for item in value]
+    return value.plain() if isinstance(value, Choice) else value
+
+
+def _within(value: Any) -> Iterator[Choice]:
+    if isinstance(value, Choice):
+        if value.component.kind != "parts":
+            yield value
+        yield from _within(list(value.options.values()))
+    elif isinstance(value, list | Chain):
+        for item in value:
+            yield from _within(item)
 
 
 @dataclass(frozen=True)
@@ -61,16 +116,59 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, arbitrary_types_allowed=True)
 
 
+@dataclass(frozen=True)
+class Words:
+    """What a value is called in messages, one of them and several, where its type alone would not say enough."""
+
+    words: tuple[str, str]
+
+
+WeightsByClass = Annotated[
+    dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]],
+    Words(("a mapping of classes to numbers above 0", "mappings of classes to numbers above 0")),
+]
+
+
 class DatasetConfig(_Model):
-    """The data, and how they are split and scaled. Keys that are not here are options of the data set itself."""
+    """The data, and how they are split and changed. Keys that are not here are options of the data set itself."""
 
     name: str | None = Field(None, description="A data set by name.")
     path: str | None = Field(None, description="A .csv, .npz or .npy file, relative to the config.")
-    test_fraction: Annotated[float, Field(ge=0, lt=1)] = Field(0.2, description="Share of the rows kept for testing.")
-    standardize: bool = Field(False, description="Bring every input to mean 0 and deviation 1.")
+    split: Literal["stratified", "random", "grouped", "ordered"] | None = Field(
+        None,
+        description="Which rows are the test: drawn, each class in its share (the default for classes); drawn; whole "
+        "groups, of the column that group names; or the last rows (the default for a mapped set).",
+    )
+    test_fraction: Annotated[float, Field(ge=0, lt=1)] | None = Field(
+        None, description="Share of the rows kept for testing; by default 0.2."
+    )
+    folds: Annotated[int, Field(ge=2)] | None = Field(
+        None, description="Instead of a share: deal the rows into so many parts, of which one is the test."
+    )
+    fold: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="Which of the folds is the test, from 0; by default 0."
+    )
+    stratify: bool | None = Field(None, description="true for split: stratified, false for split: random.")
+    standardize: bool = Field(
+        False,
+        description="Bring every input to mean 0 and deviation 1 in the training rows; a category's index stays.",
+    )
+    preprocess: Annotated[list[Annotated[Choice, Kind("preprocessors")]], Field(min_length=1)] | None = Field(
+        None,
+        description="Steps that change the inputs one after the other, fitted to the training rows and saved with the "
+        "model.",
+    )
     one_hot: bool = Field(False, description="Classes as vectors of 0 and 1 instead of indices.")
-    stratify: bool | None = Field(
-        None, description="Keep the classes' shares in both parts of the split; by default for a classification."
+    reconstruct: bool = Field(False, description="The inputs are the targets too: what an autoencoder learns.")
+    class_weights: Literal["balanced"] | WeightsByClass | None = Field(
+        None,
+        description="How much a training row counts by its class: every class the same in all (balanced), or a number "
+        "by the class's name, 1 for those not named.",
+    )
+    resample: Literal["oversample", "undersample"] | None = Field(
+        None,
+        description="Make the classes of the training rows equally large: repeat rows of the small ones, or leave out "
+        "rows of the large ones.",
     )
     component: Component = Field(exclude=True)
     options: dict[str, Any] = Field(default_factory=dict, exclude=True)
@@ -82,7 +180,13 @@ class DatasetConfig(_Model):
 
     def plain(self) -> dict[str, Any]:
         """Everything, defaults included, for YAML."""
-        return {**self.model_dump(exclude_none=True), **plain_options(self.component, self.options)}
+        plain = self.model_dump(exclude_none=True, exclude={"preprocess"})
+        if self.folds is None:
+            plain.setdefault("test_fraction", TEST_FRACTION)
+        if self.preprocess is not None:
+            plain["preprocess"] = [step.plain() for step in self.preprocess]
+        keys = [key for key in type(self).model_fields if key in plain]
+        return {**{key: plain[key] for key in keys}, **plain_options(self.component, self.options)}
 
 
 class Clip(_Model):
@@ -97,6 +201,44 @@ class Clip(_Model):
     parameter_norm: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
         None, description="The gradient of each parameter at most so long."
     )
+
+
+class StopConfig(_Model):
+    """When training ends before its epochs are over, and which parameters it hands back."""
+
+    patience: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Epochs in a row without a better number after which training ends."
+    )
+    target: Annotated[float, Field(allow_inf_nan=False)] | None = Field(
+        None, description="Training ends when the number is at least as good."
+    )
+    steps: Annotated[int, Field(ge=1)] | None = Field(None, description="Training ends after so many steps.")
+    seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        None, description="Training ends after so long."
+    )
+    watched: str = Field("loss", description="The number that is watched: loss, or a metric.")
+    part: Literal["train", "test"] | None = Field(
+        None, description="The rows that it is taken from; by default the test rows if there are any."
+    )
+    better: Literal["lower", "higher"] | None = Field(
+        None, description="Which number is better; by default a lower loss, and of a metric what its author says."
+    )
+    threshold: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        0.0, description="How much better than the best a number has to be to count."
+    )
+    best: bool | None = Field(
+        None, description="Hand back the parameters of the best epoch, not of the last; by default with patience."
+    )
+
+
+class PenaltyConfig(_Model):
+    """A price of large parameters, l1 · Σ|w| + l2 · ½ Σw², added to the loss of every step."""
+
+    l1: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(0.0, description="The price of a sum of sizes.")
+    l2: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        0.0, description="The price of half a sum of squares, PyTorch's weight decay."
+    )
+    parameters: str = Field("*", description="A pattern of the names that it is for, such as '*.weights'.")
 
 
 class Compute(_Model):
@@ -122,11 +264,25 @@ class Config(_Model):
     seed: Annotated[int, Field(ge=0)] = Field(0, description="Of everything random: initial values, shuffling, splits.")
     plugins: list[str] = Field(default_factory=list, description="Files beside the config, or importable modules.")
     dataset: Annotated[DatasetConfig, Kind("datasets")] = Field(description="The data, and how they are split.")
+    networks: dict[str, list[Annotated[Choice, Kind("layers")]]] = Field(
+        default_factory=dict,
+        description="Sub-networks by name; used as layers, they have the same parameters wherever they stand.",
+    )
     network: Annotated[list[Annotated[Choice, Kind("layers")]], Field(min_length=1)] = Field(
         description="The layers, from input to output. Any op of one array is a layer too."
     )
     cost: Annotated[Choice, Kind("costs")] = Field(description="What is minimised, C in (1).")
     optimizer: Annotated[Choice, Kind("optimizers")] = Field(description="How a gradient updates θ; sgd is (2).")
+    freeze: list[str] = Field(
+        default_factory=list, description="Patterns of parameters' names that are not learnt, such as '0.*'."
+    )
+    tie: dict[str, str] = Field(
+        default_factory=dict,
+        description="Parameters that are no others than these, {3.weights: 0.table.T}; .T transposes.",
+    )
+    penalty: list[PenaltyConfig] = Field(
+        default_factory=list, description="Prices of large parameters: {l2: 1e-4, parameters: '*.weights'}, or several."
+    )
     clip: Clip | None = Field(None, description="A limit of the gradient's length, {norm: 1.0}, or of its elements.")
     accumulate: Annotated[int, Field(ge=1)] = Field(1, description="Batches whose gradients make one update.")
     average: Annotated[float, Field(gt=0, lt=1)] | None = Field(
@@ -137,6 +293,12 @@ class Config(_Model):
         description="A number, ε in (2), or a schedule."
     )
     epochs: Annotated[int, Field(ge=1)] = Field(20, description="Passes over the training rows.")
+    stop: StopConfig | None = Field(
+        None, description="When to end early, {patience: 10}; the best epoch's parameters are handed back."
+    )
+    callbacks: list[Annotated[Choice, Kind("callbacks")]] = Field(
+        default_factory=list, description="What is told every step and epoch, and may end the training."
+    )
     metrics: list[Annotated[Choice, Kind("metrics")]] | None = Field(
         None, description="What is reported beside the loss; by default what suits the cost."
     )
@@ -144,12 +306,43 @@ class Config(_Model):
         Compute(dtype="float32", executor="auto", threads="auto"), description="Precision and processors."
     )
 
+    def choices(self) -> Iterator[Choice]:
+        """Every choice, also those within layers and costs."""
+        size = self.step_size
+        yield from _within(
+            [
+                *self.networks.values(),
+                self.network,
+                self.cost,
+                self.optimizer,
+                *([size] if isinstance(size, Choice) else []),
+                self.callbacks,
+                self.metrics or [],
+            ]
+        )
+
     def plain(self) -> dict[str, Any]:
         """Everything, defaults included, as a config that can be loaded again."""
-        simple = {"name", "seed", "plugins", "clip", "accumulate", "average", "batch_size", "epochs", "compute"}
+        simple = {
+            "name",
+            "seed",
+            "plugins",
+            "freeze",
+            "tie",
+            "penalty",
+            "clip",
+            "accumulate",
+            "average",
+            "batch_size",
+            "epochs",
+            "compute",
+        }
         plain = self.model_dump(include=simple, exclude_none=True)
         size = self.step_size
+        plain["callbacks"] = [callback.plain() for callback in self.callbacks]
+        networks = {name: [layer.plain() for layer in layers] for name, layers in self.networks.items()}
         plain |= {
+            "networks": networks,
             "dataset": self.dataset.plain(),
             "network": [layer.plain() for layer in self.network],
             "cost": self.cost.plain(),
@@ -158,7 +351,12 @@ class Config(_Model):
         }
         if self.metrics is not None:
             plain["metrics"] = [metric.plain() for metric in self.metrics]
-        return {key: plain[key] for key in type(self).model_fields if key in plain}
+        mostly_empty = ("networks", "freeze", "tie", "penalty", "callbacks")
+        return {
+            key: plain[key]
+            for key in type(self).model_fields
+            if key in plain and not (key in mostly_empty and not plain[key])
+        }
 
 
 def plain_options(component: Component, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -167,7 +365,7 @@ def plain_options(component: Component, options: Mapping[str, Any]) -> dict[str,
 
     plain = {}
     for parameter in component.parameters:
-        value = options.get(parameter.name, parameter.default)
+        value = _plain(options.get(parameter.name, parameter.default))
         if value is None and parameter.name not in options:
             continue
         try:

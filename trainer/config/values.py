@@ -23,7 +23,7 @@ from trainer.config.document import Node, scalar
 from trainer.config.source import Problems
 from trainer.errors import nearest
 
-__all__ = ["INVALID", "adapter", "check", "complaint", "either", "found"]
+__all__ = ["INVALID", "adapter", "check", "complaint", "either", "expected", "found"]
 
 INVALID: Any = object()
 
@@ -81,9 +81,9 @@ def complaint(name: str, annotation: Any, node: Node, otherwise: str = "", inner
         otherwise: what to say of an annotation that there are no words for.
         inner: the part of the value that is wrong, if not the whole.
     """
-    expected = _expected(annotation)
+    words = expected(annotation)
     hint = _hint(annotation, node)
-    wanted = f"expects {expected}" if expected else f"is not right ({otherwise[:1].lower()}{otherwise[1:]})"
+    wanted = f"expects {words}" if words else f"is not right ({otherwise[:1].lower()}{otherwise[1:]})"
     return f"{name} {wanted}, found {found(inner or node)}" + (f"; {hint}" if hint else "")
 
 
@@ -153,12 +153,16 @@ def _with_limits(annotation: Any) -> Any:
     return Annotated[(base, *metadata, *limits)] if limits else annotation
 
 
-def _expected(annotation: Any, plural: bool = False) -> str:
-    """What an annotation admits, in words; empty for one that there are no words for."""
+def expected(annotation: Any, plural: bool = False) -> str:
+    """What an annotation admits, in words; empty for one that there are no words for.
+
+    >>> expected(tuple[int, int]), expected(int | None), expected(list[str])
+    ('a list of 2 whole numbers', 'a whole number', 'a list of texts')
+    """
     origin, args = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is Annotated:
         own = next((item.words[plural] for item in args[1:] if hasattr(item, "words")), "")
-        base = own or _expected(args[0], plural)
+        base = own or expected(args[0], plural)
         limits = " and ".join(_limits(args[1:], "characters" if args[0] is str else "entries"))
         limits = f"of {limits}" if limits.startswith("at ") else limits
         return f"{base} {limits}".strip() if base else ""
@@ -167,7 +171,7 @@ def _expected(annotation: Any, plural: bool = False) -> str:
     if origin in (typing.Union, types.UnionType):
         # Every whole number is a number; that there may be nothing is no news to a person who wrote something.
         members = [arg for arg in args if arg is not types.NoneType and not (arg is int and float in args)]
-        words = [_expected(member, plural) for member in members]
+        words = [expected(member, plural) for member in members]
         return either(words) if all(words) else ""
     if _is_class(annotation) and issubclass(annotation, enum.Enum):
         return either(repr(member.value) for member in annotation)
@@ -177,15 +181,15 @@ def _expected(annotation: Any, plural: bool = False) -> str:
     if _is_class(container) and issubclass(container, Collection) and not issubclass(container, str | bytes):
         if issubclass(container, Mapping):
             return "mappings" if plural else "a mapping"
-        items = _expected(args[0], plural=True) if args else ""
+        items = expected(args[0], plural=True) if args else ""
         return ("lists" if plural else "a list") + (f" of {items}" if items else "")
     return _WORDS[annotation][plural] if isinstance(annotation, Hashable) and annotation in _WORDS else ""
 
 
 def _expected_tuple(items: Sequence[Any]) -> str:
     if len(set(items)) == 1:
-        return f"a list of {len(items)} {_expected(items[0], plural=True)}"
-    return f"a list of {len(items)}: {', '.join(_expected(item) or 'a value' for item in items)}"
+        return f"a list of {len(items)} {expected(items[0], plural=True)}"
+    return f"a list of {len(items)}: {', '.join(expected(item) or 'a value' for item in items)}"
 
 
 def _limits(metadata: Iterable[Any], parts: str) -> Iterator[str]:

@@ -1,6 +1,32 @@
 """Networks: layers in sequence over parameters that are named views on one vector θ."""
 
+from trainer.nn.calls import Kept, Masked
+from trainer.nn.draw import Draw
 from trainer.nn.layers import Dense, Flatten, Layer, OpLayer
 from trainer.nn.network import LayerError, Network
+from trainer.nn.objective import Objective, Penalty
+from trainer.nn.several import Several
+from trainer.nn.structure import Columns, Input, Layout, Parallel, Repeat, Residual, Sequential, Shared
 
-__all__ = ["Dense", "Flatten", "Layer", "LayerError", "Network", "OpLayer"]
+__all__ = [
+    "Columns",
+    "Dense",
+    "Draw",
+    "Flatten",
+    "Input",
+    "Kept",
+    "Layer",
+    "LayerError",
+    "Layout",
+    "Masked",
+    "Network",
+    "Objective",
+    "OpLayer",
+    "Parallel",
+    "Penalty",
+    "Repeat",
+    "Residual",
+    "Sequential",
+    "Several",
+    "Shared",
+]

@@ -25,11 +25,12 @@ Shape = tuple[int, ...]
 
 
 class Layer(Protocol):
-    """What the network asks of a layer."""
+    """What the network asks of a layer. One that learns differently has a further method, see `trainer.nn.calls`."""
 
-    def init(self, rng: np.random.Generator, input_shape: Shape) -> tuple[dict[str, Array], Shape]:
+    def init(self, rng: np.random.Generator, input_shape: Shape) -> tuple[dict[str, Any], Shape]:
         """The parameters' initial values by name, and the shape of the output.
 
+        What the layer keeps without learning it, such as a moving average, is wrapped in `trainer.nn.Kept`.
         Raises ShapeError when the layer cannot take an input of that shape.
         """
 
@@ -43,10 +44,11 @@ class Dense(Checked):
 
     Args:
         units: how many outputs.
-        bias: whether there is a b.
-        initial: how the weights are drawn (see `trainer.nn.initial.draw`); b starts at zero.
+        bias: whether there is a b, true.
+        initial: how the weights are drawn, `glorot` (see `trainer.nn.initial.draw`); b starts at zero.
 
-    Input (m, n), parameters weights (n, units) and bias (units,), output (m, units).
+    Input (m, …, n), parameters weights (n, units) and bias (units,), output (m, …, units): of an input with further
+    axes, such as the positions of a sequence, every position is treated alike.
     """
 
     units: Annotated[int, Limits(ge=1)]
@@ -54,18 +56,20 @@ class Dense(Checked):
     initial: Initial = "glorot"
 
     def init(self, rng: np.random.Generator, input_shape: Shape) -> tuple[dict[str, Array], Shape]:
-        if len(input_shape) != 1:
-            raise ShapeError(
-                f"dense takes one axis of features, and each example has shape {input_shape}; put `- flatten` before it"
-            )
-        n = input_shape[0]
+        if not input_shape:
+            raise ShapeError("dense needs an axis of features, and each example is a single number")
+        n = input_shape[-1]
         parameters = {"weights": draw(self.initial, rng, (n, self.units), n, self.units)}
         if self.bias:
             parameters["bias"] = np.zeros(self.units)
-        return parameters, (self.units,)
+        return parameters, (*input_shape[:-1], self.units)
 
     def apply(self, parameters: Mapping[str, Any], x: Any) -> Any:
-        h = x @ parameters["weights"]
+        weights = parameters["weights"]
+        if x.ndim == 2:
+            h = x @ weights
+        else:  # one product of matrices instead of one per example
+            h = np.reshape(np.reshape(x, (-1, x.shape[-1])) @ weights, (*x.shape[:-1], self.units))
         return h + parameters["bias"] if self.bias else h
 
 
@@ -85,6 +89,7 @@ class OpLayer:
 
     def __init__(self, op: Op, **attributes: Any) -> None:
         self.op = op
+        self.name = op.name
         self.attributes = attributes
         self._call = partial(op, **attributes) if attributes else op
 

@@ -1,45 +1,35 @@
 """A network f(x; θ): layers in sequence, and one contiguous vector θ whose parts are their parameters.
 
 An update, (2), is arithmetic on vectors; what a layer sees are named views on them. Nothing is copied between the two.
+Beside θ stands what is not learnt: frozen parameters, and what layers keep from step to step (moving averages).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
 
-from trainer.errors import ShapeError, TrainerError, UsageError
+from trainer.errors import TrainerError, UsageError, nearest
+from trainer.nn.calls import Kept, Masked, evaluate, name_of, train
+from trainer.nn.draw import Draw
 from trainer.nn.layers import Array, Layer, Shape
+from trainer.nn.structure import LayerError
 from trainer.rng import generator
-from trainer.transforms import value_and_grad
 
-__all__ = ["LayerError", "Network", "Part"]
-
-
-class LayerError(ShapeError):
-    """A layer that cannot take what comes before it. `index` is its position."""
-
-    def __init__(self, index: int, message: str) -> None:
-        super().__init__(message)
-        self.index = index
+__all__ = ["LayerError", "Network", "Part", "matching"]
 
 
 @dataclass(frozen=True)
 class Part:
-    """Where one parameter lies in θ."""
+    """Where one parameter lies in θ. `name` is its path through the layers: `0.weights`."""
 
-    layer: int
     name: str
     shape: Shape
     slice: slice
-
-    @property
-    def full_name(self) -> str:
-        """The name in files: `0.weights`."""
-        return f"{self.layer}.{self.name}"
 
 
 class Network:
@@ -48,117 +38,231 @@ class Network:
     Args:
         layers: in the order in which they are applied.
         input_shape: of one example.
-        names: what messages and tables call the layers; by default their classes' names.
+        names: what messages and tables call the layers; by default what their classes are called in a config.
+        freeze: patterns of the names of parameters that are not learnt, such as `0.*`.
+        tie: parameters that are no others than these: `{"3.weights": "0.table.T"}` makes a layer's weights the
+            transpose of another's.
 
     Attributes:
         parts: the parameters, in the order in which θ holds them.
         shapes: the output shape of each layer.
         size: the length of θ.
+        trees: per layer the full names of its parameters, in the structure that its `init` gave.
 
-    Raises LayerError when a layer cannot take its input.
+    Raises LayerError when a layer cannot take its input, UsageError for a name that no parameter has.
 
     >>> from trainer.nn import Dense
     >>> network = Network([Dense(3), Dense(1)], input_shape=(2,))
     >>> network.size, network.output_shape
     (13, (1,))
+    >>> [part.name for part in Network([Dense(3), Dense(1)], (2,), freeze=["0.*"]).parts]
+    ['1.weights', '1.bias']
     """
 
-    def __init__(self, layers: Sequence[Layer], input_shape: Shape, names: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        input_shape: Shape,
+        names: Sequence[str] | None = None,
+        *,
+        freeze: Sequence[str] = (),
+        tie: Mapping[str, str] | None = None,
+    ) -> None:
         self.layers = tuple(layers)
         self.input_shape = tuple(input_shape)
-        self.names = tuple(names) if names is not None else tuple(type(layer).__name__.lower() for layer in self.layers)
+        self.names = tuple(names) if names is not None else tuple(map(name_of, self.layers))
         self.shapes: list[Shape] = []
+        self._tied: dict[str, tuple[str, bool]] = {}
+        initial = self._initial_values(seed=0)
+        self.trees = [_names(values, str(i)) for i, values in enumerate(initial)]
+        found = self._flat(initial)
+        self._tie(found, tie or {})
+        self._frozen = matching(freeze, [n for n, v in found.items() if not isinstance(v, Kept)])
         self.parts: list[Part] = []
         offset = 0
-        for i, parameters in enumerate(self._initial_values(seed=0)):
-            for name, value in parameters.items():
-                self.parts.append(Part(i, name, value.shape, slice(offset, offset + value.size)))
+        for name, value in found.items():
+            if not isinstance(value, Kept) and name not in self._frozen and name not in self._tied:
+                self.parts.append(Part(name, value.shape, slice(offset, offset + value.size)))
                 offset += value.size
         self.size = offset
         self.output_shape = self.shapes[-1] if self.shapes else self.input_shape
 
-    def _initial_values(self, seed: int) -> list[dict[str, Array]]:
+    def _initial_values(self, seed: int) -> list[dict[str, Any]]:
         shape, shapes, values = self.input_shape, [], []
         for i, layer in enumerate(self.layers):
             try:
                 parameters, after = layer.init(generator(seed, f"initial values of layer {i}"), shape)
             except TrainerError as error:
                 before = f"layer {i - 1} ({self.names[i - 1]}) gives" if i else "the data set has"
-                raise LayerError(
-                    i, f"layer {i} ({self.names[i]}): {error}; {before} shape {shape} per example"
-                ) from error
+                message = f"layer {i} ({self.names[i]}): {error}; {before} shape {shape} per example"
+                raise LayerError((i, *getattr(error, "path", ())), message) from error
             values.append(parameters)
             shapes.append(tuple(after))
             shape = tuple(after)
         self.shapes = shapes
         return values
 
+    def _flat(self, values: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Initial values by their full names; those of a shared sub-network once, as its first use drew them."""
+        flat: dict[str, Any] = {}
+        for i, tree in enumerate(values):
+            for name, value in _walk(tree, str(i)):
+                if name not in flat:
+                    flat[name] = value
+                    continue
+                known, new = (v.value if isinstance(v, Kept) else v for v in (flat[name], value))
+                if known.shape != new.shape:
+                    raise LayerError(
+                        (i,),
+                        f"layer {i} ({self.names[i]}): '{name}' is shared and would have shape {new.shape} here and "
+                        f"{known.shape} before; a shared sub-network takes inputs of one shape",
+                    )
+                if isinstance(value, Kept):
+                    raise LayerError(
+                        (i,),
+                        f"layer {i} ({self.names[i]}): the shared '{name}' is a value that every use would change; a "
+                        f"sub-network that keeps values from step to step can be used once only",
+                    )
+        return flat
+
+    def _tie(self, found: dict[str, Any], tie: Mapping[str, str]) -> None:
+        for name, source in tie.items():
+            transposed = source.endswith(".T")
+            of = source.removesuffix(".T")
+            for each in (name, of):
+                if each not in found or isinstance(found[each], Kept):
+                    raise UsageError(f"tie: no parameter '{each}'{_guess(each, found)}")
+            shape = found[of].shape[::-1] if transposed else found[of].shape
+            if shape != found[name].shape:
+                hint = f"; write '{of}.T'" if not transposed and shape[::-1] == found[name].shape else ""
+                raise UsageError(f"tie: '{name}' has shape {found[name].shape}, and '{source}' has {shape}{hint}")
+            if name == of or of in tie:
+                raise UsageError(f"tie: '{name}' cannot be '{source}', which is tied itself; name the one at the end")
+            self._tied[name] = (of, transposed)
+
     def initial(self, seed: int, dtype: Any = np.float64) -> Array:
         """θ before the first step: a function of the seed and of each layer's position alone."""
-        values = [v.ravel() for parameters in self._initial_values(seed) for v in parameters.values()]
-        return np.concatenate([*values, np.empty(0)]).astype(dtype)
+        values = self._flat(self._initial_values(seed))
+        return np.concatenate([*(values[part.name].ravel() for part in self.parts), np.empty(0)]).astype(dtype)
 
-    def views(self, theta: Array) -> list[dict[str, Array]]:
-        """Per layer its parameters, as views on θ."""
-        parameters: list[dict[str, Array]] = [{} for _ in self.layers]
-        for part in self.parts:
-            parameters[part.layer][part.name] = theta[part.slice].reshape(part.shape)
-        return parameters
+    def kept(self, seed: int, dtype: Any = np.float64) -> dict[str, Array]:
+        """What stands beside θ before the first step, by name: frozen parameters and the layers' `Kept` values."""
+        values = self._flat(self._initial_values(seed))
+        return {
+            name: np.array(value.value if isinstance(value, Kept) else value, dtype)
+            for name, value in values.items()
+            if name in self._frozen or isinstance(value, Kept)
+        }
 
-    def named(self, theta: Array) -> dict[str, Array]:
-        """All parameters by their full names, as views on θ."""
-        return {part.full_name: theta[part.slice].reshape(part.shape) for part in self.parts}
+    def named(self, theta: Any) -> dict[str, Any]:
+        """The parameters in θ by their full names, as views on it."""
+        return {part.name: np.reshape(theta[part.slice], part.shape) for part in self.parts}
 
-    def theta(self, named: dict[str, Array], dtype: Any = None) -> Array:
+    def tree(self, named: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """What each layer calls its parameters, from the values by their full names."""
+
+        def value(name: str) -> Any:
+            source, transposed = self._tied.get(name, (name, False))
+            return np.transpose(named[source]) if transposed else named[source]
+
+        def build(tree: dict[str, Any]) -> dict[str, Any]:
+            return {key: build(v) if isinstance(v, dict) else value(v) for key, v in tree.items()}
+
+        return [build(tree) for tree in self.trees]
+
+    def theta(self, named: Mapping[str, Array], dtype: Any = None) -> Array:
         """The vector that `named` would give these parameters.
 
         Raises UsageError where a name is missing or a shape differs.
         """
         for part in self.parts:
-            if part.full_name not in named:
-                raise UsageError(f"no parameter '{part.full_name}' among {', '.join(named) or 'none'}")
-            if named[part.full_name].shape != part.shape:
+            if part.name not in named:
+                raise UsageError(f"no parameter '{part.name}' among {', '.join(named) or 'none'}")
+            if named[part.name].shape != part.shape:
                 raise UsageError(
-                    f"parameter '{part.full_name}' has shape {named[part.full_name].shape}; "
-                    f"the network's has {part.shape}"
+                    f"parameter '{part.name}' has shape {named[part.name].shape}; the network's has {part.shape}"
                 )
-        values = [named[part.full_name].ravel() for part in self.parts]
+        values = [named[part.name].ravel() for part in self.parts]
         return np.concatenate([*values, np.empty(0, values[0].dtype if values else np.float64)]).astype(
-            dtype or values[0].dtype
+            dtype or (values[0].dtype if values else np.float64)
         )
 
-    def apply(self, parameters: Sequence[Any], x: Any) -> Any:
-        """f(x; θ) for a batch `x` of shape (m, *input_shape), given the parameters layer by layer."""
-        for layer, own in zip(self.layers, parameters, strict=True):
-            x = layer.apply(own, x)
-        return x
-
-    def predict(self, theta: Array, x: Array, rows: int = 4096) -> Array:
-        """f(x; θ) on plain arrays, in pieces of so many rows."""
-        parameters = self.views(theta)
-        pieces = [self.apply(parameters, x[i : i + rows]) for i in range(0, len(x), rows)]
-        return np.concatenate(pieces) if len(pieces) != 1 else pieces[0]
-
-    def gradient(self, cost: Callable[[Any, Any], Any]) -> Callable[[Array, Array, Array], tuple[float, Array]]:
-        """The loss and g of (1), as a function of (θ, x, y).
+    def apply(
+        self,
+        parameters: Sequence[Any],
+        x: Any,
+        draw: Draw | None = None,
+        entering: Callable[[int], None] | None = None,
+    ) -> tuple[Any, dict[str, Any]]:
+        """f(x; θ) for a batch `x` of shape (m, *input_shape), given the parameters layer by layer.
 
         Args:
-            cost: C of (predictions, targets), one value per example, shape (m,).
+            parameters: see `tree`.
+            draw: what layers draw from, in training; without it nothing is drawn and nothing kept is changed.
+            entering: is told the position of each layer before its turn.
+
+        Returns:
+            The output, and the new values of what is kept, by their full names.
         """
+        updates: dict[str, Any] = {}
+        for i, (layer, own) in enumerate(zip(self.layers, parameters, strict=True)):
+            if entering is not None:
+                entering(i)
+            if draw is None:
+                x = evaluate(layer, own, x)
+            else:
+                x, changed = train(layer, own, x, draw.inside(str(i)))
+                updates.update(_walk(changed, str(i)))
+        return x.values if isinstance(x, Masked) else x, {n: v for n, v in updates.items() if n not in self._frozen}
 
-        def mean_cost(parameters: Any, x: Array, y: Array) -> Any:
-            return np.mean(cost(self.apply(parameters, x), y))
+    def predict(
+        self, theta: Array | Mapping[str, Array], x: Array, kept: Mapping[str, Array] | None = None, rows: int = 4096
+    ) -> Array:
+        """f(x; θ) on plain arrays, in pieces of so many rows.
 
-        with_gradient = value_and_grad(mean_cost)
-
-        def loss_and_gradient(theta: Array, x: Array, y: Array) -> tuple[float, Array]:
-            loss, gradients = with_gradient(self.views(theta), x, y)
-            g = np.empty_like(theta)
-            for part in self.parts:
-                g[part.slice] = gradients[part.layer][part.name].reshape(-1)
-            return float(loss), g
-
-        return loss_and_gradient
+        Args:
+            theta: θ; or everything by its full name, as a run folder has it.
+            kept: what stands beside θ, where that is not in `theta` already (see `Network.kept`).
+        """
+        named = theta if isinstance(theta, Mapping) else self.named(theta)
+        parameters = self.tree({**named, **(kept or {})})
+        pieces = [self.apply(parameters, x[i : i + rows])[0] for i in range(0, len(x), rows)]
+        return np.concatenate(pieces) if len(pieces) != 1 else pieces[0]
 
     def __repr__(self) -> str:
         return f"<Network {' → '.join(self.names)}: {self.input_shape} → {self.output_shape}, {self.size:,} parameters>"
+
+
+def _walk(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    """Leaves by their full names; a key `@tower` starts a name anew."""
+    for key, value in tree.items():
+        name = key[1:] if key.startswith("@") else f"{prefix}.{key}"
+        if isinstance(value, dict):
+            yield from _walk(value, name)
+        else:
+            yield name, value
+
+
+def _names(tree: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """The tree with each leaf's full name in its place."""
+    names = {}
+    for key, value in tree.items():
+        name = key[1:] if key.startswith("@") else f"{prefix}.{key}"
+        names[key] = _names(value, name) if isinstance(value, dict) else name
+    return names
+
+
+def matching(patterns: Sequence[str], names: Sequence[str]) -> set[str]:
+    """The names that match any of the patterns. Raises UsageError for a pattern that none does."""
+    found: set[str] = set()
+    for pattern in patterns:
+        matching = {name for name in names if fnmatchcase(name, pattern)}
+        if not matching:
+            raise UsageError(f"no parameter matches '{pattern}'{_guess(pattern, names)}")
+        found |= matching
+    return found
+
+
+def _guess(name: str, names: Any) -> str:
+    near = nearest(name, names)
+    return f"; did you mean '{near}'?" if near else f"; there are: {', '.join(names) or 'none'}"

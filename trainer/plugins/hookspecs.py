@@ -65,8 +65,13 @@ def register_datasets(register: Register) -> None:
 
 
 @hookspec
+def register_preprocessors(register: Register) -> None:
+    """Preprocessors: frozen dataclasses with `fit(inputs, rng)`, which returns arrays, and `apply(arrays, inputs)`."""
+
+
+@hookspec
 def register_callbacks(register: Register) -> None:
-    """Callbacks: consumers of the records that training yields."""
+    """Callbacks: functions of (record, training), told every Step and Epoch; a text that they return ends training."""
 
 
 @hookspec

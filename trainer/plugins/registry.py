@@ -26,12 +26,18 @@ KINDS = (
     "schedules",
     "metrics",
     "datasets",
+    "preprocessors",
     "callbacks",
     "commands",
 )
 
 # What the loop calls on an instance. Checked at registration, so that a missing one is not found at the first step.
-_METHODS = {"layers": ("init", "apply"), "optimizers": ("init", "update"), "schedules": ("__call__",)}
+_METHODS = {
+    "layers": ("init", "apply"),
+    "optimizers": ("init", "update"),
+    "schedules": ("__call__",),
+    "preprocessors": ("fit", "apply"),
+}
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,7 @@ class Parameter:
 
 @dataclass(frozen=True, repr=False)
 class Component:
-    """A registered op, layer, cost, optimizer, schedule, metric, data set, callback or command.
+    """A registered op, layer, cost, optimizer, schedule, metric, data set, preprocessor, callback or command.
 
     Attributes:
         kind: one of `KINDS`.
@@ -148,7 +154,7 @@ def component(
         missing = [method for method in methods if method not in dir(obj)]
         if missing:
             raise PluginError(f"{call} lacks the method {' and '.join(missing)}; {_contract(kind)}")
-    elif kind in ("layers", "optimizers"):
+    elif kind in ("layers", "optimizers", "preprocessors"):
         raise PluginError(f"{call} is not a class; {_contract(kind)}")
     return Component(kind, name, obj, plugin, package, dict(traits))
 

@@ -1,0 +1,87 @@
+"""How a layer is called: in evaluation, in training, and on sequences with a mask.
+
+`apply(parameters, x)` is all that most layers have. A layer that behaves differently in training has
+
+    train(parameters, x, draw) -> (y, updates)
+
+beside it: `draw(shape)` are uniform random numbers of this step, and `updates` are new values for what its `init`
+wrapped in `Kept`, by name. Nothing is written to in place; whoever runs the step carries the updates to the next.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from trainer.errors import ShapeError
+from trainer.nn.draw import Draw
+
+__all__ = ["Kept", "Masked", "evaluate", "name_of", "on_values", "train"]
+
+Array = np.ndarray[Any, Any]
+Parameters = Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """In what `init` returns: an array that the layer keeps from step to step and that no gradient reaches.
+
+    A moving average is one. It is saved with the parameters, and is no part of θ.
+    """
+
+    value: Array
+
+
+class Masked(NamedTuple):
+    """Sequences of unequal length: `values` (m, T, …), and `mask` (m, T), true where a position exists.
+
+    A layer with the class attribute `masked = True` is handed it whole; any other gets the values, and the mask goes
+    around its result.
+    """
+
+    values: Any
+    mask: Any
+
+
+def evaluate(layer: Any, parameters: Parameters, x: Any) -> Any:
+    """The layer's output when nothing is learnt."""
+    if not isinstance(x, Masked) or getattr(layer, "masked", False):
+        return layer.apply(parameters, x)
+    return _masked(layer, layer.apply(parameters, x.values), x.mask)
+
+
+def train(layer: Any, parameters: Parameters, x: Any, draw: Draw) -> tuple[Any, dict[str, Any]]:
+    """The layer's output in training, and the new values of what it keeps."""
+    own = getattr(layer, "train", None)
+    if own is None:
+        return evaluate(layer, parameters, x), {}
+    if not isinstance(x, Masked) or getattr(layer, "masked", False):
+        y, updates = own(parameters, x, draw)
+        return y, updates
+    y, updates = own(parameters, x.values, draw)
+    return _masked(layer, y, x.mask), updates
+
+
+def _masked(layer: Any, y: Any, mask: Any) -> Masked:
+    if y.shape[:2] != mask.shape:
+        raise ShapeError(
+            f"{name_of(layer)} turns masked sequences (m, positions, …) into shape {y.shape} and would forget the "
+            f"mask {mask.shape}; reduce the positions with a layer that knows masks, such as lstm"
+        )
+    return Masked(y, mask)
+
+
+def on_values(function: Callable[..., Any], *xs: Any) -> Any:
+    """`function` of arrays, where some are Masked: of their values, with the mask of the first around the result."""
+    mask = next((x.mask for x in xs if isinstance(x, Masked)), None)
+    y = function(*(x.values if isinstance(x, Masked) else x for x in xs))
+    return y if mask is None else Masked(y, mask)
+
+
+def name_of(layer: Any) -> str:
+    """What messages call a layer: its own `name`, or its class's as a config writes it."""
+    return getattr(layer, "name", None) or re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(layer).__name__).lower()

@@ -1,0 +1,54 @@
+"""Random numbers inside a network: a function of the seed, the layer and the step, so that any step can be redone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from trainer.engine.op import op
+from trainer.rng import key
+
+__all__ = ["Draw", "uniform"]
+
+Array = np.ndarray[Any, Any]
+
+
+@op
+def uniform(step: Any, *, key: tuple[int, int], shape: tuple[int, ...], dtype: str) -> Array:
+    """Numbers from [0, 1), uniform: Philox under `key`, its counter at `step` (see `trainer.rng`).
+
+    >>> uniform(np.int64(3), key=(0, 1), shape=(2,), dtype="float64").round(3)
+    array([0.799, 0.023])
+    """
+    generator = np.random.Generator(np.random.Philox(key=list(key), counter=[0, 0, 0, int(step)]))
+    return generator.random(shape, dtype=np.dtype(dtype).type)
+
+
+uniform.nondifferentiable("step")
+
+
+class Draw:
+    """What a layer's `train` draws from: `draw(shape)` are uniform numbers in [0, 1).
+
+    Each call gives others, in the next step others again, and the same step always the same.
+
+    >>> draw = Draw(seed=0, step=np.int64(5), dtype="float64", path="1")
+    >>> draw((2, 3)).shape
+    (2, 3)
+    """
+
+    def __init__(self, seed: int, step: Any, dtype: str, path: str) -> None:
+        self.seed, self.step, self.dtype, self.path = seed, step, dtype, path
+        self.calls = 0
+
+    def __call__(self, shape: tuple[int, ...]) -> Any:
+        self.calls += 1
+        return uniform(
+            self.step, key=key(self.seed, f"draw {self.calls} of layer {self.path}"), shape=tuple(shape),
+            dtype=self.dtype,
+        )  # fmt: skip
+
+    def inside(self, name: str) -> Draw:
+        """The draws of a layer within this one."""
+        return Draw(self.seed, self.step, self.dtype, f"{self.path}.{name}")
