@@ -9,46 +9,19 @@ silently be n² differences.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from trainer import op
 from trainer.errors import ShapeError
+from trainer.limits import Limits
 from trainer_ops._common import Array
+from trainer_ops._targets import classes_of, is_class, mean_over_positions, same_shape, share, share_of_mean
 from trainer_ops.activations import sigmoid
 from trainer_ops.softmaxes import log_softmax, softmax
 
 # Differences of values, (n, …) against (n, …).
-
-
-def _same(cost: str, predictions: Array, targets: Array) -> tuple[int, ...]:
-    """The axes of the outputs, after refusing shapes that differ."""
-    p, t = np.shape(predictions), np.shape(targets)
-    if p != t or not p:
-        raise ShapeError(f"{cost} compares element by element: predictions are {p} and targets {t}{_hint(p, t)}")
-    return tuple(range(1, len(p)))
-
-
-def _hint(p: tuple[int, ...], t: tuple[int, ...]) -> str:
-    """What would be right."""
-    if not p or not t:
-        return "; both need an axis of examples, (n, ...)"
-    if p[0] != t[0]:
-        return f"; one of them has {p[0]} examples, the other {t[0]}"
-    if len(p) == 2 and t == p[:1]:
-        if p[1] == 1:
-            return f"; reshape the targets to {p}: targets[:, None]"
-        return f"; the network has {p[1]} outputs where the targets have one per example: end it in `dense: 1`"
-    if len(p) == 2 and len(t) == 2:
-        return f"; the network has {p[1]} outputs where the targets have {t[1]}: end it in `dense: {t[1]}`"
-    return "; give both the same shape"
-
-
-def _each(dy: Array, difference: Array) -> Array:
-    """δy, which is per example, spread over the outputs and divided by their number, as the mean does."""
-    k = max(1, int(np.prod(difference.shape[1:])))
-    return np.reshape(dy, dy.shape + (1,) * (difference.ndim - 1)) / k
 
 
 @op
@@ -58,13 +31,13 @@ def mean_squared_error(predictions: Array, targets: Array) -> Array:
     >>> mean_squared_error(np.array([[1.0, 3.0]]), np.array([[0.0, 1.0]]))
     array([2.5])
     """
-    axes = _same("mean_squared_error", predictions, targets)
+    axes = same_shape("mean_squared_error", predictions, targets)
     return np.mean(np.square(predictions - targets), axis=axes)
 
 
 def _squared(dy: Array, predictions: Array, targets: Array) -> Array:
     e = predictions - targets
-    return 2 * e * _each(dy, e)
+    return 2 * e * share(dy, e)
 
 
 @op
@@ -74,13 +47,13 @@ def mean_absolute_error(predictions: Array, targets: Array) -> Array:
     >>> mean_absolute_error(np.array([[1.0, 3.0]]), np.array([[0.0, 1.0]]))
     array([1.5])
     """
-    axes = _same("mean_absolute_error", predictions, targets)
+    axes = same_shape("mean_absolute_error", predictions, targets)
     return np.mean(np.absolute(predictions - targets), axis=axes)
 
 
 def _absolute(dy: Array, predictions: Array, targets: Array) -> Array:
     e = predictions - targets
-    return np.sign(e) * _each(dy, e)
+    return np.sign(e) * share(dy, e)
 
 
 @op
@@ -92,7 +65,7 @@ def huber(predictions: Array, targets: Array, *, delta: float = 1.0) -> Array:
     >>> huber(np.array([[0.5, 3.0]]), np.array([[0.0, 0.0]]))  # (0.125 + 2.5)/2
     array([1.3125])
     """
-    axes = _same("huber", predictions, targets)
+    axes = same_shape("huber", predictions, targets)
     e = np.absolute(predictions - targets)
     near = np.minimum(e, delta)
     return np.mean(near * (e - 0.5 * near), axis=axes)
@@ -100,7 +73,7 @@ def huber(predictions: Array, targets: Array, *, delta: float = 1.0) -> Array:
 
 def _huber(dy: Array, predictions: Array, targets: Array, delta: float) -> Array:
     e = predictions - targets
-    return np.clip(e, -delta, delta) * _each(dy, e)
+    return np.clip(e, -delta, delta) * share(dy, e)
 
 
 mean_squared_error.defvjp(
@@ -121,7 +94,7 @@ def hinge(predictions: Array, targets: Array) -> Array:
     >>> hinge(np.array([[0.5], [-2.0]]), np.array([[1.0], [-1.0]]))
     array([0.5, 0. ])
     """
-    axes = _same("hinge", predictions, targets)
+    axes = same_shape("hinge", predictions, targets)
     return np.mean(np.maximum(1 - targets * predictions, 0), axis=axes)
 
 
@@ -130,80 +103,119 @@ hinge.nondifferentiable("targets")
 
 @hinge.vjp("predictions")
 def _(dy: Array, predictions: Array, targets: Array) -> Array:
-    return -targets * (targets * predictions < 1) * _each(dy, predictions)
+    return -targets * (targets * predictions < 1) * share(dy, predictions)
 
 
 # Cross-entropies, fused. With p = softmax(z) and targets that sum to 1, −Σ t log p = logsumexp(z) − Σ t z, so that
-# δz = p − t.
+# δz = p − t. Smoothing mixes the targets with the uniform distribution: t becomes (1 − s) t + s/k.
+
+Smoothing = Annotated[float, Limits(ge=0, lt=1)]
 
 
 @op
-def softmax_cross_entropy(predictions: Array, targets: Array) -> Array:
-    """−Σ t log softmax(predictions) per example, in nats.
+def softmax_cross_entropy(predictions: Array, targets: Array, *, smoothing: Smoothing = 0.0) -> Array:
+    """−Σ t log softmax(predictions) per example, in nats: the sum over the classes, the mean over positions.
+
+    PyTorch's `cross_entropy` (which has the classes on axis 1), Keras's `SparseCategoricalCrossentropy` and
+    `CategoricalCrossentropy` with `from_logits=True`.
 
     Args:
-        predictions: logits (n, k).
-        targets: the classes' numbers, integers (n,), or probabilities (n, k).
+        predictions: logits (n, k), or (n, T, k) for T positions of a sequence.
+        targets: the classes' numbers, integers (n,) or (n, T), where a negative number marks a position without a
+            class, which is left out of its example's mean; or probabilities, of the predictions' shape.
+        smoothing: s, the share of the uniform distribution in the targets, (1 − s) t + s/k. Szegedy et al.,
+            *Rethinking the Inception architecture*, 2016. PyTorch's and Keras's `label_smoothing`.
 
     >>> softmax_cross_entropy(np.array([[0.0, 0.0], [1000.0, 0.0]]), np.array([1, 0]))
     array([0.69314718, 0.        ])
+    >>> softmax_cross_entropy(np.array([[1000.0, 0.0]]), np.array([0]), smoothing=0.1)
+    array([50.])
+    >>> softmax_cross_entropy(np.zeros((1, 3, 2)), np.array([[1, 0, -1]]))
+    array([0.69314718])
     """
-    _logits(predictions, targets)
     z = predictions - np.max(predictions, axis=-1, keepdims=True)
     total = np.log(np.sum(np.exp(z), axis=-1, keepdims=True))
-    if np.ndim(targets) == 1:
-        return (total - np.take_along_axis(z, np.expand_dims(targets, 1), 1))[:, 0]
-    return np.sum(targets * (total - z), axis=-1)
+    if _are_probabilities(predictions, targets):
+        targets = _smooth(targets, smoothing, predictions.shape[-1])
+        costs = np.sum(targets * (total - z), axis=-1)
+        return costs if costs.ndim == 1 else np.mean(costs, axis=tuple(range(1, costs.ndim)))
+    classes = classes_of("softmax_cross_entropy", "logits", predictions, targets)
+    costs = (total - np.take_along_axis(z, np.expand_dims(classes, -1), -1))[..., 0]
+    if smoothing:
+        costs = (1 - smoothing) * costs + smoothing * (total[..., 0] - np.mean(z, axis=-1))
+    return mean_over_positions(costs, targets)
 
 
-def _logits(predictions: Array, targets: Array) -> None:
+def _smooth(targets: Array, smoothing: float, classes: int) -> Array:
+    return (1 - smoothing) * targets + smoothing / classes if smoothing else targets
+
+
+def _are_probabilities(predictions: Array, targets: Array) -> bool:
+    """Whether the targets are probabilities, not class numbers; ShapeError where they are neither."""
     p, t = np.shape(predictions), np.shape(targets)
-    if len(p) != 2 or t not in (p[:1], p):
-        n, k = p if len(p) == 2 else ("n", "k")
+    if len(p) < 2 or t not in (p[:-1], p):
+        shown = p if len(p) > 1 else ("n", "k")
+        right = [str(s).replace("'", "") for s in (shown[:-1], shown)]
         raise ShapeError(
             "softmax_cross_entropy takes logits (n, k) and targets that are class numbers (n,) or probabilities "
-            f"(n, k): predictions are {p} and targets {t}; right would be targets ({n},) or ({n}, {k})"
+            f"(n, k): predictions are {p} and targets {t}; right would be targets {right[0]} or {right[1]}"
         )
-    if len(t) == 1 and np.result_type(targets).kind not in "iu":
+    if t == p:
+        return True
+    if np.result_type(targets).kind not in "iu":
         raise ShapeError(
             f"softmax_cross_entropy: targets of shape {t} are class numbers, which are integers, and these are "
             f"{np.result_type(targets)}; write targets.astype(int), or give probabilities of shape {p}"
         )
+    return False
 
 
 @softmax_cross_entropy.vjp("predictions")
-def _(dy: Array, predictions: Array, targets: Array) -> Array:
-    p = softmax(predictions, axis=-1)
-    if np.ndim(targets) == 1:
-        t = np.expand_dims(targets, 1) == np.arange(predictions.shape[1])
-        return (p - t) * np.expand_dims(dy, 1)
-    return (p * np.sum(targets, axis=-1, keepdims=True) - targets) * np.expand_dims(dy, 1)
+def _(dy: Array, predictions: Array, targets: Array, smoothing: float) -> Array:
+    p, k = softmax(predictions, axis=-1), predictions.shape[-1]
+    if targets.ndim == predictions.ndim:
+        t = _smooth(targets, smoothing, k)
+        return (p * np.sum(t, axis=-1, keepdims=True) - t) * np.expand_dims(_share_of_rows(dy, targets), -1)
+    t = is_class(targets, k)
+    if smoothing:  # in p's precision, which a number times a bool would not keep
+        t = np.where(t, np.full_like(p, 1 - smoothing + smoothing / k), smoothing / k)
+    return (p - t) * np.expand_dims(share_of_mean(dy, targets), -1)
 
 
 @softmax_cross_entropy.vjp("targets")
-def _(dy: Array, predictions: Array) -> Array:
-    return -log_softmax(predictions, axis=-1) * np.expand_dims(dy, 1)
+def _(dy: Array, predictions: Array, smoothing: float) -> Array:
+    dy = np.expand_dims(_share_of_rows(dy, predictions), -1)
+    return -log_softmax(predictions, axis=-1) * (dy * (1 - smoothing) if smoothing else dy)
+
+
+def _share_of_rows(dy: Array, like: Array) -> Array:
+    """δy spread over the rows (n, …) of something (n, …, k)."""
+    return dy if like.ndim == 2 else share(dy, like[..., 0])
 
 
 # With p = σ(z), −t log p − (1 − t) log(1 − p) = log(1 + e^z) − t·z, so δz = σ(z) − t.
 
 
 @op
-def sigmoid_cross_entropy(predictions: Array, targets: Array) -> Array:
-    """(1/k) Σ −t log σ(z) − (1 − t) log(1 − σ(z)) per example, in nats.
+def sigmoid_cross_entropy(predictions: Array, targets: Array, *, smoothing: Smoothing = 0.0) -> Array:
+    """(1/k) Σ −t log σ(z) − (1 − t) log(1 − σ(z)) per example, in nats: the mean over the outputs.
 
-    Predictions are logits z, targets are t in [0, 1]; both are (n, k).
+    Predictions are logits z, targets are t in [0, 1]; both are (n, k). PyTorch's `binary_cross_entropy_with_logits`,
+    Keras's `BinaryCrossentropy` with `from_logits=True`, whose `label_smoothing` is `smoothing`: t becomes
+    (1 − s) t + s/2.
 
     >>> sigmoid_cross_entropy(np.array([[0.0], [1000.0]]), np.array([[1.0], [1.0]]))
     array([0.69314718, 0.        ])
     """
-    axes = _same("sigmoid_cross_entropy", predictions, targets)
-    return np.mean(np.logaddexp(0, predictions) - targets * predictions, axis=axes)
+    axes = same_shape("sigmoid_cross_entropy", predictions, targets)
+    return np.mean(np.logaddexp(0, predictions) - _smooth(targets, smoothing, 2) * predictions, axis=axes)
 
 
 sigmoid_cross_entropy.defvjp(
-    predictions=lambda dy, predictions, targets: (sigmoid(predictions) - targets) * _each(dy, predictions),
-    targets=lambda dy, predictions: -predictions * _each(dy, predictions),
+    predictions=lambda dy, predictions, targets, smoothing: (
+        (sigmoid(predictions) - _smooth(targets, smoothing, 2)) * share(dy, predictions)
+    ),
+    targets=lambda dy, predictions, smoothing: -predictions * share((1 - smoothing) * dy, predictions),
 )
 
 # Samples, and what the loop wants to know of each cost.
@@ -224,13 +236,19 @@ for _cost in (mean_squared_error, mean_absolute_error):
 
 @softmax_cross_entropy.samples
 def _(rng: np.random.Generator) -> list[Any]:
-    z = rng.normal(size=(4, 3))
-    return [(z, np.array([0, 2, 1, 2])), (z, softmax(rng.normal(size=(4, 3))))]
+    z, sequences = rng.normal(size=(4, 3)), rng.normal(size=(2, 3, 4))
+    classes, padded = np.array([0, 2, 1, 2]), np.array([[3, 0, -1], [1, 1, 2]])
+    probabilities, smooth = softmax(rng.normal(size=(4, 3))), {"smoothing": 0.2}
+    return [
+        (z, classes), (z, probabilities), (z, classes, smooth), (z, probabilities, smooth),
+        (sequences, padded), (sequences, padded, smooth), (sequences, softmax(rng.normal(size=(2, 3, 4)))),
+    ]  # fmt: skip
 
 
 @sigmoid_cross_entropy.samples
 def _(rng: np.random.Generator) -> list[Any]:
-    return [(rng.normal(size=(4, 1)), rng.integers(0, 2, (4, 1)) * 1.0), (rng.normal(size=(4, 3)), rng.random((4, 3)))]
+    z, t = rng.normal(size=(4, 3)), rng.random((4, 3))
+    return [(rng.normal(size=(4, 1)), rng.integers(0, 2, (4, 1)) * 1.0), (z, t), (z, t, {"smoothing": 0.2})]
 
 
 @hinge.samples

@@ -13,29 +13,34 @@ import numpy as np
 from trainer import Op, op
 from trainer.errors import ShapeError
 from trainer_ops._common import Array
+from trainer_ops._targets import (
+    by_position,
+    classes_of,
+    is_class,
+    mean_over_positions,
+    own,
+    same_shape,
+    share,
+    share_of_mean,
+)
 from trainer_ops.softmaxes import log_softmax, softmax
 
-__all__ = ["COSTS", "kl_divergence", "negative_log_likelihood", "poisson"]
+__all__ = ["COSTS", "gaussian", "kl_divergence", "negative_log_likelihood", "poisson"]
 
 
 @op
 def negative_log_likelihood(predictions: Array, targets: Array) -> Array:
-    """−predictions[i, targets[i]] per example i.
+    """−log p of the class per example; the mean over positions. PyTorch's `nll_loss`.
 
     Args:
-        predictions: log-probabilities (n, k), as of `log_softmax`.
-        targets: the classes' numbers, integers (n,).
+        predictions: log-probabilities (n, k), as of `log_softmax`, or (n, T, k) for T positions.
+        targets: the classes' numbers, integers (n,) or (n, T), where a negative number marks a position to leave out.
 
     >>> negative_log_likelihood(np.log(np.array([[0.5, 0.5], [0.25, 0.75]])), np.array([0, 1])).round(4)
     array([0.6931, 0.2877])
     """
-    p, t = np.shape(predictions), np.shape(targets)
-    if len(p) != 2 or t != p[:1] or np.result_type(targets).kind not in "iu":
-        raise ShapeError(
-            "negative_log_likelihood takes log-probabilities (n, k) and class numbers (n,), which are integers: "
-            f"predictions are {p} and targets {t} of {np.result_type(targets)}"
-        )
-    return -np.take_along_axis(predictions, np.expand_dims(targets, 1), 1)[:, 0]
+    classes = classes_of("negative_log_likelihood", "log-probabilities", predictions, targets)
+    return mean_over_positions(-own(predictions, classes), targets)
 
 
 negative_log_likelihood.nondifferentiable("targets")
@@ -43,38 +48,29 @@ negative_log_likelihood.nondifferentiable("targets")
 
 @negative_log_likelihood.vjp("predictions")
 def _(dy: Array, targets: Array, predictions_shape: Any) -> Array:
-    chosen = np.expand_dims(targets, 1) == np.arange(predictions_shape[1])
-    return -np.expand_dims(dy, 1) * chosen
-
-
-def _same(cost: str, predictions: Array, targets: Array) -> tuple[int, ...]:
-    """The axes of the outputs, after refusing shapes that differ."""
-    p, t = np.shape(predictions), np.shape(targets)
-    if p != t or not p:
-        raise ShapeError(
-            f"{cost} compares element by element: predictions are {p} and targets {t}; give both one shape"
-        )
-    return tuple(range(1, len(p)))
-
-
-def _each(dy: Array, like: Array) -> Array:
-    """δy, which is per example, shaped to multiply the outputs."""
-    return np.reshape(dy, (*dy.shape, *(1,) * (like.ndim - 1)))
+    return -np.expand_dims(share_of_mean(dy, targets), -1) * is_class(targets, predictions_shape[-1])
 
 
 @op
 def kl_divergence(predictions: Array, targets: Array) -> Array:
-    """Σ t (log t − predictions) per example, in nats; a target of 0 contributes 0. Kullback & Leibler, 1951.
+    """Σ t (log t − predictions) per example, in nats: the sum over the classes, the mean over positions.
+
+    Kullback & Leibler, 1951; PyTorch's `kl_div` with `reduction="batchmean"`. A target of 0 contributes 0.
 
     Args:
-        predictions: log-probabilities (n, k).
-        targets: probabilities (n, k).
+        predictions: log-probabilities (n, k), or (n, T, k) for T positions.
+        targets: probabilities, of the same shape.
 
     >>> kl_divergence(np.log(np.array([[0.5, 0.5]])), np.array([[1.0, 0.0]])).round(4)
     array([0.6931])
     """
-    axes = _same("kl_divergence", predictions, targets)
-    return np.sum(targets * (_log(targets) - predictions), axis=axes)
+    axes = same_shape("kl_divergence", predictions, targets)
+    return np.sum(targets * (_log(targets) - predictions), axis=axes) / _positions(targets)
+
+
+def _positions(like: Array) -> int:
+    shape: tuple[int, ...] = like.shape
+    return max(1, math.prod(shape[1:-1]))
 
 
 def _log(t: Array) -> Array:
@@ -83,9 +79,9 @@ def _log(t: Array) -> Array:
 
 
 kl_divergence.defvjp(
-    predictions=lambda dy, targets: -targets * _each(dy, targets),
+    predictions=lambda dy, targets: -targets * (by_position(dy, targets) / _positions(targets)),
     targets=lambda dy, predictions, targets: (
-        np.where(targets == 0, 0, 1 + _log(targets) - predictions) * _each(dy, targets)
+        np.where(targets == 0, 0, 1 + _log(targets) - predictions) * (by_position(dy, targets) / _positions(targets))
     ),
 )
 
@@ -98,20 +94,63 @@ def poisson(predictions: Array, targets: Array) -> Array:
         predictions: logarithms of rates (n, k).
         targets: counts (n, k).
 
+    PyTorch's `poisson_nll_loss` with `log_input=True`; Keras's `Poisson` takes the rates themselves.
+
     >>> poisson(np.array([[0.0], [0.0]]), np.array([[1.0], [3.0]]))
     array([1., 1.])
     """
-    return np.mean(np.exp(predictions) - targets * predictions, axis=_same("poisson", predictions, targets))
-
-
-def _share(dy: Array, like: Array) -> Array:
-    return _each(dy, like) / max(1, math.prod(like.shape[1:]))
+    return np.mean(np.exp(predictions) - targets * predictions, axis=same_shape("poisson", predictions, targets))
 
 
 poisson.defvjp(
-    predictions=lambda dy, predictions, targets: (np.exp(predictions) - targets) * _share(dy, predictions),
-    targets=lambda dy, predictions: -predictions * _share(dy, predictions),
+    predictions=lambda dy, predictions, targets: (np.exp(predictions) - targets) * share(dy, predictions),
+    targets=lambda dy, predictions: -predictions * share(dy, predictions),
 )
+
+
+@op
+def gaussian(predictions: Array, targets: Array) -> Array:
+    """(1/k) Σ ½(s + (t − m)² e^(−s)) per example: −log of a normal density of mean m and variance e^s, less ½ log 2π.
+
+    Nix & Weigend, *Estimating the mean and variance of the target probability distribution*, 1994. PyTorch's
+    `gaussian_nll_loss`, which takes the variances themselves.
+
+    Args:
+        predictions: (n, 2k): the k means, then the k logarithms of variances.
+        targets: values (n, k).
+
+    >>> gaussian(np.array([[1.0, 0.0]]), np.array([[3.0]]))
+    array([2.])
+    """
+    p, t = np.shape(predictions), np.shape(targets)
+    if len(p) != 2 or len(t) != 2 or p != (t[0], 2 * t[1]):
+        hint = f"; end the network in `dense: {2 * t[1]}`" if len(p) == len(t) == 2 and p[0] == t[0] else ""
+        raise ShapeError(
+            f"gaussian takes means and logarithms of variances (n, 2k) of targets (n, k): predictions are {p} and "
+            f"targets {t}{hint}"
+        )
+    e, s = _standardized(predictions, targets)
+    return np.mean(s + np.square(e) * np.exp(-s), axis=1) / 2
+
+
+def _standardized(predictions: Array, targets: Array) -> tuple[Array, Array]:
+    """m − t and s."""
+    k = targets.shape[1]
+    return predictions[:, :k] - targets, predictions[:, k:]
+
+
+@gaussian.vjp("predictions")
+def _(dy: Array, predictions: Array, targets: Array) -> Array:
+    e, s = _standardized(predictions, targets)
+    precise = np.exp(-s)
+    return np.concatenate([e * precise, (1 - np.square(e) * precise) / 2], axis=1) * share(dy, targets)
+
+
+@gaussian.vjp("targets")
+def _(dy: Array, predictions: Array, targets: Array) -> Array:
+    e, s = _standardized(predictions, targets)
+    return -e * np.exp(-s) * share(dy, targets)
+
 
 # What the loop wants to know of each cost, and samples.
 
@@ -119,6 +158,7 @@ COSTS: dict[Op, dict[str, Any]] = {
     negative_log_likelihood: {"targets": "classes", "metrics": ("accuracy",)},
     kl_divergence: {"targets": "values"},
     poisson: {"targets": "values"},
+    gaussian: {"targets": "values"},
 }
 for _cost in COSTS:
     _cost.operations(lambda p, t, y: 4 * math.prod(p))
@@ -126,14 +166,23 @@ for _cost in COSTS:
 
 @negative_log_likelihood.samples
 def _(rng: np.random.Generator) -> list[Any]:
-    return [(log_softmax(rng.normal(size=(4, 3))), np.array([0, 2, 1, 2]))]
+    sequences = log_softmax(rng.normal(size=(2, 3, 4)))
+    return [
+        (log_softmax(rng.normal(size=(4, 3))), np.array([0, 2, 1, 2])),
+        (sequences, np.array([[3, 0, -1], [1, 1, 2]])),
+    ]
 
 
 @kl_divergence.samples
 def _(rng: np.random.Generator) -> list[Any]:
-    return [(log_softmax(rng.normal(size=(4, 3))), softmax(rng.normal(size=(4, 3))))]
+    return [(log_softmax(rng.normal(size=s)), softmax(rng.normal(size=s))) for s in ((4, 3), (2, 3, 2))]
 
 
 @poisson.samples
 def _(rng: np.random.Generator) -> list[Any]:
     return [(rng.normal(size=(4, 3)), rng.poisson(2.0, (4, 3)) * 1.0), (rng.normal(size=4), rng.poisson(2.0, 4) * 1.0)]
+
+
+@gaussian.samples
+def _(rng: np.random.Generator) -> list[Any]:
+    return [(rng.normal(size=(4, 2 * k)), rng.normal(size=(4, k))) for k in (1, 2)]

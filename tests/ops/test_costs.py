@@ -8,6 +8,7 @@ import pytest
 from trainer import grad, vjp
 from trainer.errors import ShapeError
 from trainer_ops import (
+    COSTS,
     hinge,
     huber,
     mean_absolute_error,
@@ -17,7 +18,6 @@ from trainer_ops import (
     softmax,
     softmax_cross_entropy,
 )
-from trainer_ops.costs import COSTS
 
 P = np.array([[1.0, 3.0], [0.0, -2.0]])
 T = np.array([[0.0, 1.0], [0.0, 2.0]])

@@ -11,9 +11,8 @@ import trainer_ops
 from trainer import Op, grad, op
 from trainer.engine.dispatch import TABLE
 from trainer.errors import RuleError
-from trainer_ops import costs
 
-OPS = [*trainer_ops.ops(), *costs.COSTS]
+OPS = [*trainer_ops.ops(), *trainer_ops.COSTS]
 IDS = [o.name for o in OPS]
 
 

@@ -36,7 +36,7 @@ def data() -> dict[str, Any]:
     x = rng.normal(size=(ROWS, 4)).round(3)
     score = x @ rng.normal(size=(4, 3)) + rng.normal(size=(ROWS, 3))
     eighths = rng.multinomial(8, [0.5, 0.3, 0.2], ROWS) / 8
-    return {
+    data = {
         "inputs": x.tolist(),
         "classes": score.argmax(1).tolist(),
         "binary": (score[:, :1] > 0).astype(float).tolist(),
@@ -47,6 +47,11 @@ def data() -> dict[str, Any]:
         "batches": [b.tolist() for _ in range(10) for b in rng.permutation(ROWS).reshape(-1, BATCH)],
         "theta": {str(k): theta(rng, k) for k in (1, 2, 3)},
     }
+    data["theta"] |= {str(k): theta(rng, k) for k in (4, 6)}
+    data["value"] = score[:, :1].round(3).tolist()
+    data["positions"] = rng.integers(0, 3, (ROWS, 2)).tolist()
+    data["padded"] = np.where(rng.random((ROWS, 2)) < 0.3, -1, data["positions"]).tolist()
+    return data
 
 
 def theta(rng: np.random.Generator, k: int) -> list[float]:
@@ -243,10 +248,14 @@ def schedules() -> Iterator[tuple[str, dict[str, list[float]]]]:
     )
 
 
-def costs() -> Iterator[tuple[str, dict[str, list[float]]]]:
-    def case(loss: Loss, targets: str, k: int) -> dict[str, list[float]]:
-        return curve(lambda p: torch.optim.SGD(p, 0.1), loss=loss, targets=targets, k=k)
+Curves = Iterator[tuple[str, dict[str, list[float]]]]
 
+
+def case(loss: Loss, targets: str, k: int, step_size: float = 0.1) -> dict[str, list[float]]:
+    return curve(lambda p: torch.optim.SGD(p, step_size), loss=loss, targets=targets, k=k)
+
+
+def costs() -> Curves:
     def hinge(z: torch.Tensor, t: torch.Tensor) -> torch.Tensor:  # PyTorch's hinge_embedding_loss is another thing
         return torch.clamp(1 - t * z, min=0).mean()
 
@@ -266,6 +275,91 @@ def costs() -> Iterator[tuple[str, dict[str, list[float]]]]:
     batchmean = log_softmax(lambda z, t: F.kl_div(z, t, reduction="batchmean"))
     yield "kl_divergence", case(batchmean, "probabilities", 3)
     yield "poisson", case(lambda z, t: F.poisson_nll_loss(z, t, log_input=True), "counts", 2)
+    yield from costs_of_classes()
+    yield from costs_of_positions()
+    yield from costs_of_values()
+
+
+def costs_of_classes() -> Curves:
+    def focal(gamma: float, alpha: list[float]) -> Loss:
+        def loss(z: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+            log_p = F.log_softmax(z, dim=1).gather(1, t[:, None])[:, 0]
+            return (-torch.tensor(alpha)[t] * (1 - log_p.exp()) ** gamma * log_p).mean()
+
+        return loss
+
+    def sigmoid_focal(gamma: float, alpha: float) -> Loss:  # torchvision.ops.sigmoid_focal_loss
+        def loss(z: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+            p = torch.sigmoid(z)
+            p_t, alpha_t = p * t + (1 - p) * (1 - t), alpha * t + (1 - alpha) * (1 - t)
+            return (alpha_t * F.binary_cross_entropy_with_logits(z, t, reduction="none") * (1 - p_t) ** gamma).mean()
+
+        return loss
+
+    def categorical_hinge(z: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        others = z.masked_fill(F.one_hot(t, 3).bool(), -torch.inf).max(1).values
+        return torch.clamp(1 + others - z.gather(1, t[:, None])[:, 0], min=0).mean()
+
+    def triplet(z: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        distances, same = torch.cdist(z, z, compute_mode="donot_use_mm_for_euclid_dist"), t[:, None] == t
+        others = same & ~torch.eye(len(z), dtype=torch.bool)
+        farthest = distances.masked_fill(~others, -torch.inf).max(1).values
+        nearest = distances.masked_fill(same, torch.inf).min(1).values
+        return torch.where(others.any(1) & ~same.all(1), torch.clamp(0.5 + farthest - nearest, min=0), 0).mean()
+
+    def triplet_margin(z: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        return F.triplet_margin_loss(*z[:, :, None].unbind(1), margin=1.0, eps=0)
+
+    yield "softmax_cross_entropy, smoothing", case(smoothed_cross_entropy, "classes", 3)
+    yield "softmax_cross_entropy of probabilities, smoothing", case(smoothed_cross_entropy, "probabilities", 3)
+    yield (
+        "sigmoid_cross_entropy, smoothing",
+        case(lambda z, t: F.binary_cross_entropy_with_logits(z, 0.9 * t + 0.05), "binary", 1),
+    )
+    yield "softmax_focal", case(focal(2.0, [1.0, 1.0, 1.0]), "classes", 3)
+    yield "softmax_focal, gamma, alpha", case(focal(0.5, [0.25, 1.0, 2.0]), "classes", 3)
+    yield "sigmoid_focal, alpha", case(sigmoid_focal(2.0, 0.25), "binary", 1)
+    yield "squared_hinge", case(lambda z, t: torch.clamp(1 - t * z, min=0).square().mean(), "signs", 1)
+    yield "categorical_hinge", case(categorical_hinge, "classes", 3)
+    yield "multi_margin", case(F.multi_margin_loss, "classes", 3)
+    yield "triplet", case(triplet, "classes", 3, 0.02)  # with larger steps it is a chaos that magnifies rounding
+    yield "triplet_margin", case(triplet_margin, "value", 3, 0.01)
+
+
+def smoothed_cross_entropy(z: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    return F.cross_entropy(z, t, label_smoothing=0.1)
+
+
+def costs_of_positions() -> Curves:
+    def positions(loss: Any, **options: Any) -> Loss:  # PyTorch has the classes on axis 1
+        return lambda z, t: loss(z.reshape(-1, 2, 3).transpose(1, 2), t, **options)
+
+    def mean_of_means(z: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        each = positions(F.cross_entropy, ignore_index=-1, reduction="none")(z, t)
+        return (each.sum(1) / torch.clamp((t >= 0).sum(1), min=1)).mean()
+
+    def log_softmax(z: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        return F.nll_loss(F.log_softmax(z.reshape(-1, 2, 3), dim=2).transpose(1, 2), t)
+
+    yield "softmax_cross_entropy of positions", case(positions(F.cross_entropy), "positions", 6)
+    yield "softmax_cross_entropy of padded positions", case(mean_of_means, "padded", 6)
+    yield "cross_entropy with ignore_index", case(positions(F.cross_entropy, ignore_index=-1), "padded", 6)
+    yield "negative_log_likelihood of positions", case(log_softmax, "positions", 6)
+
+
+def costs_of_values() -> Curves:
+    def pinball(*levels: float) -> Loss:
+        tau = torch.tensor(levels)
+        return lambda z, t: torch.maximum(tau * (t - z), (tau - 1) * (t - z)).mean()
+
+    def log_cosh(z: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        return (z - t + F.softplus(-2 * (z - t)) - np.log(2)).mean()
+
+    yield "pinball", case(pinball(0.8), "values", 2)
+    yield "pinball, levels", case(pinball(0.1, 0.5, 0.9), "value", 3)
+    yield "log_cosh", case(log_cosh, "values", 2)
+    yield "cosine", case(lambda z, t: (1 - F.cosine_similarity(z, t)).mean(), "values", 2)
+    yield "gaussian", case(lambda z, t: F.gaussian_nll_loss(z[:, :2], t, z[:, 2:].exp()), "values", 4)
 
 
 def main() -> None:

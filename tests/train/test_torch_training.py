@@ -65,7 +65,7 @@ def run(
 ):  # fmt: skip
     """Train as the recorder does; the losses by step, and those on all rows by epoch."""
     x, y = np.array(DATA["inputs"]), np.array(DATA[targets])
-    cost = shared().get("costs", cost).build(**(options or {}))
+    cost = shared().get("costs", cost).build(**(options or {})) if isinstance(cost, str) else cost
     network = Network([Dense(6), op("tanh"), Dense(k), *end], (4,))
     nothing = np.arange(0)
     data = Prepared("recorded", "regression", (), x, y, x[:0], y[:0], np.arange(len(x)), nothing)
@@ -180,6 +180,7 @@ def test_a_cosine_stays_at_its_end_where_pytorch_goes_up_again():
     assert [schedule(step) for step in range(30, 50)] == [0.01] * 20
 
 
+POSITIONS = [op("reshape", shape=(-1, 2, 3))]  # two positions with three logits each
 COSTS = {
     "softmax_cross_entropy": {"targets": "classes", "k": 3},
     "softmax_cross_entropy of probabilities": {"targets": "probabilities", "k": 3},
@@ -192,14 +193,37 @@ COSTS = {
     "negative_log_likelihood": {"targets": "classes", "k": 3, "end": [op("log_softmax")]},
     "kl_divergence": {"targets": "probabilities", "k": 3, "end": [op("log_softmax")]},
     "poisson": {"targets": "counts", "k": 2},
-}
+    "softmax_cross_entropy, smoothing": {"targets": "classes", "k": 3, "options": {"smoothing": 0.1}},
+    "softmax_cross_entropy of probabilities, smoothing": {
+        "targets": "probabilities", "k": 3, "options": {"smoothing": 0.1},
+    },
+    "sigmoid_cross_entropy, smoothing": {"targets": "binary", "k": 1, "options": {"smoothing": 0.1}},
+    "softmax_focal": {"targets": "classes", "k": 3},
+    "softmax_focal, gamma, alpha": {
+        "targets": "classes", "k": 3, "options": {"gamma": 0.5, "alpha": [0.25, 1.0, 2.0]},
+    },
+    "sigmoid_focal, alpha": {"targets": "binary", "k": 1, "options": {"alpha": 0.25}},
+    "squared_hinge": {"targets": "signs", "k": 1},
+    "categorical_hinge": {"targets": "classes", "k": 3},
+    "multi_margin": {"targets": "classes", "k": 3},
+    "triplet": {"targets": "classes", "k": 3, "options": {"margin": 0.5}, "step_size": 0.02},
+    "triplet_margin": {"targets": "value", "k": 3, "end": [op("expand_dims", axis=-1)], "step_size": 0.01},
+    "softmax_cross_entropy of positions": {"targets": "positions", "k": 6, "end": POSITIONS},
+    "softmax_cross_entropy of padded positions": {"targets": "padded", "k": 6, "end": POSITIONS},
+    "negative_log_likelihood of positions": {"targets": "positions", "k": 6, "end": [*POSITIONS, op("log_softmax")]},
+    "pinball": {"targets": "values", "k": 2, "options": {"levels": 0.8}},
+    "pinball, levels": {"targets": "value", "k": 3, "options": {"levels": [0.1, 0.5, 0.9]}},
+    "log_cosh": {"targets": "values", "k": 2},
+    "cosine": {"targets": "values", "k": 2},
+    "gaussian": {"targets": "values", "k": 4},
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
 @pytest.mark.parametrize("case", COSTS)
 def test_a_cost_gives_the_losses_of_pytorch(case, executor):
     name = case.partition(",")[0].partition(" ")[0]
-    losses, _ = run(executor, step_size=0.1, cost=name, **COSTS[case])
+    losses, _ = run(executor, cost=name, **{"step_size": 0.1} | COSTS[case])
     assert_same(losses, RECORDED["costs"][case]["losses"])
 
 
@@ -211,13 +235,27 @@ def test_pytorchs_smooth_l1_is_huber_divided_by_its_delta(executor):
     assert_same(np.array(losses) / 0.3, RECORDED["costs"]["smooth_l1_loss"]["losses"])
 
 
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_pytorchs_ignore_index_takes_the_mean_over_all_positions_of_a_batch(executor):
+    cross_entropy = shared().get("costs", "softmax_cross_entropy").build()
+
+    def pooled(predictions, targets):  # where here it is taken in each example, and then over the examples
+        known = np.sum(targets >= 0, axis=1)
+        return cross_entropy(predictions, targets) * known / np.mean(known)
+
+    losses, _ = run(executor, step_size=0.1, cost=pooled, targets="padded", k=6, end=POSITIONS)
+    assert_same(losses, RECORDED["costs"]["cross_entropy with ignore_index"]["losses"])
+
+
 def test_every_recorded_curve_is_compared():
     assert set(RECORDED["optimizers"]) == set(OPTIMIZERS)
     assert set(RECORDED["schedules"]) == {*SCHEDULES, "cosine beyond its steps"}
-    assert set(RECORDED["costs"]) == {*COSTS, "smooth_l1_loss"}
+    assert set(RECORDED["costs"]) == {*COSTS, "smooth_l1_loss", "cross_entropy with ignore_index"}
 
 
-def test_every_optimizer_and_schedule_has_a_curve():
+def test_every_cost_optimizer_and_schedule_has_a_curve():
+    used = {case.partition(",")[0].partition(" ")[0] for case in COSTS}
+    assert {name for name, c in shared().all("costs").items() if c.plugin == "trainer_ops"} <= used
     used = {type(optimizer) for optimizer, _ in OPTIMIZERS.values()}
     assert {c.target for c in shared().all("optimizers").values() if c.plugin == "trainer"} <= used
     used = {type(schedule) for schedule in SCHEDULES.values()}
