@@ -28,12 +28,14 @@ from trainer_ops import (
     embeddings,
     exponential,
     fft,
+    focal,
     gated_activations,
     hypergeometric,
     indexing,
     joining,
     likelihoods,
     linalg,
+    margins,
     nan_reductions,
     normalization,
     ordering,
@@ -41,8 +43,10 @@ from trainer_ops import (
     pooling,
     probability,
     products,
+    recurrence,
     reductions,
     regularization,
+    robust_costs,
     scipy_linalg,
     shaping,
     softmaxes,
@@ -99,9 +103,11 @@ from trainer_ops.costs import (
     softmax_cross_entropy,
 )
 from trainer_ops.embeddings import embedding, one_hot, segment_mean, segment_sum
+from trainer_ops.focal import sigmoid_focal, softmax_focal
 from trainer_ops.gated_activations import geglu, maxout, reglu, swiglu, tanhshrink, threshold
 from trainer_ops.indexing import scatter_add, scatter_along_axis, scatter_take
-from trainer_ops.likelihoods import kl_divergence, negative_log_likelihood, poisson
+from trainer_ops.likelihoods import gaussian, kl_divergence, negative_log_likelihood, poisson
+from trainer_ops.margins import categorical_hinge, cosine, multi_margin, squared_hinge, triplet, triplet_margin
 from trainer_ops.normalization import (
     batch_norm,
     batch_norm_inference,
@@ -118,34 +124,42 @@ from trainer_ops.pooling import (
     global_max_pool,
     max_pool,
 )
+from trainer_ops.recurrence import gru_states, lstm_states, rnn_states
 from trainer_ops.regularization import dropout
+from trainer_ops.robust_costs import log_cosh, pinball
 from trainer_ops.shaping import flatten, sum_to
 from trainer_ops.softmaxes import log_softmax, logsumexp, softmax
 from trainer_ops.windows import contiguous, overlap_add
 
 __all__ = [
-    "adaptive_average_pool", "adaptive_max_pool", "average_pool", "batch_norm", "batch_norm_inference", "celu",
-    "contiguous", "conv", "conv1d", "conv1d_transpose", "conv2d", "conv2d_transpose", "conv3d", "conv3d_transpose",
-    "conv_input", "conv_transpose", "conv_weights", "dropout", "elu", "embedding", "flatten", "geglu", "gelu",
-    "global_average_pool", "global_max_pool", "glu", "group_norm", "hard_sigmoid", "hard_swish", "hard_tanh",
-    "hardshrink", "hinge", "huber", "instance_norm", "kl_divergence", "layer_norm", "leaky_relu", "log_sigmoid",
-    "log_softmax", "logsumexp", "masked_softmax", "max_pool", "maxout", "mean_absolute_error", "mean_squared_error",
-    "mish", "negative_log_likelihood", "normal_cdf", "one_hot", "overlap_add", "poisson", "prelu", "reglu", "relu",
-    "relu6", "rms_norm", "scaled_dot_product_attention", "scatter_add", "scatter_along_axis", "scatter_take",
-    "segment_mean", "segment_sum", "selu", "sigmoid", "sigmoid_cross_entropy", "silu", "softmax",
-    "softmax_cross_entropy", "softplus", "softshrink", "softsign", "squareplus", "sum_to", "swiglu", "swish",
-    "tanhshrink", "threshold",
+    "adaptive_average_pool", "adaptive_max_pool", "average_pool", "batch_norm", "batch_norm_inference",
+    "categorical_hinge", "celu", "contiguous", "conv", "conv1d", "conv1d_transpose", "conv2d", "conv2d_transpose",
+    "conv3d", "conv3d_transpose", "conv_input", "conv_transpose", "conv_weights", "cosine", "dropout", "elu",
+    "embedding", "flatten", "gaussian", "geglu", "gelu", "global_average_pool", "global_max_pool", "glu",
+    "group_norm", "gru_states", "hard_sigmoid", "hard_swish", "hard_tanh", "hardshrink", "hinge", "huber",
+    "instance_norm", "kl_divergence", "layer_norm", "leaky_relu", "log_cosh", "log_sigmoid", "log_softmax",
+    "logsumexp", "lstm_states",
+    "masked_softmax", "max_pool", "maxout", "mean_absolute_error", "mean_squared_error", "mish", "multi_margin",
+    "negative_log_likelihood", "normal_cdf", "one_hot", "overlap_add", "pinball", "poisson", "prelu", "reglu",
+    "relu", "relu6", "rms_norm", "rnn_states", "scaled_dot_product_attention", "scatter_add", "scatter_along_axis",
+    "scatter_take", "segment_mean", "segment_sum", "selu", "sigmoid", "sigmoid_cross_entropy", "sigmoid_focal",
+    "silu", "softmax", "softmax_cross_entropy", "softmax_focal", "softplus", "softshrink", "softsign",
+    "squared_hinge", "squareplus", "sum_to", "swiglu", "swish", "tanhshrink", "threshold", "triplet",
+    "triplet_margin",
 ]  # fmt: skip
 
 FAMILIES = (
     arithmetic, exponential, trigonometric, comparison, complexes, reductions, cumulative, shaping, joining, indexing,
     assembling, ordering, counting, nan_reductions, statistics, calculus, polynomials, products, einsum, activations,
     softmaxes, gated_activations,
-    windows, convolution, pooling, normalization, attention, embeddings,
+    windows, convolution, pooling, normalization, attention, embeddings, recurrence,
     regularization,
     linalg, decompositions, fft, special, bessel, hypergeometric, probability, scipy_linalg,
     structured_matrices,
 )  # fmt: skip
+
+# Every cost, with what the loop wants to know of it.
+COSTS = costs.COSTS | likelihoods.COSTS | focal.COSTS | margins.COSTS | robust_costs.COSTS
 
 
 def ops() -> Iterator[Op]:
@@ -163,6 +177,14 @@ def register_ops(register: Any) -> None:
 
 
 @hookimpl
+def register_layers(register: Any) -> None:
+    from trainer_ops.layers import LAYERS  # here, since a program that wants ops alone does without their classes
+
+    for layer in LAYERS:
+        register(layer)
+
+
+@hookimpl
 def register_costs(register: Any) -> None:
-    for cost, traits in (costs.COSTS | likelihoods.COSTS).items():
+    for cost, traits in COSTS.items():
         register(cost, **traits)

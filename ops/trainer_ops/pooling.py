@@ -25,12 +25,13 @@ from trainer_ops.windows import framed, overlap_add, turned
 
 __all__ = [
     "adaptive_average_pool", "adaptive_max_pool", "average_pool", "global_average_pool", "global_max_pool", "max_pool",
+    "windows",
 ]  # fmt: skip
 
 _ALL = slice(None)
 
 
-def _windows(
+def windows(
     name: str, shape: tuple[int, ...], window: Sizes, stride: Sizes | None, padding: Padding, dilation: Sizes = 1
 ) -> Geometry:
     """The geometry of windows on images of `shape`; the stride is the window unless given."""
@@ -77,7 +78,7 @@ def max_pool(
     >>> max_pool(np.array([[[1.0], [3.0], [2.0], [0.0]]])).ravel()
     array([3., 2.])
     """
-    g = _windows("max_pool", x.shape, window, stride, padding, dilation)
+    g = windows("max_pool", x.shape, window, stride, padding, dilation)
     y = framed(x, g, -math.inf)
     for axis in range(len(g.window)):  # a box is as good as its sides, one after the other, and cheaper
         y = reduce(np.maximum, [y[place] for place in _along(g, axis)])
@@ -107,7 +108,7 @@ _S = Any  # a static attribute, passed on
 
 @max_pool.vjp("x")
 def _(dy: Array, x: Array, y: Array, *, window: _S, stride: _S, padding: _S, dilation: _S) -> Array:
-    return _place(dy, x, y, _windows("max_pool", x.shape, window, stride, padding, dilation))
+    return _place(dy, x, y, windows("max_pool", x.shape, window, stride, padding, dilation))
 
 
 # The average.
@@ -129,7 +130,7 @@ def average_pool(
     >>> average_pool(np.array([[[1.0], [3.0], [2.0], [0.0]]])).ravel()
     array([2., 1.])
     """
-    g = _windows("average_pool", x.shape, window, stride, padding)
+    g = windows("average_pool", x.shape, window, stride, padding)
     y = framed(x, g)
     for axis in range(len(g.window)):
         y = reduce(np.add, [y[place] for place in _along(g, axis)])
@@ -155,7 +156,7 @@ def _inner_counts(g: Geometry) -> Any:
 
 @average_pool.vjp("x")
 def _(dy: Array, x_shape: _S, *, window: _S, stride: _S, padding: _S, count_padding: bool) -> Array:
-    g = _windows("average_pool", x_shape, window, stride, padding)
+    g = windows("average_pool", x_shape, window, stride, padding)
     dx = turned(dy) / _counts(g, count_padding, dy.dtype)
     for axis, (k, s) in enumerate(zip(g.window, g.stride, strict=True)):
         shape = (*dx.shape[: axis + 1], g.padded[axis], *dx.shape[axis + 2 :])
