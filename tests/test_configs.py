@@ -13,7 +13,7 @@ from trainer.train import Epoch
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.yaml"))
 
-# The metric on the test rows that each config reaches, with its seed as written.
+# The metric on the test rows that each config reaches, with its seed as written; a loss is no larger.
 REACHES = {
     "mlp": ("accuracy", 0.97),
     "adamw": ("accuracy", 0.97),
@@ -21,7 +21,16 @@ REACHES = {
     "logistic_regression": ("accuracy", 0.95),
     "moons": ("accuracy", 0.99),
     "spirals": ("accuracy", 0.98),
-    "diabetes": ("r2", 0.40),
+    "diabetes": ("r2", 0.45),
+    "wine": ("accuracy", 0.94),
+    "convolution": ("accuracy", 0.98),
+    "batch_norm": ("accuracy", 0.975),
+    "residual": ("accuracy", 0.98),
+    "embedding": ("r2", 0.92),
+    "autoencoder": ("r2", 0.45),
+    "several_outputs": ("loss", 0.35),
+    "lstm": ("r2", 0.99),
+    "characters": ("accuracy", 0.79),
     "snake": ("accuracy", 0.98),
 }
 
@@ -36,7 +45,8 @@ def test_it_trains_to_its_figure(path):
         training = build(load(path))
         epochs = [r for r in training.records() if isinstance(r, Epoch)]
     metric, figure = REACHES[path.stem]
-    assert epochs[-1].test[metric] >= figure
+    reached = (training.best.epoch if training.best else epochs[-1]).test[metric]
+    assert reached <= figure if metric == "loss" else reached >= figure
     assert epochs[-1].train["loss"] < epochs[0].train["loss"]
 
 

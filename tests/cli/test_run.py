@@ -170,7 +170,7 @@ def wait_for_rows(folder: Path, process: subprocess.Popen[str]) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("sent", "code", "reason"), [(signal.SIGINT, 130, "Ctrl-C"), (signal.SIGTERM, 143, "SystemExit 143")]
+    ("sent", "code", "reason"), [(signal.SIGINT, 130, "Ctrl-C"), (signal.SIGTERM, 143, "ended by SIGTERM")]
 )
 def test_an_interrupted_run_is_readable_and_has_the_parameters_so_far(
     folder: Path, command: list[str], sent: signal.Signals, code: int, reason: str
@@ -193,6 +193,27 @@ def test_an_interrupted_run_is_readable_and_has_the_parameters_so_far(
     assert not list(path.glob("*.tmp"))
     if sent == signal.SIGINT:
         assert err.startswith("interrupted in epoch ")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a pipe that breaks")
+@pytest.mark.parametrize("both", [False, True])
+def test_a_run_whose_output_nobody_reads_any_more_goes_on(folder: Path, command: list[str], both: bool) -> None:
+    """As in `trainer run small.yaml | head -1`."""
+    with subprocess.Popen(
+        [*command, "run", "small.yaml", "epochs=2000"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT if both else subprocess.PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(b"linear: ")
+        process.stdout.close()
+        error = process.stderr.read() if process.stderr else b""
+    assert (process.returncode, error) == (0, b"")
+    (path,) = folder.glob("runs/*")
+    run = runs.load(path)
+    assert (run.status, run.reason) == ("finished", None)
+    assert len(run.metrics["epoch"]) == 2000
 
 
 def test_a_killed_run_is_readable(folder: Path, command: list[str]) -> None:

@@ -14,7 +14,7 @@ def test_validate_shows_data_layers_and_work(trainer: Trainer, folder: Path) -> 
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith("small.yaml is valid.\n\n")
     for line in (
-        "data      linear: 80 rows to train, 20 to test, regression",
+        "data      linear: 80 rows to train, 20 to test (random), regression",
         "cost      mean_squared_error",
         "optimizer sgd, step size 0.1",
         "training  3 epochs of 3 steps, 9 in all; float32, seed 0",

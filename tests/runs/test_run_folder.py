@@ -75,7 +75,8 @@ def test_a_run_that_goes_on_can_be_read(tmp_path: Path) -> None:
     ("error", "status", "reason"),
     [
         (KeyboardInterrupt(), "interrupted", "Ctrl-C"),
-        (SystemExit(143), "interrupted", "SystemExit 143"),
+        (SystemExit(143), "interrupted", "ended by SIGTERM"),
+        (SystemExit(3), "interrupted", "SystemExit 3"),
         (DivergedError("training diverged at step 7"), "diverged", "training diverged at step 7"),
         (ZeroDivisionError("division by zero"), "failed", "ZeroDivisionError: division by zero"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -96,11 +97,18 @@ def run(
 
 
 @app.command()
-def validate(config: Config, overrides: Overrides = None, plugin: PluginOption = None) -> None:
+def validate(
+    config: Config,
+    overrides: Overrides = None,
+    plugin: PluginOption = None,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Also compare the gradient of the whole network with differences.")
+    ] = False,
+) -> None:
     """Check a config without training, and show its layers."""
     from trainer.cli.show import show_config
 
-    show_config(config, overrides or (), plugin or ())
+    show_config(config, overrides or (), plugin or (), deep=deep)
 
 
 @app.command()
@@ -108,12 +116,17 @@ def show(
     config: Config,
     overrides: Overrides = None,
     plugin: PluginOption = None,
-    profile: Annotated[bool, typer.Option("--profile", help="Run it, and give the time of each instruction.")] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Run it, and give the time of each instruction, op and layer.")
+    ] = False,
+    svg: Annotated[
+        Path | None, typer.Option("--svg", metavar="FILE", help="Draw it in this file.", show_default=False)
+    ] = None,
 ) -> None:
-    """Show the program of a training step: its instructions, operations and bytes."""
+    """Show the program of a training step: its instructions and buffers, operations and bytes."""
     from trainer.cli.program import show_program
 
-    show_program(config, overrides or (), plugin or (), profile=profile)
+    show_program(config, overrides or (), plugin or (), profile=profile, svg=svg)
 
 
 @ops.command("list")
@@ -169,6 +182,31 @@ def new_op(
     from trainer.cli.check import new_op
 
     new_op(name, folder, plugin or ())
+
+
+class Kind(StrEnum):
+    """What `trainer list` lists."""
+
+    layers = "layers"
+    costs = "costs"
+    optimizers = "optimizers"
+    schedules = "schedules"
+    metrics = "metrics"
+    preprocessors = "preprocessors"
+    callbacks = "callbacks"
+    datasets = "datasets"
+
+
+@app.command("list")
+def list_components(
+    kind: Annotated[Kind, typer.Argument(help="What to list.", show_default=False)],
+    name: Annotated[str | None, typer.Argument(help="One of them, with its options.", show_default=False)] = None,
+    plugin: PluginOption = None,
+) -> None:
+    """List what a config can name: layers, costs, optimizers, schedules, metrics and more."""
+    from trainer.cli.components import list_components
+
+    list_components(kind.value, name, plugin or ())
 
 
 @app.command()

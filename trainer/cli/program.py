@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -16,19 +17,30 @@ from trainer.cli.paths import find_config
 from trainer.cli.tables import print_table
 
 if TYPE_CHECKING:
+    from trainer.compiler.memory import Memory
     from trainer.compiler.numpy_executor import Bound, NumpyExecutor
+    from trainer.train import Training
 
 __all__ = ["show_program"]
 
 PROFILE_SECONDS = 0.02  # spent on each instruction
 
 
-def show_program(path: Path, overrides: Sequence[str], plugins: Sequence[str], *, profile: bool = False) -> None:
-    """Print the program of one step: its instructions, how each runs, its operations and bytes; with `profile` the time
-    of each and of each op. Raises ConfigError."""
+def show_program(
+    path: Path, overrides: Sequence[str], plugins: Sequence[str], *, profile: bool = False, svg: Path | None = None
+) -> None:
+    """Print the program of one step: its instructions and buffers, how it runs, its operations and bytes.
+
+    Args:
+        profile: run it, and print the time of each instruction, op and layer.
+        svg: where to draw it.
+
+    Raises ConfigError, and UsageError for a picture that cannot be written.
+    """
     path = find_config(path)
+    from trainer.compiler.memory import measure_memory
+    from trainer.compiler.numpy_executor import NumpyExecutor
     from trainer.compiler.runners import best_executor
-    from trainer.compiler.step import record_step
     from trainer.config import load
     from trainer.experiment import build
     from trainer.threads import pinned
@@ -37,40 +49,71 @@ def show_program(path: Path, overrides: Sequence[str], plugins: Sequence[str], *
     report_problems(loaded.plugins)
     with pinned(loaded.config.compute.threads):
         training = build(loaded)
-        program = record_step(training, training.batch_size)
-        executor = best_executor(program)
-        typer.echo(f"{program}\n")
-        bound = executor.bound
-        moved = sum(_bytes(b) for b in bound)
-        typer.echo(
-            f"{len(program)} instructions, {len(program) - len(bound)} of them views; "
-            f"{program.operations():,} scalar operations; {moved:,} bytes read and written; "
-            f"{executor.nbytes:,} bytes of buffers; runs on {executor.name}."
-        )
+        executor, memory = measure_memory(training, NumpyExecutor if training.runs_on == "numpy" else best_executor)
+        typer.echo(f"{executor.program}\n")
+        _print_buffers(executor)
+        typer.echo(f"\n{_work(executor)}\nMemory: {memory}.")
         back = [(b.instruction.op.name, why) for b, why in getattr(executor, "called_back", ())]
         for name, why in dict.fromkeys(back):
             typer.echo(f"  NumPy is called back for '{name}': {why}")
         if profile:
             _print_profile(executor)
+    if svg is not None:
+        _draw(svg, f"A step of {path}, {training.batch_size} rows", training, executor, memory)
 
 
-def _bytes(bound: Bound) -> int:
-    return sum(a.nbytes for a in (*bound.inputs, *bound.outputs) if isinstance(a, np.ndarray))
+def _work(executor: NumpyExecutor) -> str:
+    program, bound = executor.program, executor.bound
+    moved = sum(a.nbytes for b in bound for a in (*b.inputs, *b.outputs) if isinstance(a, np.ndarray))
+    return (
+        f"{len(program)} instructions, {len(program) - len(bound)} of them views; "
+        f"{program.operations():,} scalar operations; {moved:,} bytes read and written; "
+        f"{executor.nbytes:,} bytes of buffers; runs on {executor.name}."
+    )
+
+
+def _print_buffers(executor: NumpyExecutor) -> None:
+    """A row per buffer: its size, and the values that lie in it one after the other."""
+    from trainer.compiler.memory import stays
+
+    names, inputs = executor.program.names(), len(executor.inputs)
+    held: dict[int, list[str]] = defaultdict(list)
+    for stay in stays(executor):
+        held[stay.buffer].append(names[stay.value])
+    sizes = [*(a.nbytes for a in executor.inputs), *(b.nbytes for b in executor.buffers.blocks)]
+    rows = [["input" if n < inputs else f"b{n - inputs}", f"{sizes[n]:,}", " ".join(held[n])] for n in sorted(held)]
+    print_table(["buffer", "bytes", "holds"], rows, right={1})
+
+
+def _draw(file: Path, title: str, training: Training, executor: NumpyExecutor, memory: Memory) -> None:
+    from trainer.compiler.picture import draw_program
+    from trainer.compiler.step import step_names
+    from trainer.errors import UsageError
+    from trainer.runs.files import atomic_write
+
+    picture = draw_program(executor, title, *step_names(training), remarks=[_work(executor), f"Memory: {memory}."])
+    try:
+        atomic_write(file, picture)
+    except OSError as error:
+        raise UsageError(f"the picture cannot be written to {file}: {error.strerror or error}") from None
+    typer.echo(f"drawn in {file}")
 
 
 def _print_profile(executor: NumpyExecutor) -> None:
     names = executor.program.names()
     times = [(bound, _seconds(_runner(executor, bound))) for bound in executor.bound]
     total = sum(seconds for _, seconds in times)
-    typer.echo(f"\n{total * 1e6:.1f} µs per step, instruction by instruction:\n")
+    whole = _seconds(partial(_execute, executor))
+    typer.echo(f"\n{whole * 1e6:.1f} µs per step; {total * 1e6:.1f} µs instruction by instruction:\n")
     rows = [
         [
             names[b.instruction.outputs[0]], b.instruction.op.name, f"{b.outputs[0].dtype} {b.outputs[0].shape}",
-            f"{seconds * 1e6:.2f}", f"{100 * seconds / total:.1f}", f"{b.instruction.operations() / seconds / 1e9:.2f}",
+            b.instruction.origin.layer, b.instruction.origin.part, f"{seconds * 1e6:.2f}",
+            f"{100 * seconds / total:.1f}", f"{b.instruction.operations() / seconds / 1e9:.2f}",
         ]
         for b, seconds in times
     ]  # fmt: skip
-    print_table(["", "op", "result", "µs", "%", "Gop/s"], rows, right={3, 4, 5})
+    print_table(["", "op", "result", "layer", "part", "µs", "%", "Gop/s"], rows, right={5, 6, 7}, wrap=False)
     by_op: dict[str, list[float]] = defaultdict(list)
     for b, seconds in times:
         by_op[b.instruction.op.name].append(seconds)
@@ -81,6 +124,31 @@ def _print_profile(executor: NumpyExecutor) -> None:
         [[n, str(len(t)), f"{sum(t) * 1e6:.2f}", f"{100 * sum(t) / total:.1f}"] for n, t in ranked],
         right={1, 2, 3},
     )
+    _print_layers(times, total)
+
+
+def _print_layers(times: Sequence[tuple[Bound, float]], total: float) -> None:
+    """The times by layer and part of the step, in the order in which the layers run."""
+    from trainer.compiler.origin import PARTS
+
+    by_layer: dict[str, dict[str, float]] = {}
+    for b, seconds in times:
+        origin = b.instruction.origin
+        parts = by_layer.setdefault(origin.layer, dict.fromkeys(PARTS, 0.0))
+        parts[origin.part] = parts.get(origin.part, 0.0) + seconds
+    by_layer["total"] = {part: sum(parts[part] for parts in by_layer.values()) for part in PARTS}
+    rows = []
+    for layer, parts in by_layer.items():
+        taken = sum(parts.values())
+        cells = [f"{seconds * 1e6:.2f}" if seconds else "-" for seconds in (*(parts[p] for p in PARTS), taken)]
+        rows.append([layer, *cells, f"{100 * taken / total:.1f}"])
+    typer.echo("\nBy layer, µs:\n")
+    print_table(["layer", *PARTS, "total", "%"], rows, right={1, 2, 3, 4, 5})
+
+
+def _execute(executor: NumpyExecutor, count: int) -> None:
+    for _ in range(count):
+        executor.execute()
 
 
 def _runner(executor: NumpyExecutor, bound: Bound) -> Callable[[int], Any]:

@@ -28,6 +28,8 @@ from trainer.cli.display import (
     number,
 )
 from trainer.cli.paths import find_config
+from trainer.cli.tables import print_table
+from trainer.cli.unread import going_on_unread
 
 if TYPE_CHECKING:
     from trainer.config import LoadedConfig
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["run_config"]
 
 
+@going_on_unread()
 def run_config(
     path: Path,
     overrides: Sequence[str],
@@ -75,6 +78,10 @@ def run_config(
                 for finding in unchecked:
                     folder.log(f"trained regardless: {finding}")
                 last = _train(training, folder, quiet=quiet)
+                folder.reason = training.ended
+                reports = training.report()
+                for title, table in reports.items():
+                    folder.save_table(title, table, training.data.class_names)
         except KeyboardInterrupt:
             epoch = min(training.epoch + 1, training.epochs)
             typer.echo(f"interrupted in epoch {epoch} of {training.epochs}", err=True)
@@ -85,16 +92,32 @@ def run_config(
             raise
     if not quiet:
         _print_curve(folder.path)
+    for title, table in reports.items():
+        _print_report(title, table, training.data.class_names)
+    if training.ended is not None:
+        typer.echo(f"ended early: {training.ended}")
+    if training.best is not None:
+        typer.echo(f"the parameters are those of epoch {training.best.epoch.epoch:,}, the best")
+        last = training.best.epoch
     for line in _result(last):
         typer.echo(line)
     typer.echo(str(folder.path))
+
+
+def _print_report(title: str, table: Any, names: Sequence[str]) -> None:
+    """A table of the classes that are against those that were predicted."""
+    named = list(names) if len(names) == len(table) else [str(i) for i in range(len(table))]
+    typer.echo(f"{title}: rows are what is, columns what was predicted\n")
+    rows = [[name, *(f"{value:g}" for value in row)] for name, row in zip(named, table, strict=True)]
+    print_table(["", *named], rows, right=set(range(1, len(named) + 1)))
+    typer.echo()
 
 
 def _unchecked(loaded: LoadedConfig, allow_unchecked: bool) -> list[str]:
     """What is wrong with the ops of others that the config uses, where that is allowed."""
     from trainer.engine.op import Op
 
-    chosen = [choice.component for choice in (*loaded.config.network, loaded.config.cost)]
+    chosen = [choice.component for choice in loaded.config.choices()]
     ops = [c.target for c in chosen if isinstance(c.target, Op) and not (c.package or "").startswith("tape-trainer ")]
     if not ops:
         return []
@@ -125,7 +148,7 @@ def _train(training: Training, folder: RunFolder, *, quiet: bool) -> Epoch | Non
                     folder.log(line)
                 display.epoch(record)
     finally:
-        folder.save_parameters(training.parameters, training.data.scaling)
+        folder.save_parameters(training.parameters, training.data.scaling, training.data.preprocessing)
         folder.save_loss()
     return last
 
@@ -203,15 +226,7 @@ def _environment(loaded: LoadedConfig, threads: Threads) -> dict[str, Any]:
     from trainer.runs import describe_environment
 
     config = loaded.config
-    choices = [
-        config.dataset,
-        *config.network,
-        config.cost,
-        config.optimizer,
-        config.step_size,
-        *(config.metrics or ()),
-    ]
-    components = [choice.component for choice in choices if getattr(choice, "component", None) is not None]
+    components = [config.dataset.component, *(choice.component for choice in config.choices())]
     plugins = {component.plugin: component.package for component in components}
     return describe_environment(seed=config.seed, plugins=plugins, threads=threads, folder=loaded.path.parent)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,8 @@ from trainer.cli.paths import find_config
 from trainer.cli.tables import print_table
 
 if TYPE_CHECKING:
+    from trainer.config.schema import Config, DatasetConfig
+    from trainer.data import Prepared
     from trainer.engine.op import Op
     from trainer.engine.rules import Rule
     from trainer.plugins import Component, Plugins
@@ -24,8 +26,11 @@ if TYPE_CHECKING:
 __all__ = ["list_datasets", "list_ops", "print_schema", "show_config", "show_op"]
 
 
-def show_config(path: Path, overrides: Sequence[str], plugins: Sequence[str]) -> None:
-    """Print what a config declares: data, layers with their shapes and work, length of training. Raises ConfigError."""
+def show_config(path: Path, overrides: Sequence[str], plugins: Sequence[str], *, deep: bool = False) -> None:
+    """Print what a config declares: data, layers with their shapes and work, length of training. Raises ConfigError.
+
+    With `deep` also whether its gradient is right; exit code 1 where it is not.
+    """
     path = find_config(path)
     from trainer.config import load
     from trainer.experiment import build, layer_table
@@ -53,22 +58,92 @@ def show_config(path: Path, overrides: Sequence[str], plugins: Sequence[str]) ->
         ],
         right={0, 3, 4, 5},
     )
+    if deep:
+        _check_gradient(training)
 
 
-def _summary(training: Training, config: Any) -> dict[str, str]:
+def _check_gradient(training: Training) -> None:
+    from trainer.checker.network import ROWS, check_network
+    from trainer.threads import pinned
+
+    with pinned(1):
+        found = check_network(training)
+    typer.echo(
+        f"\nThe gradient on {min(ROWS, len(training.data.train_inputs))} rows, in float64, along random directions:\n"
+    )
+    print_table(
+        ["parameter", "by the rules", "by differences", "apart", ""],
+        [
+            [d.name, f"{d.rule:.10g}", f"{d.difference:.10g}", f"{abs(d.rule - d.difference):.2g}", d.verdict]
+            for d in found
+        ],
+        right={1, 2, 3},
+    )
+    wrong = list(dict.fromkeys(d.name for d in found if d.verdict == "wrong"))
+    if not wrong:
+        undecided = sum(d.verdict == "undecided" for d in found)
+        kinks = f"; {undecided} at a kink, where differences say nothing" if undecided else ""
+        typer.echo(f"\nThe gradient is right{kinks}.")
+        return
+    typer.echo(
+        f"\nThe gradient is wrong for {', '.join(wrong)}. A wrong rule spoils its own layer and those before it: look "
+        f"at the layer of {wrong[-1]} and what follows it (trainer ops check NAME).",
+        err=True,
+    )
+    raise typer.Exit(1)
+
+
+def _summary(training: Training, config: Config) -> dict[str, str]:
     data = training.data
     task = f"classification of {len(data.class_names)} classes" if data.class_names else "regression"
     scaled = ", standardized" if data.scaling is not None else ""
+    split: str = data.split
+    if config.dataset.folds:
+        split += f", fold {config.dataset.fold or 0} of {config.dataset.folds}"
     steps = training.steps_per_epoch * training.epochs
     step_size = config.step_size if isinstance(config.step_size, int | float) else config.step_size.name
     return {
-        "data": f"{data.name}: {len(data.train_inputs):,} rows to train, {len(data.test_inputs):,} to test, "
+        "data": f"{data.name}: {len(data.train_inputs):,} rows to train, {len(data.test_inputs):,} to test ({split}), "
         f"{task}{scaled}",
+        **_changes(data, config.dataset),
         "cost": f"{config.cost.name}" + (f"; metrics {', '.join(training.metrics)}" if training.metrics else ""),
-        "optimizer": f"{config.optimizer.name}, step size {step_size}",
+        "optimizer": f"{config.optimizer.name}, step size {step_size}" + "".join(f"; {w}" for w in _around(config)),
         "training": f"{_count(training.epochs, 'epoch')} of {_count(training.steps_per_epoch, 'step')}, "
         f"{steps:,} in all; {training.dtype}, seed {training.seed}",
     }
+
+
+def _around(config: Config) -> Iterator[str]:
+    """What is done to gradients and parameters beside the optimizer's step, and when it ends early."""
+    for name, limit in (config.clip.model_dump(exclude_none=True) if config.clip else {}).items():
+        yield f"clip {name.replace('_', ' ')} {limit:g}"
+    if config.accumulate > 1:
+        yield f"accumulate {config.accumulate} batches"
+    if config.average is not None:
+        yield f"average {config.average:g}"
+    for penalty in config.penalty:
+        sizes = ", ".join(f"{name} {size:g}" for name, size in (("l1", penalty.l1), ("l2", penalty.l2)) if size)
+        yield f"penalty {sizes or 0} on {penalty.parameters}"
+    if config.freeze:
+        yield f"frozen {', '.join(config.freeze)}"
+    if config.stop is not None:
+        limits = config.stop.model_dump(include={"patience", "target", "steps", "seconds"}, exclude_none=True)
+        yield "stop at " + ", ".join(f"{name} {limit:g}" for name, limit in limits.items())
+
+
+def _changes(data: Prepared, settings: DatasetConfig) -> dict[str, str]:
+    """What is done to the inputs, and how the rows are balanced, where a config says so."""
+    changes = {}
+    if data.preprocessing is not None:
+        steps = ", ".join(step.name for step in settings.preprocess or ())
+        shapes = f"{_shape(data.preprocessing.input_shape)} to {_shape(data.preprocessing.output_shape)}"
+        changes["inputs"] = f"{steps}: {shapes}, fitted to the rows to train"
+    balance = [f"{settings.resample}d rows to train"] if settings.resample else []
+    if data.train_weights is not None:
+        balance.append(f"weights of rows from {data.train_weights.min():.4g} to {data.train_weights.max():.4g}, mean 1")
+    if balance:
+        changes["balance"] = "; ".join(balance)
+    return changes
 
 
 def list_ops(plugins: Sequence[str], *, as_json: bool = False) -> None:

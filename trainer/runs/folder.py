@@ -6,12 +6,15 @@ how far things have come. A run that is killed leaves "running" there, since nob
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from signal import Signals
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,11 +26,14 @@ from trainer.runs.parameters import save_parameters
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from trainer.data import Scaling
+    from trainer.data import Preprocessing, Scaling
 
 __all__ = ["RunFolder", "Status"]
 
 Status = Literal["running", "finished", "interrupted", "diverged", "failed"]
+
+# The exit codes with which a shell says that a signal ended a process.
+_SIGNALLED = {128 + number: number.name for number in Signals}
 
 
 class RunFolder:
@@ -58,6 +64,7 @@ class RunFolder:
         Raises UsageError when `root` cannot hold folders.
         """
         self.name = name
+        self.reason: str | None = None  # why it finished, where that is not the end of its epochs
         self._started = datetime.now(UTC)
         self.path = _new_folder(Path(root), name, self._started)
         self._set_status("running")
@@ -72,7 +79,7 @@ class RunFolder:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         status, reason = _ending(error)
-        self.close(status, reason)
+        self.close(status, self.reason if error is None else reason)
 
     def record(self, epoch: EpochRecord) -> None:
         """Append an epoch to metrics.csv."""
@@ -87,9 +94,23 @@ class RunFolder:
         """Write environment.json (see `trainer.runs.describe_environment`)."""
         atomic_write(self.path / "environment.json", _json(environment))
 
-    def save_parameters(self, parameters: Mapping[str, NDArray[Any]], scaling: Scaling | None = None) -> None:
-        """Write parameters.safetensors and its SHA-256: the network's arrays by name, and the data's scaling."""
-        save_parameters(self.path / "parameters.safetensors", parameters, scaling)
+    def save_parameters(
+        self,
+        parameters: Mapping[str, NDArray[Any]],
+        scaling: Scaling | None = None,
+        preprocessing: Preprocessing | None = None,
+    ) -> None:
+        """Write parameters.safetensors and its SHA-256: the network's arrays by name, and what the data go through."""
+        save_parameters(self.path / "parameters.safetensors", parameters, scaling, preprocessing)
+
+    def save_table(self, title: str, table: NDArray[Any], names: Sequence[str] = ()) -> None:
+        """Write `<title>.csv`: a square table with a name per row and column."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        named = list(names) if len(names) == len(table) else [str(i) for i in range(len(table))]
+        writer.writerow(["", *named])
+        writer.writerows([name, *row] for name, row in zip(named, table.tolist(), strict=True))
+        atomic_write(self.path / f"{title}.csv", text.getvalue())
 
     def save_loss(self) -> None:
         """Draw loss.svg and loss.png from the epochs recorded so far."""
@@ -131,6 +152,8 @@ def _ending(error: BaseException | None) -> tuple[Status, str | None]:
         return "finished", None
     if isinstance(error, KeyboardInterrupt):
         return "interrupted", "Ctrl-C"
+    if isinstance(error, SystemExit) and isinstance(error.code, int) and error.code in _SIGNALLED:
+        return "interrupted", f"ended by {_SIGNALLED[error.code]}"
     if isinstance(error, (SystemExit, GeneratorExit)):
         return "interrupted", f"{type(error).__name__} {error}".strip()
     if isinstance(error, DivergedError):

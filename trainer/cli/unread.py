@@ -1,0 +1,56 @@
+"""Output that nobody reads any more: `trainer run mlp.yaml | head -3`.
+
+A pipe whose reader is gone breaks at the next line. The run's work is its folder, and the lines are there to look on:
+so the rest of them go nowhere, the run goes on to its end, and says `finished`, with exit code 0.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO, cast
+
+__all__ = ["going_on_unread"]
+
+
+@contextmanager
+def going_on_unread() -> Iterator[None]:
+    """Inside the block, text for a standard output or error whose reader is gone is dropped. Decorates as well."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (cast(TextIO, _Tolerant(stream)) for stream in before)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stdout, sys.stderr = before
+
+
+class _Tolerant:
+    """A stream that turns to the null device when its pipe breaks."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except BrokenPipeError:
+            self._drop()
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except BrokenPipeError:
+            self._drop()
+
+    def _drop(self) -> None:
+        """What the stream still holds, and all that comes, goes to the null device: also what Python flushes last."""
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, self._stream.fileno())
+        os.close(null)
