@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -69,6 +70,7 @@ def build(loaded: LoadedConfig, *, debug: bool = False) -> Training:
         executor=config.compute.executor,
         places=(*(_line(loaded, "network", i) for i in range(len(network.layers))), _line(loaded, "cost")),
         debug=debug,
+        start=_start(loaded, network),
         stopping=_stopping(loaded, data, metrics),
         callbacks=[choice.build() for choice in config.callbacks],
         penalties=[Penalty(**penalty.model_dump()) for penalty in config.penalty],
@@ -103,6 +105,35 @@ def _step_size(loaded: LoadedConfig, data: Prepared, metrics: Mapping[str, Any],
     except UsageError as error:
         raise loaded.error(("step_size",), str(error)) from error
     return schedule
+
+
+def _start(loaded: LoadedConfig, network: Network) -> dict[str, Any]:
+    """The parameters of `start_from` that the network has too."""
+    from trainer.runs.parameters import load_parameters
+
+    given = loaded.config.start_from
+    if given is None:
+        return {}
+    path = Path(given.path)
+    try:
+        saved = load_parameters(path / "parameters.safetensors" if path.is_dir() else path).parameters
+    except DataError as error:
+        raise loaded.error(("start_from",), str(error)) from error
+    own = {**network.named(network.initial(0)), **network.kept(0)}
+    try:
+        wanted = matching(given.parameters, list(saved))
+    except UsageError as error:
+        raise loaded.error(("start_from", "parameters"), str(error)) from error
+    common = {name: saved[name] for name in wanted if name in own}
+    for name, value in common.items():
+        if value.shape != own[name].shape:
+            what = f"'{name}' has shape {value.shape} there, and {own[name].shape} in this network"
+            hint = f"say which to take, start_from: {{path: {path.name}, parameters: ['0.*']}}"
+            raise loaded.error(("start_from",), f"{what}; {hint}")
+    if not common:
+        names = f"there: {', '.join(saved) or 'none'}; here: {', '.join(own) or 'none'}"
+        raise loaded.error(("start_from",), f"no parameter there has the name of one here ({names})")
+    return common
 
 
 def _stopping(loaded: LoadedConfig, data: Prepared, metrics: Mapping[str, Any]) -> Stopping:

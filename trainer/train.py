@@ -87,6 +87,7 @@ class Training:
     Args:
         network: f.
         cost: C, of (predictions, targets), one value per example.
+        start: parameters and kept values by name, to begin with instead of the network's initial ones.
         penalties: what a step adds to the mean cost; no part of the loss that an epoch reports.
         data: the training and test rows.
         step_size: ε, a number or a schedule of the step counter.
@@ -128,6 +129,7 @@ class Training:
     executor: ExecutorName = "auto"
     places: tuple[str, ...] = ()
     debug: bool = False
+    start: Mapping[str, Array] = field(default_factory=dict, repr=False)
     penalties: Sequence[Penalty] = ()
     stopping: Stopping = field(default_factory=Stopping)
     callbacks: Sequence[Callback] = ()
@@ -144,8 +146,9 @@ class Training:
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise UsageError(f"batch_size is {self.batch_size}; it must be at least 1")
-        self.theta = self.network.initial(self.seed, self.dtype)
-        self.kept = self.network.kept(self.seed, self.dtype)
+        theta, kept = self.network.initial(self.seed, self.dtype), self.network.kept(self.seed, self.dtype)
+        self.theta = self.network.theta({**self.network.named(theta), **self.start}, self.dtype)
+        self.kept = {name: np.array(self.start.get(name, value), self.dtype) for name, value in kept.items()}
         self.objective = Objective(self.network, self.cost, tuple(self.penalties), self.seed)
         self.optimizer = prepared(self.optimizer, [part.slice for part in self.network.parts])
         self.state = self.optimizer.init(self.theta)

@@ -167,8 +167,16 @@ def _heading(training: Training) -> str:
     return (
         f"{data.name}: {len(data.train_inputs):,} rows to train, {len(data.test_inputs):,} to test. "
         f"{names}: {network.size:,} parameters, {training.dtype}, "
-        f"{training.runs_on} executor.{_why(training)}"
+        f"{training.runs_on} executor.{_began(training)}{_why(training)}"
     )
+
+
+def _began(training: Training) -> str:
+    """Which parameters were not drawn."""
+    if not training.start:
+        return ""
+    total = len(training.network.parts) + len(training.kept)
+    return f"\n{len(training.start)} of {total} parameters from a saved run."
 
 
 def _why(training: Training) -> str:

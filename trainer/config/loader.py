@@ -26,6 +26,7 @@ from trainer.config.schema import (
     Config,
     DatasetConfig,
     PenaltyConfig,
+    StartConfig,
     StopConfig,
     built,
 )
@@ -45,6 +46,7 @@ _EXAMPLES = {
     "step_size": "step_size: 0.1",
     "networks": "networks: {tower: [dense: 8, relu]}",
     "stop": "stop: {patience: 10}",
+    "start_from": "start_from: runs/20260131-174502-mlp",
     "penalty": "penalty: {l2: 1e-4}",
     "clip": "clip: {norm: 1.0}",
     "compute": "compute: {dtype: float64}",
@@ -273,6 +275,8 @@ class _Loader:
             return self._penalties(node)
         if key in ("cost", "optimizer"):
             return self.chooser.choose(key, node)
+        if key == "start_from":
+            return self._start(node)
         if key == "stop":
             return self._section(key, StopConfig, node)
         if key in ("network", "metrics", "callbacks"):
@@ -297,7 +301,10 @@ class _Loader:
             key: check(f"{name}.{key}", fields[key].rebuild_annotation(), item, self.problems)
             for key, item in node.value.items()
         }
-        return INVALID if any(value is INVALID for value in values.values()) else model(**values)
+        missing = [key for key, field in fields.items() if field.is_required() and key not in values]
+        if missing:
+            self.problems.add(node.span, f"{name} needs '{missing[0]}'; for example {_EXAMPLES[name]}")
+        return INVALID if missing or any(value is INVALID for value in values.values()) else model(**values)
 
     def _clip(self, node: Node) -> Any:
         clip = self._section("clip", Clip, node)
@@ -312,6 +319,14 @@ class _Loader:
         values = [self._section("penalty", PenaltyConfig, each) for each in nodes]
         return INVALID if any(value is INVALID for value in values) else values
 
+    def _start(self, node: Node) -> Any:
+        if isinstance(node.value, str):  # the short spelling
+            node = Node({"path": node}, node.span, node.key_span)
+        start = self._section("start_from", StartConfig, node)
+        if not isinstance(start, StartConfig):
+            return start
+        return start.model_copy(update={"path": str(self.folder(node.value["path"]) / start.path)})
+
     def _networks(self, node: Node) -> Any:
         """The named sub-networks, each of which those after it may use."""
         from trainer.nn.structure import Shared
@@ -324,6 +339,9 @@ class _Loader:
             if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
                 text = "letters, digits and underscores, and begins with a letter"
                 self.problems.add(span, f"the name of a sub-network has {text}, found '{name}'")
+                continue
+            if name in ("scaling", "preprocess"):  # beside parameters' names in a saved file
+                self.problems.add(span, f"'{name}' is taken by what is saved of the data; give it another name")
                 continue
             if self.chooser.component("network", name):
                 self.problems.add(span, f"'{name}' is a layer already; give the sub-network another name")

@@ -97,9 +97,13 @@ def _open(node: Node, key: str, path: Sequence[str], first_option: Callable[[str
         if isinstance(node.value, str) or not keeps:
             node.value = {key: Node(None, node.span, node.span)} if keeps else {}
     elif not isinstance(node.value, dict):  # the 64 of {dense: 64}
-        option = first_option(_section(path), path[-1]) if len(path) > 1 else None
+        option = first_option(_section(path), path[-1]) if len(path) > 1 else _FIRST.get(path[-1])
         short = Node(node.value, node.span, node.span, node.written)
         node.value = {option: short} if option and node.value is not None else {}
+
+
+# Sections with a short spelling, and the key that it stands for.
+_FIRST = {"start_from": "path"}
 
 
 def _section(path: Sequence[str]) -> str:

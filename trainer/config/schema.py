@@ -231,6 +231,15 @@ class StopConfig(_Model):
     )
 
 
+class StartConfig(_Model):
+    """Parameters to begin with, by name."""
+
+    path: str = Field(description="A run folder or a .safetensors file, relative to the config.")
+    parameters: list[str] = Field(
+        default_factory=lambda: ["*"], description="Patterns of the names that are taken; by default all that fit."
+    )
+
+
 class PenaltyConfig(_Model):
     """A price of large parameters, l1 · Σ|w| + l2 · ½ Σw², added to the loss of every step."""
 
@@ -273,6 +282,9 @@ class Config(_Model):
     )
     cost: Annotated[Choice, Kind("costs")] = Field(description="What is minimised, C in (1).")
     optimizer: Annotated[Choice, Kind("optimizers")] = Field(description="How a gradient updates θ; sgd is (2).")
+    start_from: StartConfig | None = Field(
+        None, description="Parameters to begin with instead of drawn ones: a run folder or a .safetensors file."
+    )
     freeze: list[str] = Field(
         default_factory=list, description="Patterns of parameters' names that are not learnt, such as '0.*'."
     )
