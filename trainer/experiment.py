@@ -33,7 +33,7 @@ from trainer.train import Training
 
 if TYPE_CHECKING:
     from trainer.config import LoadedConfig
-    from trainer.config.schema import Choice, Config
+    from trainer.config.schema import Choice
     from trainer.plugins import Component
 
 __all__ = ["LayerRow", "build", "layer_table", "load_data"]
@@ -48,7 +48,7 @@ def build(loaded: LoadedConfig, *, debug: bool = False) -> Training:
     config = loaded.config
     data = load_data(loaded)
     network = _network(loaded, data)
-    cost = config.cost.build()
+    cost = _made(loaded, config.cost, "cost")
     _check_cost(loaded, network, cost, data)
     every = _metrics(loaded, network, data)
     reports = {name: every.pop(name) for name in _reports(loaded)}
@@ -62,7 +62,7 @@ def build(loaded: LoadedConfig, *, debug: bool = False) -> Training:
         step_size=_step_size(loaded, data, metrics, math.ceil(rows / batch_size)),
         batch_size=batch_size,
         epochs=config.epochs,
-        optimizer=_optimizer(config),
+        optimizer=_optimizer(loaded),
         metrics=metrics,
         reports=reports,
         seed=config.seed,
@@ -72,17 +72,26 @@ def build(loaded: LoadedConfig, *, debug: bool = False) -> Training:
         debug=debug,
         start=_start(loaded, network),
         stopping=_stopping(loaded, data, metrics),
-        callbacks=[choice.build() for choice in config.callbacks],
+        callbacks=[_made(loaded, choice, "callbacks", i) for i, choice in enumerate(config.callbacks)],
         penalties=[Penalty(**penalty.model_dump()) for penalty in config.penalty],
     )
 
 
-def _optimizer(config: Config) -> Optimizer:
+def _made(loaded: LoadedConfig, choice: Choice, *loc: str | int) -> Any:
+    """What a choice builds; where its options do not go together, the ConfigError that says so."""
+    try:
+        return choice.build()
+    except (UsageError, ShapeError) as error:
+        raise loaded.error(loc, str(error)) from error
+
+
+def _optimizer(loaded: LoadedConfig) -> Optimizer:
     """The optimizer with what goes around it: clipped gradients inside, then the average, then accumulation.
 
     So it is the mean of the batches' gradients that is clipped, and the average is one of updates.
     """
-    optimizer: Optimizer = config.optimizer.build()
+    config = loaded.config
+    optimizer: Optimizer = _made(loaded, config.optimizer, "optimizer")
     clip = config.clip.model_dump(exclude_none=True) if config.clip else {}
     for name, limit in clip.items():
         wrapper = {"value": ClipValue, "norm": ClipNorm, "parameter_norm": ClipParameterNorm}[name]

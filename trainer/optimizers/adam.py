@@ -84,7 +84,7 @@ def _adam(
 ) -> tuple[Array, State]:
     m = moving(state["mean"], g, optimizer.beta1)
     v = moving(state["squares"], np.square(g), optimizer.beta2)
-    root = np.sqrt(v) / np.sqrt(one_less_power(optimizer.beta2, step)) + optimizer.eps
+    root = np.sqrt(v) * (1.0 / np.sqrt(one_less_power(optimizer.beta2, step))) + optimizer.eps
     rate = step_size / one_less_power(optimizer.beta1, step)
     return theta - rate * (m / root), {"mean": m, "squares": v}
 
@@ -119,7 +119,7 @@ class AmsGrad(_Moments):
         m = moving(state["mean"], g, self.beta1)
         v = moving(state["squares"], np.square(g), self.beta2)
         w = np.maximum(state["largest"], v)
-        root = np.sqrt(w) / np.sqrt(one_less_power(self.beta2, step)) + self.eps
+        root = np.sqrt(w) * (1.0 / np.sqrt(one_less_power(self.beta2, step))) + self.eps
         rate = step_size / one_less_power(self.beta1, step)
         return theta - rate * (m / root), {"mean": m, "squares": v, "largest": w}
 
