@@ -33,6 +33,8 @@ FIGURES = {
     "residual": ("accuracy", 0.99),
     "embedding": ("r2", 0.93),
     "autoencoder": ("r2", 0.45),
+    "lstm": ("r2", 0.99),
+    "characters": ("accuracy", 0.795),
 }
 
 
