@@ -26,7 +26,7 @@ class Stopping(Checked):
     Args:
         patience: end when so many epochs in a row gave no better number than the best one.
         target: end when the number is at least as good as this.
-        steps: end after so many steps.
+        steps: end after so many batches.
         seconds: end after so long; the step that runs is finished.
         watched: "loss" or the name of a metric.
         part: the rows that it is taken from; by default the test rows, or the training rows where there are none.

@@ -14,6 +14,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -22,6 +23,7 @@ from trainer.compiler.runners import ExecutorName, runner
 from trainer.data.prepare import Prepared
 from trainer.data.shuffling import batch_order
 from trainer.diagnosis import diagnose
+from trainer.engine.verify import describe
 from trainer.errors import DivergedError, UsageError
 from trainer.nn.network import Network
 from trainer.nn.objective import Objective, Penalty
@@ -41,8 +43,15 @@ Metric = Callable[[Array, Array], float]
 AHEAD_SECONDS = 0.05
 
 
+# Rows whose costs are computed together in an evaluation: a cost that compares all with all is bounded by it.
+COSTS_AT_ONCE = 1024
+
+
 class Step(NamedTuple):
-    """One update of θ. `loss` is the mean cost of the batch before the update; `step` counts from 1."""
+    """One batch, and the update of θ that it led to; with accumulated gradients only every k-th leads to one.
+
+    `loss` is the mean cost of the batch before the update, with its penalties; `step` counts batches from 1.
+    """
 
     step: int
     epoch: int
@@ -191,8 +200,9 @@ class Training:
     def records(self) -> Iterator[Step | Epoch]:
         """Train from where it stands to the last epoch, yielding a Step per update and an Epoch per pass.
 
-        A program runs ahead of the Steps that are yielded, by some hundredths of a second; at an Epoch θ is that of the
-        record. Raises DivergedError before the first step whose loss or gradient is not finite; θ is what it was.
+        A program runs ahead of the Steps that are yielded, by some hundredths of a second, but not of callbacks, which
+        see the θ of every step; at an Epoch θ is that of the record. Raises DivergedError before the first step whose
+        loss or gradient is not finite; θ is what it was.
         """
         start = time.perf_counter()
         while self.epoch < self.epochs and self.ended is None:
@@ -231,11 +241,16 @@ class Training:
 
     def _tell(self, record: Step | Epoch) -> None:
         for callback in self.callbacks:
-            self._end(callback(record, self))
+            reason = callback(record, self)
+            if not isinstance(reason, str | None):
+                raise UsageError(
+                    f"a callback returned {describe(reason)}; it returns a text, why training should end, or None"
+                )
+            self._end(reason)
 
     def _end(self, reason: str | None) -> None:
         if reason is not None and self.ended is None:
-            self.ended = str(reason)
+            self.ended = reason
 
     def batches(self, epoch: int) -> list[Array]:
         """The row numbers of each batch of an epoch: a fresh shuffle, cut into pieces of m."""
@@ -252,7 +267,7 @@ class Training:
             start += len(piece)
             began = time.perf_counter()
             yield piece
-            if time.perf_counter() - began < AHEAD_SECONDS / 2 and self._runner.runs_ahead:
+            if time.perf_counter() - began < AHEAD_SECONDS / 2 and self._runner.runs_ahead and not self.callbacks:
                 self._ahead *= 2
         yield from short
 
@@ -263,12 +278,17 @@ class Training:
         """
         if self.debug and diagnose(self, batches[0]):
             return []
-        sizes = [self._size_at(self.step + i) for i in range(len(batches))]
+        size, count = self.step_size, len(batches)
+        if isinstance(size, int | float):
+            sizes = [size] * count
+        else:
+            sizes = [self._size_at(self.step + i) for i in range(count)]
         with np.errstate(all="ignore"):  # what overflows shows up as a loss that is not finite
             losses = self._runner.run(batches, sizes)
-        steps = [Step(self.step + i + 1, self.epoch + 1, batches.shape[1], loss) for i, loss in enumerate(losses)]
-        self.step += len(steps)
-        return steps
+        first = self.step + 1
+        self.step += len(losses)
+        numbers, epochs, rows = range(first, self.step + 1), repeat(self.epoch + 1), repeat(batches.shape[1])
+        return list(map(Step._make, zip(numbers, epochs, rows, losses, strict=False)))
 
     def current_step_size(self) -> float:
         """ε of the next step."""
@@ -284,9 +304,14 @@ class Training:
         """The mean cost and the metrics on these rows at the present `evaluated`; empty for no rows."""
         if not len(inputs):
             return {}
+        for name, value in self.kept.items():
+            if not np.isfinite(value).all():
+                raise self._diverged(what=f"'{name}', which a layer keeps from step to step, is not finite")
         with np.errstate(all="ignore"):
             predictions = self.network.predict(self.evaluated, inputs, self.kept)
-            loss = float(np.mean(self.cost(predictions, targets), dtype=np.float64))
+            pieces = range(0, len(inputs), COSTS_AT_ONCE)
+            costs = [self.cost(predictions[i : i + COSTS_AT_ONCE], targets[i : i + COSTS_AT_ONCE]) for i in pieces]
+            loss = float(np.mean(np.concatenate(costs), dtype=np.float64))
         if not math.isfinite(loss):
             raise self._diverged(what=f"the loss after the epoch is {loss}")
         return {"loss": loss} | {name: metric(predictions, targets) for name, metric in self.metrics.items()}
@@ -306,7 +331,7 @@ class Training:
             with np.errstate(all="ignore"):
                 batch = [array[rows] for array in self.data.batch_arrays]
                 loss, _, _ = self.objective.gradient(self.theta, batch, self.kept, np.int64(self.step))
-            what = "the gradient has values that are not finite, or that sum to none"
+            what = "the gradient has values that are not finite"
             what = what if math.isfinite(loss) else f"the batch's loss is {loss}"
         step_size = self.current_step_size()
         hints = [f"a smaller step size (step_size={step_size / 10:g})"]

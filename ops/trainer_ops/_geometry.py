@@ -78,10 +78,18 @@ def per_axis(name: str, value: Sizes | Sequence[int], rank: int, least: int = 1)
     """
     sizes = (value,) * rank if isinstance(value, int) else tuple(value)
     if len(sizes) != rank:
-        raise ShapeError(f"{name}={value} gives {len(sizes)} numbers for {rank} spatial axes; write one, or {rank}")
+        wanted = "write one" if rank == 1 else f"write one, or {rank}"
+        raise ShapeError(
+            f"{name}={value} gives {_count(len(sizes), 'number')} for {_count(rank, 'spatial axis', 'spatial axes')}; "
+            f"{wanted}"
+        )
     if min(sizes, default=least) < least:
         raise ShapeError(f"{name}={value} must be at least {least}")
     return sizes
+
+
+def _count(n: int, one: str, many: str = "") -> str:
+    return f"{n} {one if n == 1 else many or one + 's'}"
 
 
 def pairs(
@@ -104,8 +112,9 @@ def pairs(
     each = (padding,) * len(shape) if isinstance(padding, int) else tuple(padding)
     if len(each) != len(shape):
         raise ShapeError(
-            f"padding={padding} gives {len(each)} entries for {len(shape)} spatial axes; write one number, "
-            "one per axis, or a pair (before, after) per axis"
+            f"padding={padding} gives {_count(len(each), 'entry', 'entries')} for "
+            f"{_count(len(shape), 'spatial axis', 'spatial axes')}; write one number, one per axis, or a pair (before, "
+            f"after) per axis"
         )
     found = tuple((p, p) if isinstance(p, int) else (p[0], p[1]) for p in each)
     if min((n for pair in found for n in pair), default=0) < 0:

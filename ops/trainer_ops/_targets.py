@@ -16,7 +16,8 @@ from trainer.errors import ShapeError
 from trainer_ops._common import Array
 
 __all__ = [
-    "by_position", "classes_of", "is_class", "mean_over_positions", "own", "same_shape", "share", "share_of_mean",
+    "by_position", "classes_of", "is_class", "mean_over_positions", "or_zero", "own", "same_shape", "share",
+    "share_of_mean",
 ]  # fmt: skip
 
 # Differences of values, (n, …) against (n, …).
@@ -71,7 +72,12 @@ def classes_of(cost: str, what: str, predictions: Array, targets: Array) -> Arra
             f"{cost}: targets of shape {t} are class numbers, which are integers, and these are "
             f"{np.result_type(targets)}; write targets.astype(int)"
         )
-    return targets if len(t) == 1 else np.maximum(targets, 0)
+    return or_zero(targets)
+
+
+def or_zero(targets: Array) -> Array:
+    """Class numbers, with 0 for positions that have none, so that they can be looked up."""
+    return targets if targets.ndim == 1 else np.maximum(targets, 0)
 
 
 def own(values: Array, classes: Array) -> Array:

@@ -221,8 +221,8 @@ sigmoid_cross_entropy.defvjp(
 # Samples, and what the loop wants to know of each cost.
 
 COSTS = {
-    softmax_cross_entropy: {"targets": "classes", "metrics": ("accuracy",)},
-    sigmoid_cross_entropy: {"targets": "binary", "metrics": ("accuracy",)},
+    softmax_cross_entropy: {"targets": "classes", "metrics": ("accuracy",), "applies": ("softmax", "log_softmax")},
+    sigmoid_cross_entropy: {"targets": "binary", "metrics": ("accuracy",), "applies": ("sigmoid", "log_sigmoid")},
     hinge: {"targets": "signs", "metrics": ("accuracy",)},
     mean_squared_error: {"targets": "values", "metrics": ("r2",)},
     mean_absolute_error: {"targets": "values", "metrics": ("r2",)},

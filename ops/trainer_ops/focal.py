@@ -15,7 +15,16 @@ from trainer import Op, op
 from trainer.errors import ShapeError
 from trainer.limits import Limits
 from trainer_ops._common import Array
-from trainer_ops._targets import classes_of, is_class, mean_over_positions, own, same_shape, share, share_of_mean
+from trainer_ops._targets import (
+    classes_of,
+    is_class,
+    mean_over_positions,
+    or_zero,
+    own,
+    same_shape,
+    share,
+    share_of_mean,
+)
 from trainer_ops.activations import sigmoid
 from trainer_ops.softmaxes import log_softmax
 
@@ -68,7 +77,7 @@ def _of_class(alpha: float | list[float], classes: Array, predictions: Array) ->
 
 @softmax_focal.vjp("predictions")
 def _(dy: Array, predictions: Array, targets: Array, gamma: float, alpha: Any) -> Array:
-    classes = targets if targets.ndim == 1 else np.maximum(targets, 0)
+    classes = or_zero(targets)
     every = log_softmax(predictions, axis=-1)
     log_p = own(every, classes)
     slope = share_of_mean(dy, targets)
@@ -136,8 +145,8 @@ def _(dy: Array, predictions: Array, gamma: float, alpha: float | None) -> Array
 # What the loop wants to know of each cost, and samples.
 
 COSTS: dict[Op, dict[str, Any]] = {
-    softmax_focal: {"targets": "classes", "metrics": ("accuracy",)},
-    sigmoid_focal: {"targets": "binary", "metrics": ("accuracy",)},
+    softmax_focal: {"targets": "classes", "metrics": ("accuracy",), "applies": ("softmax", "log_softmax")},
+    sigmoid_focal: {"targets": "binary", "metrics": ("accuracy",), "applies": ("sigmoid", "log_sigmoid")},
 }
 for _cost in COSTS:
     _cost.operations(lambda p, t, y: 12 * math.prod(p))

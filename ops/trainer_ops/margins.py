@@ -19,6 +19,7 @@ from trainer_ops._targets import (
     classes_of,
     is_class,
     mean_over_positions,
+    or_zero,
     own,
     same_shape,
     share,
@@ -75,7 +76,7 @@ def categorical_hinge(predictions: Array, targets: Array, *, margin: Margin = 1.
 @categorical_hinge.vjp("predictions")
 def _(dy: Array, predictions: Array, targets: Array, margin: float) -> Array:
     k = predictions.shape[-1]
-    classes = targets if targets.ndim == 1 else np.maximum(targets, 0)
+    classes = or_zero(targets)
     mine = is_class(classes, k)
     rival = np.argmax(np.where(mine, -np.inf, predictions), axis=-1)
     active = margin + own(predictions, rival) - own(predictions, classes) > 0
@@ -106,7 +107,7 @@ def multi_margin(predictions: Array, targets: Array, *, margin: Margin = 1.0) ->
 @multi_margin.vjp("predictions")
 def _(dy: Array, predictions: Array, targets: Array, margin: float) -> Array:
     k = predictions.shape[-1]
-    classes = targets if targets.ndim == 1 else np.maximum(targets, 0)
+    classes = or_zero(targets)
     mine = is_class(classes, k)
     active = (margin + predictions - np.expand_dims(own(predictions, classes), -1) > 0) & ~mine
     pushed = np.where(active, np.expand_dims(share_of_mean(dy, targets) / k, -1), 0)
@@ -168,8 +169,8 @@ def triplet(predictions: Array, targets: Array, *, margin: Margin = 1.0) -> Arra
 
     Hermans, Beyer & Leibe, *In defense of the triplet loss for person re-identification*, 2017, (5), "batch hard", with
     Euclidean distances, not squared ones. An example whose class has no other member in the batch, or whose batch has
-    no other class, costs 0. So the cost of an example depends on its batch: over all rows it is another, larger number
-    than over batches, and takes n² distances.
+    no other class, costs 0. So the cost of an example depends on its batch, and that of many examples is larger; it
+    takes n² distances. In evaluation triplets are formed within pieces of at most 1,024 rows.
 
     Args:
         predictions: embeddings (n, k); the network ends in as many outputs as the space shall have dimensions.

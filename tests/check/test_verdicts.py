@@ -127,3 +127,37 @@ def test_the_check_takes_milliseconds(bend, monkeypatch):
         verdicts.examine(right, (), verdicts.BRIEF, first_only=True)
         times.append(time.perf_counter() - start)
     assert min(times) < 0.1
+
+
+SCALED = """
+import numpy as np
+from trainer import hookimpl, op
+
+@op
+def scaled(x, *, by: float = 1.0):
+    return np.tanh(by * x)
+
+scaled.defvjp(x=lambda dy, y: dy * (1 - y * y))
+SAMPLES
+
+@hookimpl
+def register_ops(register):
+    register(scaled)
+"""
+
+
+@pytest.mark.parametrize("samples", ["", "scaled.samples(lambda rng: [rng.normal(size=3)])"])
+def test_a_rule_that_is_right_for_the_defaults_alone_is_found_out(tmp_path, samples):
+    (tmp_path / "scaled.py").write_text(SCALED.replace("SAMPLES", samples))
+    wrong = Plugins(["scaled.py"], folder=tmp_path, entry_points=False).get("ops", "scaled").target
+    assert ensure_checked([wrong])[0].ok
+    with pytest.raises(RuleError, match=r"the rule for 'x' is not the derivative with \{'by': 2\.0\}"):
+        ensure_checked([(wrong, {"by": 2.0})])
+    assert ensure_checked([(wrong, {"by": 1.0})])[0].ok
+
+
+def test_every_sample_is_tried(tmp_path):
+    samples = "scaled.samples(lambda rng: [rng.normal(size=3), (rng.normal(size=3), {'by': 2.0})])"
+    (tmp_path / "scaled.py").write_text(SCALED.replace("SAMPLES", samples))
+    wrong = Plugins(["scaled.py"], folder=tmp_path, entry_points=False).get("ops", "scaled").target
+    assert not ensure_checked([wrong], allow_unchecked=True)[0].ok

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -258,3 +259,15 @@ def test_on_a_terminal_there_is_a_bar_and_a_curve_of_dots(folder: Path, command:
     assert any("\u2800" < letter <= "\u28ff" for letter in text)
     assert ("\x1b[94m━━ train" in text) is not bool(no_color)
     assert text.splitlines()[-1].startswith("runs/")
+
+
+def test_a_loss_that_grows_is_said(folder, trainer):
+    done = trainer("run", "small.yaml", "--quiet", "step_size=2.5", "epochs=5", "compute.dtype=float64")
+    assert done.code == 0
+    assert re.fullmatch(
+        r"warning: the train loss grew from \S+ after the first epoch to \S+: nothing was learnt\. Try a smaller step "
+        r"size \(step_size=0\.25\), or inputs and targets of one scale\n",
+        done.err,
+    )
+    (run,) = (folder / "runs").iterdir()
+    assert "nothing was learnt" in (run / "log.txt").read_text()

@@ -68,6 +68,15 @@ def test_what_the_command_prints(tmp_path, trainer):
     assert "The gradient is right" in good.out
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_blank_windows_and_a_bias_of_zero_are_no_mistake(seed, tmp_path):
+    tmp_path.joinpath("c.yaml").write_text(
+        "dataset: digits\nnetwork: [reshape: [8, 8, 1], conv2d: 8, relu, max_pool: 2, flatten, dense: 10]\n"
+        f"cost: softmax_cross_entropy\nstep_size: 0.1\nseed: {seed}\n"
+    )
+    assert {d.verdict for d in check_network(build(load(tmp_path / "c.yaml")))} == {"ok"}
+
+
 def test_a_kink_is_no_mistake(tmp_path):
     tmp_path.joinpath("c.yaml").write_text(CONFIG.replace("plugins: [wrong.py]", "").replace("half", "relu"))
     training = build(load(tmp_path / "c.yaml"))

@@ -183,3 +183,18 @@ def test_the_machine_takes_no_chain_that_could_go_wrong():
         with pytest.raises((ValueError, TypeError)):
             m.Machine([(m.FUSED, chain, operands)])
     m.Machine([(m.FUSED, ((m.ADD, 2, 0, 0), (m.ADD, 1, 2, 17)), (x, y))]).run(0, 1)
+
+
+@needs_machine
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shapes", [((5, 1), (1, 4)), ((300, 1), (1, 64)), ((3, 20, 1), (3, 1, 30)), ((1, 1), (1, 1))])
+def test_a_column_times_a_row(dtype, shapes):
+    from trainer.compiler import _machine as m
+    from trainer.compiler.native_executor import NativeExecutor
+
+    rng = np.random.default_rng(0)
+    x, y = (rng.choice(np.array([-2.5, -0.0, 0.0, 1e-30, 3.0]), shape).astype(dtype) for shape in shapes)
+    step = compile(np.matmul)
+    assert step(x, y).tobytes() == np.matmul(x, y).tobytes()
+    executor = NativeExecutor(step.program(x, y))
+    assert [kind for kind, *_ in executor.table] == [m.FUSED]

@@ -12,6 +12,7 @@ from trainer.compiler.runners import native_available
 from trainer.data.prepare import Prepared
 from trainer.errors import ShapeError, UsageError
 from trainer.nn import Dense, Draw, Kept, LayerError, Masked, Network, Objective, Penalty, Residual, Shared
+from trainer.nn.calls import on_values
 from trainer.optimizers import Adam
 from trainer.train import Training
 from trainer_ops import mean_squared_error
@@ -200,9 +201,28 @@ def test_a_mask_is_not_forgotten_silently():
     with pytest.raises(ShapeError) as caught:
         network.predict(network.initial(0), rng.normal(size=(5, 3, 4)))
     assert str(caught.value) == (
-        "flatten turns masked sequences (m, positions, …) into shape (5, 12) and would forget the mask (5, 3); reduce "
-        "the positions with a layer that knows masks, such as lstm"
+        "flatten would take positions that a mask leaves out for real; put it before `masking`, or reduce the "
+        "positions first, as lstm and mean_over_positions do"
     )
+
+
+def test_what_exists_in_a_joined_sequence_exists_in_all_of_its_branches():
+    a, b = np.array([[True, True, False]]), np.array([[True, False, False]])
+    joined = on_values(np.add, Masked(np.ones((1, 3, 2)), a), Masked(np.ones((1, 3, 2)), b))
+    np.testing.assert_array_equal(joined.mask, [[True, False, False]])
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_a_frozen_moving_average_stays(executor):
+    training = trained([Centre(), Dense(2)], executor, freeze=["0.*"])
+    assert not training.kept["0.mean"].any()
+    assert trained([Centre(), Dense(2)], executor, freeze=["0.shift"]).kept["0.mean"].any()
+
+
+def test_a_network_without_a_parameter_says_so():
+    network = Network([Dense(2)], (4,), freeze=["*"])
+    with pytest.raises(UsageError, match="the network has no parameter to learn"):
+        Objective(network, mean_squared_error).gradient(network.initial(0), (X, Y), network.kept(0))
 
 
 def test_a_wrong_tie_says_so():

@@ -212,7 +212,7 @@ ERRORS = [
     (
         lambda: conv1d(np.ones((1, 4, 1)), np.ones((3, 1, 1)), padding=(1, 2)),
         (
-            "padding=(1, 2) gives 2 entries for 1 spatial axes; write one number, one per axis, "
+            "padding=(1, 2) gives 2 entries for 1 spatial axis; write one number, one per axis, "
             "or a pair (before, after) per axis"
         ),
     ),

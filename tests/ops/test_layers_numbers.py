@@ -151,6 +151,14 @@ def test_a_rotation_by_right_angles_is_exact_and_small_ones_keep_straight_lines(
     np.testing.assert_allclose(y, (2 * rows - 3 * columns)[1:4, 1:4], atol=1e-12)
 
 
+def test_shifting_float32_computes_nothing_in_float64(monkeypatch):
+    layer, dtypes = make("random_shift", pixels=2), []
+    found = np.clip
+    monkeypatch.setattr(np, "clip", lambda x, *limits: (dtypes.append(x.dtype), found(x, *limits))[1])
+    layer.train({}, np.ones((2, 5, 1), np.float32), Draw(0, np.int64(0), "float32", "0"))
+    assert dtypes == [np.float32]
+
+
 # Batch norm.
 
 
@@ -190,7 +198,41 @@ def test_a_batch_of_one_number_gives_the_shift_and_no_nan():
     parameters = {"scale": np.ones(1), "shift": np.full(1, 3.0), "mean": np.zeros(1), "variance": np.ones(1)}
     y, updates = layer.train(parameters, np.array([[5.0]]), draw())
     assert y.tolist() == [[3.0]]
-    np.testing.assert_allclose(updates["variance"], 0.9)
+    assert (updates["mean"], updates["variance"]) == ([0.0], [1.0])
+
+
+@pytest.mark.parametrize("unbiased", [False, True])
+@pytest.mark.parametrize("positions", [0, 1])
+def test_fewer_than_two_positions_leave_the_averages_of_batch_norm(positions, unbiased):
+    layer = make("batch_norm", unbiased=unbiased)
+    parameters = {"scale": np.ones(2), "shift": np.zeros(2), "mean": np.array([1.0, 2.0]), "variance": np.full(2, 3.0)}
+    mask = np.arange(6).reshape(2, 3) < positions
+    _, updates = layer.train(parameters, Masked(RNG.normal(size=(2, 3, 2)), mask), draw())
+    np.testing.assert_array_equal(updates["mean"], [1.0, 2.0])
+    np.testing.assert_array_equal(updates["variance"], [3.0, 3.0])
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_a_batch_of_one_leaves_the_averages_under_every_executor(masked):
+    shape, layers = (2,), [make("batch_norm", unbiased=True), Dense(1)]
+    x, y = RNG.normal(size=(5, 2)), RNG.normal(size=(5, 1))  # of the second batch, one row is left
+    if masked:
+        shape, layers = (3, 2), [make("masking"), layers[0], make("mean_over_positions"), Dense(1)]
+        x = x[:, None] * (np.arange(3) < 1)[:, None]
+    found = set()
+    for executor in EXECUTORS:
+        data = Prepared("made up", "regression", (), x, y, x[:0], y[:0], np.arange(5), np.arange(0))
+        training = Training(
+            Network(layers, shape), mean_squared_error, data, 0.1, batch_size=4, epochs=1, executor=executor,
+            dtype=np.float64,
+        )  # fmt: skip
+        list(training.records())
+        found.add((training.theta.tobytes(), *(v.tobytes() for v in training.kept.values())))
+        (mean,) = (v for name, v in training.kept.items() if name.endswith("mean"))
+        rows = x[:, 0] if masked else x
+        means = [0.1 * np.delete(rows, left, axis=0).mean(0) for left in range(5)]  # whichever comes last
+        assert any(np.allclose(mean, expected, rtol=1e-12) for expected in means)
+    assert len(found) == 1
 
 
 # Embedding.

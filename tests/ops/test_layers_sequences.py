@@ -8,12 +8,16 @@ import pytest
 from trainer import grad
 from trainer.errors import ShapeError, TrainerError, UsageError
 from trainer.nn import Dense, Draw, Masked, Network
-from trainer.nn.calls import evaluate
+from trainer.nn.calls import evaluate, train
 from trainer_ops import gru_states, lstm_states, rnn_states
-from trainer_ops.layers.attention import MultiHeadAttention, TransformerBlock
+from trainer_ops.layers import LAYERS
+from trainer_ops.layers.attention import MultiHeadAttention, TransformerBlock, _lower, _waves
+from trainer_ops.layers.convolution import Conv1d
 from trainer_ops.layers.masking import LastPosition, Masking, MaxOverPositions, MeanOverPositions
-from trainer_ops.layers.positions import LearnedPositions, SinusoidalPositions
+from trainer_ops.layers.normalization import LayerNorm, RmsNorm
+from trainer_ops.layers.positions import LearnedPositions, SinusoidalPositions, _sinusoids
 from trainer_ops.layers.recurrent import Gru, Lstm, Rnn
+from trainer_ops.layers.regularization import AlphaDropout, Dropout, GaussianDropout, GaussianNoise, SpatialDropout
 
 ONE = np.array([[False, False, False], [True, False, False]])  # the first example has no position
 
@@ -139,6 +143,66 @@ def test_a_mask_goes_through_layers_that_know_none_up_to_one_that_ends_it():
     x = normal(2, 5, 2)
     x[:, 3:] = 0
     np.testing.assert_allclose(network.predict(theta, x), network.predict(theta, x[:, :3]), rtol=1e-12)
+
+
+POSITIONWISE = [
+    LayerNorm(),
+    LayerNorm(axis=(-1,)),
+    RmsNorm(),
+    Dropout(),
+    SpatialDropout(),
+    GaussianNoise(0.5),
+    GaussianDropout(),
+    AlphaDropout(),
+    LearnedPositions(),
+    SinusoidalPositions(),
+]
+
+
+def test_the_layers_here_that_treat_every_position_on_its_own_are_these():
+    assert {layer for layer in LAYERS if hasattr(layer, "positionwise")} == {type(layer) for layer in POSITIONWISE}
+    assert all(layer.positionwise for layer in POSITIONWISE)
+    assert not LayerNorm(axis=(-2, -1)).positionwise
+    assert not RmsNorm(axis=(-1, -2)).positionwise
+
+
+@pytest.mark.parametrize("layer", POSITIONWISE, ids=repr)
+def test_what_padding_holds_reaches_no_position_in_training(layer):
+    parameters, _ = drawn(layer, (5, 4))
+    x, mask = normal(3, 5, 4), np.arange(5) < np.array([[3], [5], [1]])
+    other = np.where(mask[..., None], x, 7.0)
+    one, two = (train(layer, parameters, Masked(v, mask), Draw(0, np.int64(1), "float64", "0"))[0] for v in (x, other))
+    assert one.mask is mask
+    np.testing.assert_array_equal(one.values[mask], two.values[mask])
+
+
+@pytest.mark.parametrize(
+    "last", [Lstm(2), Gru(2, bidirectional=True), MeanOverPositions(), MaxOverPositions()], ids=repr
+)
+def test_padding_changes_nothing_behind_a_network_of_layers_for_every_position(last):
+    layers = [Masking(), Dense(4), *POSITIONWISE[:-2], SinusoidalPositions(), MultiHeadAttention(2), RmsNorm(), last]
+    network = Network(layers, (5, 2))
+    theta = network.initial(0) + normal(network.size) / 4
+    x = normal(3, 5, 2)
+    x[:, 3:] = 0
+    np.testing.assert_allclose(network.predict(theta, x), network.predict(theta, x[:, :3]), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("layer", "name"),
+    [(Conv1d(2), "conv1d"), (LayerNorm(axis=(-2, -1)), "layer_norm"), (RmsNorm(axis=(-2, -1)), "rms_norm")],
+    ids=["conv1d", "layer_norm", "rms_norm"],
+)
+def test_a_layer_that_would_mix_padding_with_positions_is_refused_behind_a_mask(layer, name):
+    parameters, _ = layer.init(np.random.default_rng(0), (5, 2))
+    with pytest.raises(ShapeError) as caught:
+        evaluate(layer, parameters, Masking().apply({}, normal(2, 5, 2)))
+    assert str(caught.value).startswith(f"{name} would take positions that a mask leaves out")
+
+
+def test_constants_that_calls_share_cannot_be_written_to():
+    for array in (_sinusoids(3, 4, 10.0, "float64"), _lower(3), *_waves(3, 4, "float32")):
+        assert not array.flags.writeable
 
 
 @pytest.mark.parametrize(("layer", "gates"), [(Rnn(4), 1), (Gru(4), 3), (Lstm(4), 4)], ids=["rnn", "gru", "lstm"])

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from trainer.checker.case import Subject, cases_of
 from trainer.checker.checks import BRIEF
 from trainer.checker.run import examine
 from trainer.data.cache import cache_folder
@@ -29,7 +30,7 @@ from trainer.errors import RuleError
 
 __all__ = ["Verdict", "digest_of", "ensure_checked", "verdict_of"]
 
-FORMAT = 2  # raise it when a check changes: verdicts of other formats are made again
+FORMAT = 3  # raise it when a check changes: verdicts of other formats are made again
 DISTRIBUTION = "(tape-trainer "
 
 
@@ -54,9 +55,10 @@ class Verdict:
     cached: bool = False
 
 
-def ensure_checked(ops: Iterable[Op], allow_unchecked: bool = False) -> list[Verdict]:
+def ensure_checked(ops: Iterable[Op | tuple[Op, Mapping[str, Any]]], allow_unchecked: bool = False) -> list[Verdict]:
     """The verdicts on the third-party ops among these, each checked now or read from the cache.
 
+    With an op come the attributes that it will be called with: a rule may be right for the defaults alone.
     Raises RuleError, naming the op and how to see the full report, when one is wrong and `allow_unchecked` is False.
     An op of several arrays without samples cannot be checked and counts as wrong.
 
@@ -67,28 +69,48 @@ def ensure_checked(ops: Iterable[Op], allow_unchecked: bool = False) -> list[Ver
     >>> ensure_checked([scaled])
     []
     """
-    verdicts = []
-    for op in dict.fromkeys(ops):
+    verdicts, pairs = [], [(op, {}) if isinstance(op, Op) else op for op in ops]
+    for op, attributes in {(op, repr(sorted(a.items()))): (op, a) for op, a in pairs}.values():
         if not _is_ours(op):
-            verdict = verdict_of(op)
+            verdict = verdict_of(op, attributes)
             verdicts.append(verdict)
             if not verdict.ok and not allow_unchecked:
                 raise _refusal(op, verdict)
     return verdicts
 
 
-def verdict_of(op: Op) -> Verdict:
-    """The verdict on one op, from the cache or from a brief check."""
-    digest = digest_of(op)
+def verdict_of(op: Op, attributes: Mapping[str, Any] | None = None) -> Verdict:
+    """The verdict on one op, from the cache or from a brief check: of its samples, and of one with these attributes."""
+    digest = digest_of(op, attributes or {})
     path = cache_folder() / "verdicts" / f"{digest}.json"
     known = _read(path, digest)
     if known is not None:
         return known
-    report = examine(op, (), BRIEF, first_only=True)
+    report = examine(op, (), BRIEF)
+    as_used = _as_used(op, attributes) if attributes and report.ok else None
+    if as_used is not None:
+        report = examine(op, [as_used], BRIEF)
     finding = report.failures[0].what if report.failures else ""
+    finding += f" with {attributes}" if as_used is not None and finding else ""
     verdict = Verdict(op.name, op.origin, report.ok, finding, digest)
     _write(path, verdict)
     return verdict
+
+
+def _as_used(op: Op, attributes: Mapping[str, Any]) -> tuple[Any, ...] | None:
+    """A sample with these attributes, on the arrays of the first sample that takes them; None where none does."""
+    own = [(case.arguments, case.attributes) for case in cases_of(Subject(op), (), "")]
+    if not own and len(op.inputs) == 1:
+        own = [((np.random.default_rng(0).normal(size=(3, 4)),), {})]
+    for arguments, others in own:
+        merged = {**others, **attributes}
+        try:
+            with np.errstate(all="ignore"):
+                op.forward(*arguments, **merged)
+        except Exception:  # noqa: S112  arrays of a size that these attributes are not for; the next may be
+            continue
+        return (*arguments, merged)
+    return None
 
 
 def _is_ours(op: Op) -> bool:
@@ -126,9 +148,17 @@ def _write(path: Path, verdict: Verdict) -> None:
         atomic_write(path, json.dumps(values, ensure_ascii=False, indent=1))
 
 
-def digest_of(op: Op) -> str:
+def digest_of(op: Op, attributes: Mapping[str, Any] | None = None) -> str:
     """A key of what the verdict depends on."""
-    parts = [f"format {FORMAT}", np.__version__, op.name, op.origin, repr((op.inputs, op.attributes, op.elementwise))]
+    used = repr(sorted((attributes or {}).items()))
+    parts = [
+        f"format {FORMAT}",
+        used,
+        np.__version__,
+        op.name,
+        op.origin,
+        repr((op.inputs, op.attributes, op.elementwise)),
+    ]
     functions = [op.forward, op._samples]
     for name in op.inputs:
         rule = op.rules.get(name)

@@ -71,17 +71,14 @@ def run_config(
         training = build(loaded, debug=debug)
         name = loaded.config.name or path.stem
         folder = RunFolder(out, name, config_text=_as_given(loaded), resolved=_resolved(loaded, plugins))
+        about = {"executor": training.runs_on, "unchecked_ops": unchecked}
         try:
             with folder, _ending_tidily():
-                about = {"executor": training.runs_on, "unchecked_ops": unchecked}
                 folder.save_environment({**_environment(loaded, threads), **about})
                 for finding in unchecked:
                     folder.log(f"trained regardless: {finding}")
                 last = _train(training, folder, quiet=quiet)
-                folder.reason = training.ended
-                reports = training.report()
-                for title, table in reports.items():
-                    folder.save_table(title, table, training.data.class_names)
+                reports = _save_reports(training, folder)
         except KeyboardInterrupt:
             epoch = min(training.epoch + 1, training.epochs)
             typer.echo(f"interrupted in epoch {epoch} of {training.epochs}", err=True)
@@ -92,6 +89,20 @@ def run_config(
             raise
     if not quiet:
         _print_curve(folder.path)
+    _print_end(training, last, reports)
+    typer.echo(str(folder.path))
+
+
+def _save_reports(training: Training, folder: RunFolder) -> dict[str, Any]:
+    """The tables of the end of a run, in the folder as well; and why it ended, if it ended early."""
+    folder.reason = training.ended
+    reports = training.report()
+    for title, table in reports.items():
+        folder.save_table(title, table, training.data.class_names)
+    return reports
+
+
+def _print_end(training: Training, last: Epoch | None, reports: Mapping[str, Any]) -> None:
     for title, table in reports.items():
         _print_report(title, table, training.data.class_names)
     if training.ended is not None:
@@ -101,7 +112,6 @@ def run_config(
         last = training.best.epoch
     for line in _result(last):
         typer.echo(line)
-    typer.echo(str(folder.path))
 
 
 def _print_report(title: str, table: Any, names: Sequence[str]) -> None:
@@ -117,8 +127,12 @@ def _unchecked(loaded: LoadedConfig, allow_unchecked: bool) -> list[str]:
     """What is wrong with the ops of others that the config uses, where that is allowed."""
     from trainer.engine.op import Op
 
-    chosen = [choice.component for choice in loaded.config.choices()]
-    ops = [c.target for c in chosen if isinstance(c.target, Op) and not (c.package or "").startswith("tape-trainer ")]
+    chosen = [(choice.component, choice.options) for choice in loaded.config.choices()]
+    ops = [
+        (component.target, options)
+        for component, options in chosen
+        if isinstance(component.target, Op) and not (component.package or "").startswith("tape-trainer ")
+    ]
     if not ops:
         return []
     from trainer.checker.verdicts import ensure_checked
@@ -132,7 +146,7 @@ def _train(training: Training, folder: RunFolder, *, quiet: bool) -> Epoch | Non
 
     heading = _heading(training)
     table = Table(training.epochs)
-    last = None
+    first = last = None
     folder.log(heading)
     if not quiet:
         typer.echo(heading)
@@ -142,7 +156,7 @@ def _train(training: Training, folder: RunFolder, *, quiet: bool) -> Epoch | Non
                 if not isinstance(record, Epoch):
                     display.step(record)
                     continue
-                last = record
+                first, last = first or record, record
                 folder.record(record)
                 for line in table.lines(record):
                     folder.log(line)
@@ -150,7 +164,21 @@ def _train(training: Training, folder: RunFolder, *, quiet: bool) -> Epoch | Non
     finally:
         folder.save_parameters(training.parameters, training.data.scaling, training.data.preprocessing)
         folder.save_loss()
+    if first is not None and last is not None:
+        _warn_of_growth(first, last, training.current_step_size(), folder)
     return last
+
+
+def _warn_of_growth(first: Epoch, last: Epoch, step_size: float, folder: RunFolder) -> None:
+    """A loss that grows without becoming infinite ends like any other; somebody has to say so."""
+    before, after = first.train["loss"], last.train["loss"]
+    if after > 10 * abs(before):
+        text = (
+            f"warning: the train loss grew from {number(before)} after the first epoch to {number(after)}: nothing was "
+            f"learnt. Try a smaller step size (step_size={step_size / 10:g}), or inputs and targets of one scale"
+        )
+        folder.log(text)
+        typer.echo(text, err=True)
 
 
 def _display(training: Training, *, quiet: bool) -> Display:

@@ -128,7 +128,8 @@ def _around(config: Config) -> Iterator[str]:
         yield f"frozen {', '.join(config.freeze)}"
     if config.stop is not None:
         limits = config.stop.model_dump(include={"patience", "target", "steps", "seconds"}, exclude_none=True)
-        yield "stop at " + ", ".join(f"{name} {limit:g}" for name, limit in limits.items())
+        if limits:
+            yield "stop at " + ", ".join(f"{name} {limit:g}" for name, limit in limits.items())
 
 
 def _changes(data: Prepared, settings: DatasetConfig) -> dict[str, str]:

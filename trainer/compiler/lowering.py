@@ -43,7 +43,7 @@ def lower(bound: Bound) -> Lowered:
 
 def lower_own(bound: Bound) -> Lowered:
     """The instructions for arithmetic that the machine does by itself: a chain, a call that could be one, a sum or a
-    maximum of short rows; else None."""
+    maximum of short rows, a column times a row; else None."""
     instruction, out = bound.instruction, bound.outputs[0]
     if any(TABLE.get(function) is instruction.op for function in (np.sum, np.max, np.min)):
         lowered = lower(bound)
@@ -51,6 +51,10 @@ def lower_own(bound: Bound) -> Lowered:
             return None
         start, (_, ufunc, (target, source, _)) = lowered
         return [start, (m.REDUCE, ufunc, (target, source), CODES[ufunc])]
+    if instruction.op.forward is np.matmul and out.ndim >= 2 and bound.inputs[0].shape[-1:] == (1,):
+        # A column times a row: sums of one product each, which start from 0.
+        product = Chain(((np.multiply, (0, 1)), (np.add, (~0, 2))), (1,))
+        return lower_chain(product, [*bound.inputs, 0.0], bound.outputs)
     chain = chain_of(instruction)
     if chain is not None:
         # Small whole numbers, which a comparison takes, become the chain's type here, where they are known.

@@ -769,9 +769,9 @@ static int run_gather(const instruction *in) {
     for (int i = 0; i < 3; i++) s[i] = w->stride[i][last_axis];
     ROWS(w, 3, for (npy_intp k = 0; k < n; k++) {
         npy_int64 index = row_at(p[1] + k * s[1], in->length);
-        if (in->size > 4 * VECTOR && k + 1 < n) {
-            npy_int64 next = row_at(p[1] + (k + 1) * s[1], in->length);
-            if (next >= 0) fetch(p[2] + (k + 1) * s[2] + next * in->along, in->size);
+        if (in->size > 4 * VECTOR && k + 2 < n) {
+            npy_int64 next = row_at(p[1] + (k + 2) * s[1], in->length);
+            if (next >= 0) fetch(p[2] + (k + 2) * s[2] + next * in->along, in->size);
         }
         if (index < 0) good = 0;
         else if (in->size == 4) memcpy(p[0] + k * s[0], p[2] + k * s[2] + index * in->along, 4);
@@ -782,8 +782,12 @@ static int run_gather(const instruction *in) {
 }
 
 static int finite_row(const char *p, npy_intp n, npy_intp stride, npy_intp size) {
-    if (stride == size || n == 1) return arith->finite(p, n, size);
     int good = 1;
+    if (stride == size || n == 1) { /* from the end, which was written last, to the start, which is read next */
+        for (npy_intp start = (n - 1) / BLOCK * BLOCK; good && start >= 0; start -= BLOCK)
+            good = arith->finite(p + start * size, n - start < BLOCK ? n - start : BLOCK, size);
+        return good;
+    }
     for (npy_intp k = 0; k < n; k++) good &= arith->finite(p + k * stride, 1, size);
     return good;
 }

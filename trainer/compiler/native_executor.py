@@ -42,7 +42,7 @@ class NativeExecutor(NumpyExecutor):
         rng = np.random.default_rng(0)
         # Numbers of every kind for the comparisons: both signs, large and small, and both zeros.
         numbers = rng.normal(size=8191) * 10.0 ** rng.integers(-3, 2, 8191)
-        numbers[rng.integers(8191, size=400)] = np.repeat([0.0, -0.0], 200)
+        numbers[::9], numbers[4::9] = 0.0, -0.0
         longest = max((a.size for a in self._arrays.values()), default=1)
         self._numbers = np.resize(numbers, longest + 8191)
         self._tried: dict[Hashable, str] = {}  # what differed, by all that decides it

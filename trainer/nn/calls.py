@@ -39,8 +39,9 @@ class Kept:
 class Masked(NamedTuple):
     """Sequences of unequal length: `values` (m, T, …), and `mask` (m, T), true where a position exists.
 
-    A layer with the class attribute `masked = True` is handed it whole; any other gets the values, and the mask goes
-    around its result.
+    A layer with the attribute `masked = True` is handed it whole. One with `positionwise = True`, which treats every
+    position on its own, gets the values, and the mask goes around its result. Any other refuses it: it would take
+    positions that do not exist for real.
     """
 
     values: Any
@@ -51,7 +52,8 @@ def evaluate(layer: Any, parameters: Parameters, x: Any) -> Any:
     """The layer's output when nothing is learnt."""
     if not isinstance(x, Masked) or getattr(layer, "masked", False):
         return layer.apply(parameters, x)
-    return _masked(layer, layer.apply(parameters, x.values), x.mask)
+    _check_positionwise(layer)
+    return Masked(layer.apply(parameters, x.values), x.mask)
 
 
 def train(layer: Any, parameters: Parameters, x: Any, draw: Draw) -> tuple[Any, dict[str, Any]]:
@@ -62,24 +64,29 @@ def train(layer: Any, parameters: Parameters, x: Any, draw: Draw) -> tuple[Any, 
     if not isinstance(x, Masked) or getattr(layer, "masked", False):
         y, updates = own(parameters, x, draw)
         return y, updates
+    _check_positionwise(layer)
     y, updates = own(parameters, x.values, draw)
-    return _masked(layer, y, x.mask), updates
+    return Masked(y, x.mask), updates
 
 
-def _masked(layer: Any, y: Any, mask: Any) -> Masked:
-    if y.shape[:2] != mask.shape:
+def _check_positionwise(layer: Any) -> None:
+    if not getattr(layer, "positionwise", False):
         raise ShapeError(
-            f"{name_of(layer)} turns masked sequences (m, positions, …) into shape {y.shape} and would forget the "
-            f"mask {mask.shape}; reduce the positions with a layer that knows masks, such as lstm"
+            f"{name_of(layer)} would take positions that a mask leaves out for real; put it before `masking`, or "
+            f"reduce the positions first, as lstm and mean_over_positions do"
         )
-    return Masked(y, mask)
 
 
 def on_values(function: Callable[..., Any], *xs: Any) -> Any:
-    """`function` of arrays, where some are Masked: of their values, with the mask of the first around the result."""
-    mask = next((x.mask for x in xs if isinstance(x, Masked)), None)
+    """`function` of arrays, where some are Masked: of their values; what exists in the result exists in all of them."""
+    masks = [x.mask for x in xs if isinstance(x, Masked)]
     y = function(*(x.values if isinstance(x, Masked) else x for x in xs))
-    return y if mask is None else Masked(y, mask)
+    if not masks:
+        return y
+    mask = masks[0]
+    for other in masks[1:]:
+        mask = np.logical_and(mask, other)
+    return Masked(y, mask)
 
 
 def name_of(layer: Any) -> str:

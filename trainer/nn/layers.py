@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -54,6 +54,7 @@ class Dense(Checked):
     units: Annotated[int, Limits(ge=1)]
     bias: bool = True
     initial: Initial = "glorot"
+    positionwise: ClassVar[bool] = True
 
     def init(self, rng: np.random.Generator, input_shape: Shape) -> tuple[dict[str, Array], Shape]:
         if not input_shape:
@@ -106,6 +107,11 @@ class OpLayer:
 
     def apply(self, parameters: Mapping[str, Any], x: Any) -> Any:
         return self._call(x)
+
+    @property
+    def positionwise(self) -> bool:
+        """Whether every position of a sequence is treated on its own: by an op on elements, or along the last axis."""
+        return self.op.elementwise or {**self.op.attributes, **self.attributes}.get("axis") == -1
 
     def __repr__(self) -> str:
         return f"OpLayer({self.op.name}{''.join(f', {k}={v!r}' for k, v in self.attributes.items())})"

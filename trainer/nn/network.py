@@ -6,7 +6,9 @@ Beside θ stands what is not learnt: frozen parameters, and what layers keep fro
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -21,6 +23,8 @@ from trainer.nn.structure import LayerError
 from trainer.rng import generator
 
 __all__ = ["LayerError", "Network", "Part", "matching"]
+
+PIECE = 2**20  # bytes of a layer's output that are evaluated at once: what stays in a cache is also quicker
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class Network:
         layers: in the order in which they are applied.
         input_shape: of one example.
         names: what messages and tables call the layers; by default what their classes are called in a config.
-        freeze: patterns of the names of parameters that are not learnt, such as `0.*`.
+        freeze: patterns of the names of parameters that are not learnt, such as `0.*`, or of averages that stay.
         tie: parameters that are no others than these: `{"3.weights": "0.table.T"}` makes a layer's weights the
             transpose of another's.
 
@@ -73,11 +77,18 @@ class Network:
         self.names = tuple(names) if names is not None else tuple(map(name_of, self.layers))
         self.shapes: list[Shape] = []
         self._tied: dict[str, tuple[str, bool]] = {}
+        self._drawn: tuple[int, dict[str, Any]] | None = None
         initial = self._initial_values(seed=0)
         self.trees = [_names(values, str(i)) for i, values in enumerate(initial)]
         found = self._flat(initial)
+        self._drawn = 0, found
         self._tie(found, tie or {})
-        self._frozen = matching(freeze, [n for n, v in found.items() if not isinstance(v, Kept)])
+        self._divide(found, freeze)
+        self.output_shape = self.shapes[-1] if self.shapes else self.input_shape
+
+    def _divide(self, found: Mapping[str, Any], freeze: Sequence[str]) -> None:
+        """What is learnt, and so lies in θ, and what is not."""
+        self._frozen = matching(freeze, [name for name in found if name not in self._tied])
         self.parts: list[Part] = []
         offset = 0
         for name, value in found.items():
@@ -85,7 +96,18 @@ class Network:
                 self.parts.append(Part(name, value.shape, slice(offset, offset + value.size)))
                 offset += value.size
         self.size = offset
-        self.output_shape = self.shapes[-1] if self.shapes else self.input_shape
+
+    def frozen(self, freeze: Sequence[str]) -> Network:
+        """The same network with what these patterns match left as it is."""
+        network = copy(self)
+        network._divide(self._values(0), freeze)
+        return network
+
+    def _values(self, seed: int) -> dict[str, Any]:
+        """Initial values by name. Those that were drawn last are remembered."""
+        if self._drawn is None or self._drawn[0] != seed:
+            self._drawn = seed, self._flat(self._initial_values(seed))
+        return self._drawn[1]
 
     def _initial_values(self, seed: int) -> list[dict[str, Any]]:
         shape, shapes, values = self.input_shape, [], []
@@ -142,12 +164,12 @@ class Network:
 
     def initial(self, seed: int, dtype: Any = np.float64) -> Array:
         """θ before the first step: a function of the seed and of each layer's position alone."""
-        values = self._flat(self._initial_values(seed))
+        values = self._values(seed)
         return np.concatenate([*(values[part.name].ravel() for part in self.parts), np.empty(0)]).astype(dtype)
 
     def kept(self, seed: int, dtype: Any = np.float64) -> dict[str, Array]:
         """What stands beside θ before the first step, by name: frozen parameters and the layers' `Kept` values."""
-        values = self._flat(self._initial_values(seed))
+        values = self._values(seed)
         return {
             name: np.array(value.value if isinstance(value, Kept) else value, dtype)
             for name, value in values.items()
@@ -196,6 +218,8 @@ class Network:
     ) -> tuple[Any, dict[str, Any]]:
         """f(x; θ) for a batch `x` of shape (m, *input_shape), given the parameters layer by layer.
 
+        Of a result with a mask the values: what a cost does about positions that do not exist, its targets say.
+
         Args:
             parameters: see `tree`.
             draw: what layers draw from, in training; without it nothing is drawn and nothing kept is changed.
@@ -216,18 +240,28 @@ class Network:
         return x.values if isinstance(x, Masked) else x, {n: v for n, v in updates.items() if n not in self._frozen}
 
     def predict(
-        self, theta: Array | Mapping[str, Array], x: Array, kept: Mapping[str, Array] | None = None, rows: int = 4096
+        self,
+        theta: Array | Mapping[str, Array],
+        x: Array,
+        kept: Mapping[str, Array] | None = None,
+        rows: int | None = None,
     ) -> Array:
-        """f(x; θ) on plain arrays, in pieces of so many rows.
+        """f(x; θ) on plain arrays, some rows at a time.
 
         Args:
             theta: θ; or everything by its full name, as a run folder has it.
             kept: what stands beside θ, where that is not in `theta` already (see `Network.kept`).
+            rows: at a time; by default so many that the largest layer's output takes about a megabyte.
         """
         named = theta if isinstance(theta, Mapping) else self.named(theta)
         parameters = self.tree({**named, **(kept or {})})
+        rows = rows or self._rows_at_once(x.dtype.itemsize)
         pieces = [self.apply(parameters, x[i : i + rows])[0] for i in range(0, len(x), rows)]
         return np.concatenate(pieces) if len(pieces) != 1 else pieces[0]
+
+    def _rows_at_once(self, itemsize: int) -> int:
+        largest = max(math.prod(shape) for shape in [self.input_shape, *self.shapes])
+        return min(max(PIECE // (largest * itemsize), 16), 4096)
 
     def __repr__(self) -> str:
         return f"<Network {' → '.join(self.names)}: {self.input_shape} → {self.output_shape}, {self.size:,} parameters>"

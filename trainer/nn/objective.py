@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from trainer.engine.tensor import Tensor
+from trainer.errors import UsageError
 from trainer.limits import Checked, Limits
 from trainer.nn.draw import Draw
 from trainer.nn.network import Network
@@ -96,6 +97,10 @@ class Objective:
         self, theta: Any, batch: Sequence[Any], kept: Mapping[str, Any] | None = None, step: Any = 0
     ) -> tuple[Any, Any, dict[str, Any]]:
         """The loss, g of (1) as a vector like θ, and what stands beside θ after the step."""
+        if not self.network.parts:
+            raise UsageError(
+                "the network has no parameter to learn; a layer such as dense brings some, and freeze fewer"
+            )
         kept = kept or {}
         updated: dict[str, Any] = {}
 

@@ -31,7 +31,8 @@ class Part(Checked):
         weight: the factor of its values in the sum.
         kind: what the cost takes for targets. "classes" turns its columns into integers: one column into class
             numbers (m,) for predictions (m, outputs); T columns into (m, T) for predictions (m, T, outputs/T).
-            "binary", "signs" and "values" leave the columns as they are.
+            "binary", "signs" and "values" leave the columns as they are. In a config it follows from the cost.
+        metrics: of its columns alone; a table calls that of the second part `accuracy_1`.
     """
 
     cost: Annotated[Callable[[Array, Array], Array], Nested("cost")]
@@ -39,6 +40,7 @@ class Part(Checked):
     targets: Annotated[int, Limits(ge=1)] = 1
     weight: Annotated[float, Limits(ge=0)] = 1.0
     kind: Literal["classes", "binary", "signs", "values"] = "values"
+    metrics: Annotated[tuple[Callable[[Array, Array], Any], ...], Nested("metrics")] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -113,19 +115,16 @@ class Several:
         return pairs
 
     def check(self, targets: np.ndarray[Any, Any]) -> None:
-        """Raise DataError where a column that should hold class numbers holds something else."""
+        """Raise DataError where a column holds what its part's cost does not take."""
         place = 0
         for number, part in enumerate(self.parts):
-            own, place = targets[:, place : place + part.targets], place + part.targets
-            if part.kind != "classes":
-                continue
-            classes = part.outputs // part.targets
-            wrong = (own != np.floor(own)) | (own < 0) | (own >= classes)
-            if wrong.any():
-                row, column = np.argwhere(wrong)[0]
+            own, first = targets[:, place : place + part.targets], place
+            place += part.targets
+            wanted, right = _wanted(part, own)
+            if not right.all():
+                row, column = np.argwhere(~right)[0]
                 raise DataError(
-                    f"part {number} takes class numbers from 0 to {classes - 1}, and column "
-                    f"{place - part.targets + column} of the targets has {own[row, column]:g}"
+                    f"part {number} takes {wanted}, and column {first + column} of the targets has {own[row, column]:g}"
                 )
 
     def __call__(self, predictions: Array, targets: Array) -> Array:
@@ -136,3 +135,16 @@ class Several:
             value = value if part.weight == 1 else part.weight * value
             total = value if total is None else total + value
         return total
+
+
+def _wanted(part: Part, own: np.ndarray[Any, Any]) -> tuple[str, np.ndarray[Any, Any]]:
+    """What a part's cost takes, in words, and which of its targets are that."""
+    if part.kind == "classes":
+        classes = part.outputs // part.targets
+        least = -np.inf if part.targets > 1 else 0  # of several positions, a negative number leaves one out
+        return f"class numbers from 0 to {classes - 1}", (own == np.floor(own)) & (own >= least) & (own < classes)
+    if part.kind == "binary":
+        return "0 and 1", (own == 0) | (own == 1)
+    if part.kind == "signs":
+        return "-1 and +1", np.abs(own) == 1
+    return "numbers", np.isfinite(own)

@@ -26,7 +26,10 @@ Layers = Annotated[tuple[Any, ...], Nested("network")]  # a list of layers; a li
 
 
 class LayerError(ShapeError):
-    """A layer that cannot take what comes before it. `path` leads to it: (2, "layers", 0)."""
+    """A layer that cannot take what comes before it.
+
+    `path` leads to it through the config, (2, "layers", 0); behind an "@" it begins anew in a named sub-network.
+    """
 
     def __init__(self, path: tuple[int | str, ...], message: str) -> None:
         super().__init__(message)
@@ -95,6 +98,10 @@ class _Composite:
     def branches(self) -> dict[str, Sequential]:
         raise NotImplementedError
 
+    def place(self, branch: str) -> tuple[int | str, ...]:
+        """Where a branch stands in a config."""
+        return (branch,)
+
     def join(self, outputs: Sequence[Any]) -> Any:
         raise NotImplementedError
 
@@ -108,8 +115,7 @@ class _Composite:
             try:
                 parameters[name], shape = branch.init(rng, input_shape)
             except LayerError as error:
-                where: int | str = int(name) if name.isdigit() else name
-                raise LayerError((where, *error.path), f"within {name_of(self)}: {error}") from error
+                raise LayerError((*self.place(name), *error.path), f"within {name_of(self)}: {error}") from error
             shapes.append(shape)
         return parameters, self.joined(shapes)
 
@@ -168,11 +174,11 @@ class Parallel(_Composite):
     """Branches that all get the same input, and whose outputs are joined.
 
         - parallel: [[dense: 16, tanh], [dense: 16, relu]]
-        - parallel: {paths: [[columns: [0, 1], dense: 4], [columns: [2]]], join: concat}
+        - parallel: {paths: [[dense: 4, tanh], [dense: 4]], join_by: multiply}
 
     Args:
         paths: a list of branches, each a layer or a list of layers; an empty list passes its input on.
-        join: "concat" along the last axis, "add", "multiply", or "subtract" (the first less the second).
+        join_by: "concat" along the last axis, "add", "multiply", or "subtract" (the first less the second).
     """
 
     paths: Layers
@@ -182,6 +188,9 @@ class Parallel(_Composite):
         return {
             str(i): path if isinstance(path, Sequential) else Sequential((path,)) for i, path in enumerate(self.paths)
         }
+
+    def place(self, branch: str) -> tuple[int | str, ...]:
+        return "paths", int(branch)
 
     def join(self, outputs: Sequence[Any]) -> Any:
         if self.join_by == "concat":
@@ -263,7 +272,7 @@ class Shared:
         try:
             parameters, shape = Sequential(self.layers).init(rng, input_shape)
         except LayerError as error:
-            raise LayerError((), f"within {self.name}: {error}") from error
+            raise LayerError(("@", self.name, *error.path), f"within {self.name}: {error}") from error
         return {f"@{self.name}": parameters}, shape
 
     def apply(self, parameters: Parameters, x: Any) -> Any:
@@ -289,8 +298,11 @@ class Columns:
     """
 
     columns: tuple[int | str, ...]
+    positionwise: ClassVar[bool] = True
 
     def init(self, rng: np.random.Generator, input_shape: Shape) -> tuple[dict[str, Any], Shape]:
+        if not self.columns:
+            raise ShapeError("columns picks none; name at least one, as in columns: [0]")
         if not input_shape:
             raise ShapeError("columns picks from the last axis, and an example has none")
         for column in self.columns:
@@ -341,7 +353,7 @@ class Input:
         for name, shape in (layout.parts or {}).items():
             size = int(np.prod(shape))
             if name == self.name:
-                return _Part(name, slice(start, start + size), tuple(shape))
+                return _Located(name, slice(start, start + size), tuple(shape))
             start += size
         if not layout.parts:
             raise ShapeError(f"input: data set '{layout.name}' has one input without a name; leave `input:` out")
@@ -351,7 +363,7 @@ class Input:
 
 
 @dataclass(frozen=True)
-class _Part:
+class _Located:
     """An `Input` that was found: where it lies in a row, and its shape."""
 
     name: str

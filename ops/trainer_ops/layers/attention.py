@@ -130,13 +130,18 @@ class MultiHeadAttention(Checked):
 
 @lru_cache(maxsize=16)
 def _lower(positions: int) -> Array:
-    return np.tri(positions, dtype=bool)
+    return _shared(np.tri(positions, dtype=bool))
 
 
 @lru_cache(maxsize=16)
 def _waves(positions: int, size: int, dtype: str) -> tuple[Array, Array]:
     found = angles(positions, size, 10000.0)
-    return np.cos(found).astype(dtype), np.sin(found).astype(dtype)
+    return _shared(np.cos(found).astype(dtype)), _shared(np.sin(found).astype(dtype))
+
+
+def _shared(array: Array) -> Array:
+    array.flags.writeable = False  # many calls share it
+    return array
 
 
 def _turned(x: Any) -> Any:

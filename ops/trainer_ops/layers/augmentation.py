@@ -53,7 +53,7 @@ class RandomShift(InTraining):
     def change(self, x: Any, draw: Draw) -> Any:
         for axis, pixels in enumerate(per_axis("pixels", self.pixels, x.ndim - 2, least=0), start=1):
             if pixels:
-                places = np.arange(x.shape[axis]) - _whole(draw((x.shape[0], 1)), pixels)  # (m, n)
+                places = np.arange(x.shape[axis], dtype=x.dtype) - _whole(draw((x.shape[0], 1)), pixels)  # (m, n)
                 x = _taken(x, axis, places, self.fill)
         return x
 

@@ -55,8 +55,36 @@ class _Convolving(Checked):
         return type(self).op(x, parameters["weights"], parameters.get("bias"), **self._attributes())
 
 
+class _Filtering(_Convolving):
+    """Convolutions that are told how many filters they have."""
+
+    filters: int
+    kernel: int | tuple[int, ...]
+    groups: int
+
+    def init(self, rng: np.random.Generator, input_shape: Shape) -> tuple[dict[str, Array], Shape]:
+        places, channels = spatial(self.name, input_shape, self.rank), input_shape[-1]
+        if channels % self.groups or self.filters % self.groups:
+            raise ShapeError(
+                f"groups: {self.groups} must divide the channels, {channels}, and the filters, {self.filters}"
+            )
+        window = per_axis("kernel", self.kernel, len(places))
+        out = self._out(places, window)
+        fans = math.prod(window) * channels // self.groups, math.prod(window) * self.filters
+        weights = (*window, *self._channels(channels))
+        return self._parameters(rng, weights, fans, self.filters), (*out, self.filters)
+
+    def _out(self, places: Shape, window: Shape) -> Shape:
+        """The spatial axes of what comes out."""
+        raise NotImplementedError
+
+    def _channels(self, channels: int) -> Shape:
+        """The last two axes of the weights."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
-class _Convolution(_Convolving):
+class _Convolution(_Filtering):
     filters: Count
     kernel: Counts = 3
     stride: Counts = 1
@@ -66,17 +94,11 @@ class _Convolution(_Convolving):
     bias: bool = True
     initial: Initial = "glorot"
 
-    def init(self, rng: np.random.Generator, input_shape: Shape) -> tuple[dict[str, Array], Shape]:
-        places, channels = spatial(self.name, input_shape, self.rank), input_shape[-1]
-        if channels % self.groups or self.filters % self.groups:
-            raise ShapeError(
-                f"groups: {self.groups} must divide the channels, {channels}, and the filters, {self.filters}"
-            )
-        window = per_axis("kernel", self.kernel, len(places))
-        g = geometry(places, window, self.stride, self.padding, self.dilation)
-        fans = math.prod(window) * channels // self.groups, math.prod(window) * self.filters
-        weights = (*window, channels // self.groups, self.filters)
-        return self._parameters(rng, weights, fans, self.filters), (*g.out, self.filters)
+    def _out(self, places: Shape, window: Shape) -> Shape:
+        return geometry(places, window, self.stride, self.padding, self.dilation).out
+
+    def _channels(self, channels: int) -> Shape:
+        return channels // self.groups, self.filters
 
     def _attributes(self) -> dict[str, Any]:
         return {"stride": self.stride, "padding": self.padding, "dilation": self.dilation, "groups": self.groups}
@@ -131,7 +153,7 @@ class Conv3d(_Convolution):
 
 
 @dataclass(frozen=True)
-class _Transposed(_Convolving):
+class _Transposed(_Filtering):
     filters: Count
     kernel: Counts = 3
     stride: Counts = 1
@@ -142,17 +164,13 @@ class _Transposed(_Convolving):
     bias: bool = True
     initial: Initial = "glorot"
 
-    def init(self, rng: np.random.Generator, input_shape: Shape) -> tuple[dict[str, Array], Shape]:
-        places, channels = spatial(self.name, input_shape, self.rank), input_shape[-1]
-        if channels % self.groups or self.filters % self.groups:
-            raise ShapeError(
-                f"groups: {self.groups} must divide the channels, {channels}, and the filters, {self.filters}"
-            )
-        window = per_axis("kernel", self.kernel, len(places))
-        g = geometry_of_transposed(places, window, self.stride, self.padding, self.output_padding, self.dilation)
-        fans = math.prod(window) * channels // self.groups, math.prod(window) * self.filters
-        weights = (*window, self.filters // self.groups, channels)
-        return self._parameters(rng, weights, fans, self.filters), (*g.shape, self.filters)
+    def _out(self, places: Shape, window: Shape) -> Shape:
+        return geometry_of_transposed(
+            places, window, self.stride, self.padding, self.output_padding, self.dilation
+        ).shape
+
+    def _channels(self, channels: int) -> Shape:
+        return self.filters // self.groups, channels
 
     def _attributes(self) -> dict[str, Any]:
         return {

@@ -56,6 +56,7 @@ class Masking:
 
     value: float = 0.0
     masked: ClassVar[bool] = True
+    reads_padding: ClassVar[bool] = True
 
     def init(self, rng: np.random.Generator, input_shape: Shape) -> tuple[dict[str, Any], Shape]:
         check_sequences("masking", input_shape)

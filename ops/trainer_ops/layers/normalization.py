@@ -70,7 +70,8 @@ class BatchNorm(_Affine):
             in Keras and by default. The batch itself is always normalized with n.
 
     (m, …, channels) → the same. Parameters: scale and shift (channels,); kept: mean (channels,), from 0, and variance
-    (channels,), from 1. A batch of one example at one place has variance 0, and gives the shift.
+    (channels,), from 1. A batch of one example at one place has variance 0, and gives the shift; since it says nothing
+    of how channels vary, it leaves the averages as they are, and so does one without any position.
     """
 
     momentum: Annotated[float, Limits(ge=0, le=1)] = 0.9
@@ -79,6 +80,7 @@ class BatchNorm(_Affine):
     shift: bool = True
     unbiased: bool = False
     masked: ClassVar[bool] = True
+    needs_rows: ClassVar[bool] = True
 
     def init(self, rng: np.random.Generator, input_shape: Shape) -> tuple[dict[str, Any], Shape]:
         channels = _channels("batch_norm", input_shape)
@@ -100,16 +102,18 @@ class BatchNorm(_Affine):
             y, correction = Masked(values, x.mask), n / np.maximum(n - 1, 1)
         else:
             y, mean, variance = batch_norm(x, scale, shift, epsilon=self.epsilon)
-            count = math.prod(x.shape[:-1])
-            correction = count / max(count - 1, 1)
-        updates = {
-            "mean": self._moved(parameters["mean"], mean),
-            "variance": self._moved(parameters["variance"], variance * correction if self.unbiased else variance),
-        }
-        return y, updates
+            n = math.prod(x.shape[:-1])
+            correction = n / max(n - 1, 1)
+        if self.unbiased:
+            variance = variance * correction
+        moved = {name: self._moved(parameters[name], new, n) for name, new in (("mean", mean), ("variance", variance))}
+        return y, moved
 
-    def _moved(self, average: Any, new: Any) -> Any:
-        return self.momentum * average + (1 - self.momentum) * new
+    def _moved(self, average: Any, new: Any, n: Any) -> Any:
+        """The average after a batch of n elements per channel; n is a number, or an array where a mask decides."""
+        if isinstance(n, int):
+            return self.momentum * average + (1 - self.momentum) * new if n > 1 else average
+        return np.where(n > 1, self.momentum * average + (1 - self.momentum) * new, average)
 
 
 def _of_existing(x: Masked) -> tuple[Any, Any, Any]:
@@ -142,11 +146,20 @@ class LayerNorm(_Affine):
     scale: bool = True
     shift: bool = True
 
+    @property
+    def positionwise(self) -> bool:
+        """Whether every position of a sequence is normalized on its own."""
+        return _is_last_alone(self.axis)
+
     def init(self, rng: np.random.Generator, input_shape: Shape) -> tuple[dict[str, Any], Shape]:
         return self._parameters(_last("layer_norm", input_shape, self.axis)), tuple(input_shape)
 
     def apply(self, parameters: Mapping[str, Any], x: Any) -> Any:
         return layer_norm(x, parameters.get("scale"), parameters.get("shift"), axis=self.axis, epsilon=self.epsilon)
+
+
+def _is_last_alone(axis: int | tuple[int, ...]) -> bool:
+    return axis in (-1, (-1,))
 
 
 def _last(name: str, shape: Shape, axis: int | tuple[int, ...]) -> Shape:
@@ -175,6 +188,11 @@ class RmsNorm(Checked):
     axis: LastAxis | tuple[LastAxis, ...] = -1
     epsilon: Epsilon = 1e-6
     scale: bool = True
+
+    @property
+    def positionwise(self) -> bool:
+        """Whether every position of a sequence is normalized on its own."""
+        return _is_last_alone(self.axis)
 
     def init(self, rng: np.random.Generator, input_shape: Shape) -> tuple[dict[str, Any], Shape]:
         shape = _last("rms_norm", input_shape, self.axis)

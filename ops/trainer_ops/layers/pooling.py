@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from trainer.limits import Checked
+from trainer.nn.calls import name_of
 from trainer_ops._geometry import per_axis
 from trainer_ops.layers._examples import Shape, spatial
 from trainer_ops.layers.convolution import Counts, Edges
@@ -132,8 +133,16 @@ class AdaptiveMaxPool(Checked):
         return adaptive_max_pool(x, size=self.size)
 
 
+class _Global:
+    """All spatial axes at once."""
+
+    def init(self, rng: np.random.Generator, input_shape: Shape) -> tuple[Nothing, Shape]:
+        spatial(name_of(self), input_shape)
+        return {}, input_shape[-1:]
+
+
 @dataclass(frozen=True)
-class GlobalAveragePool:
+class GlobalAveragePool(_Global):
     """The mean over all spatial axes: (m, *spatial, channels) → (m, channels). Lin et al., *Network in network*, 2013.
 
         - global_average_pool
@@ -141,26 +150,18 @@ class GlobalAveragePool:
     Of sequences of unequal length take `mean_over_positions`.
     """
 
-    def init(self, rng: np.random.Generator, input_shape: Shape) -> tuple[Nothing, Shape]:
-        spatial("global_average_pool", input_shape)
-        return {}, input_shape[-1:]
-
     def apply(self, parameters: Mapping[str, Any], x: Any) -> Any:
         return global_average_pool(x)
 
 
 @dataclass(frozen=True)
-class GlobalMaxPool:
+class GlobalMaxPool(_Global):
     """The largest number over all spatial axes: (m, *spatial, channels) → (m, channels).
 
         - global_max_pool
 
     Of sequences of unequal length take `max_over_positions`.
     """
-
-    def init(self, rng: np.random.Generator, input_shape: Shape) -> tuple[Nothing, Shape]:
-        spatial("global_max_pool", input_shape)
-        return {}, input_shape[-1:]
 
     def apply(self, parameters: Mapping[str, Any], x: Any) -> Any:
         return global_max_pool(x)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
@@ -35,7 +35,9 @@ def _sinusoids(positions: int, features: int, base: float, dtype: str) -> Array:
     found = angles(positions, features, base)
     table = np.empty((positions, 2 * found.shape[1]))
     table[:, 0::2], table[:, 1::2] = np.sin(found), np.cos(found)
-    return np.ascontiguousarray(table[:, :features], dtype)
+    table = np.ascontiguousarray(table[:, :features], dtype)
+    table.flags.writeable = False  # many calls share it
+    return table
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class SinusoidalPositions(Checked):
     """
 
     base: Annotated[float, Limits(gt=1)] = 10000.0
+    positionwise: ClassVar[bool] = True
 
     def init(self, rng: np.random.Generator, input_shape: Shape) -> tuple[dict[str, Any], Shape]:
         check_sequences("sinusoidal_positions", input_shape)
@@ -78,6 +81,7 @@ class LearnedPositions(Checked):
 
     longest: Annotated[int, Limits(ge=1)] | None = None
     initial: Initial = "normal"
+    positionwise: ClassVar[bool] = True
 
     def init(self, rng: np.random.Generator, input_shape: Shape) -> tuple[dict[str, Any], Shape]:
         positions, features = check_sequences("learned_positions", input_shape)

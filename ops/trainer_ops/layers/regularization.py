@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
@@ -58,6 +58,7 @@ class Dropout(InTraining):
     """
 
     rate: Rate = 0.5
+    positionwise: ClassVar[bool] = True
 
     def change(self, x: Any, draw: Draw) -> Any:
         return dropout(x, draw(x.shape), rate=self.rate)
@@ -79,6 +80,7 @@ class SpatialDropout(InTraining):
     """
 
     rate: Rate = 0.5
+    positionwise: ClassVar[bool] = True
 
     def init(self, rng: np.random.Generator, input_shape: Shape) -> tuple[dict[str, Any], Shape]:
         spatial("spatial_dropout", input_shape)
@@ -101,6 +103,7 @@ class GaussianNoise(InTraining):
     """
 
     deviation: Deviation
+    positionwise: ClassVar[bool] = True
 
     def change(self, x: Any, draw: Draw) -> Any:
         return x + self.deviation * normal(draw, x.shape)
@@ -121,6 +124,7 @@ class GaussianDropout(InTraining):
     """
 
     rate: Rate = 0.5
+    positionwise: ClassVar[bool] = True
 
     def change(self, x: Any, draw: Draw) -> Any:
         return x * (1 + math.sqrt(self.rate / (1 - self.rate)) * normal(draw, x.shape))
@@ -148,6 +152,7 @@ class AlphaDropout(InTraining):
     """
 
     rate: Rate = 0.5
+    positionwise: ClassVar[bool] = True
 
     def change(self, x: Any, draw: Draw) -> Any:
         kept = (draw(x.shape) >= self.rate).astype(x.dtype)
