@@ -1,9 +1,13 @@
+from types import SimpleNamespace
+
 import numpy as np  # noqa: F401  loads the BLAS library
 import pytest
 from threadpoolctl import threadpool_info
 
+from trainer import threads
 from trainer.errors import UsageError
-from trainer.threads import pinned
+from trainer.nn import Dense, Network, Residual
+from trainer.threads import pinned, threads_for
 
 
 def blas_threads() -> list[int]:
@@ -26,8 +30,25 @@ def test_auto_is_one_thread_and_says_so() -> None:
         assert all(library["num_threads"] == 1 for library in used.libraries)
 
 
-@pytest.mark.parametrize("threads", [0, -1, True, 1.5, "many"])
-def test_anything_but_auto_or_a_whole_number_is_refused(threads: object) -> None:
-    with pytest.raises(UsageError) as caught, pinned(threads):  # type: ignore[arg-type]
+@pytest.mark.parametrize("number", [0, -1, True, 1.5, "many"])
+def test_anything_but_auto_or_a_whole_number_is_refused(number: object) -> None:
+    with pytest.raises(UsageError) as caught, pinned(number):  # type: ignore[arg-type]
         pass
-    assert str(caught.value) == f'threads must be "auto" or a whole number of at least 1, not {threads!r}'
+    assert str(caught.value) == f'threads must be "auto" or a whole number of at least 1, not {number!r}'
+
+
+@pytest.mark.parametrize(
+    ("layers", "shape", "rows", "wanted"),
+    [
+        ([Dense(256)], (64,), 32, 1),  # half a million multiply-adds
+        ([Dense(256)], (784,), 128, 6),
+        ([Dense(1024), Dense(10)], (1024,), 256, 64),
+        ([Residual((Dense(512),))], (512,), 64, 4),
+    ],
+)
+def test_threads_go_by_the_largest_product_and_the_processors(layers, shape, rows, wanted, monkeypatch) -> None:
+    training = SimpleNamespace(network=Network(layers, shape), batch_size=rows)
+    monkeypatch.setattr(threads, "processors", lambda: 64)
+    assert threads_for(training) == wanted  # type: ignore[arg-type]
+    monkeypatch.setattr(threads, "processors", lambda: 2)
+    assert threads_for(training) == min(wanted, 2)  # type: ignore[arg-type]

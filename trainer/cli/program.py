@@ -43,12 +43,14 @@ def show_program(
     from trainer.compiler.runners import best_executor
     from trainer.config import load
     from trainer.experiment import build
-    from trainer.threads import pinned
+    from trainer.threads import pinned, threads_for
 
     loaded = load(path, overrides, plugins)
     report_problems(loaded.plugins)
-    with pinned(loaded.config.compute.threads):
+    with pinned(1):
         training = build(loaded)
+    asked = loaded.config.compute.threads
+    with pinned(threads_for(training) if asked == "auto" else asked):
         executor, memory = measure_memory(training, NumpyExecutor if training.runs_on == "numpy" else best_executor)
         typer.echo(f"{executor.program}\n")
         _print_buffers(executor)

@@ -62,13 +62,15 @@ def run_config(
     from trainer.config import load
     from trainer.experiment import build
     from trainer.runs import RunFolder
-    from trainer.threads import pinned
+    from trainer.threads import pinned, threads_for
 
     loaded = load(path, overrides, plugins)
     report_problems(loaded.plugins)
     unchecked = _unchecked(loaded, allow_unchecked)
-    with pinned(loaded.config.compute.threads) as threads:
+    with pinned(1):
         training = build(loaded, debug=debug)
+    asked = loaded.config.compute.threads
+    with pinned(threads_for(training) if asked == "auto" else asked) as threads:
         name = loaded.config.name or path.stem
         folder = RunFolder(out, name, config_text=_as_given(loaded), resolved=_resolved(loaded, plugins))
         about = {"executor": training.runs_on, "unchecked_ops": unchecked}

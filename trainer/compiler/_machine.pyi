@@ -12,6 +12,7 @@ FILL: int
 WHERE: int
 GATHER: int
 STREAM: int
+RANDOM: int
 CHECK: int
 CALL: int
 

@@ -18,6 +18,7 @@ from trainer.compiler.chain import COMPARISONS, Chain, chain_of
 from trainer.compiler.lowering_chain import CODES, lower_chain
 from trainer.compiler.numpy_executor import Bound, pieces_of
 from trainer.engine.dispatch import TABLE
+from trainer.engine.random import uniform
 
 __all__ = ["lower", "lower_copy", "lower_own"]
 
@@ -37,6 +38,8 @@ def lower(bound: Bound) -> Lowered:
         return _matmul(bound.inputs, outputs[0])
     if isinstance(op.forward, np.ufunc):
         return None if attributes or op.forward.signature else _elementwise(op.forward, bound.inputs, outputs[0])
+    if op is uniform:
+        return _uniform(bound.inputs, outputs[0], attributes["key"])
     rule = next((rule for function, rule in _RULES.items() if TABLE.get(function) is op), None)
     return rule(bound.inputs, outputs[0], **attributes) if rule else None
 
@@ -220,6 +223,12 @@ def _take(inputs: Sequence[Any], out: Array, axis: int | None = None, **others: 
         return None
     places = index.reshape(index.shape + (1,) * len(after))
     return [(m.GATHER, x, (out, np.broadcast_to(places, out.shape), np.broadcast_to(first, out.shape)), axis)]
+
+
+def _uniform(inputs: Sequence[Any], out: Array, key: tuple[int, int]) -> Lowered:
+    if not out.flags.c_contiguous or not out.size:
+        return None
+    return [(m.RANDOM, key, (out, np.asarray(inputs[0], np.int64)))]
 
 
 _RULES: dict[Any, Callable[..., Lowered]] = {

@@ -16,6 +16,7 @@
  *     WHERE    elements from one of two places, by a mask
  *     GATHER   elements picked along an axis by indices
  *     STREAM   COPY, with the source or the target moving on by a fixed distance in every iteration
+ *     RANDOM   uniform numbers, those of NumPy's Philox generator, at a step that is read where it runs
  *     CHECK    stop where a number is not finite
  *     CALL     anything else: a Python callable, with the interpreter lock
  */
@@ -35,7 +36,7 @@
 #define BLOCK 2048 /* bytes of each operand that go through a chain at a time: a few of them stay in the nearest cache */
 #define VECTOR 64  /* bytes; what is spread out over a block may reach so far beyond it */
 
-enum kind { LOOP, FUSED, REDUCE, MATMUL, COPY, CAST, FILL, WHERE, GATHER, STREAM, CHECK, CALL, KINDS };
+enum kind { LOOP, FUSED, REDUCE, MATMUL, COPY, CAST, FILL, WHERE, GATHER, STREAM, RANDOM, CHECK, CALL, KINDS };
 
 /* Operands that are walked together: axes from the slowest to the fastest, the last of them given to the inner loop. */
 typedef struct {
@@ -66,6 +67,7 @@ typedef struct {
     npy_intp along;      /* GATHER: the source's stride on that axis; STREAM: bytes from one iteration to the next */
     int moving;          /* STREAM: which of target and source moves on */
     int from, to;        /* CAST: type numbers */
+    unsigned long long key[2]; /* RANDOM */
     PyObject *callable;  /* CALL */
 } instruction;
 
@@ -552,6 +554,16 @@ static int build(instruction *in, PyObject *item) {
         if (along_axis(in, what, arrays[extra], 0) < 0) return -1;
         in->moving = (int)extra;
         return prepare(&in->walk, arrays, 2);
+    case RANDOM: /* target, dense; the step */
+        in->to = PyArray_TYPE((PyArrayObject *)arrays[0]);
+        if (count != 2 || (in->to != NPY_FLOAT && in->to != NPY_DOUBLE) || !PyArray_IS_C_CONTIGUOUS((PyArrayObject *)arrays[0]))
+            return -1;
+        if (PyArray_TYPE((PyArrayObject *)arrays[1]) != NPY_INT64 || PyArray_SIZE((PyArrayObject *)arrays[1]) != 1) return -1;
+        if (!PyArg_ParseTuple(what, "KK", &in->key[0], &in->key[1])) return -1;
+        in->length = PyArray_SIZE((PyArrayObject *)arrays[0]);
+        in->walk.data[0] = PyArray_DATA((PyArrayObject *)arrays[0]);
+        in->walk.data[1] = PyArray_DATA((PyArrayObject *)arrays[1]);
+        return 0;
     case CHECK:
         in->from = PyArray_TYPE((PyArrayObject *)arrays[0]);
         if (count != 1 || (in->from != NPY_FLOAT && in->from != NPY_DOUBLE)) return -1;
@@ -781,6 +793,42 @@ static int run_gather(const instruction *in) {
     return good;
 }
 
+static npy_uint64 high_product(npy_uint64 a, npy_uint64 b) {
+    npy_uint64 al = a & 0xffffffff, ah = a >> 32, bl = b & 0xffffffff, bh = b >> 32;
+    npy_uint64 low = al * bl, m = ah * bl + (low >> 32), n = al * bh + (m & 0xffffffff);
+    return ah * bh + (m >> 32) + (n >> 32);
+}
+
+/* Block `number` of Philox 4×64 with ten rounds (Salmon et al., Parallel random numbers: as easy as 1, 2, 3, 2011). */
+static void philox(npy_uint64 block[4], npy_uint64 number, npy_uint64 step, const unsigned long long key[2]) {
+    npy_uint64 c[4] = {number, 0, 0, step}, k0 = key[0], k1 = key[1];
+    for (int round = 0; round < 10; round++) {
+        npy_uint64 a = c[0], b = c[2];
+        c[0] = high_product(0xCA5A826395121157u, b) ^ c[1] ^ k0;
+        c[1] = 0xCA5A826395121157u * b;
+        c[2] = high_product(0xD2E7470EE14C6C93u, a) ^ c[3] ^ k1;
+        c[3] = 0xD2E7470EE14C6C93u * a;
+        k0 += 0x9E3779B97F4A7C15u;
+        k1 += 0xBB67AE8584CAA73Bu;
+    }
+    memcpy(block, c, sizeof c);
+}
+
+/* NumPy counts before it draws, so its first block is number 1. A double takes 53 bits of a word, a float 24 bits of each
+ * half, the lower one first. */
+static void run_random(const instruction *in) {
+    npy_uint64 block[4], step = (npy_uint64) * (const npy_int64 *)in->walk.data[1];
+    int each = in->to == NPY_DOUBLE ? 4 : 8;
+    for (npy_intp i = 0; i < in->length; i++) {
+        int place = (int)(i % each);
+        if (place == 0) philox(block, (npy_uint64)(i / each) + 1, step, in->key);
+        if (in->to == NPY_DOUBLE)
+            ((double *)in->walk.data[0])[i] = (double)(block[place] >> 11) * (1.0 / 9007199254740992.0);
+        else
+            ((float *)in->walk.data[0])[i] = (float)((npy_uint32)(block[place / 2] >> (place % 2 * 32)) >> 8) * (1.0f / 16777216.0f);
+    }
+}
+
 static int finite_row(const char *p, npy_intp n, npy_intp stride, npy_intp size) {
     int good = 1;
     if (stride == size || n == 1) { /* from the end, which was written last, to the start, which is read next */
@@ -837,6 +885,7 @@ static PyObject *machine_run(machine *self, PyObject *args) {
             case WHERE: run_where(in); break;
             case GATHER: wrong_index = !run_gather(in); break;
             case STREAM: run_stream(in, iteration); break;
+            case RANDOM: run_random(in); break;
             case CHECK: halted = !is_finite(in); break;
             case CALL: failed = call_back(in, &saved); break;
             default: break;
@@ -926,7 +975,8 @@ PyMODINIT_FUNC PyInit__machine(void) {
     if (PyType_Ready(&machine_type) < 0) return NULL;
     PyObject *module = PyModule_Create(&definition);
     if (!module || PyModule_AddObjectRef(module, "Machine", (PyObject *)&machine_type) < 0) return NULL;
-    static const char *names[KINDS] = {"LOOP", "FUSED", "REDUCE", "MATMUL", "COPY", "CAST", "FILL", "WHERE", "GATHER", "STREAM", "CHECK", "CALL"};
+    static const char *names[KINDS] = {"LOOP",  "FUSED",  "REDUCE", "MATMUL", "COPY",  "CAST", "FILL",
+                                       "WHERE", "GATHER", "STREAM", "RANDOM", "CHECK", "CALL"};
     for (int k = 0; k < KINDS; k++)
         if (PyModule_AddIntConstant(module, names[k], k) < 0) return NULL;
     static const char *codes[CODES] = {

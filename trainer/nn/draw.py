@@ -4,28 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from trainer.engine.op import op
+from trainer.engine.random import uniform
 from trainer.rng import key
 
-__all__ = ["Draw", "uniform"]
-
-Array = np.ndarray[Any, Any]
-
-
-@op
-def uniform(step: Any, *, key: tuple[int, int], shape: tuple[int, ...], dtype: str) -> Array:
-    """Numbers from [0, 1), uniform: Philox under `key`, its counter at `step` (see `trainer.rng`).
-
-    >>> uniform(np.int64(3), key=(0, 1), shape=(2,), dtype="float64").round(3)
-    array([0.799, 0.023])
-    """
-    generator = np.random.Generator(np.random.Philox(key=list(key), counter=[0, 0, 0, int(step)]))
-    return generator.random(shape, dtype=np.dtype(dtype).type)
-
-
-uniform.nondifferentiable("step")
+__all__ = ["Draw"]
 
 
 class Draw:
@@ -33,6 +15,7 @@ class Draw:
 
     Each call gives others, in the next step others again, and the same step always the same.
 
+    >>> import numpy as np
     >>> draw = Draw(seed=0, step=np.int64(5), dtype="float64", path="1")
     >>> draw((2, 3)).shape
     (2, 3)
