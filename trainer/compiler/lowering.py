@@ -225,6 +225,20 @@ def _take(inputs: Sequence[Any], out: Array, axis: int | None = None, **others: 
     return [(m.GATHER, x, (out, np.broadcast_to(places, out.shape), np.broadcast_to(first, out.shape)), axis)]
 
 
+def _full_like(inputs: Sequence[Any], out: Array, **attributes: Any) -> Lowered:
+    cast = _cast(inputs[1], out.dtype)
+    return None if cast is None else [*cast[1], lower_copy(out, cast[0])]
+
+
+def _pad(inputs: Sequence[Any], out: Array, pad_width: Any, mode: str = "constant", **attributes: Any) -> Lowered:
+    """A frame of one number around the elements."""
+    x, value = inputs[0], attributes.get("constant_values", 0)
+    if mode != "constant" or np.ndim(value) or np.shape(pad_width) != (out.ndim, 2):
+        return None
+    inside = out[tuple(slice(before, before + n) for (before, _), n in zip(pad_width, x.shape, strict=True))]
+    return [lower_copy(out, np.asarray(value, out.dtype)), (m.COPY, None, (inside, x))]
+
+
 def _uniform(inputs: Sequence[Any], out: Array, key: tuple[int, int]) -> Lowered:
     if not out.flags.c_contiguous or not out.size:
         return None
@@ -243,6 +257,8 @@ _RULES: dict[Any, Callable[..., Lowered]] = {
     np.ravel: _reshape,
     np.astype: _astype,
     np.copy: _astype,
+    np.full_like: _full_like,
+    np.pad: _pad,
     np.where: _where,
     np.take: _take,
     np.take_along_axis: _take_along_axis,
