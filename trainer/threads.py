@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Threads", "pinned", "threads_for"]
 
-# Multiply-adds of the largest product for each thread. Two threads gain nothing below 0.3 million in all, 1.4 times from
-# a million and 1.85 times from four; with less for each, a neighbour on a shared machine costs more than is gained.
+# Multiply-adds of the largest product for each thread. Two threads gain nothing below 0.3 million in all, 1.4 times
+# from a million and 1.85 times from four; with less for each, a neighbour on a shared machine costs more than that.
 FOR_EACH = 4_000_000
 
 
