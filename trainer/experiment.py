@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,21 +20,21 @@ from trainer.data.load import load as load_dataset
 from trainer.data.prepare import Prepared, prepare
 from trainer.data.preprocess import StepError
 from trainer.engine.tree import leaves
-from trainer.engine.verify import describe
 from trainer.errors import DataError, OpError, ShapeError, UsageError
 from trainer.nn.network import LayerError, Network, matching
 from trainer.nn.objective import Objective, Penalty
 from trainer.nn.several import Several
 from trainer.nn.structure import Layout, located
+from trainer.nn.trial import try_layers
 from trainer.optimizers import Accumulate, Average, ClipNorm, ClipParameterNorm, ClipValue, Optimizer
 from trainer.schedules import is_watching, over
+from trainer.scoring import Scores, scores_of
 from trainer.stopping import Stopping
 from trainer.train import Training
 
 if TYPE_CHECKING:
     from trainer.config import LoadedConfig
     from trainer.config.schema import Choice
-    from trainer.plugins import Component
 
 __all__ = ["LayerRow", "build", "layer_table", "load_data"]
 
@@ -49,29 +49,28 @@ def build(loaded: LoadedConfig, *, debug: bool = False) -> Training:
     data = load_data(loaded)
     network = _network(loaded, data)
     cost = _made(loaded, config.cost, "cost")
+    _check_choices(loaded, network, data)
     _check_cost(loaded, network, cost, data)
-    every = _metrics(loaded, network, data)
-    reports = {name: every.pop(name) for name in _reports(loaded)}
-    metrics = every
+    scores = scores_of(loaded, network, data)
     rows = len(data.train_inputs)
     batch_size = rows if config.batch_size == "all" else min(config.batch_size, rows)
     return Training(
         network=network,
         cost=cost,
         data=data,
-        step_size=_step_size(loaded, data, metrics, math.ceil(rows / batch_size)),
+        step_size=_step_size(loaded, data, scores.metrics, math.ceil(rows / batch_size)),
         batch_size=batch_size,
         epochs=config.epochs,
         optimizer=_optimizer(loaded),
-        metrics=metrics,
-        reports=reports,
+        metrics=scores.metrics,
+        reports=scores.reports,
         seed=config.seed,
         dtype=np.dtype(config.compute.dtype),
         executor=config.compute.executor,
         places=(*(_line(loaded, "network", i) for i in range(len(network.layers))), _line(loaded, "cost")),
         debug=debug,
         start=_start(loaded, network),
-        stopping=_stopping(loaded, data, metrics),
+        stopping=_stopping(loaded, data, scores),
         callbacks=[_made(loaded, choice, "callbacks", i) for i, choice in enumerate(config.callbacks)],
         penalties=[Penalty(**penalty.model_dump()) for penalty in config.penalty],
     )
@@ -125,7 +124,8 @@ def _start(loaded: LoadedConfig, network: Network) -> dict[str, Any]:
         return {}
     path = Path(given.path)
     try:
-        saved = load_parameters(path / "parameters.safetensors" if path.is_dir() else path).parameters
+        file = path / "parameters.safetensors" if path.is_dir() else path
+        saved = load_parameters(file, foreign=file is path).parameters
     except DataError as error:
         raise loaded.error(("start_from",), str(error)) from error
     own = {**network.named(network.initial(0)), **network.kept(0)}
@@ -133,7 +133,7 @@ def _start(loaded: LoadedConfig, network: Network) -> dict[str, Any]:
         wanted = matching(given.parameters, list(saved))
     except UsageError as error:
         raise loaded.error(("start_from", "parameters"), str(error)) from error
-    common = {name: saved[name] for name in wanted if name in own}
+    common = {name: value for name, value in saved.items() if name in wanted and name in own}
     for name, value in common.items():
         if value.shape != own[name].shape:
             what = f"'{name}' has shape {value.shape} there, and {own[name].shape} in this network"
@@ -145,7 +145,7 @@ def _start(loaded: LoadedConfig, network: Network) -> dict[str, Any]:
     return common
 
 
-def _stopping(loaded: LoadedConfig, data: Prepared, metrics: Mapping[str, Any]) -> Stopping:
+def _stopping(loaded: LoadedConfig, data: Prepared, scores: Scores) -> Stopping:
     """The limits that the config sets, after asking them for what they need of an epoch's numbers."""
     given = loaded.config.stop
     if given is None:
@@ -154,20 +154,15 @@ def _stopping(loaded: LoadedConfig, data: Prepared, metrics: Mapping[str, Any]) 
     if given.best is None:
         options["best"] = given.patience is not None
     if given.better is None:
-        known = given.watched in metrics
-        options["better"] = _better(loaded.plugins.get("metrics", given.watched)) if known else "lower"
+        options["better"] = scores.better.get(given.watched, "lower")
     stopping = Stopping(**options)
     try:
         if stopping.watches:
-            numbers = dict.fromkeys(("loss", *metrics), 0.0)
+            numbers = dict.fromkeys(("loss", *scores.metrics), 0.0)
             stopping.watch({}, 1, numbers, numbers if len(data.test_inputs) else {})
     except UsageError as error:
         raise loaded.error(("stop",), str(error)) from error
     return stopping
-
-
-def _better(metric: Component) -> Literal["lower", "higher"]:
-    return "lower" if metric.traits.get("better") == "lower" else "higher"
 
 
 def _line(loaded: LoadedConfig, *loc: str | int) -> str:
@@ -182,7 +177,8 @@ def load_data(loaded: LoadedConfig) -> Prepared:
     try:
         dataset: Dataset = load_dataset(settings.source, settings.options, seed=config.seed)
     except DataError as error:
-        raise loaded.error(("dataset",), str(error)) from error
+        raise loaded.error(("dataset", *error.option), str(error)) from error
+    _check_declared(loaded, dataset)
     try:
         return prepare(
             dataset,
@@ -204,7 +200,19 @@ def load_data(loaded: LoadedConfig) -> Prepared:
     except StepError as error:
         raise loaded.error(("dataset", "preprocess", error.index), str(error)) from error
     except DataError as error:
-        raise loaded.error(("dataset",), str(error)) from error
+        raise loaded.error(("dataset", *error.option), str(error)) from error
+
+
+def _check_declared(loaded: LoadedConfig, dataset: Dataset) -> None:
+    """A cost of a plugin's that does not say what its targets are takes numbers: a data set of classes has none."""
+    cost, settings = loaded.config.cost, loaded.config.dataset
+    declared = "targets" in cost.component.traits or settings.one_hot or settings.reconstruct
+    if dataset.task == "classification" and not declared:
+        what = f"cost '{cost.name}' of {cost.component.origin} is registered for numbers"
+        hint = f'register({cost.name}, targets="classes") if it takes class indices; one_hot: true under dataset if it'
+        raise loaded.error(
+            ("cost",), f"{what}, and data set '{dataset.name}' is a classification: {hint} takes a number per class"
+        )
 
 
 def _network(loaded: LoadedConfig, data: Prepared) -> Network:
@@ -219,12 +227,12 @@ def _network(loaded: LoadedConfig, data: Prepared) -> Network:
     try:
         network = Network(layers, data.input_shape, names, tie=config.tie)
     except LayerError as error:
-        raise loaded.error(("network", *error.path), str(error)) from error
+        raise loaded.error(_place(error), str(error)) from error
     except UsageError as error:
         raise loaded.error(("tie",), str(error)) from error
-    names = [part.name for part in network.parts]
+    names = [*(part.name for part in network.parts), *network.kept(0)]
     _check_patterns(loaded, names, {("freeze", i): pattern for i, pattern in enumerate(config.freeze)})
-    frozen = Network(layers, data.input_shape, network.names, tie=config.tie, freeze=config.freeze)
+    frozen = network.frozen(config.freeze)
     if network.size and not frozen.size:
         raise loaded.error(("freeze",), "freeze leaves no parameter to learn")
     names = [part.name for part in frozen.parts]
@@ -232,12 +240,45 @@ def _network(loaded: LoadedConfig, data: Prepared) -> Network:
     return frozen
 
 
+def _place(error: LayerError) -> tuple[int | str, ...]:
+    """Where the layer stands in the config: in the network, or in the sub-network that its path ends in."""
+    path = error.path
+    if "@" not in path:
+        return ("network", *path)
+    last = len(path) - 1 - path[::-1].index("@")
+    return ("networks", *path[last + 1 :])
+
+
 def _check_patterns(loaded: LoadedConfig, names: list[str], patterns: Mapping[tuple[str, int], str]) -> None:
     for loc, pattern in patterns.items():
         try:
             matching([pattern], names)
         except UsageError as error:
-            raise loaded.error(loc, str(error)) from error
+            raise loaded.error((*loc, "parameters") if loc[0] == "penalty" else loc, str(error)) from error
+
+
+def _check_choices(loaded: LoadedConfig, network: Network, data: Prepared) -> None:
+    """What two sections say that does not go together; components tell by a class attribute or a trait."""
+    config = loaded.config
+    for choice in config.choices():
+        name, target = choice.name, choice.component.target
+        if getattr(target, "reads_padding", False) and data.scaling is not None:
+            raise loaded.error(
+                ("dataset", "standardize"),
+                f"{name} tells padding by its value, and standardize changes it: leave standardize out, and scale the "
+                f"sequences before they are padded",
+            )
+    for layer, name, shape in zip(network.layers, network.names, network.shapes, strict=True):
+        if config.batch_size == 1 and getattr(layer, "needs_rows", False) and len(shape) == 1:
+            raise loaded.error(
+                ("batch_size",), f"{name} compares the rows of a batch, and batch_size: 1 gives it one; use more"
+            )
+    last, cost = config.network[-1], config.cost
+    if last.name in cost.component.traits.get("applies", ()):
+        raise loaded.error(
+            ("network", len(config.network) - 1),
+            f"{cost.name} applies {last.name} itself and takes the outputs as they are; leave '- {last.name}' out",
+        )
 
 
 def _check_cost(loaded: LoadedConfig, network: Network, cost: Callable[[Any, Any], Any], data: Prepared) -> None:
@@ -248,28 +289,18 @@ def _check_cost(loaded: LoadedConfig, network: Network, cost: Callable[[Any, Any
     """
     x, y = data.train_inputs[:2], data.train_targets[:2]
     theta, kept = network.initial(loaded.config.seed, x.dtype), network.kept(loaded.config.seed, x.dtype)
-    classes, outputs = len(data.class_names), network.output_shape[-1] if network.output_shape else 1
     last = f"the last layer, '{network.names[-1]}',"
     if isinstance(cost, Several):
         try:
             cost.check(np.concatenate([data.train_targets, data.test_targets]))
         except DataError as error:
             raise loaded.error(("cost",), str(error)) from error
-    scores = loaded.config.cost.component.traits.get("outputs") != "embeddings"  # one output per class
-    if scores and y.ndim == 1 and y.dtype.kind == "i" and len(network.output_shape) != 1:
-        raise loaded.error(
-            ("network", len(network.names) - 1),
-            f"{last} gives shape {network.output_shape} per example, and a target is one class; put `- flatten` before "
-            f"a dense layer, or reduce the other axes, as global_average_pool does",
-        )
-    if scores and y.ndim == 1 and y.dtype.kind == "i" and outputs != classes:
-        raise loaded.error(
-            ("network", len(network.names) - 1),
-            f"{last} gives {outputs} output{'s' * (outputs != 1)}, and data set '{data.name}' has {classes} classes",
-        )
+    if loaded.config.cost.component.traits.get("outputs") != "embeddings":  # then there is one output per class
+        _check_classes(loaded, network, data)
     with np.errstate(all="ignore"):
+        predictions = _try_layers(loaded, network, {**network.named(theta), **kept}, x)
         try:
-            values = cost(network.predict(theta, x, kept), y)
+            values = cost(predictions, y)
         except (ShapeError, OpError, ValueError, IndexError) as error:
             raise loaded.error(("cost",), f"{error}; {last} gives shape {network.output_shape} per example") from error
         if np.shape(values) != (len(x),):
@@ -280,61 +311,53 @@ def _check_cost(loaded: LoadedConfig, network: Network, cost: Callable[[Any, Any
         Objective(network, cost).gradient(theta, (x, y), kept, np.int64(0))
 
 
-def _metrics(loaded: LoadedConfig, network: Network, data: Prepared) -> dict[str, Any]:
-    """The metrics that the config lists; by default those that suit the cost, and accuracy for classes."""
-    config = loaded.config
-    if config.metrics is None:
-        traits = config.cost.component.traits
-        names = traits.get("metrics", ())
-        if data.task == "classification" and "accuracy" not in names and traits.get("outputs") != "embeddings":
-            names = ("accuracy",)  # one-hot targets under a cost that is meant for numbers
-        return {name: loaded.plugins.get("metrics", name).build() for name in names}
-    dtype = data.train_inputs.dtype
-    theta, kept = network.initial(config.seed, dtype), network.kept(config.seed, dtype)
-    predictions = network.predict(theta, data.train_inputs[:2], kept)
-    chosen = {}
-    for i, name in enumerate(_titles(config.metrics)):
-        try:
-            chosen[name] = _metric(config.metrics[i], data, predictions)
-        except UsageError as error:
-            raise loaded.error(("metrics", i), str(error)) from error
-    return chosen
+def _check_classes(loaded: LoadedConfig, network: Network, data: Prepared) -> None:
+    """Class numbers, one per example or per position, want as many outputs as there are classes."""
+    y, shape, classes = data.train_targets, network.output_shape, len(data.class_names)
+    if y.dtype.kind != "i":
+        return
+    last, where = f"the last layer, '{network.names[-1]}',", ("network", len(network.names) - 1)
+    if len(shape) != y.ndim:
+        one = "one class" if y.ndim == 1 else f"a class for each of {y.shape[1]} positions"
+        hint = _way_to_classes(loaded, shape, y)
+        raise loaded.error(where, f"{last} gives shape {shape} per example, and a target is {one}; {hint}")
+    if shape[-1] != classes:
+        outputs = f"{shape[-1]} output{'s' * (shape[-1] != 1)}" + (" per position" if y.ndim > 1 else "")
+        has = f"data set '{data.name}' has {classes} classes: {_named(data)}"
+        raise loaded.error(where, f"{last} gives {outputs}, and {has}")
 
 
-def _titles(choices: Sequence[Choice]) -> list[str]:
-    """What each metric is called in tables: its name, and where two have one name its options too, `f1_macro`."""
-    names = [choice.name for choice in choices]
-    return [
-        "_".join([name, *map(str, choice.options.values())]) if names.count(name) > 1 else name
-        for name, choice in zip(names, choices, strict=True)
-    ]
+def _way_to_classes(loaded: LoadedConfig, shape: tuple[int, ...], y: Any) -> str:
+    """How outputs get as many axes as the classes `y` want."""
+    if len(shape) < y.ndim:
+        if shape == y.shape[1:] and np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all():
+            return "each target has one 1 among zeros, so save the class itself, targets.argmax(axis=1)"
+        return "let it give outputs for every position, (positions, classes)"
+    if y.ndim == 2 or len(shape) != 2:
+        return "put `- flatten` before a dense layer, or reduce the other axes, as global_average_pool does"
+    with_sequences = [choice.name for choice in loaded.config.choices() if choice.options.get("sequences") is True]
+    if with_sequences:
+        return f"leave `sequences: true` out of the last {with_sequences[-1]}, or put `- last_position` after it"
+    reduced = "or make one row of the positions with `- last_position` or `- mean_over_positions`"
+    return f"put `- flatten` before a dense layer, {reduced}"
 
 
-def _metric(choice: Choice, data: Prepared, predictions: Any) -> Any:
-    """The metric, after a trial on two rows. Raises UsageError where it does not suit the data."""
-    traits = choice.component.traits
-    task = traits.get("task", data.task)
-    if task != data.task:
-        raise UsageError(f"metric '{choice.name}' is for {task}, and data set '{data.name}' is for {data.task}")
-    metric = choice.build()
+def _named(data: Prepared) -> str:
+    """The classes, for a message, with the rows of each where a row has one."""
+    names, rows, most = data.class_names, data.rows_of_class, 12
+    listed = [repr(name) + (f" ({rows[i]})" if rows else "") for i, name in enumerate(names[:most])]
+    if rows:
+        listed[0] = f"{names[0]!r} ({rows[0]} row{'s' * (rows[0] != 1)})"
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(listed) + more
+
+
+def _try_layers(loaded: LoadedConfig, network: Network, named: Mapping[str, Any], x: Any) -> Any:
+    """The network's output for some rows; what goes wrong in a layer is an error at that layer."""
     try:
-        with np.errstate(all="ignore"):
-            value = metric(predictions, data.train_targets[:2])
-    except Exception as error:  # whatever a stranger's metric raises
-        what = f"raised {type(error).__name__} on two rows: {error}"
-        raise UsageError(f"metric '{choice.name}' {what}") from error
-    if traits.get("report"):
-        if np.ndim(value) != 2:
-            raise UsageError(f"metric '{choice.name}' returned {describe(value)}; a report is a table, of two axes")
-    elif np.shape(value) != () or not isinstance(value, int | float | np.generic | np.ndarray):
-        raise UsageError(f"metric '{choice.name}' returned {describe(value)}; it must return a number")
-    return metric
-
-
-def _reports(loaded: LoadedConfig) -> set[str]:
-    """Which of the metrics are tables for the end of a run."""
-    choices = loaded.config.metrics or []
-    return {t for t, c in zip(_titles(choices), choices, strict=True) if c.component.traits.get("report")}
+        return try_layers(network, named, x)
+    except LayerError as error:
+        raise loaded.error(_place(error), str(error)) from error
 
 
 @dataclass(frozen=True)

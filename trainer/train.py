@@ -29,6 +29,7 @@ from trainer.nn.network import Network
 from trainer.nn.objective import Objective, Penalty
 from trainer.optimizers import Optimizer, Sgd, State, evaluated, prepared
 from trainer.schedules import Schedule, Seen, Watching, is_watching, over
+from trainer.scoring import measured
 from trainer.stopping import Memory, Stopping
 
 __all__ = ["Best", "Callback", "Epoch", "Step", "Training"]
@@ -314,7 +315,7 @@ class Training:
             loss = float(np.mean(np.concatenate(costs), dtype=np.float64))
         if not math.isfinite(loss):
             raise self._diverged(what=f"the loss after the epoch is {loss}")
-        return {"loss": loss} | {name: metric(predictions, targets) for name, metric in self.metrics.items()}
+        return {"loss": loss} | self._measured(self.metrics, predictions, targets)
 
     def report(self) -> dict[str, Array]:
         """The tables of `reports` at `parameters`: of the test rows, or of the training rows where there are none."""
@@ -323,7 +324,13 @@ class Training:
         theta, kept = (self.best.theta, self.best.kept) if self.best is not None else (self.evaluated, self.kept)
         with np.errstate(all="ignore"):
             predictions = self.network.predict(theta, part[0], kept)
-        return {name: table(predictions, part[1]) for name, table in self.reports.items()}
+        return self._measured(self.reports, predictions, part[1])
+
+    def _measured(self, metrics: Mapping[str, Any], predictions: Array, targets: Array) -> dict[str, Any]:
+        own = (("training ", self.data.train_targets), ("test ", self.data.test_targets))
+        part = next((part for part, known in own if known is targets), "")
+        rows = f"the {len(predictions):,} {part}rows"
+        return {name: measured(name, metric, predictions, targets, rows) for name, metric in metrics.items()}
 
     def _diverged(self, rows: Array | None = None, what: str = "") -> DivergedError:
         """The error for a step on these rows that gave no finite number, after looking for where it began."""

@@ -111,7 +111,7 @@ def _register_drawn(register: Register) -> None:
     register(swiss_roll, rows=1000, features=3, task="regression")
     register(regression, rows=1000, features=100, task="regression")
     register(low_rank, rows=1000, features=100, task="regression")
-    register(multilabel_classification, rows=1000, features=20, task="regression")
+    register(multilabel_classification, rows=1000, features=20, task="regression", labels=5)
 
 
 def _register_sequences(register: Register) -> None:

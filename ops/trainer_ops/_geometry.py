@@ -149,7 +149,10 @@ def _geometry(
     if any(n < r for n, r in zip(padded, reach, strict=True)):
         larger = f" (with dilation {dilation}: {tuple(reach)})" if max(dilation) > 1 else ""
         grown = f", {padded} with its padding" if padded != shape else ""
-        raise ShapeError(f"a window of {window}{larger} does not fit into a grid of {shape}{grown}")
+        first = len(shape) == 2 and shape[0] in (1, 3) and padded[1] >= reach[1]  # as images of other libraries
+        hint = "; the channels are the last axis: if they are the first, put `- permute: [1, 2, 0]` before it"
+        text = f"a window of {window}{larger} does not fit into a grid of {shape}{grown}"
+        raise ShapeError(text + (hint if first else ""))
     out = tuple((n - r) // s + 1 for n, r, s in zip(padded, reach, stride, strict=True))
     return Geometry(shape, window, stride, dilation, padding, padded, out)
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+
 import pytest
 
 from trainer.cli.app import Kind
 from trainer.cli.components import list_components
+from trainer.config.help import option_help
+from trainer.data.load import FILES
 from trainer.plugins import shared
 
 
@@ -36,9 +40,9 @@ repeat
         times: how often.
         layers: what is repeated.
 
-option  takes                         default
-times   a whole number of at least 1  needed
-layers  components of network         needed
+option  default  takes
+times   needed   a whole number of at least 1
+layers  needed   components of network
 
 in a config  network: [{repeat: {times: ..., layers: ...}}]
 from         plugin 'trainer' (tape-trainer 0.1.0)
@@ -46,6 +50,49 @@ from         plugin 'trainer' (tape-trainer 0.1.0)
     )
 
 
+@pytest.mark.parametrize(("columns", "width"), [(None, 100), ("70", 70)])
+def test_options_are_wrapped_where_nobody_watches(trainer, monkeypatch, columns, width):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if columns:
+        monkeypatch.setenv("COLUMNS", columns)
+    _, _, table = trainer("list", "layers", "lstm").out.partition("option ")
+    lines = table.partition("\n\n")[0].splitlines()
+    assert width - 15 < max(map(len, lines)) <= width
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_kind_of_file_is_shown_with_its_options(trainer, name):
+    done = trainer("list", "datasets", name)
+    assert (done.code, done.err) == (0, "")
+    options = list(inspect.signature(FILES[name][1]).parameters)[1:]
+    help_of_each = option_help(inspect.getdoc(FILES[name][1]), options)
+    assert list(help_of_each) == options
+    for option in options:
+        assert f"\n{option} " in done.out
+    assert f"in a config  dataset: {{path: {FILES[name][0]}, {options[0]}: ...}}\n" in done.out
+    assert "Raises" not in done.out
+
+
+def test_how_arrays_in_a_file_are_called(trainer):
+    shown = trainer("list", "datasets", "npz").out
+    for name in ("inputs or x", "inputs.NAME", "targets or y", "class_names", "groups", "weights"):
+        assert name in shown
+    assert "animals/cat/1.png\n" in trainer("list", "datasets", "images").out
+    assert "    inputs.npy " in trainer("list", "datasets", "mapped").out
+
+
+def test_a_kind_of_which_there_is_nothing(trainer):
+    assert trainer("list", "callbacks").out.startswith("none is installed")
+
+
 def test_a_name_that_is_not_there(trainer):
     done = trainer("list", "layers", "covn2d")
     assert (done.code, done.err) == (2, "error: unknown layer 'covn2d'; did you mean 'conv2d'?\n")
+    done = trainer("list", "datasets", "cvs")
+    assert (done.code, done.err) == (2, "error: unknown data set 'cvs'; did you mean 'csv'?\n")
+
+
+def test_a_kind_of_which_none_is_installed(trainer):
+    assert trainer("list", "callbacks").out == (
+        "none is installed; a plugin brings some with the hook register_callbacks\n"
+    )

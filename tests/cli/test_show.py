@@ -106,10 +106,16 @@ def test_a_typing_error_gets_the_name_that_was_meant(trainer: Trainer, arguments
 def test_datasets_lists_sizes_and_options(trainer: Trainer) -> None:
     done = trainer("datasets")
     assert (done.code, done.err) == (0, "")
-    lines = {line.split()[0]: line for line in done.out.splitlines()}
+    *table, empty, last = done.out.splitlines()
+    assert (empty, last) == (
+        "",
+        "files and folders are data sets too, their options: trainer list datasets csv|npz|npy|text|images|mapped",
+    )
+    lines = {line.split()[0]: line for line in table}
     assert {"digits", "iris", "moons", "linear"} <= set(lines)
     assert lines["digits"].split()[1:3] == ["1,797", "64"]
     assert "noise=0.1" in lines["moons"]
+    assert "  5 labels  " in lines["multilabel_classification"]
 
 
 def test_schema_is_json_with_every_layer_in_it(trainer: Trainer) -> None:

@@ -29,11 +29,12 @@ CASES = list(cases())
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with a broken plugin, an empty one and a data file."""
+    """A folder with a broken plugin, an empty one, a data file and a folder."""
     folder = tmp_path_factory.mktemp("configs")
     folder.joinpath("broken.py").write_text("import math\n\n1 / 0\n")
     folder.joinpath("swish.py").write_text("")
     folder.joinpath("flowers.csv").write_text("a,b\n1,2\n")
+    folder.joinpath("pictures").mkdir()
     return folder
 
 

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
 
 from trainer.config import json_schema
 from trainer.config.choices import SECTIONS
@@ -34,6 +39,8 @@ def test_a_component_is_offered_in_its_spellings():
         "additionalProperties": False,
         "required": ["units"],
     }
+    *layers, named = layers
+    assert named["description"] == "A sub-network of `networks:`."
     offered = {spelling.get("const") or spelling["required"][0] for spelling in layers}
     assert offered == {
         "conv2d",
@@ -56,3 +63,75 @@ def test_a_data_set_has_the_options_of_all_and_of_files():
 
 def test_a_kind_without_components_admits_nothing():
     assert json_schema(Plugins(entry_points=False))["$defs"]["costs"] == {"title": "cost", "not": {}}
+
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = {path.stem: path.read_text(encoding="utf-8") for path in sorted((ROOT / "configs").glob("*.yaml"))}
+EXAMPLES |= {
+    f"README {i}": block
+    for i, block in enumerate(
+        re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    )
+}
+EXAMPLES["short spellings"] = """
+dataset: iris
+network: [{residual: [dense: 4]}, {parallel: [[relu], tanh]}, dense: 3]
+cost: softmax_cross_entropy
+step_size: 1e-3
+penalty: {l2: 1e-4}
+start_from: runs/one
+stop: {patience: 3}
+"""
+EXAMPLES["long spellings"] = """
+dataset: {name: iris, preprocess: [standard_scaler, {pca: 2}]}
+networks: {tower: [dense: 3]}
+network: [tower]
+cost: {several: [{cost: huber, outputs: 1}, {cost: {softmax_cross_entropy: {smoothing: 0.1}}, outputs: 2}]}
+step_size: {plateau: {start: 0.1}}
+penalty: [{l2: 1e-4}, {l1: 1e-4, parameters: "*.bias"}]
+start_from: {path: runs/one, parameters: ["0.*"]}
+tie: {a: b.T}
+"""
+
+
+@pytest.fixture(scope="module")
+def validator():
+    """What an editor would run, for all that is installed."""
+    return jsonschema.Draft202012Validator(json_schema())
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_editor_finds_no_fault_in_what_loads(name, validator):
+    config = yaml.safe_load(re.sub(r"\b(\d+)e-(\d+)", r"\1.0e-\2", EXAMPLES[name]))
+    config.pop("plugins", None)
+    problems = [e.json_path for e in validator.iter_errors(config)]
+    of_plugins = any(mark in EXAMPLES[name] for mark in ("plugins:", "my_swish", "snake"))
+    assert problems == [] or of_plugins
+
+
+def test_an_editor_finds_the_mistake(validator):
+    config = yaml.safe_load(EXAMPLES["mlp"])
+    config["stop"] = {"patience": 0}
+    assert [e.json_path for e in validator.iter_errors(config)] == ["$.stop"]
+
+
+def test_an_editor_says_what_an_option_is(validator):
+    of_files = validator.schema["$defs"]["datasets"]["anyOf"][2]["properties"]
+    assert of_files["delimiter"]["description"] == "the character between cells."
+    files = {
+        "target",
+        "categorical",
+        "group",
+        "weight",
+        "ignore",
+        "header",
+        "size",
+        "grey",
+        "mapped",
+        "missing",
+        "length",
+    }
+    assert all(of_files[name]["description"] for name in files)
+    (dense,) = [each for each in validator.schema["$defs"]["layers"]["anyOf"] if "dense" in each.get("properties", {})]
+    _, options = dense["properties"]["dense"]["anyOf"]
+    assert options["properties"]["units"]["description"] == "how many outputs."

@@ -230,3 +230,54 @@ def test_importing_the_package_does_not_import_pydantic():
     program = "import sys, trainer.config; print(sorted({'pydantic', 'yaml', 'numpy'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_an_override_into_a_list_of_mappings_keeps_what_is_there(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        "dataset: iris\nnetwork:\n  - parallel: [[dense: 3], [relu]]\n  - residual: [relu]\n  - dense: 3\n"
+        "cost: softmax_cross_entropy\nstep_size: 0.1\npenalty: [{l1: 0.1, parameters: '2.*'}]\n",
+        encoding="utf-8",
+    )
+    overrides = ["penalty.0.l2=0.5", "network.0.parallel.join_by=concat", "network.1.residual.shortcut=[tanh]"]
+    config = load(path, [*overrides, "network.0.parallel.paths.0.0.dense=5"]).config
+    assert config.penalty[0].model_dump() == {"l1": 0.1, "l2": 0.5, "parameters": "2.*"}
+    assert [len(path) for path in config.network[0].options["paths"]] == [1, 1]
+    assert config.network[0].options["paths"][0][0].options["units"] == 5
+    assert config.network[1].options["shortcut"][0].name == "tanh"
+
+
+def test_everything_that_a_config_can_say_is_in_its_resolved_form(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        """
+name: all
+seed: 3
+plugins: []
+dataset: {name: iris, folds: 4, fold: 1, preprocess: [standard_scaler, {pca: 3}], class_weights: balanced}
+networks: {tower: [dense: 4, tanh]}
+network: [{residual: {layers: [dense: 3], shortcut: [relu]}}, tower, {repeat: {times: 2, layers: [dense: 4]}}, dense: 3]
+cost: {softmax_cross_entropy: {smoothing: 0.1}}
+optimizer: {adam: {beta1: 0.8}}
+start_from: {path: runs/one, parameters: ["0.*"]}
+freeze: [0.*]
+tie: {2.0.0.weights: 2.1.0.weights}
+penalty: {l2: 0.1}
+clip: {norm: 1.0}
+accumulate: 2
+average: 0.9
+batch_size: 7
+step_size: {plateau: {start: 0.1}}
+epochs: 3
+stop: {patience: 2, watched: accuracy}
+metrics: [accuracy, {f1: macro}]
+compute: {dtype: float64, executor: eager, threads: 1}
+""",
+        encoding="utf-8",
+    )
+    loaded = load(path)
+    first = loaded.resolved()
+    assert set(first) == set(type(loaded.config).model_fields) - {"callbacks"}
+    again = tmp_path / "again.yaml"
+    again.write_text(yaml.safe_dump(first, sort_keys=False), encoding="utf-8")
+    assert load(again).resolved() == first

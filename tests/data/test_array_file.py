@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trainer.data import load, read_npy, read_npz
+from trainer.data import load, prepare, read_npy, read_npz
+from trainer.metrics.agreement import accuracy
+from trainer_ops import softmax_cross_entropy
 
 INPUTS = np.arange(6, dtype=np.float32).reshape(3, 2)
 
@@ -47,6 +49,12 @@ def test_integers_booleans_and_text_are_classes(save, targets: np.ndarray, class
     assert dataset.task == "classification"
     assert dataset.targets.tolist() == [1, 0, 1]
     assert dataset.class_names == class_names
+
+
+@pytest.mark.parametrize("options", [{}, {"task": "classification"}])
+def test_a_column_of_classes_is_one_class_per_row(save, options: dict[str, str]) -> None:
+    dataset = load(save(x=INPUTS, y=np.array([[1], [0], [1]])), options)
+    assert (dataset.targets.tolist(), dataset.class_names) == ([1, 0, 1], ("0", "1"))
 
 
 def test_task_overrules_the_type_of_the_targets(save) -> None:
@@ -108,3 +116,41 @@ def test_a_class_per_position_is_said(tmp_path: Path) -> None:
     dataset = read_npz(path, task="classification")
     assert dataset.targets.tolist() == [[0, 1, 0], [0, 0, 2]]
     assert dataset.class_names == ("5", "7", "9")
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.float32])
+def test_a_negative_number_is_a_position_without_a_class(save, dtype: type) -> None:
+    targets = np.array([[5, -1, 5], [-100, 5, 9], [9, -1, -1]])
+    dataset = read_npz(save(x=INPUTS, y=targets.astype(dtype)), task="classification")
+    assert dataset.targets.tolist() == [[0, -1, 0], [-1, 0, 1], [1, -1, -1]]
+    assert dataset.class_names == ("5", "9")
+    named = read_npz(save(x=INPUTS, y=np.minimum(targets, 1), class_names=np.array(["a", "b"])))
+    assert named.targets.tolist() == [[1, -1, 1], [-100, 1, 1], [1, -1, -1]]
+    assert named.class_names == ("a", "b")
+
+
+def test_positions_without_a_class_cost_nothing_from_the_file_to_the_cost(save) -> None:
+    targets = np.array([[0, -1, 2], [1, 1, -1], [-1, -1, -1], [2, 0, 1]])
+    data = prepare(
+        read_npz(save(x=np.ones((4, 3)), y=targets), task="classification"),
+        targets="classes",
+        split="random",
+        test_fraction=0.25,
+    )
+    assert data.class_names == ("0", "1", "2")
+    assert (
+        np.concatenate([data.train_targets, data.test_targets]).tolist()
+        == targets[[*data.train_rows, *data.test_rows]].tolist()
+    )
+    scores = np.random.default_rng(0).normal(size=(3, 3, 3))
+    each = [
+        softmax_cross_entropy(s[t >= 0], t[t >= 0]).mean() if (t >= 0).any() else 0
+        for s, t in zip(scores, data.train_targets, strict=True)
+    ]
+    np.testing.assert_allclose(softmax_cross_entropy(scores, data.train_targets), each)
+    known = data.train_targets >= 0
+    assert accuracy(scores, data.train_targets) == accuracy(scores[known], data.train_targets[known])
+
+
+def test_a_negative_label_of_a_row_is_a_class_like_any_other(save) -> None:
+    assert read_npz(save(x=INPUTS, y=np.array([1, -1, 1]))).class_names == ("-1", "1")

@@ -85,7 +85,7 @@ BAD: list[tuple[str, bytes, dict[str, Any], str]] = [
         "nan.npz",
         npz(x=np.array([[1, 2], [3, np.nan]]), y=np.arange(2.0)),
         {},
-        "inputs of data set 'nan.npz': nan at [1, 1] is not a finite number (1 of them in all); fill in the missing values or remove their rows: nothing is dropped silently",
+        "inputs of data set 'nan.npz': nan at [1, 1] is not a finite number (1 of them in all); fill it in, remove the row, or have it filled in by missing: allow and preprocess: [simple_imputer]: nothing is dropped silently",
     ),
     (
         "nan_target.npz",
@@ -133,7 +133,13 @@ BAD: list[tuple[str, bytes, dict[str, Any], str]] = [
         "onehot.npz",
         npz(x=np.ones((2, 2)), y=np.eye(2, dtype=int)),
         {},
-        "onehot.npz: targets of shape (2, 2) are whole numbers, and so might be several numbers per row or a class per position; say task: regression or task: classification",
+        "onehot.npz: targets of shape (2, 2) have one 1 among zeros in each row; save the class itself, targets.argmax(axis=1)",
+    ),
+    (
+        "several.npz",
+        npz(x=np.ones((2, 2)), y=np.array([[0, 1], [1, 1]])),
+        {},
+        "several.npz: targets of shape (2, 2) are whole numbers, and so might be several numbers per row or a class per position; say task: regression or task: classification",
     ),
     (
         "class_names.npz",
@@ -178,7 +184,7 @@ BAD: list[tuple[str, bytes, dict[str, Any], str]] = [
         "nan.npy",
         npy(np.array([[1, 2, 3], [4, 5, np.nan]])),
         {"target": 0},
-        "nan.npy: nan at [1, 2] is not a finite number (1 of them in all); fill in the missing values or remove their rows: nothing is dropped silently",
+        "nan.npy: nan at [1, 2] is not a finite number (1 of them in all); fill it in, remove the row, or have it filled in by missing: allow and preprocess: [simple_imputer]: nothing is dropped silently",
     ),
     (
         "records.npy",
@@ -227,7 +233,7 @@ BAD: list[tuple[str, bytes, dict[str, Any], str]] = [
         "part_nan.npz",
         npz(**{"inputs.a": np.array([[1.0], [np.nan]]), "y": np.arange(2.0)}),
         {},
-        "inputs of data set 'part_nan.npz': nan at [1, 0] is not a finite number (1 of them in all); fill in the missing values or remove their rows: nothing is dropped silently",
+        "inputs of data set 'part_nan.npz': nan at [1, 0] is not a finite number (1 of them in all); fill it in, remove the row, or have it filled in by missing: allow and preprocess: [simple_imputer]: nothing is dropped silently",
     ),
     (
         "weight.npz",
@@ -240,6 +246,18 @@ BAD: list[tuple[str, bytes, dict[str, Any], str]] = [
         npz(x=np.ones((3, 2)), y=np.zeros((3, 1, 1), dtype=int)),
         {},
         "positions.npz: classes are one label per row, targets of shape (rows,), or per position, (rows, positions), not (3, 1, 1)",
+    ),
+    (
+        "signs.npz",
+        npz(x=np.ones((2, 2)), y=np.array([[1, -1], [-1, 1]])),
+        {"task": "classification"},
+        "signs.npz: a negative class number marks a position without a class, which leaves 1 class; number the classes from 0",
+    ),
+    (
+        "no_class.npz",
+        npz(x=np.ones((2, 2)), y=np.array([[-1, -1], [-1, -100]])),
+        {"task": "classification"},
+        "no_class.npz: a negative class number marks a position without a class, which leaves no classes; number the classes from 0",
     ),
     (
         "target_list.npz",

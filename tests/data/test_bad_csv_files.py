@@ -33,19 +33,19 @@ BAD: list[tuple[str, str | bytes, dict[str, Any], str]] = [
         "missing.csv",
         T + "1,2,a\n3,,b\n",
         {},
-        "missing.csv:3: column 'height': an empty cell is a missing value; fill it in or remove the row: nothing is dropped silently",
+        "missing.csv:3: column 'height': an empty cell is a missing value; fill it in, remove the row, or have it filled in by missing: allow and preprocess: [simple_imputer]: nothing is dropped silently",
     ),
     (
         "na.csv",
         T + "1,2,a\nNA,4,b\n",
         {},
-        "na.csv:3: column 'width': 'NA' is a missing value; fill it in or remove the row: nothing is dropped silently",
+        "na.csv:3: column 'width': 'NA' is a missing value; fill it in, remove the row, or have it filled in by missing: allow and preprocess: [simple_imputer]: nothing is dropped silently",
     ),
     (
         "nan.csv",
         T + "1,2,a\n\nnan,4,b\n",
         {},
-        "nan.csv:4: column 'width': 'nan' is a missing value; fill it in or remove the row: nothing is dropped silently",
+        "nan.csv:4: column 'width': 'nan' is a missing value; fill it in, remove the row, or have it filled in by missing: allow and preprocess: [simple_imputer]: nothing is dropped silently",
     ),
     (
         "inf.csv",
@@ -67,6 +67,24 @@ BAD: list[tuple[str, str | bytes, dict[str, Any], str]] = [
     ),
     ("ragged.csv", T + "1,2,a\n3,b\n", {}, "ragged.csv:3: 2 cells, but line 1 has 3; fill in what is missing"),
     ("long.csv", T + "1,2,a\n3,4,5,b\n", {}, "long.csv:3: 4 cells, but line 1 has 3; quote a cell that holds ','"),
+    (
+        "semicolon.csv",
+        "a;b;y\n1,5;2,5;yes\n2;3,5;no\n",
+        {},
+        "semicolon.csv:2: 3 cells, but line 1 has 1; ';' seems to separate the cells: say delimiter: ';', and write decimals with a point",
+    ),
+    (
+        "tab.csv",
+        "a\tb\ty\n1\t2,3\tyes\n2\t3\tno\n",
+        {"delimiter": ","},
+        "tab.csv:2: 2 cells, but line 1 has 1; '\\t' seems to separate the cells: say delimiter: '\\t', and write decimals with a point",
+    ),
+    (
+        "uneven_semicolon.csv",
+        "a;b;y\n1,5;2,5\n2;3,5;no\n",
+        {},
+        "uneven_semicolon.csv:2: 3 cells, but line 1 has 1; quote a cell that holds ','",
+    ),
     (
         "quote.csv",
         T + '1,2,a\n3,"4,b\n5,6,a\n',
@@ -207,7 +225,7 @@ BAD: list[tuple[str, str | bytes, dict[str, Any], str]] = [
         "no_category.csv",
         CITY + "1,Rome,2,a\n1,,2,b\n",
         {"categorical": ["city"]},
-        "no_category.csv:3: column 'city': an empty cell is a missing category; fill it in or remove the row",
+        "no_category.csv:3: column 'city': an empty cell is a missing category; fill it in or remove the row, or say missing: allow, which makes a category of its own, '?', of it",
     ),
     (
         "category_spelt.csv",

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,18 +24,18 @@ BAD = [
     (CLASSES, "{path: c.csv, split: gruoped}", "1:31: dataset.split expects 'stratified', 'random', 'grouped' or 'ordered', found the text 'gruoped'; did you mean 'grouped'?"),
     (CLASSES, "{path: c.csv, folds: 1}", "1:31: dataset.folds expects a whole number of at least 2, found 1"),
     (CLASSES, "{path: c.csv, folds: 5, fold: -1}", "1:40: dataset.fold expects a whole number of at least 0, found -1"),
-    (CLASSES, "{path: c.csv, folds: 5, fold: 5}", "1:11: fold counts from 0: with folds: 5 it is 0 to 4, not 5"),
-    (CLASSES, "{path: c.csv, fold: 2}", "1:11: fold 2 is one of several, and there are no folds: add folds, as in folds: 5"),
-    (CLASSES, "{path: c.csv, folds: 3, test_fraction: 0.2}", "1:11: test_fraction: 0.2 and folds: 3 both say how large the test is: leave test_fraction out"),
-    (CLASSES, "{path: c.csv, folds: 50}", "1:11: data set 'c.csv' has 20 rows, and folds: 50 needs one for each fold: use fewer folds"),
+    (CLASSES, "{path: c.csv, folds: 5, fold: 5}", "1:40: fold counts from 0: with folds: 5 it is 0 to 4, not 5"),
+    (CLASSES, "{path: c.csv, fold: 2}", "1:30: fold 2 is one of several, and there are no folds: add folds, as in folds: 5"),
+    (CLASSES, "{path: c.csv, folds: 3, test_fraction: 0.2}", "1:49: test_fraction: 0.2 and folds: 3 both say how large the test is: leave test_fraction out"),
+    (CLASSES, "{path: c.csv, folds: 50}", "1:31: data set 'c.csv' has 20 rows, and folds: 50 needs one for each fold: use fewer folds"),
     (CLASSES, "{path: c.csv, nsplits: 5, fold: 7}", "1:24: unknown option 'nsplits' of dataset; it is called 'folds' here"),
-    (CLASSES, "{path: c.csv, split: random, stratify: true}", "1:11: split: random and stratify: true both say how rows are divided: leave stratify out"),
-    (CLASSES, "{path: c.csv, split: grouped}", "1:11: split: grouped keeps the rows of a group together, and data set 'c.csv' has no groups: name the column that tells them, as in group: patient"),
-    (CLASSES, "{path: c.csv, group: same, split: grouped}", "1:11: data set 'c.csv' has 1 group, and split: grouped needs at least 2, a group for each part"),
-    (CLASSES, "{path: c.csv, group: kind, target: y, split: grouped, folds: 5}", "1:11: data set 'c.csv' has 2 groups, and split: grouped needs at least 5, one for each fold"),
-    (CLASSES, "{path: c.csv, split: ordered, test_fraction: 0.5}", "1:11: data set 'c.csv': with split: ordered no training row is of class 'no', which could not be learnt; use a smaller test, or split: stratified if time does not matter"),
-    (NUMBERS, "{path: n.csv, split: stratified}", "1:11: split: stratified keeps the share of every class, and data set 'n.csv' is a regression, without classes: leave split out"),
-    (NUMBERS, "{path: n.csv, test_fraction: 0.99}", "1:11: data set 'n.csv' has 20 rows: test_fraction 0.99 leaves none to train on; add rows, or use test_fraction: 0"),
+    (CLASSES, "{path: c.csv, split: random, stratify: true}", "1:49: split: random and stratify: true both say how rows are divided: leave stratify out"),
+    (CLASSES, "{path: c.csv, split: grouped}", "1:31: split: grouped keeps the rows of a group together, and data set 'c.csv' has no groups: name the column that tells them, as in group: patient"),
+    (CLASSES, "{path: c.csv, group: same, split: grouped}", "1:44: data set 'c.csv' has 1 group, and split: grouped needs at least 2, a group for each part"),
+    (CLASSES, "{path: c.csv, group: kind, target: y, split: grouped, folds: 5}", "1:55: data set 'c.csv' has 2 groups, and split: grouped needs at least 5, one for each fold"),
+    (CLASSES, "{path: c.csv, split: ordered, test_fraction: 0.5}", "1:31: data set 'c.csv': with split: ordered no training row is of class 'no', which could not be learnt; use a smaller test, or split: stratified if time does not matter"),
+    (NUMBERS, "{path: n.csv, split: stratified}", "1:31: split: stratified keeps the share of every class, and data set 'n.csv' is a regression, without classes: leave split out"),
+    (NUMBERS, "{path: n.csv, test_fraction: 0.99}", "1:39: data set 'n.csv' has 20 rows: test_fraction 0.99 leaves none to train on; add rows, or use test_fraction: 0"),
     # what is done to the inputs
     (CLASSES, "{path: c.csv, preprocess: standard_scaler}", "1:36: dataset.preprocess expects a list of preprocessors that is not empty, found the text 'standard_scaler'; write [standard_scaler]"),
     (CLASSES, "{path: c.csv, preprocess: []}", "1:36: dataset.preprocess expects a list of preprocessors that is not empty, found an empty list"),
@@ -49,33 +50,33 @@ BAD = [
     (CLASSES, "{path: c.csv, preprocess: [standard_scaler: {columns: width}]}", "1:64: standard_scaler.columns expects a list of whole numbers or texts, found the text 'width'; write [width]"),
     (CLASSES, "{path: c.csv, preprocess: [standard_scaler, pca: 7]}", "1:54: pca cannot be fitted to 16 training rows of 3 columns: n_components is 7, and there are 3 at most"),
     (CLASSES, "{path: c.csv, preprocess: [standard_scaler: {columns: [widht]}]}", "1:37: standard_scaler: there is no column 'widht'; did you mean 'width'?"),
-    (CLASSES, "{path: c.csv, standardize: true, preprocess: [simple_imputer]}", "1:11: standardize and preprocess both change the inputs: leave standardize out and put standard_scaler where it belongs among the steps, as in preprocess: [simple_imputer, standard_scaler]"),
+    (CLASSES, "{path: c.csv, standardize: true, preprocess: [simple_imputer]}", "1:37: standardize and preprocess both change the inputs: leave standardize out and put standard_scaler where it belongs among the steps, as in preprocess: [simple_imputer, standard_scaler]"),
     (NUMBERS, "{path: m.csv, missing: allow}", "1:11: data set 'm.csv': 'a' has no value in row 0, counted from 0, and a network needs every one: add preprocess: [simple_imputer], or leave the column out"),
     (NUMBERS, "{path: m.csv, missing: allow, preprocess: [standard_scaler]}", "1:11: data set 'm.csv': 'a' still has no value in row 0, counted from 0, and a network needs every one: add preprocess: [simple_imputer], or leave the column out"),
-    (NUMBERS, "{path: m.csv, missing: allow, standardize: true}", "1:11: data set 'm.csv' lacks values, which standardize does not fill in: leave it out and write preprocess: [simple_imputer, standard_scaler]"),
+    (NUMBERS, "{path: m.csv, missing: allow, standardize: true}", "1:53: data set 'm.csv' lacks values, which standardize does not fill in: leave it out and write preprocess: [simple_imputer, standard_scaler]"),
     (NUMBERS, "{path: m.csv, missing: allow, preprocess: [polynomial_features]}", "1:53: polynomial_features needs every value, and 'a' lacks 3 in the training rows; put simple_imputer before it"),
     # the balance of the classes
     (CLASSES, "{path: c.csv, class_weights: equal}", "1:39: dataset.class_weights expects 'balanced' or a mapping of classes to numbers above 0, found the text 'equal'"),
     (CLASSES, "{path: c.csv, class_weights: {yes: 0}}", "1:45: dataset.class_weights expects a mapping of classes to numbers above 0, found 0"),
     (CLASSES, "{path: c.csv, class_weights: {yes: high}}", "1:45: dataset.class_weights expects a mapping of classes to numbers above 0, found the text 'high'"),
-    (CLASSES, "{path: c.csv, class_weights: {yess: 2}}", "1:11: class_weights: data set 'c.csv' has no class 'yess'; did you mean 'yes'?"),
-    (CLASSES, "{path: c.csv, class_weights: {perhaps: 2}}", "1:11: class_weights: data set 'c.csv' has no class 'perhaps'; its classes are 'no', 'yes'"),
-    (NUMBERS, "{path: n.csv, class_weights: balanced}", "1:11: class_weights weighs rows by their class, and data set 'n.csv' is a regression, without classes: leave class_weights out"),
-    (NUMBERS, "{path: n.csv, resample: oversample}", "1:11: resample draws rows by their class, and data set 'n.csv' is a regression, without classes: leave resample out"),
+    (CLASSES, "{path: c.csv, class_weights: {yess: 2}}", "1:46: class_weights: data set 'c.csv' has no class 'yess'; did you mean 'yes'?"),
+    (CLASSES, "{path: c.csv, class_weights: {perhaps: 2}}", "1:49: class_weights: data set 'c.csv' has no class 'perhaps'; its classes are 'no', 'yes'"),
+    (NUMBERS, "{path: n.csv, class_weights: balanced}", "1:39: class_weights weighs rows by their class, and data set 'n.csv' is a regression, without classes: leave class_weights out"),
+    (NUMBERS, "{path: n.csv, resample: oversample}", "1:34: resample draws rows by their class, and data set 'n.csv' is a regression, without classes: leave resample out"),
     (CLASSES, "{path: c.csv, resample: smote}", "1:34: dataset.resample expects 'oversample' or 'undersample', found the text 'smote'"),
-    (CLASSES, "{path: c.csv, resample: oversample, class_weights: balanced}", "1:11: resample: oversample makes the classes equally large, so class_weights: balanced would change nothing: keep one of the two"),
+    (CLASSES, "{path: c.csv, resample: oversample, class_weights: balanced}", "1:34: resample: oversample makes the classes equally large, so class_weights: balanced would change nothing: keep one of the two"),
     # data on disk
-    (CLASSES, "{path: disk, split: random}", "1:11: data set 'disk' is read from disk while it trains, so its test is its last rows: write split: ordered, and save the rows in an order that suits it"),
-    (CLASSES, "{path: disk, standardize: true}", "1:11: data set 'disk' is read from disk while it trains, so its inputs stay as they are: leave standardize out, and save them standardised or begin the network with batch_norm"),
-    (CLASSES, "{path: disk, preprocess: [pca: 1]}", "1:11: data set 'disk' is read from disk while it trains, so its inputs stay as they are: leave preprocess out, and save what it makes of them"),
-    (CLASSES, "{path: disk, resample: undersample}", "1:11: data set 'disk' is read from disk while it trains, each row once an epoch: leave resample out and use class_weights: balanced"),
-    (NUMBERS, "{path: disk, one_hot: true}", "1:11: data set 'disk' is read from disk while it trains, so its targets stay as they are: leave one_hot out, and use a cost of class indices, such as softmax_cross_entropy"),
+    (CLASSES, "{path: disk, split: random}", "1:30: data set 'disk' is read from disk while it trains, so its test is its last rows: write split: ordered, and save the rows in an order that suits it"),
+    (CLASSES, "{path: disk, standardize: true}", "1:36: data set 'disk' is read from disk while it trains, so its inputs stay as they are: leave standardize out, and save them standardised or begin the network with batch_norm"),
+    (CLASSES, "{path: disk, preprocess: [pca: 1]}", "1:35: data set 'disk' is read from disk while it trains, so its inputs stay as they are: leave preprocess out, and save what it makes of them"),
+    (CLASSES, "{path: disk, resample: undersample}", "1:33: data set 'disk' is read from disk while it trains, each row once an epoch: leave resample out and use class_weights: balanced"),
+    (NUMBERS, "{path: disk, one_hot: true}", "1:32: data set 'disk' is read from disk while it trains, so its targets stay as they are: leave one_hot out, and use a cost of class indices, such as softmax_cross_entropy"),
     (CLASSES + "\ncompute: {dtype: float64}", "{path: disk}", "1:11: data set 'disk' is read from disk while it trains, so it is used in the precision that it was saved in: its inputs are float32, and compute.dtype is float64; write compute: {dtype: float32}, or save them as float64"),
     (CLASSES, "{path: disk, test_fraction: 0.75}", "1:11: data set 'disk': with split: ordered no training row is of class '1', which could not be learnt; save the rows in another order, or use a smaller test"),
     # sequences
-    (CLASSES, "{path: text.npz, stratify: true}", "1:11: stratify keeps the share of every class, and data set 'text.npz' has a class for each of 3 positions of a row: use split: random"),
-    (CLASSES, "{path: text.npz, class_weights: balanced}", "1:11: class_weights weighs rows by their class, and data set 'text.npz' has a class for each of 3 positions of a row: leave class_weights out"),
-    (CLASSES, "{path: text.npz, resample: oversample}", "1:11: resample draws rows by their class, and data set 'text.npz' has a class for each of 3 positions of a row: leave resample out"),
+    (CLASSES, "{path: text.npz, stratify: true}", "1:37: stratify keeps the share of every class, and data set 'text.npz' has a class for each of 3 positions of a row: use split: random"),
+    (CLASSES, "{path: text.npz, class_weights: balanced}", "1:42: class_weights weighs rows by their class, and data set 'text.npz' has a class for each of 3 positions of a row: leave class_weights out"),
+    (CLASSES, "{path: text.npz, resample: oversample}", "1:37: resample draws rows by their class, and data set 'text.npz' has a class for each of 3 positions of a row: leave resample out"),
     (SIGNS, "{path: text.npz}", "1:11: data set 'text.npz' has a class for each of 3 positions of a row, and the cost wants two classes, as 0 and 1, one for each row: use cost: softmax_cross_entropy"),
 ]  # fmt: skip
 
@@ -111,3 +112,11 @@ def test_a_wrong_preparation_gets_its_message(
 def test_there_are_many() -> None:
     assert len(BAD) >= 50
     assert len({case[1:] for case in BAD}) == len(BAD)
+
+
+def test_rows_of_a_class_are_counted_once_however_often_they_are_drawn(folder: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(folder)
+    Path("good.yaml").write_text(
+        f"dataset: {{path: c.csv, resample: oversample}}\nnetwork: [dense: 2]\n{CLASSES}\nstep_size: 0.1\n"
+    )
+    assert load_data(load("good.yaml")).rows_of_class == (10, 10)

@@ -59,7 +59,8 @@ def test_what_is_no_data_set_is_refused_with_its_plugin() -> None:
     with pytest.raises(DataError) as caught:
         load(component(pair))
     assert str(caught.value) == (
-        "data set 'pair' of plugin 'my_data' (my-data 1.0) must return a trainer.data.Dataset, not tuple"
+        "data set 'pair' of plugin 'my_data' (my-data 1.0) must return a trainer.data.Dataset("
+        "name, inputs, targets, task, class_names), not tuple"
     )
 
 

@@ -38,6 +38,12 @@ def test_classes_per_position_may_be_a_vocabulary_of_which_some_do_not_occur() -
     assert dataset.targets.shape == (3, 2)
 
 
+def test_a_position_may_be_without_a_class() -> None:
+    dataset = Dataset("d", INPUTS, np.array([[0, -1], [-100, 1], [-1, -1]], np.int8), "classification", ("a", "b"))
+    assert dataset.targets.tolist() == [[0, -1], [-100, 1], [-1, -1]]
+    assert dataset.targets.dtype == np.int64
+
+
 def test_groups_weights_parts_and_categories_are_kept() -> None:
     dataset = Dataset(
         "d",
@@ -105,6 +111,14 @@ BAD: list[tuple[dict[str, Any], str]] = [
     (
         CLASSES | {"targets": np.array([0, -1, 1])},
         "data set 'd': class index -1 is outside 0 to 1, the indices of its 2 class names",
+    ),
+    (
+        CLASSES | {"targets": np.array([[0, -1], [2, 1], [0, 0]])},
+        "data set 'd': class index 2 is outside 0 to 1, the indices of its 2 class names",
+    ),
+    (
+        CLASSES | {"targets": np.full((3, 2), -1)},
+        "data set 'd': no position has a class, since all its targets are negative",
     ),
     (
         CLASSES | {"class_names": ("a", "b", "c")},

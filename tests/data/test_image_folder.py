@@ -70,6 +70,26 @@ def test_palettes_grey_and_opaque_alpha_become_colours() -> None:
     assert inputs[2:, 0, 0].tolist() == [[0.2, 0.4, 0], [0, 0, 1], [0.2, 0.2, 0.2], [0, 1, 0]]
 
 
+def test_images_that_are_all_saved_in_grey_have_one_channel() -> None:
+    save("scans/a/1.png", np.full((2, 3), 51))
+    save("scans/b/2.png", np.full((2, 3), 255))
+    assert load("scans").inputs[:, 0, 0].tolist() == [[0.2], [1]]
+    assert load("scans", {"grey": False}).inputs.shape == (2, 2, 3, 3)
+    save("scans/b/3.png", np.full((2, 3, 3), (255, 0, 0)))
+    assert load("scans").inputs.shape == (3, 2, 3, 3)
+
+
+def test_arrays_by_other_names_are_told_what_they_are_called() -> None:
+    Path("arrays").mkdir()
+    np.save("arrays/X.npy", np.ones((4, 2)))
+    with pytest.raises(DataError) as caught:
+        load("arrays")
+    assert str(caught.value) == (
+        "arrays/X.npy lies beside the folders of the classes; move it into one of them, or out of arrays; a folder of "
+        "arrays has inputs.npy and targets.npy"
+    )
+
+
 def test_hidden_files_are_none_of_the_data() -> None:
     Path("pets/.DS_Store").touch()
     Path("pets/9/.hidden.png").touch()

@@ -127,6 +127,12 @@ BAD: list[tuple[Dataset, str, dict[str, Any], str]] = [
         "data set 'flowers' has 3 classes, and the cost wants two classes, as -1 and +1: use cost: softmax_cross_entropy",
     ),
     (
+        Dataset("text", np.zeros((4, 2)), np.array([[0, 1], [-1, 0], [1, -1], [1, 1]]), "classification", ("a", "b")),
+        "values",
+        {"one_hot": True},
+        "data set 'text' has positions without a class, which one_hot cannot encode: use cost: softmax_cross_entropy, which leaves them out, without one_hot",
+    ),
+    (
         prices(),
         "classes",
         {},

@@ -61,7 +61,7 @@ def test_one_config_uses_everything_that_the_package_brings(installed):
     assert status["reason"] == "good enough"
     assert "good enough" in printed
     header, *rows = (run / "metrics.csv").read_text().splitlines()
-    assert "train_share_within" in header
+    assert "train_share_within_0.05" in header
     assert float(dict(zip(header.split(","), rows[-1].split(","), strict=True))["train_loss"]) < 0.001
     assert (installed.folder / "journal.txt").read_text().splitlines() == [
         f"{epoch} 65" for epoch in range(1, len(rows) + 1)

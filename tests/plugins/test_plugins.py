@@ -127,6 +127,11 @@ def test_a_missing_file_is_reported_with_the_nearest_that_exists(write, tmp_path
     )
 
 
+def test_a_file_that_only_ends_alike_is_not_suggested(write, tmp_path):
+    write("tor.py", "")
+    assert listed("nothere.py", tmp_path) == f"plugin file 'nothere.py' does not exist in {tmp_path.resolve()}"
+
+
 def test_a_missing_module_is_reported(write, tmp_path):
     write("swish.py", "")
     assert listed("swish", tmp_path) == (

@@ -1,4 +1,5 @@
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -135,3 +136,79 @@ def test_what_cannot_be_registered_is_refused_with_the_way_out():
         "register_schedules: register(Schedule, name='schedule') lacks the method __call__; "
         "a schedule is a frozen dataclass with __call__"
     )
+
+
+def test_what_takes_its_arguments_in_another_order_or_number_is_refused():
+    def half(y_true, y_pred, *, of=2): ...
+
+    def told(record): ...
+
+    @dataclass(frozen=True)
+    class Told:
+        def __call__(self, training, record, more): ...
+
+    @dataclass(frozen=True)
+    class Hello:
+        def on_epoch_end(self, epoch): ...
+
+    @dataclass(frozen=True)
+    class Scale:
+        def init(self, shape): ...
+
+        def apply(self, parameters, x): ...
+
+    @dataclass(frozen=True)
+    class Noise(LayerNorm):
+        def train(self, parameters, x): ...
+
+    for kind in ("metrics", "costs"):
+        assert failure(kind, half) == (
+            f"register_{kind}: register(half, name='half') takes (y_true, y_pred), and is called with "
+            "(predictions, targets), in this order; write def half(predictions, targets)"
+        )
+    assert failure("metrics", lambda labels, logits: 0.0, "mine") == (
+        "register_metrics: register(<lambda>, name='mine') takes (labels, logits), and is called with "
+        "(predictions, targets), in this order"
+    )
+    assert failure("callbacks", told) == (
+        "register_callbacks: register(told, name='told') takes (record), and is called with (record, training); "
+        "write def told(record, training)"
+    )
+    for callback in (Told, Told()):
+        assert failure("callbacks", callback, "told").endswith(
+            ", name='told') has a method __call__ that takes (training, record, more), and is called with "
+            "(record, training); write def __call__(self, record, training)"
+        )
+    assert failure("callbacks", Hello) == (
+        "register_callbacks: register(Hello, name='hello') lacks the method __call__; "
+        "a callback is a function of (record, training), or a frozen dataclass with __call__(self, record, training)"
+    )
+    assert failure("callbacks", Hello(), "hello").endswith(
+        ", name='hello') cannot be called; "
+        "a callback is a function of (record, training), or a frozen dataclass with __call__(self, record, training)"
+    )
+    assert failure("layers", Scale) == (
+        "register_layers: register(Scale, name='scale') has a method init that takes (shape), and is called with "
+        "(rng, input_shape); write def init(self, rng, input_shape)"
+    )
+    assert failure("layers", Noise) == (
+        "register_layers: register(Noise, name='noise') has a method train that takes (parameters, x), and is called "
+        "with (parameters, x, draw); write def train(self, parameters, x, draw)"
+    )
+
+
+def test_names_that_say_nothing_defaults_and_any_number_of_arguments_are_taken():
+    class Cost:
+        def __call__(self, predictions, targets): ...
+
+    def of_more(p, t, delta=1.0): ...
+
+    def of_any(*arrays): ...
+
+    hypot = op(np.frompyfunc(lambda a, b: a, 2, 1), name="hypot")
+
+    of_two = (lambda a, b: a, lambda y_pred, y_true: 0.0, of_more, of_any, Cost(), partial(of_more, delta=2.0), hypot)
+    for obj in of_two:
+        for kind in ("costs", "metrics"):
+            make(kind, obj, "mine")
+    make("metrics", np.frompyfunc(max, 2, 1), "maximum")  # no signature to read

@@ -1,10 +1,12 @@
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from safetensors import safe_open
+from safetensors.numpy import save_file
 
 from trainer.data import Scaling
 from trainer.errors import DataError
@@ -21,7 +23,7 @@ def test_parameters_and_scaling_come_back_with_shapes_and_dtypes(tmp_path: Path)
     scaling = Scaling(np.array([1.0, 2.0]), np.array([0.5, 4.0]))
     save_parameters(tmp_path / "p.safetensors", PARAMETERS, scaling)
     saved = load_parameters(tmp_path / "p.safetensors")
-    assert set(saved.parameters) == set(PARAMETERS)
+    assert list(saved.parameters) == sorted(PARAMETERS)
     for name, array in PARAMETERS.items():
         np.testing.assert_array_equal(saved.parameters[name], array, strict=True)
     assert saved.scaling is not None
@@ -107,3 +109,24 @@ def test_a_file_that_is_no_safetensors_file_is_named_as_such(tmp_path: Path) -> 
     (tmp_path / "p.sha256").write_text(hashlib.sha256(b"hello").hexdigest() + "  p\n")
     with pytest.raises(DataError, match="is not a safetensors file"):
         load_parameters(tmp_path / "p")
+
+
+def test_a_file_of_another_program_needs_no_digest_and_one_that_is_there_counts(tmp_path: Path) -> None:
+    path = tmp_path / "foreign.safetensors"
+    save_file({"0.weights": np.ones((2, 3), np.float16)}, path)
+    saved = load_parameters(path, foreign=True)
+    np.testing.assert_array_equal(saved.parameters["0.weights"], np.ones((2, 3), np.float16), strict=True)
+    assert (saved.scaling, saved.metadata) == (None, {})
+    beside = path.with_name("foreign.safetensors.sha256")
+    beside.write_text(f"{hashlib.sha256(b'other').hexdigest()}  foreign.safetensors\n")
+    with pytest.raises(DataError, match=r"foreign\.safetensors is damaged: its SHA-256 is"):
+        load_parameters(path, foreign=True)
+
+
+def test_numbers_of_a_type_that_numpy_lacks_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "foreign.safetensors"
+    header = json.dumps({"0.bias": {"dtype": "BF16", "shape": [1], "data_offsets": [0, 2]}}).encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(2))
+    with pytest.raises(DataError) as caught:
+        load_parameters(path, foreign=True)
+    assert str(caught.value) == (f"{path} holds numbers of type BF16, which NumPy does not have; save them as float32")

@@ -18,7 +18,8 @@ MISFITS = {
         "dataset: {path: images.npz}\nnetwork:\n  - tanh\n  - dense: 10\n" + TAIL,
         (
             "c.yaml:4:5: the last layer, 'dense', gives shape (4, 10) per example, and a target is one class; "
-            "put `- flatten` before a dense layer, or reduce the other axes, as global_average_pool does\n"
+            "put `- flatten` before a dense layer, or make one row of the positions with `- last_position` or "
+            "`- mean_over_positions`\n"
             "  4 |   - dense: 10\n"
             "          ^~~~~"
         ),
@@ -27,7 +28,8 @@ MISFITS = {
         "dataset: {path: images.npz}\nnetwork:\n  - dense: 10\n" + TAIL,
         (
             "c.yaml:3:5: the last layer, 'dense', gives shape (4, 10) per example, and a target is one class; "
-            "put `- flatten` before a dense layer, or reduce the other axes, as global_average_pool does\n"
+            "put `- flatten` before a dense layer, or make one row of the positions with `- last_position` or "
+            "`- mean_over_positions`\n"
             "  3 |   - dense: 10\n"
             "          ^~~~~"
         ),
@@ -35,8 +37,19 @@ MISFITS = {
     "fewer outputs than classes": (
         HEAD + "  - dense: 5\n" + TAIL,
         (
-            "c.yaml:3:5: the last layer, 'dense', gives 5 outputs, and data set 'digits' has 10 classes\n"
+            "c.yaml:3:5: the last layer, 'dense', gives 5 outputs, and data set 'digits' has 10 classes: "
+            "'0' (178 rows), '1' (182), '2' (177), '3' (183), '4' (181), '5' (182), '6' (181), '7' (179), "
+            "'8' (174), '9' (180)\n"
             "  3 |   - dense: 5\n"
+            "          ^~~~~"
+        ),
+    ),
+    "one-hot targets that are said to be classes": (
+        "dataset: {path: one_hot.npz, task: classification}\nnetwork:\n  - flatten\n  - dense: 3\n" + TAIL,
+        (
+            "c.yaml:4:5: the last layer, 'dense', gives shape (3,) per example, and a target is a class for each of 3 "
+            "positions; each target has one 1 among zeros, so save the class itself, targets.argmax(axis=1)\n"
+            "  4 |   - dense: 3\n"
             "          ^~~~~"
         ),
     ),
@@ -60,6 +73,7 @@ def write(tmp_path, monkeypatch):
     import numpy as np
 
     np.savez(tmp_path / "images.npz", x=np.ones((20, 4, 4)), y=np.arange(20) % 10)
+    np.savez(tmp_path / "one_hot.npz", x=np.ones((20, 4, 4)), y=np.eye(3)[np.arange(20) % 3])
     monkeypatch.chdir(tmp_path)
 
     def write(text):

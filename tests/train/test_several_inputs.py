@@ -78,6 +78,20 @@ def test_each_cost_gets_its_columns(folder):
     assert training.evaluate(data.train_inputs, data.train_targets)["loss"] < before
 
 
+def test_a_metric_of_one_of_several_outputs(folder):
+    overrides = ["cost.several.1.metrics=[accuracy]", "cost.several.0.metrics=[r2, mean_absolute_error]"]
+    training = build(load("outputs.yaml", overrides))
+    assert list(training.metrics) == ["r2_0", "mean_absolute_error_0", "accuracy_1"]
+    data = training.data
+    predictions = training.network.predict(training.theta, data.test_inputs)
+    right = predictions[:, 1:].argmax(axis=1) == data.test_targets[:, 1]
+    assert training.evaluate(data.test_inputs, data.test_targets)["accuracy_1"] == right.mean()
+    assert (
+        load("outputs.yaml", [*overrides, "cost.several.1.weight=2"]).config.cost.options["parts"][1].options["weight"]
+        == 2
+    )
+
+
 @pytest.mark.parametrize(
     ("config", "override", "message"),
     [

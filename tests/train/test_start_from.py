@@ -74,3 +74,14 @@ def test_what_cannot_be_begun_with(saved, override, message):
     with pytest.raises(ConfigError) as caught:
         build(load("c.yaml", [override]))
     assert message in str(caught.value)
+
+
+def test_a_file_of_another_program_is_taken_without_a_digest_and_a_run_folder_is_not(saved, tmp_path):
+    (tmp_path / "saved.safetensors.sha256").unlink()
+    training = build(load("c.yaml"))
+    np.testing.assert_array_equal(training.parameters["0.weights"], saved["0.weights"])
+    (tmp_path / "run").mkdir()
+    (tmp_path / "saved.safetensors").rename(tmp_path / "run" / "parameters.safetensors")
+    with pytest.raises(ConfigError) as caught:
+        build(load("c.yaml", ["start_from=run"]))
+    assert "run/parameters.safetensors cannot be loaded: there is no parameters.safetensors.sha256" in str(caught.value)

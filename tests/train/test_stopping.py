@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -98,6 +100,36 @@ def test_a_callback_is_told_everything_and_may_end_the_training(trained):
     assert told == records
     assert training.ended == "enough"
     assert records[-1].epoch == 3
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_a_callback_sees_every_step_and_ends_at_the_one_that_it_names(executor, trained):
+    seen = []
+
+    def callback(record, training):
+        if isinstance(record, Step):
+            seen.append(training.theta.copy())
+            return "enough" if record.step == 13 else None
+        return None
+
+    training, _ = trained("epochs=5", f"compute.executor={executor}", callbacks=[callback])
+    assert training.step == len(seen) == 13
+    assert all((a != b).any() for a, b in pairwise(seen))
+    np.testing.assert_array_equal(seen[-1], training.theta)
+
+
+def test_a_callback_returns_a_text_or_nothing(trained):
+    from trainer.errors import UsageError
+
+    with pytest.raises(UsageError) as caught:
+        trained(callbacks=[lambda record, training: False])
+    assert str(caught.value) == "a callback returned False; it returns a text, why training should end, or None"
+
+
+def test_a_metric_that_has_its_options_in_its_title_can_be_watched(trained):
+    training, _ = trained("metrics=[{f1: macro}, {f1: micro}]", "stop={patience: 2, watched: f1_macro}")
+    assert training.stopping.better == "higher"
+    assert list(training.metrics) == ["f1_macro", "f1_micro"]
 
 
 def test_the_first_nan_is_better_than_nothing():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import signal
 import sys
@@ -112,7 +113,7 @@ def _print_end(training: Training, last: Epoch | None, reports: Mapping[str, Any
     if training.best is not None:
         typer.echo(f"the parameters are those of epoch {training.best.epoch.epoch:,}, the best")
         last = training.best.epoch
-    for line in _result(last):
+    for line in (*_result(last), *_undefined(last)):
         typer.echo(line)
 
 
@@ -232,6 +233,15 @@ def _result(last: Epoch | None) -> Iterator[str]:
                     else ""
                 )
             )
+
+
+def _undefined(last: Epoch | None) -> Iterator[str]:
+    """Which metrics are no number, so that a nan among the numbers is not taken for a fault of the training."""
+    parts = [] if last is None else [("training", last.train), ("test", last.test)]
+    for name in dict.fromkeys(name for _, values in parts for name in values):
+        rows = [part for part, values in parts if math.isnan(values.get(name, 0.0))]
+        if rows:
+            yield f"{name} is nan: it gives no number for the {' and the '.join(rows)} rows"
 
 
 def _print_curve(folder: Path) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from trainer.cli.commands import report_problems
+from trainer.cli.components import files_line
 from trainer.cli.paths import find_config
 from trainer.cli.tables import print_table
 
@@ -270,12 +271,14 @@ def list_datasets(plugins: Sequence[str]) -> None:
     rows = []
     for _, component in sorted(found.all("datasets").items()):
         facts = describe(component)
-        task = f"{facts.classes} classes" if facts.classes else facts.task or "-"
+        labels = component.traits.get("labels")  # 0 or 1 each, so numbers to a cost
+        task = f"{facts.classes} classes" if facts.classes else f"{labels} labels" if labels else facts.task or "-"
         options = ", ".join(p.name if p.required else f"{p.name}={p.default!r}" for p in component.parameters)
         size = "-" if facts.rows is None else f"{facts.rows:,}"
         rows.append([facts.name, size, _shape(facts.shape), task, options or "-", facts.description])
     report_problems(found)
     print_table(["name", "rows", "inputs", "task", "options", "what"], rows, right={1})
+    typer.echo(f"\n{files_line()}")
 
 
 def print_schema(plugins: Sequence[str]) -> None:

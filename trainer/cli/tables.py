@@ -18,16 +18,22 @@ _NARROW = 12  # what a cell in the middle is cut to, where there is no room
 
 
 def print_table(
-    header: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[int] = (), *, wrap: bool = True
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    right: Collection[int] = (),
+    *,
+    wrap: bool = True,
+    fitted: bool = False,
 ) -> None:
     """Print rows under a header; the columns in `right` hold numbers and are aligned to the right.
 
     On a terminal the last column is wrapped, or cut off where `wrap` is False, to the room that the others leave.
+    A table for reading rather than searching is `fitted` elsewhere too, to the width in COLUMNS or 100.
     """
-    if not is_terminal():
+    if not is_terminal() and not fitted:
         typer.echo(plain_table(header, rows, right))
         return
-    lines = fitted_table(header, rows, right, shutil.get_terminal_size().columns, wrap=wrap).splitlines()
+    lines = fitted_table(header, rows, right, shutil.get_terminal_size((100, 24)).columns, wrap=wrap).splitlines()
     if may_colour():
         lines[0] = typer.style(lines[0], bold=True)
     typer.echo("\n".join(lines))

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from trainer.config.document import Node
-from trainer.config.names import KEYS, NAMES, unknown
+from trainer.config.names import KEYS, NAMES, exactly, hint_of, unknown
 from trainer.config.schema import Chain, Choice, DatasetConfig, WeightsByClass
 from trainer.config.source import Problems, Span
 from trainer.config.values import INVALID, check, either, found
-from trainer.data.load import READERS, read_folder
+from trainer.data.load import FILES, READERS, read_folder
 from trainer.errors import nearest
 from trainer.limits import Nested
 from trainer.plugins import Component, Parameter, Plugins
@@ -27,6 +27,7 @@ __all__ = [
     "file_reader",
     "is_layer",
     "nesting",
+    "reader_component",
     "rename_keys",
     "spread_dataset",
 ]
@@ -42,6 +43,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "dataset": ("datasets",),
     "preprocess": ("preprocessors",),
 }
+MANY = 20  # names; a message does not list more
 # The keys that a data set has whatever it is.
 PREPARATION = tuple(key for key in DatasetConfig.model_fields if key not in ("name", "path", "component", "options"))
 
@@ -61,10 +63,12 @@ class Chooser:
         self.problems = problems
         self.incomplete = incomplete
         self.networks: dict[str, Component] = {}
+        self.used: set[str] = set()  # which of them stand somewhere
 
     def component(self, section: str, name: str) -> Component | None:
         """The component of that name that a section of the config would choose, or None."""
         if section == "network" and name in self.networks:
+            self.used.add(name)
             return self.networks[name]
         kinds = (self.plugins.all(kind) for kind in SECTIONS[section])
         return next((components[name] for components in kinds if name in components), None)
@@ -104,10 +108,11 @@ class Chooser:
         if component is None:
             return None
         parameters = {p.name: p for p in component.parameters}
-        rename_keys(Node(items, node.span), [*PREPARATION, *parameters], self.problems, f"of {_called(component)}")
+        known, where = [*PREPARATION, *parameters], f"of {_called(component)}"
+        doubtful = rename_keys(Node(items, node.span), known, self.problems, where, "files" if "path" in plain else "")
         options = {key: items.pop(key) for key in list(items) if key in parameters}
-        values = self._values(component, span, options)
-        common = {key: self._common(key, item) for key, item in items.items()}
+        values = self._values(component, span, options, doubtful)
+        common = {key: self._common(key, item) for key, item in items.items() if key not in doubtful}
         if values is None or any(value is INVALID for value in common.values()):
             return None
         return DatasetConfig.model_validate({"component": component, "options": values, **plain, **common})
@@ -131,11 +136,13 @@ class Chooser:
             if check("dataset.path", str, path, self.problems) is not INVALID:
                 return self._reader(path, folder), path.span, {"path": str(folder / path.value)}
         elif name is None:
-            known = ", ".join(self.plugins.names("datasets"))
-            self.problems.add(node.name_span, f"dataset needs a name or a path; there are: {known or 'none'}")
+            self.problems.add(node.name_span, f"dataset needs a name or a path; {self._listed('dataset')}")
         elif check("dataset.name", str, name, self.problems) is not INVALID:
             component = self.component("dataset", name.value)
-            if component is None:
+            there = _there(folder, name.value)
+            if component is None and there:
+                self.problems.add(name.span, f"there is no data set '{name.value}', but {there}")
+            elif component is None:
                 self._add_unknown("dataset", name.value, name.span, None)
             return component, name.span, {"name": name.value}
         return None, node.span, {}
@@ -202,17 +209,25 @@ class Chooser:
             return
         all_kinds = (kind for kinds in SECTIONS.values() for kind in kinds)
         elsewhere = next((kind for kind in all_kinds if name in self.plugins.all(kind)), None)
-        guess, hint = unknown(name, names, NAMES)
-        listed = f"there are: {', '.join(self.plugins.names(SECTIONS[section][0])) or 'none'}"
-        if section == "network":
-            listed += "; and every op of one array, see trainer ops list"
-        if elsewhere:
-            hint = f"that is {_a(noun(elsewhere))}, not {_a(noun(SECTIONS[section][0]))}; {listed}"
+        guess, hint, _ = unknown(name, names, NAMES)
+        if elsewhere and exactly(name, names, NAMES) is None:
+            hint = f"that is {_a(noun(elsewhere))}, not {_a(noun(SECTIONS[section][0]))}; {self._listed(section)}"
         elif guess is None:
-            hint = listed
+            hint = self._listed(section)
         for problem in self.plugins.problems:
             hint += f"\n  (not loaded: {problem.message})"
         self.problems.add(span, f"unknown name '{name}' in {section}; {hint}")
+
+    def _listed(self, section: str) -> str:
+        """The names that a section can choose from; of many, where a person finds them."""
+        kind = SECTIONS[section][0]
+        names = self.plugins.names(kind)
+        if len(names) > MANY:
+            return f"see trainer list {kind}" + (
+                " and, for ops of one array, trainer ops list" * (section == "network")
+            )
+        ops = "; and every op of one array, see trainer ops list" if section == "network" else ""
+        return f"there are: {', '.join(names) or 'none'}{ops}"
 
     def _usable(self, kind: str) -> list[str]:
         components = self.plugins.all(kind)
@@ -227,20 +242,33 @@ class Chooser:
     def _options(self, component: Component, span: Span, given: Node | None) -> dict[str, Any] | None:
         """The validated options of a choice; None after a problem."""
         parameters = {parameter.name: parameter for parameter in component.parameters}
+        doubtful: set[str] = set()
         if given is None:
             items: dict[str, Node] = {}
         elif isinstance(given.value, dict):
             items = dict(given.value)
-            rename_keys(Node(items, given.span), list(parameters), self.problems, f"of {component.name}")
+            doubtful = rename_keys(
+                Node(items, given.span), list(parameters), self.problems, f"of {component.name}", component.kind
+            )
+        elif parameters and component.kind == "optimizers":
+            first = next(iter(parameters))
+            self.problems.add(
+                given.span,
+                f"{component.name} is given {found(given)} and no name for it: the step size stands at the top, "
+                f"step_size: {given.written or '...'}, and an option by its name, {component.name}: {{{first}: ...}}",
+            )
+            return None
         elif parameters:
             items = {next(iter(parameters)): given}
         else:
             written = given.written or "..."
             self.problems.add(given.span, f"{component.name} has no options; write it without ': {written}'")
             return None
-        return self._values(component, span, items)
+        return self._values(component, span, items, doubtful)
 
-    def _values(self, component: Component, span: Span, items: Mapping[str, Node]) -> dict[str, Any] | None:
+    def _values(
+        self, component: Component, span: Span, items: Mapping[str, Node], doubtful: Collection[str]
+    ) -> dict[str, Any] | None:
         parameters = {parameter.name: parameter for parameter in component.parameters}
         missing = [p.name for p in parameters.values() if p.required and p.name not in items]
         if missing:
@@ -248,7 +276,7 @@ class Chooser:
         values = {
             name: self._value(f"{_called(component)}.{name}", parameters[name].annotation, item)
             for name, item in items.items()
-            if name in parameters
+            if name in parameters and name not in doubtful
         }
         return None if missing or any(value is INVALID for value in values.values()) else values
 
@@ -294,20 +322,34 @@ def file_reader(path: Path) -> Component:
     return Component("datasets", path.name, partial(reader, path), "trainer", None, {})
 
 
-def rename_keys(node: Node, known: Sequence[str], problems: Problems, where: str = "") -> None:
-    """Report every unknown key of a mapping; one that was plainly meant as a known key goes on under that name.
+def reader_component(name: str) -> Component:
+    """A reader of `trainer.data.load.FILES` as a component, for lists."""
+    example, reader = FILES[name]
+    return Component("datasets", name, partial(reader, example), "trainer", None, {})
 
-    So its value is checked as well, and the known key is not reported as missing.
+
+def rename_keys(node: Node, known: Sequence[str], problems: Problems, where: str = "", kind: str = "") -> set[str]:
+    """Report every unknown key of a mapping; one that seems meant as a known key goes on under that name.
+
+    So the known key is not reported as missing, and if it surely was meant its value is checked as well. Gives the
+    known keys that may not have been meant: their values are not to be judged.
     """
+    doubtful: set[str] = set()
     for key in [key for key in node.value if key not in known]:
         item = node.value.pop(key)
-        guess, hint = unknown(key, known, KEYS)
-        if guess is None:
+        guess, hint, sure = unknown(key, known, KEYS)
+        special = hint_of(key, kind, item.written)
+        if special and exactly(key, known, KEYS) is None:
+            guess, hint = None, special
+        elif guess is None:
             hint = f"there are: {', '.join(known)}" if known else "there are none"
         what = f"option '{key}' {where}" if where else f"key '{key}'"
         problems.add(item.key_span or item.span, f"unknown {what}; {hint}")
         if guess and guess not in node.value:
             node.value[guess] = item
+            if not sure:
+                doubtful.add(guess)
+    return doubtful
 
 
 def spread_dataset(node: Node, plugins: Plugins) -> Node:
@@ -330,6 +372,16 @@ def spread_dataset(node: Node, plugins: Plugins) -> Node:
             options = {first[0].name: given} if first and given.value is not None else {}
             return Node({"name": chosen, **options}, node.span, node.key_span)
     return node
+
+
+def _there(folder: Path, name: str) -> str:
+    """What stands beside the config under the name of a data set that there is not, and how to write it."""
+    if "\0" in name or not name:
+        return ""
+    if (folder / name).is_dir():
+        return f"there is a folder: write {name}/ or {{path: {name}}}"
+    files = [name + suffix for suffix in READERS if (folder / (name + suffix)).is_file()]
+    return f"there is a file: write {files[0]}" if files else ""
 
 
 def _needed(component: Component, missing: list[str]) -> str:

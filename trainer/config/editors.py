@@ -12,10 +12,11 @@ from typing import Any
 
 from pydantic.errors import PydanticInvalidForJsonSchema
 
-from trainer.config.choices import SECTIONS, file_reader, is_layer, nesting
+from trainer.config.choices import SECTIONS, file_reader, is_layer, nesting, reader_component
+from trainer.config.help import help_of, option_help
 from trainer.config.schema import DEFAULT_OPTIMIZER, Config, DatasetConfig, plain_options
 from trainer.config.values import adapter
-from trainer.data.load import READERS
+from trainer.data.load import FILES, READERS
 from trainer.plugins import Component, Parameter, Plugins, shared
 from trainer.plugins.registry import noun
 
@@ -35,6 +36,7 @@ def json_schema(plugins: Plugins | None = None) -> dict[str, Any]:
     schema = {"$schema": DIALECT, **_linked(Config.model_json_schema())}
     schema["required"].remove("optimizer")  # a name until there are plugins to look it up in, so no model's default
     schema["properties"]["optimizer"]["default"] = DEFAULT_OPTIMIZER
+    _add_short_spellings(schema["properties"])
     definitions = schema.setdefault("$defs", {})
     definitions["datasets"] = _dataset(plugins)
     for section, kinds in SECTIONS.items():
@@ -43,7 +45,17 @@ def json_schema(plugins: Plugins | None = None) -> dict[str, Any]:
             for kind in reversed(kinds):  # the first kind wins
                 components |= {n: c for n, c in plugins.all(kind).items() if kind != "ops" or is_layer(c)}
             definitions[kinds[0]] = _choice(kinds[0], components)
+    # A schema cannot know the names that a config gives, so whatever could be one passes.
+    named = {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "description": "A sub-network of `networks:`."}
+    definitions["layers"].setdefault("anyOf", []).append(named)
     return schema
+
+
+def _add_short_spellings(properties: dict[str, Any]) -> None:
+    """What the loader spreads before a model sees it: one penalty without a list, a path alone."""
+    penalties = {key: properties["penalty"].pop(key) for key in ("type", "items")}
+    properties["penalty"]["anyOf"] = [penalties["items"], penalties]
+    properties["start_from"]["anyOf"].append({"type": "string"})
 
 
 def _linked(schema: Any) -> Any:
@@ -84,6 +96,8 @@ def _options(component: Component) -> dict[str, Any]:
         "properties": {parameter.name: _parameter(parameter) for parameter in component.parameters},
         "additionalProperties": False,
     }
+    for name, text in option_help(help_of(component), schema["properties"]).items():
+        schema["properties"][name] = {**schema["properties"][name], "description": text}
     required = [parameter.name for parameter in component.parameters if parameter.required]
     defaults = plain_options(component, {})
     for name, default in defaults.items():
@@ -120,7 +134,11 @@ def _dataset(plugins: Plugins) -> dict[str, Any]:
         schemas = own.setdefault(parameter.name, [])
         if (schema_of_one := _parameter(parameter)) not in schemas:
             schemas.append(schema_of_one)
-    properties |= {name: {"anyOf": schemas} for name, schemas in own.items() if name not in properties}
+    texts: dict[str, str] = {}
+    for name in reversed(list(FILES)):  # the words of the first count
+        texts |= option_help(help_of(reader_component(name)), own)
+    described = {name: {"description": texts[name]} if name in texts else {} for name in own}
+    properties |= {n: {"anyOf": schemas, **described[n]} for n, schemas in own.items() if n not in properties}
     return {
         "title": "data set",
         "anyOf": [

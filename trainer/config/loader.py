@@ -190,6 +190,7 @@ class _Loader:
         self.problems = problems
         self.plugins = plugins
         self.chooser = Chooser(plugins, problems)
+        self.doubtful: set[str] = set()  # keys that may not have been meant, so their values are not judged
 
     def folder(self, node: Node) -> Path:
         """Where a relative path starts: a file's beside the file, the command line's in the current folder."""
@@ -241,9 +242,16 @@ class _Loader:
         self._check_keys()
         items: dict[str, Node] = self.root.value
         first = [key for key in ("networks",) if key in items]  # what follows may name them
-        values = {key: self._value(key, items[key]) for key in dict.fromkeys([*first, *items])}
+        values = {
+            key: INVALID if key in self.doubtful else self._value(key, items[key])
+            for key in dict.fromkeys([*first, *items])
+        }
         if "optimizer" not in items:
             values["optimizer"] = self.chooser.choose("optimizer", Node(DEFAULT_OPTIMIZER, self.root.span))
+        unused = set(self.chooser.networks) - self.chooser.used
+        for name in unused:
+            span = items["networks"].value[name].key_span
+            self.problems.add(span or items["networks"].span, f"the sub-network '{name}' is not used in network")
         for key, field in Config.model_fields.items():
             if field.is_required() and key not in values:
                 self.problems.add(self.source, f"'{key}' is missing; for example {_EXAMPLES[key]}")
@@ -259,7 +267,7 @@ class _Loader:
                 span = item.key_span or item.span
                 way = f"write {section}.{key}=..." if span.source.argument else f"write it below '{section}:', indented"
                 self.problems.add(span, f"'{key}' belongs to {section}; {way}")
-        rename_keys(self.root, list(Config.model_fields), self.problems)
+        self.doubtful |= rename_keys(self.root, list(Config.model_fields), self.problems)
 
     def _value(self, key: str, node: Node) -> Any:
         """The validated value of a key; INVALID or None after a problem."""
@@ -278,7 +286,11 @@ class _Loader:
         if key == "start_from":
             return self._start(node)
         if key == "stop":
-            return self._section(key, StopConfig, node)
+            stop = self._section(key, StopConfig, node)
+            limits = ("patience", "target", "steps", "seconds")
+            if isinstance(stop, StopConfig) and not stop.best and all(getattr(stop, key) is None for key in limits):
+                self.problems.add(node.name_span, f"stop says nothing; for example {_EXAMPLES['stop']}")
+            return stop
         if key in ("network", "metrics", "callbacks"):
             return self._choices(key, node)
         if key == "step_size" and (isinstance(node.value, dict) or _is_name(node.value)):
@@ -296,9 +308,11 @@ class _Loader:
         if not isinstance(node.value, dict):
             return self._complain(name, f"{name} expects a mapping", node)
         fields = model.model_fields
-        rename_keys(node, list(fields), self.problems, f"of {name}")
+        doubtful = rename_keys(node, list(fields), self.problems, f"of {name}")
         values = {
-            key: check(f"{name}.{key}", fields[key].rebuild_annotation(), item, self.problems)
+            key: INVALID
+            if key in doubtful
+            else check(f"{name}.{key}", fields[key].rebuild_annotation(), item, self.problems)
             for key, item in node.value.items()
         }
         missing = [key for key, field in fields.items() if field.is_required() and key not in values]
@@ -317,6 +331,9 @@ class _Loader:
     def _penalties(self, node: Node) -> Any:
         nodes = node.value if isinstance(node.value, list) else [node]
         values = [self._section("penalty", PenaltyConfig, each) for each in nodes]
+        for each, value in zip(nodes, values, strict=True):
+            if isinstance(value, PenaltyConfig) and not value.l1 and not value.l2:
+                self.problems.add(each.name_span, f"a penalty needs l1 or l2; for example {_EXAMPLES['penalty']}")
         return INVALID if any(value is INVALID for value in values) else values
 
     def _start(self, node: Node) -> Any:

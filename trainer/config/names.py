@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from difflib import SequenceMatcher
+from typing import NamedTuple
 
 from trainer.errors import nearest
 
-__all__ = ["KEYS", "NAMES", "meant", "unknown"]
+__all__ = ["KEYS", "NAMES", "Guess", "exactly", "hint_of", "meant", "unknown"]
+
+SURE = 0.82  # how alike two words are, from 0 to 1, that differ by a slip of the finger
 
 # What other libraries call it, without underscores and in lower case: scikit-learn, Keras, PyTorch, Lightning, JAX.
 _KEYS = {
@@ -47,7 +51,7 @@ _KEYS = {
     "dtype": "precision floatx floattype numbertype",
     "threads": "nthreads numthreads njobs workers numworkers cpus ncpus",
     "rows": "nsamples samples numsamples size n",
-    "units": "size width nunits hidden neurons outfeatures outputs features",
+    "units": "size width nunits numunits hidden hiddensize hiddenunits neurons outfeatures outputs features",
     "bias": "usebias fitintercept intercept",
     "start": "lr baselr initiallr initiallearningrate initialvalue initvalue",
     "end": "etamin minlr endvalue endlr endlearningrate finallr",
@@ -146,6 +150,8 @@ _NAMES = {
     "negative_log_likelihood": "nllloss",
     "log_cosh": "logcosh",
     "accuracy": "acc",
+    "top_k_accuracy": "topk top1 top3 top5 top10 top5accuracy topkcategoricalaccuracy sparsetopkcategoricalaccuracy "
+    "topkaccuracyscore",
     "f1": "f1score fscore",
     "roc_auc": "auc rocaucscore auroc",
     "root_mean_squared_error": "rmse",
@@ -154,6 +160,23 @@ _NAMES = {
     "r2": "r2score rsquared",
     "digits": "mnist mnist8x8",
     "moons": "twomoons makemoons halfmoons",
+}
+# What to say of a key that has no counterpart here, by the kind of component that it was written for; or for a file.
+_HINTS = {
+    "layers": {
+        "activation activationfunction nonlinearity": "an activation is a layer of its own: write `- {value}` as the "
+        "next",
+        "infeatures inchannels inputsize inputdim inputshape inputchannels": "a layer learns from the one before what "
+        "comes in: leave it out",
+    },
+    "optimizers": {
+        "betas": "write beta1 and beta2, each a number",
+        "lr learningrate": "it stands beside the optimizer: write `step_size: {value}` there",
+    },
+    "files": {
+        "weight weights sampleweight group": "only a CSV file has columns to name; an .npz file has arrays `weights` "
+        "and `groups`",
+    },
 }
 
 
@@ -176,25 +199,57 @@ def meant(name: str, names: Collection[str], synonyms: Mapping[str, list[str]]) 
     >>> [meant(name, names, KEYS) for name in ("lr", "StepSize", "learning-rate", "epoch", "epohcs", "momentum")]
     ['step_size', 'step_size', 'step_size', 'epochs', 'epochs', None]
     """
+    known = exactly(name, names, synonyms)
+    if known is not None:
+        return known
+    spelt = {_squash(known): known for known in names}
+    guess = nearest(_squash(name), spelt)
+    return spelt[guess] if guess else None
+
+
+def exactly(name: str, names: Collection[str], synonyms: Mapping[str, list[str]]) -> str | None:
+    """The one of `names` that `name` is another word for, or another spelling, or None."""
     squashed = _squash(name)
     spelt = {_squash(known): known for known in names}
     if squashed in spelt:
         return spelt[squashed]
-    for known in synonyms.get(squashed, ()):
-        if known in names:
-            return known
-    guess = nearest(squashed, spelt)
-    return spelt[guess] if guess else None
+    return next((known for known in synonyms.get(squashed, ()) if known in names), None)
 
 
-def unknown(name: str, names: Collection[str], synonyms: Mapping[str, list[str]]) -> tuple[str | None, str]:
-    """What was meant, and the words that say so; None and nothing where no name is near."""
+class Guess(NamedTuple):
+    """What was meant, or None; the words that say so; and whether it surely was, so that its value can be judged."""
+
+    name: str | None
+    hint: str
+    sure: bool = True
+
+
+def unknown(name: str, names: Collection[str], synonyms: Mapping[str, list[str]]) -> Guess:
+    """What was meant by a name that is none of `names`; an empty hint where none is near.
+
+    >>> unknown("epohcs", ["epochs"], KEYS)
+    Guess(name='epochs', hint="did you mean 'epochs'?", sure=True)
+    >>> unknown("weight", ["class_weights"], KEYS).sure
+    False
+    """
     guess = meant(name, names, synonyms)
     if guess is None:
-        return None, ""
+        return Guess(None, "")
     if guess in synonyms.get(_squash(name), ()):
-        return guess, f"it is called '{guess}' here"
-    return guess, f"did you mean '{guess}'?"
+        return Guess(guess, f"it is called '{guess}' here")
+    alike = SequenceMatcher(None, _squash(name), _squash(guess)).ratio()
+    return Guess(guess, f"did you mean '{guess}'?", alike >= SURE)
+
+
+def hint_of(key: str, kind: str, value: str) -> str:
+    """What to say of a key that other libraries have on a kind of component, and this one has not, or nothing.
+
+    >>> hint_of("activation", "layers", "tanh")
+    'an activation is a layer of its own: write `- tanh` as the next'
+    """
+    hints = _HINTS.get(kind, {})
+    text = next((text for keys, text in hints.items() if _squash(key) in keys.split()), "")
+    return text.format(value=value or "...")
 
 
 def _squash(name: str) -> str:

@@ -66,6 +66,10 @@ def apply(root: Node, override: Override, problems: Problems, first_option: Call
     for depth, (key, span) in enumerate(override.keys):
         last = depth == len(override.keys) - 1
         value = override.value if last else Node({}, span)
+        if isinstance(node.value, list) and not key.isdecimal() and depth > 1:
+            option = first_option(_section(names), names[depth - 1])  # the [...] of {residual: [...]}
+            if option is not None:
+                node.value = {option: Node(node.value, node.span, node.span)}
         if isinstance(node.value, list):
             if not _enter(node, key, span, names[:depth], problems):
                 return
@@ -114,4 +118,9 @@ def _section(path: Sequence[str]) -> str:
 
 
 def _is_choice(path: Sequence[str]) -> bool:
-    return path in (["cost"], ["optimizer"], ["step_size"]) or (len(path) > 1 and path[-1].isdecimal())
+    """Whether a name stands at a path; an entry of another list, such as a penalty, is a mapping of its own keys."""
+    if not path:
+        return False
+    if path[-1].isdecimal():
+        return path[0] in ("network", "networks", "metrics", "callbacks") or list(path[:2]) == ["dataset", "preprocess"]
+    return list(path) in (["cost"], ["optimizer"], ["step_size"]) or (path[0] == path[-1] == "cost")

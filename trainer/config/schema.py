@@ -133,7 +133,7 @@ class DatasetConfig(_Model):
     """The data, and how they are split and changed. Keys that are not here are options of the data set itself."""
 
     name: str | None = Field(None, description="A data set by name.")
-    path: str | None = Field(None, description="A .csv, .npz or .npy file, relative to the config.")
+    path: str | None = Field(None, description="A .csv, .npz, .npy or .txt file or a folder, relative to the config.")
     split: Literal["stratified", "random", "grouped", "ordered"] | None = Field(
         None,
         description="Which rows are the test: drawn, each class in its share (the default for classes); drawn; whole "
@@ -260,7 +260,9 @@ class Compute(_Model):
         "auto", description="What runs a step: a recorded program, or the tape. The results are the same."
     )
     threads: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
-        "auto", description="Threads of matrix products; their number changes the last bits of float32 results."
+        "auto",
+        description="Threads of matrix products, by default as many as the largest can use; their number changes the "
+        "last bits of float32 results.",
     )
 
 
@@ -323,6 +325,7 @@ class Config(_Model):
         size = self.step_size
         yield from _within(
             [
+                self.dataset.preprocess or [],
                 *self.networks.values(),
                 self.network,
                 self.cost,
@@ -335,40 +338,18 @@ class Config(_Model):
 
     def plain(self) -> dict[str, Any]:
         """Everything, defaults included, as a config that can be loaded again."""
-        simple = {
-            "name",
-            "seed",
-            "plugins",
-            "freeze",
-            "tie",
-            "penalty",
-            "clip",
-            "accumulate",
-            "average",
-            "batch_size",
-            "epochs",
-            "compute",
+        chosen: dict[str, Any] = {
+            "networks": {name: [layer.plain() for layer in layers] for name, layers in self.networks.items()}
         }
-        plain = self.model_dump(include=simple, exclude_none=True)
-        size = self.step_size
-        plain["callbacks"] = [callback.plain() for callback in self.callbacks]
-        networks = {name: [layer.plain() for layer in layers] for name, layers in self.networks.items()}
-        plain |= {
-            "networks": networks,
-            "dataset": self.dataset.plain(),
-            "network": [layer.plain() for layer in self.network],
-            "cost": self.cost.plain(),
-            "optimizer": self.optimizer.plain(),
-            "step_size": size.plain() if isinstance(size, Choice) else size,
-        }
-        if self.metrics is not None:
-            plain["metrics"] = [metric.plain() for metric in self.metrics]
+        for key in type(self).model_fields:
+            value = getattr(self, key)
+            if isinstance(value, Choice | DatasetConfig):
+                chosen[key] = value.plain()
+            elif isinstance(value, list) and any(isinstance(item, Choice) for item in value):
+                chosen[key] = [item.plain() for item in value]
+        plain = self.model_dump(exclude_none=True, exclude=set(chosen)) | chosen
         mostly_empty = ("networks", "freeze", "tie", "penalty", "callbacks")
-        return {
-            key: plain[key]
-            for key in type(self).model_fields
-            if key in plain and not (key in mostly_empty and not plain[key])
-        }
+        return {k: plain[k] for k in type(self).model_fields if k in plain and (plain[k] or k not in mostly_empty)}
 
 
 def plain_options(component: Component, options: Mapping[str, Any]) -> dict[str, Any]:

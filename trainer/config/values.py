@@ -176,7 +176,7 @@ def expected(annotation: Any, plural: bool = False) -> str:
     if _is_class(annotation) and issubclass(annotation, enum.Enum):
         return either(repr(member.value) for member in annotation)
     if origin is tuple and args and args[-1] is not ...:
-        return _expected_tuple(args)
+        return _expected_tuple(args, plural)
     container = origin or annotation
     if _is_class(container) and issubclass(container, Collection) and not issubclass(container, str | bytes):
         if issubclass(container, Mapping):
@@ -186,10 +186,11 @@ def expected(annotation: Any, plural: bool = False) -> str:
     return _WORDS[annotation][plural] if isinstance(annotation, Hashable) and annotation in _WORDS else ""
 
 
-def _expected_tuple(items: Sequence[Any]) -> str:
+def _expected_tuple(items: Sequence[Any], plural: bool) -> str:
+    lists = "lists" if plural else "a list"
     if len(set(items)) == 1:
-        return f"a list of {len(items)} {expected(items[0], plural=True)}"
-    return f"a list of {len(items)}: {', '.join(expected(item) or 'a value' for item in items)}"
+        return f"{lists} of {len(items)} {expected(items[0], plural=True)}"
+    return f"{lists} of {len(items)}: {', '.join(expected(item) or 'a value' for item in items)}"
 
 
 def _limits(metadata: Iterable[Any], parts: str) -> Iterator[str]:

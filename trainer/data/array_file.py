@@ -2,8 +2,9 @@
 
     .npz   two arrays: `inputs` or `x`, shape (n, ...), and `targets` or `y`, shape (n,) or (n, k); optionally
            `class_names`, `feature_names`, `groups` (n,) and `weights` (n,). Targets of integers, booleans or text are
-           classes, floats are numbers to predict: here, unlike in a CSV file, somebody chose the type.
-           Several inputs of different shapes are arrays `inputs.NAME`, each (n, ...).
+           classes, floats are numbers to predict: here, unlike in a CSV file, somebody chose the type. Classes of
+           positions are (n, positions), and a negative number marks a position without a class; a column of classes,
+           (n, 1), is (n,). Several inputs of different shapes are arrays `inputs.NAME`, each (n, ...).
     .npy   one table of numbers, shape (n, columns). The last column is the target, a number to predict. Or inputs
            alone, (n, ...), with the targets in a file of their own: `trainer.data.mapped`.
 
@@ -23,6 +24,7 @@ import numpy as np
 from trainer.data.dataset import Array, Dataset, Task, as_numbers
 from trainer.data.mapped import read_pair
 from trainer.data.stored import classes_of, load_arrays, task_of, texts_of
+from trainer.data.table import MENDING
 from trainer.errors import DataError, nearest
 
 __all__ = ["read_npy", "read_npz"]
@@ -38,7 +40,14 @@ def read_npz(
     task: Task | None = None,
     missing: Literal["error", "allow"] = "error",
 ) -> Dataset:
-    """The arrays of an .npz file; the data set has the file's name.
+    """The arrays of an .npz file, as np.savez writes them; the data set has the file's name.
+
+    inputs or x     numbers, (n, ...): one row for each example. Or several arrays inputs.NAME, each (n, ...).
+    targets or y    (n,): integers, booleans or text are classes, floats are numbers to predict, which may be (n, k).
+    class_names     texts, if there are any: what class 0, 1, 2, ... are called.
+    feature_names   texts, if there are any: one for each column of inputs (n, columns).
+    groups          whole numbers (n,), if there are any: equal for rows that belong together.
+    weights         numbers above 0 (n,), if there are any: how much each row counts.
 
     target: name of the array of targets. Default: `targets` or `y`.
     task: "classification" or "regression". Default: by the type of the targets.
@@ -52,13 +61,13 @@ def read_npz(
     """
     shown = os.fspath(path)
     if not isinstance(target, str | None):
-        raise DataError(f"the target of an .npz file is the name of an array, not {target!r}")
+        raise DataError(f"the target of an .npz file is the name of an array, not {target!r}", "target")
     _check_missing(missing)
     arrays = load_arrays(shown)
     if not isinstance(arrays, dict):
         raise DataError(f"{shown} is a single array, as np.save writes it; name it .npy, or write it with np.savez")
     inputs, parts = _inputs(shown, arrays)
-    targets = arrays[_find(shown, arrays, (target,) if target else ("targets", "y"), "targets")]
+    targets = arrays[_find(shown, arrays, (target,) if target else ("targets", "y"), "targets", "target")]
     for name in arrays:
         near = nearest(name, EXTRAS)
         if near and name not in EXTRAS and arrays[name] is not targets:
@@ -104,14 +113,15 @@ def read_npy(
     _check_missing(missing)
     if targets is not None:
         if target is not None:
-            raise DataError(f"{shown}: target names a column and targets a file; keep one of the two")
+            raise DataError(f"{shown}: target names a column and targets a file; keep one of the two", "target")
         return read_pair(
             shown, str(Path(shown).parent / targets), task=task, mapped=mapped is not False, missing=missing == "allow"
         )
     if mapped:
         raise DataError(
             f"{shown}: a table is not mapped, because its target column lies between the inputs; save inputs and "
-            f"targets each in a file, and say targets: FILE.npy"
+            f"targets each in a file, and say targets: FILE.npy",
+            "mapped",
         )
     table = load_arrays(shown)
     if isinstance(table, dict):
@@ -124,15 +134,15 @@ def read_npy(
     columns = table.shape[1]
     column = -1 if target is None else target
     if not isinstance(column, int) or not -columns <= column < columns:
-        raise DataError(f"{shown} has columns 0 to {columns - 1}, and no target column {column!r}")
-    table = as_numbers(table, shown, missing == "allow")
+        raise DataError(f"{shown} has columns 0 to {columns - 1}, and no target column {column!r}", "target")
+    table = as_numbers(table, shown, missing == "allow", MENDING)
     inputs = np.delete(table, column, axis=1)
     return _dataset(shown, inputs, table[:, column], task or "regression", has_missing=missing == "allow")
 
 
 def _check_missing(missing: str) -> None:
     if missing not in ("error", "allow"):
-        raise DataError(f"missing is 'error' or 'allow', not {missing!r}")
+        raise DataError(f"missing is 'error' or 'allow', not {missing!r}", "missing")
 
 
 def _inputs(path: str, arrays: Mapping[str, Array]) -> tuple[Array, dict[str, tuple[int, ...]]]:
@@ -168,14 +178,14 @@ def _inputs(path: str, arrays: Mapping[str, Array]) -> tuple[Array, dict[str, tu
     return inputs, parts
 
 
-def _find(path: str, arrays: Mapping[str, Array], names: tuple[str, ...], what: str) -> str:
+def _find(path: str, arrays: Mapping[str, Array], names: tuple[str, ...], what: str, *option: str) -> str:
     found = [name for name in names if name in arrays]
     if len(found) > 1:
         raise DataError(f"{path} has two arrays of {what}, {found[0]!r} and {found[1]!r}; keep one")
     if not found:
         near = nearest(names[0], arrays)
         hint = f"rename {near!r}" if near else f"its arrays are {', '.join(map(repr, arrays)) or 'none'}"
-        raise DataError(f"{path} has no array {' or '.join(map(repr, names))} for the {what}; {hint}")
+        raise DataError(f"{path} has no array {' or '.join(map(repr, names))} for the {what}; {hint}", *option)
     return found[0]
 
 
@@ -184,6 +194,7 @@ def _dataset(
 ) -> Dataset:
     said = task is not None
     task = task or task_of(targets)
+    inputs = as_numbers(inputs, f"inputs of data set {Path(path).name!r}", bool(fields.get("has_missing")), MENDING)
     if task == "classification":
         targets, class_names = classes_of(path, targets, class_names, said)
     return Dataset(Path(path).name, inputs, targets, task, class_names, **fields)

@@ -25,27 +25,33 @@ def check_balance(dataset: Dataset, class_weights: ClassWeights | None, resample
         if dataset.task == "regression":
             raise DataError(
                 f"{key} {verb} rows by their class, and data set {dataset.name!r} is a regression, without classes: "
-                f"leave {key} out"
+                f"leave {key} out",
+                key,
             )
         if dataset.targets.ndim > 1:
             raise DataError(
                 f"{key} {verb} rows by their class, and data set {dataset.name!r} has a class for each of "
-                f"{dataset.targets.shape[1]} positions of a row: leave {key} out"
+                f"{dataset.targets.shape[1]} positions of a row: leave {key} out",
+                key,
             )
     if resample is not None and dataset.mapped:
         raise DataError(
             f"data set {dataset.name!r} is read from disk while it trains, each row once an epoch: leave resample out "
-            f"and use class_weights: balanced"
+            f"and use class_weights: balanced",
+            "resample",
         )
     if resample is not None and resample not in ("oversample", "undersample"):
-        raise DataError(f"resample is 'oversample' or 'undersample', not {resample!r}")
+        raise DataError(f"resample is 'oversample' or 'undersample', not {resample!r}", "resample")
     if resample is not None and class_weights == "balanced":
         raise DataError(
             f"resample: {resample} makes the classes equally large, so class_weights: balanced would change nothing: "
-            f"keep one of the two"
+            f"keep one of the two",
+            "resample",
         )
     if isinstance(class_weights, str) and class_weights != "balanced":
-        raise DataError(f"class_weights is 'balanced' or a weight for each class, not {class_weights!r}")
+        raise DataError(
+            f"class_weights is 'balanced' or a weight for each class, not {class_weights!r}", "class_weights"
+        )
 
 
 def resampled(classes: Array, how: Resampling, seed: int) -> Array:
@@ -91,10 +97,12 @@ def _of_classes(dataset: Dataset, classes: Array, class_weights: ClassWeights) -
         return len(classes) / (len(dataset.class_names) * np.bincount(classes, minlength=len(dataset.class_names)))
     names = dataset.class_names
     for name, weight in class_weights.items():
+        option = ("class_weights", name)
         if name not in names:
             near = nearest(name, names)
             hint = f"did you mean {near!r}?" if near else f"its classes are {', '.join(map(repr, names))}"
-            raise DataError(f"class_weights: data set {dataset.name!r} has no class {name!r}; {hint}")
+            raise DataError(f"class_weights: data set {dataset.name!r} has no class {name!r}; {hint}", *option)
         if not 0 < weight < np.inf:
-            raise DataError(f"class_weights: a weight is a number above 0; that of class {name!r} is {weight}")
+            what = f"class_weights: a weight is a number above 0; that of class {name!r} is {weight}"
+            raise DataError(what, *option)
     return np.array([class_weights.get(name, 1.0) for name in names])

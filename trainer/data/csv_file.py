@@ -74,28 +74,15 @@ def read_csv(
         read_csv("houses.csv", target="price", categorical=["city"], group="street")
     """
     if missing not in ("error", "allow"):
-        raise DataError(f"missing is 'error' or 'allow', not {missing!r}")
-    table = read_table(path, header, delimiter)
-    if len(table.names) < 2:
-        raise DataError(
-            f"{table.path} has one column, and a data set needs a target column beside at least one column of inputs"
-            f"{table.other_delimiter()}"
-        )
-    auto = categorical == "auto"
+        raise DataError(f"missing is 'error' or 'allow', not {missing!r}", "missing")
+    table = _read(path, header, delimiter)
     roles = _Roles(table)
     groups = roles.take("group", group)
     weights = roles.take("weight", weight)
     roles.take("ignored", ignore)
-    chosen = roles.take("categorical", None if auto else categorical)
+    chosen = None if categorical == "auto" else roles.take("categorical", categorical)
     targets = roles.take("target", target) if target is not None else roles.last()
-    features = [
-        _feature(table, j, auto or j in chosen, auto, missing == "allow")
-        for j in range(len(table.names))
-        if j in chosen or j not in roles.taken
-    ]
-    if not features:
-        raise DataError(f"{table.path} has no column of inputs beside those that target, group, weight and ignore name")
-    inputs = encode_features(features, encode, table.path)
+    inputs = encode_features(_features(roles, chosen, missing == "allow"), encode, table.path)
     values, task, class_names = _targets(table, targets, task)
     return Dataset(
         Path(path).name,
@@ -111,6 +98,16 @@ def read_csv(
     )
 
 
+def _read(path: str | os.PathLike[str], header: bool | None, delimiter: str) -> Table:
+    table = read_table(path, header, delimiter)
+    if len(table.names) < 2:
+        raise DataError(
+            f"{table.path} has one column, and a data set needs a target column beside at least one column of inputs"
+            f"{table.other_delimiter()}"
+        )
+    return table
+
+
 class _Roles:
     """Which column is what; none is two things."""
 
@@ -122,12 +119,14 @@ class _Roles:
         """The indices of the columns that an option names."""
         given = [] if names is None else names if isinstance(names, list) else [names]
         columns = []
-        for name in given:
-            column = self.table.find(name, role)
+        for place, name in enumerate(given):
+            option = ("ignore" if role == "ignored" else role, place)
+            column = self.table.find(name, role, *option)
             if column in self.taken:
                 before = self.taken[column]
                 what = "twice" if before == role else f"as {before} and as {role}"
-                raise DataError(f"{self.table.path}: {self.table.label(column)} is named {what}; a column is one thing")
+                label = f"{self.table.path}: {self.table.label(column)}"
+                raise DataError(f"{label} is named {what}; a column is one thing", *option)
             self.taken[column] = role
             columns.append(column)
         return columns
@@ -138,6 +137,19 @@ class _Roles:
         if not free:
             raise DataError(f"{self.table.path} has no column left for the target; name it with target")
         return self.take("target", free[-1])
+
+
+def _features(roles: _Roles, chosen: Sequence[int] | None, missing: bool) -> list[Feature]:
+    """The columns of inputs; `chosen` are those of categories, None for all that hold text."""
+    auto, table = chosen is None, roles.table
+    features = [
+        _feature(table, j, auto or j in (chosen or ()), auto, missing)
+        for j in range(len(table.names))
+        if roles.taken.get(j, "categorical") == "categorical"
+    ]
+    if not features:
+        raise DataError(f"{table.path} has no column of inputs beside those that target, group, weight and ignore name")
+    return features
 
 
 def _feature(table: Table, column: int, may_be_categories: bool, auto: bool, missing: bool) -> Feature:
@@ -154,7 +166,7 @@ def _feature(table: Table, column: int, may_be_categories: bool, auto: bool, mis
 def _targets(table: Table, columns: Sequence[int], task: Task | None) -> tuple[Array, Task, tuple[str, ...]]:
     """Targets, task and class names."""
     if task not in (None, "classification", "regression"):
-        raise DataError(f"task is 'classification' or 'regression', not {task!r}")
+        raise DataError(f"task is 'classification' or 'regression', not {task!r}", "task")
     if len(columns) != 1:
         return _several_targets(table, columns, task), "regression", ()
     (column,) = columns
@@ -169,11 +181,12 @@ def _targets(table: Table, columns: Sequence[int], task: Task | None) -> tuple[A
 
 def _several_targets(table: Table, columns: Sequence[int], task: Task | None) -> Array:
     if not columns:
-        raise DataError(f"{table.path}: target is an empty list; name a column, or leave target out")
+        raise DataError(f"{table.path}: target is an empty list; name a column, or leave target out", "target")
     if task == "classification":
         raise DataError(
             f"{table.path}: {len(columns)} target columns are numbers to predict, and a classification has one target; "
-            f"keep one, or leave task out"
+            f"keep one, or leave task out",
+            "task",
         )
     way_out = ": several targets are numbers to predict; for classes name one target column"
     return np.stack([table.numbers(column, way_out) for column in columns], axis=1)

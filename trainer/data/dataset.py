@@ -47,7 +47,8 @@ class Dataset:
 
     inputs: shape (n, ...), stored as C-contiguous float64; n and every other length are at least 1.
     targets: for a classification, shape (n,), or (n, positions) where each position of a sequence has a class: indices
-        into `class_names`, stored as int64; for a regression, shape (n,) or (n, k), stored as float64.
+        into `class_names`, and a negative number at a position without a class, stored as int64; for a regression,
+        shape (n,) or (n, k), stored as float64.
     class_names: at least two for a classification, each with at least one row (of classes per position, a vocabulary,
         some may be absent); none for a regression.
     feature_names: none, or one per column of two-dimensional inputs.
@@ -159,12 +160,15 @@ class Dataset:
         if len(self.class_names) < 2:
             only = f"one class only, {self.class_names[0]!r}" if self.class_names else "no class names"
             raise DataError(f"data set {self.name!r} has {only}: a classification needs at least two classes")
-        if targets.min() < 0 or targets.max() >= len(self.class_names):
-            wrong = targets.min() if targets.min() < 0 else targets.max()
+        least = targets.min() if targets.ndim == 1 else 0  # a position may be without a class, a row may not
+        if least < 0 or targets.max() >= len(self.class_names):
+            wrong = least if least < 0 else targets.max()
             raise DataError(
                 f"data set {self.name!r}: class index {wrong} is outside 0 to {len(self.class_names) - 1}, the "
                 f"indices of its {len(self.class_names)} class names"
             )
+        if targets.max() < 0:
+            raise DataError(f"data set {self.name!r}: no position has a class, since all its targets are negative")
         if targets.ndim == 1:
             rows_of_class = np.bincount(targets, minlength=len(self.class_names))
             if not rows_of_class.all():
@@ -227,10 +231,12 @@ def class_indices(labels: Sequence[Any] | Array) -> tuple[Array, tuple[str, ...]
     return np.array([index_of[text] for text in texts], dtype=np.int64), tuple(names)
 
 
-def as_numbers(values: Any, what: str, missing: bool = False) -> Array:
+def as_numbers(
+    values: Any, what: str, missing: bool = False, mending: str = "fill in the missing values or remove their rows"
+) -> Array:
     """`values` as C-contiguous float64.
 
-    missing: whether NaN is let through, as what is missing.
+    missing: whether NaN is let through, as what is missing; `mending` is for the error, what to do about it if not.
 
     Raises DataError that begins with `what` unless all are finite real numbers.
 
@@ -244,7 +250,7 @@ def as_numbers(values: Any, what: str, missing: bool = False) -> Array:
     wrong = np.isinf(array) if missing else ~np.isfinite(array)
     if wrong.any():
         place = tuple(int(i) for i in np.argwhere(wrong)[0])
-        way_out = "a missing value is nan" if missing else "fill in the missing values or remove their rows"
+        way_out = "a missing value is nan" if missing else mending
         raise DataError(
             f"{what}: {array[place]} at {list(place)} is not a finite number ({np.count_nonzero(wrong)} of them in "
             f"all); {way_out}: nothing is dropped silently"

@@ -53,7 +53,7 @@ def encode_features(features: Sequence[Feature], encode: Encoding, where: str) -
            [2. , 0. ]])
     """
     if encode not in ("one_hot", "index"):
-        raise DataError(f"encode is 'one_hot' or 'index', not {encode!r}")
+        raise DataError(f"encode is 'one_hot' or 'index', not {encode!r}", "encode")
     columns: list[Array] = []
     names: list[str] = []
     for feature in features:

@@ -23,29 +23,40 @@ if TYPE_CHECKING:
 __all__ = ["SUFFIXES", "read_images"]
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+GREY = ("1", "L", "LA")
 EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 SYSTEM_FILES = ("Thumbs.db", "desktop.ini")
 
 
-def read_images(path: str | os.PathLike[str], *, size: tuple[int, int] | None = None, grey: bool = False) -> Dataset:
+def read_images(
+    path: str | os.PathLike[str], *, size: tuple[int, int] | None = None, grey: bool | None = None
+) -> Dataset:
     """The images in the sub-folders of a folder; the data set has the folder's name, the classes the sub-folders'.
+
+        animals/cat/1.png
+        animals/cat/2.png
+        animals/dog/1.png
 
     size: height and width that every image is brought to, its proportions changed if need be, with bilinear
         interpolation over all pixels that count (Pillow's BILINEAR). Default: as they are, all of one size.
-    grey: one channel, luma by ITU-R 601-2 as Pillow weighs colours, instead of three.
+    grey: one channel, luma by ITU-R 601-2 as Pillow weighs colours, instead of three. Default: whether all images are
+        saved in grey.
 
-    An image is turned upright as its EXIF data say. Raises DataError for a folder without classes or images, a file
-    that is no image, images of several sizes, transparent pixels, more than 8 bits a channel, and several frames.
+    An image is turned upright as its EXIF data say.
+
+    Raises DataError for a folder without classes or images, a file that is no image, images of several sizes,
+    transparent pixels, more than 8 bits a channel, and several frames.
 
         read_images("animals", size=(28, 28), grey=True)
     """
     shown = os.fspath(path)
     if size is not None and min(size) < 1:
-        raise DataError(f"{shown}: size is a height and a width of at least 1 pixel, not {list(size)}")
+        raise DataError(f"{shown}: size is a height and a width of at least 1 pixel, not {list(size)}", "size")
     shape = None if size is None else (size[0], size[1])
     files = list(_files(shown))
     labels = [file.parent.name for file in files]
     targets, class_names = class_indices(labels)
+    grey = all(map(_is_grey, files)) if grey is None else grey
     first: tuple[int, ...] = ()
     for row, file in enumerate(files):
         pixels = _pixels(file, shape, grey)
@@ -68,8 +79,9 @@ def _files(folder: str) -> Iterator[Path]:
         raise DataError(f"{folder} is empty; a folder of images has a sub-folder of images for each class")
     for entry in classes:
         if not entry.is_dir():
+            arrays = "; a folder of arrays has inputs.npy and targets.npy" if entry.suffix == ".npy" else ""
             raise DataError(
-                f"{entry} lies beside the folders of the classes; move it into one of them, or out of {folder}"
+                f"{entry} lies beside the folders of the classes; move it into one of them, or out of {folder}{arrays}"
             )
     for entry in classes:
         files = _listed(entry)
@@ -108,6 +120,17 @@ def _pixels(file: Path, size: tuple[int, int] | None, grey: bool) -> Array:
         what = str(error).replace(f" {str(file)!r}", " it")
         raise DataError(f"{file} cannot be read as an image: {what}") from None
     return np.asarray(image).reshape(image.height, image.width, -1)
+
+
+def _is_grey(file: Path) -> bool:
+    """Whether an image is saved without colours; what cannot be read says so later."""
+    from PIL import Image
+
+    try:
+        with Image.open(file) as opened:
+            return opened.mode in GREY
+    except Exception:  # whatever Pillow's parsers raise
+        return False
 
 
 def _check(file: Path, image: Image) -> None:

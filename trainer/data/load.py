@@ -20,13 +20,23 @@ from trainer.rng import generator
 if TYPE_CHECKING:
     from trainer.plugins.registry import Component
 
-__all__ = ["READERS", "describe", "load", "read_folder", "reader"]
+__all__ = ["FILES", "READERS", "describe", "load", "read_folder", "reader"]
 
 READERS: Mapping[str, Callable[..., Dataset]] = {
     ".csv": read_csv,
     ".npz": read_npz,
     ".npy": read_npy,
     ".txt": read_text,
+}
+
+# Every kind of file and folder by the name that a list calls it, with an example and what reads it.
+FILES: Mapping[str, tuple[str, Callable[..., Dataset]]] = {
+    "csv": ("flowers.csv", read_csv),
+    "npz": ("clouds.npz", read_npz),
+    "npy": ("table.npy", read_npy),
+    "text": ("poems.txt", read_text),
+    "images": ("animals/", read_images),
+    "mapped": ("arrays/", read_array_folder),
 }
 
 
@@ -48,13 +58,13 @@ def read_folder(
         _refuse(path, "arrays", "images", size=size, grey=grey)
         return read_array_folder(path, task=task, mapped=mapped is not False)
     _refuse(path, "images", "arrays", task=task, mapped=mapped)
-    return read_images(path, size=size, grey=bool(grey))
+    return read_images(path, size=size, grey=grey)
 
 
 def _refuse(path: str | os.PathLike[str], kind: str, other: str, **options: object) -> None:
     for name, value in options.items():
         if value is not None:
-            raise DataError(f"{os.fspath(path)} is a folder of {kind}, and {name} is an option of {other}")
+            raise DataError(f"{os.fspath(path)} is a folder of {kind}, and {name} is an option of {other}", name)
 
 
 def _is_name(value: object) -> bool:
@@ -120,7 +130,8 @@ def load(
         options["rng"] = generator(seed, "dataset")
     dataset = function(**options)
     if not isinstance(dataset, Dataset):
-        raise DataError(f"{what} of {source.origin} must return a trainer.data.Dataset, not {type(dataset).__name__}")
+        made = "a trainer.data.Dataset(name, inputs, targets, task, class_names)"
+        raise DataError(f"{what} of {source.origin} must return {made}, not {type(dataset).__name__}")
     return dataset
 
 
@@ -162,7 +173,7 @@ def _check_types(path: str, options: Mapping[str, Any]) -> None:
     for name, value in options.items():
         fits, meaning = FILE_OPTIONS[name]
         if value is not None and not fits(value):
-            raise DataError(f"{path}: the option {name} is {meaning}, not {value!r}")
+            raise DataError(f"{path}: the option {name} is {meaning}, not {value!r}", name)
 
 
 def _check_options(what: str, options: Mapping[str, Any], accepted: list[str]) -> None:
@@ -170,4 +181,4 @@ def _check_options(what: str, options: Mapping[str, Any], accepted: list[str]) -
         if name not in accepted:
             near = nearest(name, accepted)
             hint = f"did you mean {near!r}?" if near else f"it has {', '.join(accepted) or 'none'}"
-            raise DataError(f"{what} has no option {name!r}; {hint}")
+            raise DataError(f"{what} has no option {name!r}; {hint}", name)

@@ -41,7 +41,9 @@ def read_pair(
     Raises DataError for a file that is no .npy file, and for shapes and types that do not fit.
     """
     if missing and mapped:
-        raise DataError(f"{inputs}: missing values are filled in in memory; say mapped: false, or fill them in first")
+        raise DataError(
+            f"{inputs}: missing values are filled in in memory; say mapped: false, or fill them in first", "missing"
+        )
     x, y = load_one(inputs, mapped), load_one(targets, mapped)
     said, task = task is not None, task or task_of(y)
     if task == "classification":
@@ -62,6 +64,12 @@ def read_pair(
 
 def read_array_folder(path: str | os.PathLike[str], *, task: Task | None = None, mapped: bool = True) -> Dataset:
     """The folder's inputs.npy and targets.npy, with class_names.npy and feature_names.npy if it has them.
+
+    inputs.npy      float32 or float64, (n, ...): one row for each example.
+    targets.npy     (n,): integers, booleans or text are classes, floats are numbers to predict, which may be (n, k).
+
+    task: "classification" or "regression". Default: by the type of the targets.
+    mapped: whether inputs stay on disk and are read as they are needed. Default: yes.
 
     Raises DataError where one of the two is missing, and for any other file.
     """

@@ -29,6 +29,7 @@ __all__ = ["Prepared", "TargetKind", "prepare"]
 
 TargetKind = Literal["classes", "binary", "signs", "values"]
 
+MOST_CLASSES = 20  # whole numbers, of which so few occur, are taken for classes in a message
 WANTED = {
     "classes": "class indices",
     "binary": "two classes, as 0 and 1",
@@ -92,6 +93,15 @@ class Prepared:
         return len(self.train_rows) + len(self.test_rows)
 
     @property
+    def rows_of_class(self) -> tuple[int, ...]:
+        """How many rows each class has, repeated ones counted once; empty where targets are not a class per row."""
+        if self.train_targets.dtype.kind != "i" or self.train_targets.ndim != 1:
+            return ()
+        targets = np.concatenate([self.train_targets, self.test_targets])
+        _, once = np.unique(np.concatenate([self.train_rows, self.test_rows]), return_index=True)
+        return tuple(np.bincount(targets[once], minlength=len(self.class_names)).tolist())
+
+    @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one row's inputs."""
         return self.train_inputs.shape[1:]
@@ -118,7 +128,7 @@ def prepare(
     """Split, scaled and encoded arrays; a function of its arguments alone.
 
     targets: how the cost wants them.
-        "classes"  class indices, int64 (n,), or (n, positions) of sequences
+        "classes"  class indices, int64 (n,), or (n, positions) of sequences, negative at a position without a class
         "binary"   0 and 1 for the first and second of two classes, `dtype` (n, 1)
         "signs"    −1 and +1 for the first and second of two classes, `dtype` (n, 1)
         "values"   the numbers of a regression, `dtype` (n, k); with `one_hot` also of a classification, k classes
@@ -138,9 +148,7 @@ def prepare(
     [[-1.0], [-1.0], [1.0], [1.0]]
     """
     dtype = np.dtype(dtype)
-    if reconstruct:
-        _check_reconstruct(dataset, targets, one_hot)
-    encoded = dataset.targets if reconstruct else _encode(dataset, targets, one_hot)
+    encoded = _encode(dataset, targets, one_hot, reconstruct)
     check_balance(dataset, class_weights, resample)
     _check_changes(dataset, standardize, bool(preprocess), one_hot, dtype)
     train, test = split_rows(
@@ -151,32 +159,16 @@ def prepare(
     if resample is not None:
         train = train[resampled(dataset.targets[train], resample, seed)]
     weights = row_weights(dataset, train, class_weights)
-
-    def inputs(rows: Array) -> Array:
-        changed = _rows(dataset, dataset.inputs, rows)
-        changed = scaling.apply(changed) if scaling is not None else changed
-        changed = steps.apply(changed) if steps is not None else changed
-        if dataset.has_missing:
-            _check_nothing_missing(dataset, changed, rows, steps)
-        return cast(changed, "inputs")
-
-    def cast(values: Array, what: str) -> Array:
-        if dataset.mapped and values.dtype in (dtype, np.int64):
-            return values
-        return _cast(values, dtype, f"{what} of data set {dataset.name!r}")
-
-    def wanted(rows: Array, own: Array) -> Array:
-        return own.reshape(len(own), -1) if reconstruct else cast(_rows(dataset, encoded, rows), "targets")
-
-    train_inputs, test_inputs = inputs(train), inputs(test)
+    train_inputs, train_targets = _arrays(dataset, train, encoded, scaling, steps, dtype)
+    test_inputs, test_targets = _arrays(dataset, test, encoded, scaling, steps, dtype)
     return Prepared(
         name=dataset.name,
         task="regression" if reconstruct else dataset.task,
         class_names=() if reconstruct else dataset.class_names,
         train_inputs=train_inputs,
-        train_targets=wanted(train, train_inputs),
+        train_targets=train_targets,
         test_inputs=test_inputs,
-        test_targets=wanted(test, test_inputs),
+        test_targets=test_targets,
         train_rows=train,
         test_rows=test,
         scaling=scaling,
@@ -187,6 +179,26 @@ def prepare(
         split=split_name(dataset, split, stratify),
         mapped=dataset.mapped,
     )
+
+
+def _arrays(
+    dataset: Dataset,
+    rows: Array,
+    encoded: Array | None,
+    scaling: Scaling | None,
+    steps: Preprocessing | None,
+    dtype: np.dtype[np.generic],
+) -> tuple[Array, Array]:
+    """Inputs and targets of these rows after all that is done to them."""
+    inputs = _rows(dataset, dataset.inputs, rows)
+    inputs = scaling.apply(inputs) if scaling is not None else inputs
+    inputs = steps.apply(inputs) if steps is not None else inputs
+    if dataset.has_missing:
+        _check_nothing_missing(dataset, inputs, rows, steps)
+    inputs = _cast(dataset, "inputs", inputs, dtype)
+    if encoded is None:
+        return inputs, inputs.reshape(len(inputs), -1)
+    return inputs, _cast(dataset, "targets", _rows(dataset, encoded, rows), dtype)
 
 
 def _rows(dataset: Dataset, values: Array, rows: Array) -> Array:
@@ -208,12 +220,14 @@ def _check_changes(
     if standardize and preprocess:
         raise DataError(
             "standardize and preprocess both change the inputs: leave standardize out and put standard_scaler where it "
-            "belongs among the steps, as in preprocess: [simple_imputer, standard_scaler]"
+            "belongs among the steps, as in preprocess: [simple_imputer, standard_scaler]",
+            "standardize",
         )
     if standardize and dataset.has_missing:
         raise DataError(
             f"data set {dataset.name!r} lacks values, which standardize does not fill in: leave it out and write "
-            f"preprocess: [simple_imputer, standard_scaler]"
+            f"preprocess: [simple_imputer, standard_scaler]",
+            "standardize",
         )
     if not dataset.mapped:
         return
@@ -221,16 +235,19 @@ def _check_changes(
     if standardize:
         raise DataError(
             f"{begins}, so its inputs stay as they are: leave standardize out, and save them standardised or begin the "
-            f"network with batch_norm"
+            f"network with batch_norm",
+            "standardize",
         )
     if preprocess:
         raise DataError(
-            f"{begins}, so its inputs stay as they are: leave preprocess out, and save what it makes of them"
+            f"{begins}, so its inputs stay as they are: leave preprocess out, and save what it makes of them",
+            "preprocess",
         )
     if one_hot:
         raise DataError(
             f"{begins}, so its targets stay as they are: leave one_hot out, and use a cost of class indices, such as "
-            f"softmax_cross_entropy"
+            f"softmax_cross_entropy",
+            "one_hot",
         )
     for what, array in (("inputs", dataset.inputs), ("targets", dataset.targets)):
         if isinstance(array, np.memmap) and array.dtype.kind == "f" and array.dtype != dtype:
@@ -254,8 +271,11 @@ def _check_nothing_missing(dataset: Dataset, inputs: Array, rows: Array, steps: 
     )
 
 
-def _encode(dataset: Dataset, kind: TargetKind, one_hot: bool) -> Array:
-    """All rows' targets as `kind` says: int64 for "classes", else float64."""
+def _encode(dataset: Dataset, kind: TargetKind, one_hot: bool, reconstruct: bool) -> Array | None:
+    """All rows' targets as `kind` says: int64 for "classes", else float64; None where the inputs are the targets."""
+    if reconstruct:
+        _check_reconstruct(dataset, kind, one_hot)
+        return None
     if kind not in WANTED:
         raise DataError(f"a kind of targets is one of {', '.join(map(repr, WANTED))}, not {kind!r}")
     if dataset.task == "regression":
@@ -272,11 +292,14 @@ def _encode(dataset: Dataset, kind: TargetKind, one_hot: bool) -> Array:
 
 def _check_reconstruct(dataset: Dataset, kind: TargetKind, one_hot: bool) -> None:
     if one_hot:
-        raise DataError("with reconstruct the targets are the inputs, so there are no classes: leave one_hot out")
+        raise DataError(
+            "with reconstruct the targets are the inputs, so there are no classes: leave one_hot out", "one_hot"
+        )
     if kind != "values":
         raise DataError(
             f"with reconstruct the targets of data set {dataset.name!r} are its inputs, which are numbers, and the "
-            f"cost wants {WANTED[kind]}: use a cost for numbers, such as mean_squared_error"
+            f"cost wants {WANTED[kind]}: use a cost for numbers, such as mean_squared_error",
+            "reconstruct",
         )
 
 
@@ -284,14 +307,27 @@ def _check_regression_fits(dataset: Dataset, kind: TargetKind, one_hot: bool) ->
     if one_hot:
         raise DataError(
             f"one_hot turns classes into numbers, and data set {dataset.name!r} is a regression, whose targets are "
-            f"numbers already: leave one_hot out"
+            f"numbers already: leave one_hot out",
+            "one_hot",
         )
     if kind != "values":
         raise DataError(
             f"data set {dataset.name!r} is a regression, its targets are numbers, and the cost wants {WANTED[kind]}: "
-            f"use a cost for numbers, such as mean_squared_error; if the numbers of a data file stand for classes, say "
-            f"task: classification under dataset"
+            f"{_instead_of_numbers(dataset)}"
         )
+
+
+def _instead_of_numbers(dataset: Dataset) -> str:
+    """What to do where a cost wants classes and the targets are numbers: what they look like comes first."""
+    targets = dataset.targets.reshape(dataset.rows, -1)
+    cost = "use a cost for numbers, such as mean_squared_error"
+    values = np.unique(targets)
+    if targets.shape[1] > 1 and np.isin(values, (0, 1)).all() and (targets.sum(axis=1) == 1).all():
+        return f"each row has one 1 among zeros, so save the class itself, targets.argmax(axis=1); or {cost}"
+    if targets.shape[1] == 1 and len(values) <= MOST_CLASSES and (values == np.floor(values)).all():
+        listed = ", ".join(f"{value:g}" for value in values)
+        return f"say task: classification under dataset if they stand for classes ({listed}), or {cost}"
+    return f"{cost}; if the numbers of a data file stand for classes, say task: classification under dataset"
 
 
 def _check_classification_fits(dataset: Dataset, kind: TargetKind, one_hot: bool) -> None:
@@ -304,7 +340,14 @@ def _check_classification_fits(dataset: Dataset, kind: TargetKind, one_hot: bool
     if kind != "values" and one_hot:
         raise DataError(
             f"with one_hot: true the targets of data set {dataset.name!r} are {classes} numbers per row, and the cost "
-            f"wants {WANTED[kind]}: leave one_hot out"
+            f"wants {WANTED[kind]}: leave one_hot out",
+            "one_hot",
+        )
+    if one_hot and dataset.targets.min() < 0:
+        raise DataError(
+            f"data set {dataset.name!r} has positions without a class, which one_hot cannot encode: use "
+            f"cost: softmax_cross_entropy, which leaves them out, without one_hot",
+            "one_hot",
         )
     if kind in ("binary", "signs") and dataset.targets.ndim > 1:
         raise DataError(
@@ -318,8 +361,10 @@ def _check_classification_fits(dataset: Dataset, kind: TargetKind, one_hot: bool
         )
 
 
-def _cast(values: Array, dtype: np.dtype[np.generic], what: str) -> Array:
-    """`values` C-contiguous; floats as `dtype`, refused where that makes them infinite."""
+def _cast(dataset: Dataset, what: str, values: Array, dtype: np.dtype[np.generic]) -> Array:
+    """`values` C-contiguous; floats as `dtype`, refused where that makes them infinite. Mapped ones stay."""
+    if dataset.mapped and values.dtype in (dtype, np.int64):
+        return values
     if values.dtype.kind != "f":
         return np.ascontiguousarray(values)
     with np.errstate(over="ignore"):
@@ -327,7 +372,7 @@ def _cast(values: Array, dtype: np.dtype[np.generic], what: str) -> Array:
     if not np.isfinite(cast).all():
         largest = values.flat[np.abs(values).argmax()]
         raise DataError(
-            f"{what}: {largest:.6g} is too large for {dtype}; use compute.dtype: float64, standardize: true for "
-            f"inputs, or smaller units"
+            f"{what} of data set {dataset.name!r}: {largest:.6g} is too large for {dtype}; use compute.dtype: float64, "
+            f"standardize: true for inputs, or smaller units"
         )
     return cast

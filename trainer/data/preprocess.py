@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PREFIX", "Preprocessing", "StepError"]
 
-PREFIX = "preprocess"  # what the names of its arrays begin with; those of parameters begin with a number
+PREFIX = "preprocess"  # what the names of its arrays begin with; no shared sub-network may be called so
 SHOWN = 6  # columns that a message lists
 
 

@@ -60,7 +60,8 @@ class Scaling:
             place = tuple(int(i) for i in np.argwhere(~np.isfinite(variance))[0])
             raise DataError(
                 f"feature {list(place)} has numbers up to {np.abs(inputs).max(axis=0)[place]:.3g}, whose squares "
-                f"overflow: it cannot be standardised; divide it by a constant first"
+                f"overflow: it cannot be standardised; divide it by a constant first",
+                "standardize",
             )
         scale = np.where(constant, 1.0, np.sqrt(variance))
         mean[list(without)], scale[list(without)] = 0, 1

@@ -59,7 +59,7 @@ def split(
     by = split_name(dataset, by, stratify)
     if folds is None:
         if fold is not None:
-            raise DataError(f"fold {fold} is one of several, and there are no folds: add folds, as in folds: 5")
+            raise DataError(f"fold {fold} is one of several, and there are no folds: add folds, as in folds: 5", "fold")
         is_test = _part(dataset, by, _number_of_test_rows(dataset, test_fraction), seed)
         train, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
     else:
@@ -72,37 +72,45 @@ def split(
 def split_name(dataset: Dataset, by: SplitName | None, stratify: bool | None) -> SplitName:
     """How the rows of a data set are divided; DataError where they cannot be.
 
-    By default "ordered" for a mapped data set, "stratified" for one class per row, else "random".
+    By default "grouped" where rows have groups, "ordered" for a mapped data set, "stratified" for one class per row,
+    else "random".
     """
     if by is not None and stratify is not None:
         raise DataError(
-            f"split: {by} and stratify: {str(stratify).lower()} both say how rows are divided: leave stratify out"
+            f"split: {by} and stratify: {str(stratify).lower()} both say how rows are divided: leave stratify out",
+            "stratify",
         )
     if by is not None and by not in get_args(SplitName):
-        raise DataError(f"split is one of {', '.join(map(repr, get_args(SplitName)))}, not {by!r}")
+        raise DataError(f"split is one of {', '.join(map(repr, get_args(SplitName)))}, not {by!r}", "split")
     if stratify is not None:
         by = "stratified" if stratify else "random"
-    word = "split: stratified" if stratify is None else "stratify"
+    option, word = ("split", "split: stratified") if stratify is None else ("stratify", "stratify")
     if by == "stratified" and dataset.task == "regression":
         raise DataError(
             f"{word} keeps the share of every class, and data set {dataset.name!r} is a regression, without classes: "
-            f"leave {word.partition(':')[0]} out"
+            f"leave {option} out",
+            option,
         )
     if by == "stratified" and dataset.targets.ndim > 1:
         raise DataError(
             f"{word} keeps the share of every class, and data set {dataset.name!r} has a class for each of "
-            f"{dataset.targets.shape[1]} positions of a row: use split: random"
+            f"{dataset.targets.shape[1]} positions of a row: use split: random",
+            option,
         )
     if by == "grouped" and dataset.groups is None:
         raise DataError(
             f"split: grouped keeps the rows of a group together, and data set {dataset.name!r} has no groups: name the "
-            f"column that tells them, as in group: patient"
+            f"column that tells them, as in group: patient",
+            "split",
         )
+    if by is None and dataset.groups is not None and not dataset.mapped:
+        return "grouped"
     if dataset.mapped:
         if by not in (None, "ordered"):
             raise DataError(
                 f"data set {dataset.name!r} is read from disk while it trains, so its test is its last rows: write "
-                f"split: ordered, and save the rows in an order that suits it"
+                f"split: ordered, and save the rows in an order that suits it",
+                option,
             )
         return "ordered"
     return by or ("stratified" if dataset.task == "classification" and dataset.targets.ndim == 1 else "random")
@@ -112,14 +120,17 @@ def _number_of_test_rows(dataset: Dataset, test_fraction: float | None) -> int:
     if test_fraction is None:
         test_fraction = TEST_FRACTION
     if not 0 <= test_fraction < 1:
-        raise DataError(f"test_fraction is at least 0 and less than 1, such as 0.2; it is {test_fraction}")
+        raise DataError(
+            f"test_fraction is at least 0 and less than 1, such as 0.2; it is {test_fraction}", "test_fraction"
+        )
     if test_fraction == 0:
         return 0
     n_test = max(1, round(test_fraction * dataset.rows))
     if n_test == dataset.rows:
         raise DataError(
             f"data set {dataset.name!r} has {_count(dataset.rows, 'row')}: test_fraction {test_fraction} leaves none "
-            f"to train on; add rows, or use test_fraction: 0"
+            f"to train on; add rows, or use test_fraction: 0",
+            "test_fraction",
         )
     return n_test
 
@@ -145,7 +156,8 @@ def _draw_from_each_class(dataset: Dataset, n_test: int, rng: np.random.Generato
         raise DataError(
             f"data set {dataset.name!r}: {n_test} of {dataset.rows} rows for the test leave "
             f"{_count(dataset.rows - n_test, 'row')} to train {len(rows_of_class)} classes, and every class needs one; "
-            f"use a smaller test_fraction"
+            f"use a smaller test_fraction",
+            "test_fraction",
         )
     quotas = _test_rows_per_class(rows_of_class, n_test)
     drawn = [rng.permutation(np.flatnonzero(dataset.targets == c))[:quota] for c, quota in enumerate(quotas)]
@@ -183,7 +195,8 @@ def _groups(dataset: Dataset, at_least: int) -> tuple[Array, Array]:
     if len(sizes) < at_least:
         raise DataError(
             f"data set {dataset.name!r} has {_count(len(sizes), 'group')}, and split: grouped needs at least "
-            f"{at_least}, {'a group for each part' if at_least == 2 else 'one for each fold'}"
+            f"{at_least}, {'a group for each part' if at_least == 2 else 'one for each fold'}",
+            "split",
         )
     return sizes, group_of_row
 
@@ -191,18 +204,21 @@ def _groups(dataset: Dataset, at_least: int) -> tuple[Array, Array]:
 def _checked_folds(dataset: Dataset, by: SplitName, folds: int, fold: int | None, test_fraction: float | None) -> int:
     if test_fraction is not None:
         raise DataError(
-            f"test_fraction: {test_fraction} and folds: {folds} both say how large the test is: leave test_fraction out"
+            f"test_fraction: {test_fraction} and folds: {folds} both say how large the test is: leave test_fraction "
+            f"out",
+            "test_fraction",
         )
     if folds < 2:
-        raise DataError(f"folds is at least 2, such as 5; it is {folds}")
+        raise DataError(f"folds is at least 2, such as 5; it is {folds}", "folds")
     if fold is not None and not 0 <= fold < folds:
-        raise DataError(f"fold counts from 0: with folds: {folds} it is 0 to {folds - 1}, not {fold}")
+        raise DataError(f"fold counts from 0: with folds: {folds} it is 0 to {folds - 1}, not {fold}", "fold")
     needed = folds + (by == "ordered")
     if dataset.rows < needed:
         first = ", and one more to begin with" if by == "ordered" else ""
         raise DataError(
             f"data set {dataset.name!r} has {_count(dataset.rows, 'row')}, and folds: {folds} needs one for each "
-            f"fold{first}: use fewer folds"
+            f"fold{first}: use fewer folds",
+            "folds",
         )
     return folds
 
@@ -252,7 +268,8 @@ def _check_every_class_is_trained(dataset: Dataset, train: Array, by: SplitName)
             way_out = "save the rows in another order, or use a smaller test"
         raise DataError(
             f"data set {dataset.name!r}: with split: {by} no training row is of class {missing!r}, which could not be "
-            f"learnt; {way_out}"
+            f"learnt; {way_out}",
+            "split",
         )
 
 

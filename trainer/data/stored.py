@@ -85,13 +85,21 @@ def classes_of(
 ) -> tuple[Array, tuple[str, ...]]:
     """Targets as class indices: whole numbers are indices already if `class_names` is given, else labels.
 
+    targets: (n,), or a column of them, (n, 1), which is the same.
     said: whether somebody said that these are classes; then there may be one per position, shape (n, positions), which
-        might as well be several numbers to predict.
+        might as well be several numbers to predict. A negative number then marks a position without a class.
     """
     if targets.ndim not in (1, 2):
         raise DataError(
             f"{path}: classes are one label per row, targets of shape (rows,), or per position, (rows, positions), not "
             f"{targets.shape}"
+        )
+    if targets.ndim == 2 and targets.shape[1] == 1:
+        targets = targets[:, 0]
+    if targets.ndim == 2 and not said and _is_one_hot(targets):
+        raise DataError(
+            f"{path}: targets of shape {targets.shape} have one 1 among zeros in each row; save the class itself, "
+            f"targets.argmax(axis=1)"
         )
     if targets.ndim == 2 and not (said or class_names):
         raise DataError(
@@ -117,6 +125,28 @@ def classes_of(
         raise DataError(f"{path}: targets of type {targets.dtype} are no classes; use whole numbers, booleans or text")
     if targets.dtype.kind in "iu":  # many rows have few labels, so texts are made of the labels alone
         labels, indices = np.unique(targets, return_inverse=True)
-        return indices.reshape(targets.shape), tuple(map(str, labels.tolist()))
+        indices = indices.reshape(targets.shape)
+        return (indices, _names(labels)) if targets.ndim == 1 else _known(path, labels, indices)
     indices, class_names = class_indices(targets.ravel().tolist())
     return indices.reshape(targets.shape), class_names
+
+
+def _is_one_hot(targets: Array) -> bool:
+    """Whether each row has one 1 among zeros."""
+    return targets.dtype.kind in "biu" and bool(((targets == 0) | (targets == 1)).all() and (targets.sum(1) == 1).all())
+
+
+def _known(path: str, labels: Array, indices: Array) -> tuple[Array, tuple[str, ...]]:
+    """Indices of the labels, ascending, without those of positions that have no class: −1 takes their place."""
+    absent = int(np.count_nonzero(labels < 0))
+    left = len(labels) - absent
+    if absent and left < 2:
+        raise DataError(
+            f"{path}: a negative class number marks a position without a class, which leaves {left or 'no'} "
+            f"class{'' if left == 1 else 'es'}; number the classes from 0"
+        )
+    return np.maximum(indices - absent, -1), _names(labels[absent:])
+
+
+def _names(labels: Array) -> tuple[str, ...]:
+    return tuple(map(str, labels.tolist()))

@@ -10,7 +10,9 @@ import csv
 import io
 import math
 import os
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +24,7 @@ from trainer.errors import DataError, nearest
 
 __all__ = ["Table", "parse", "read_table", "read_utf8", "shown"]
 
+MENDING = "fill it in, remove the row, or have it filled in by missing: allow and preprocess: [simple_imputer]"
 MISSING = frozenset({"", "?", "na", "n/a", "nan", "null"})
 
 
@@ -48,23 +51,24 @@ class Table:
         """An error that begins with file, line and column."""
         return DataError(f"{self.path}:{self.lines[row]}: {self.label(column)}: {problem}")
 
-    def find(self, column: str | int, purpose: str) -> int:
-        """Index of a column by its name or its index (negative: from the end); `purpose` is for the error."""
+    def find(self, column: str | int, purpose: str, *option: str | int) -> int:
+        """Index of a column by its name or its index (negative: from the end); the rest is for the error."""
         count = len(self.names)
         if isinstance(column, int):
             if not -count <= column < count:
-                raise DataError(f"{self.path} has columns 0 to {count - 1}, and no {purpose} column {column}")
+                raise DataError(f"{self.path} has columns 0 to {count - 1}, and no {purpose} column {column}", *option)
             return column % count
         if not self.has_header:
             raise DataError(
                 f"{self.path} has no header line, so there is no {purpose} column {column!r}: give its index, 0 to "
-                f"{count - 1}, or header: true if the first line names the columns"
+                f"{count - 1}, or header: true if the first line names the columns",
+                *option,
             )
         if column not in self.names:
             near = nearest(column, self.names)
             hint = f"did you mean {near!r}?" if near else f"it has {_listed(self.names)}"
             use = f"to be {purpose}" if purpose in ("ignored", "categorical") else f"for the {purpose}"
-            raise DataError(f"{self.path} has no column {column!r} {use}; {hint}")
+            raise DataError(f"{self.path} has no column {column!r} {use}; {hint}", *option)
         return self.names.index(column)
 
     def other_delimiter(self) -> str:
@@ -72,8 +76,11 @@ class Table:
         used = [mark for mark in (",", ";", "\t", "|") if mark in self.rows[0][0]]
         return f"; if {used[0]!r} separates the cells, say delimiter: {used[0]!r}" if used else ""
 
-    def numbers(self, column: int, way_out: str, missing: bool = False) -> Array:
-        """A column as float64, with NaN for what is missing if that is allowed."""
+    def numbers(self, column: int, way_out: str, missing: bool | None = None) -> Array:
+        """A column as float64.
+
+        missing: whether a cell may be missing, for NaN; None where nothing can allow it.
+        """
         cells = self.columns[column]
         values = _all_numbers(cells)
         if values is not None and np.isfinite(values).all():
@@ -83,29 +90,33 @@ class Table:
             if missing and _is_missing(cells[row]):
                 numbers[row] = math.nan
             elif value is None or not math.isfinite(value):
-                raise self.error(row, column, self._why_no_number(row, cells[row], way_out))
+                raise self.error(row, column, self._why_no_number(row, cells[row], way_out, missing))
         return np.array(numbers, dtype=np.float64)
 
-    def _why_no_number(self, row: int, cell: str, way_out: str) -> str:
+    def _why_no_number(self, row: int, cell: str, way_out: str, missing: bool | None) -> str:
         if _is_missing(cell):
-            return f"{shown(cell)} is a missing value; fill it in or remove the row: nothing is dropped silently"
+            ways = "fill it in or remove the row" if missing is None else MENDING
+            return f"{shown(cell)} is a missing value; {ways}: nothing is dropped silently"
         if "," in cell and parse(cell.replace(",", ".")) is not None:
             return f"{cell!r} is not a number; decimals take a point"
         if not self.has_header and row == 0:
             return f"{shown(cell)} is not a number; if this line names the columns, say header: true"
         return f"{shown(cell)} is not a finite number; put one there{way_out}"
 
-    def indices(self, column: int, what: str, missing: bool = False) -> tuple[Array, tuple[str, ...]]:
+    def indices(self, column: int, what: str, missing: bool | None = None) -> tuple[Array, tuple[str, ...]]:
         """A column of names as indices, int64, and the sorted names; `what` a name stands for is for the errors.
 
-        missing: whether a cell may be missing; all that are share a name of their own, "?".
+        missing: whether a cell may be missing; all that are share a name of their own, "?". None where nothing can
+            allow it.
         """
         cells = self.columns[column]
         if missing:
             cells = tuple("?" if _is_missing(cell) else cell for cell in cells)
         for row, cell in enumerate(cells):
             if _is_missing(cell) and not missing:
-                raise self.error(row, column, f"{shown(cell)} is a missing {what}; fill it in or remove the row")
+                allow = f", or say missing: allow, which makes a {what} of its own, '?', of it"
+                ways = f"fill it in or remove the row{allow if missing is not None else ''}"
+                raise self.error(row, column, f"{shown(cell)} is a missing {what}; {ways}")
         indices, names = class_indices(cells)
         spellings: dict[float, str] = {}
         for name in names:
@@ -171,7 +182,7 @@ def read_table(path: str | os.PathLike[str], header: bool | None, delimiter: str
         raise DataError(f"{place} is empty; a data set needs at least one row")
     for row, line in zip(rows, lines, strict=True):
         if len(row) != len(rows[0]):
-            way_out = "fill in what is missing" if len(row) < len(rows[0]) else f"quote a cell that holds {delimiter!r}"
+            way_out = _way_to_even_rows(place, rows[0], row, delimiter)
             raise DataError(f"{place}:{line}: {_cells(len(row))}, but line {lines[0]} has {len(rows[0])}; {way_out}")
     declared = header is not None
     if not declared:
@@ -203,7 +214,7 @@ def read_utf8(path: str) -> str:
 def _read_rows(path: str, text: str, delimiter: str) -> tuple[list[list[str]], list[int]]:
     """Cells without the space around them, and the line that each row starts on."""
     if len(delimiter) != 1 or delimiter in '"\r\n':
-        raise DataError(f"a delimiter is one character, such as ',' or ';' or a tab, not {delimiter!r}")
+        raise DataError(f"a delimiter is one character, such as ',' or ';' or a tab, not {delimiter!r}", "delimiter")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
     rows, lines = [], []
     start = 1
@@ -218,6 +229,19 @@ def _read_rows(path: str, text: str, delimiter: str) -> tuple[list[list[str]], l
             f"{path}:{start}: the row that starts here is not CSV ({error}); look for a double quote that is not closed"
         ) from None
     return rows, lines
+
+
+def _way_to_even_rows(path: str, first: list[str], row: list[str], delimiter: str) -> str:
+    """What to do about a row that has more or fewer cells than the first."""
+    for mark in (",", ";", "\t", "|"):
+        if mark != delimiter and any(mark in cell for cell in first) and any(mark in cell for cell in row):
+            with suppress(DataError):
+                widths = {len(cells) for cells in _read_rows(path, read_utf8(path), mark)[0]}
+                if len(widths) == 1:
+                    commas = delimiter == "," and re.search(r"\d,\d", ",".join(row))
+                    decimals = ", and write decimals with a point" if commas else ""
+                    return f"{mark!r} seems to separate the cells: say delimiter: {mark!r}{decimals}"
+    return "fill in what is missing" if len(row) < len(first) else f"quote a cell that holds {delimiter!r}"
 
 
 def _check_names(place: str, names: list[str], declared: bool) -> None:

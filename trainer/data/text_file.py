@@ -33,8 +33,9 @@ def read_text(
     (`\n`); `encode` and `decode` go from text to indices and back.
 
     unit: "characters", or "bytes" of UTF-8, whose classes are the same 256 for every text.
-    length: positions per row. stride: from one window to the next. Default: `length`, so that windows only touch.
-        What is left at the end, too short for a window, belongs to none.
+    length: positions per row.
+    stride: from one window to the next. Default: `length`, so that windows only touch. What is left at the end, too
+        short for a window, belongs to none.
 
     Raises DataError for a text that is not UTF-8, is shorter than a window, or has one character only.
 
@@ -65,17 +66,18 @@ def windows(
     ('to b', 'o be')
     """
     if unit not in ("characters", "bytes"):
-        raise DataError(f"unit is 'characters' or 'bytes', not {unit!r}")
+        raise DataError(f"unit is 'characters' or 'bytes', not {unit!r}", "unit")
     stride = length if stride is None else stride
     for option, value in {"length": length, "stride": stride}.items():
         if value < 1:
-            raise DataError(f"{name}: {option} is a whole number of at least 1, not {value}")
+            raise DataError(f"{name}: {option} is a whole number of at least 1, not {value}", option)
     class_names = BYTES if unit == "bytes" else tuple(map(_escaped, sorted(set(text))))
     indices = encode(text, class_names)
     if len(indices) <= length:
         raise DataError(
             f"{name} has {len(indices)} {unit}, and a row of length {length} needs {length + 1}: the {unit} and what "
-            f"follows the last; use a smaller length"
+            f"follows the last; use a smaller length",
+            "length",
         )
     starts = np.arange(0, len(indices) - length, stride)
     places = starts[:, None] + np.arange(length)

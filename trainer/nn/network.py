@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from trainer.errors import TrainerError, UsageError, nearest
+from trainer.nn.beginning import initialised
 from trainer.nn.calls import Kept, Masked, evaluate, name_of, train
 from trainer.nn.draw import Draw
 from trainer.nn.layers import Array, Layer, Shape
@@ -113,14 +114,14 @@ class Network:
         shape, shapes, values = self.input_shape, [], []
         for i, layer in enumerate(self.layers):
             try:
-                parameters, after = layer.init(generator(seed, f"initial values of layer {i}"), shape)
+                parameters, after = initialised(layer, generator(seed, f"initial values of layer {i}"), shape)
             except TrainerError as error:
                 before = f"layer {i - 1} ({self.names[i - 1]}) gives" if i else "the data set has"
                 message = f"layer {i} ({self.names[i]}): {error}; {before} shape {shape} per example"
                 raise LayerError((i, *getattr(error, "path", ())), message) from error
             values.append(parameters)
-            shapes.append(tuple(after))
-            shape = tuple(after)
+            shapes.append(after)
+            shape = after
         self.shapes = shapes
         return values
 

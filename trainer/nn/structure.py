@@ -13,6 +13,7 @@ import numpy as np
 
 from trainer.errors import ShapeError, TrainerError, nearest
 from trainer.limits import Checked, Limits, Nested
+from trainer.nn.beginning import initialised
 from trainer.nn.calls import Parameters, evaluate, name_of, on_values, train
 from trainer.nn.draw import Draw
 
@@ -57,13 +58,12 @@ class Sequential:
         for i, layer in enumerate(self.layers):
             before = shape
             try:
-                parameters[str(i)], after = layer.init(rng, before)
+                parameters[str(i)], shape = initialised(layer, rng, before)
             except LayerError as error:
                 raise LayerError((i, *error.path), str(error)) from error
             except TrainerError as error:
                 what = f"layer {i} ({name_of(layer)}): {error}; before it each example has shape {before}"
                 raise LayerError((i,), what) from error
-            shape = tuple(after)
         return parameters, shape
 
     def apply(self, parameters: Parameters, x: Any) -> Any:

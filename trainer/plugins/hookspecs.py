@@ -36,12 +36,24 @@ def register_ops(register: Register) -> None:
 
 @hookspec
 def register_layers(register: Register) -> None:
-    """Layers: frozen dataclasses with `init(rng, input_shape)` and a pure `apply(parameters, x)`."""
+    """Layers: frozen dataclasses with `init(rng, input_shape)` and a pure `apply(parameters, x)`.
+
+    What these take and return, and what a layer that learns differently has besides, is said in `trainer.nn.calls` and
+    `trainer.nn.layers`.
+    """
 
 
 @hookspec
 def register_costs(register: Register) -> None:
-    """Costs: ops or functions of (predictions, targets) that return the cost of each example, shape (n,)."""
+    """Costs: ops or functions of (predictions, targets) that return the cost of each example, shape (m,).
+
+    Written in NumPy, for Tensors come through them. The trait `targets` says what they take for targets: "classes",
+    indices (m,); "binary", 0 and 1, or "signs", -1 and 1, both (m, 1); or "values", numbers (m, k), the default:
+
+        register(my_cost, targets="classes")
+
+    The trait `metrics` names what is measured by default.
+    """
 
 
 @hookspec
@@ -56,12 +68,23 @@ def register_schedules(register: Register) -> None:
 
 @hookspec
 def register_metrics(register: Register) -> None:
-    """Metrics: functions of (predictions, targets), plain arrays, that return a number."""
+    """Metrics: functions of (predictions, targets), plain arrays, that return a number.
+
+    The order is not that of scikit-learn. Traits: `task`, "classification" or "regression", where a metric is for one
+    only; `better="lower"` for one that training should lower; `report=True` for one that returns a table instead, for
+    the end of a run.
+    """
 
 
 @hookspec
 def register_datasets(register: Register) -> None:
-    """Data sets: functions that return a `trainer.data.Dataset`; a parameter `rng` gets the config's seed."""
+    """Data sets: functions that return a `trainer.data.Dataset`; a parameter `rng` gets the config's seed.
+
+        Dataset(name, inputs, targets, task, class_names)
+
+    `task` is "classification", with targets that are indices into `class_names`, or "regression", without names. The
+    function's parameters are what a config may set.
+    """
 
 
 @hookspec
@@ -71,7 +94,10 @@ def register_preprocessors(register: Register) -> None:
 
 @hookspec
 def register_callbacks(register: Register) -> None:
-    """Callbacks: functions of (record, training), told every Step and Epoch; a text that they return ends training."""
+    """Callbacks: functions of (record, training), told every Step and Epoch; a text that they return ends training.
+
+    They return None otherwise. `record` is a `trainer.train.Step` or `Epoch`, `training` the `trainer.train.Training`.
+    """
 
 
 @hookspec

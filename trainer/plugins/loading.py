@@ -8,7 +8,6 @@ import inspect
 import os
 import sys
 import threading
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.machinery import SourceFileLoader
@@ -17,7 +16,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from trainer.errors import PluginError, nearest
+from trainer.errors import PluginError, described, nearest, nearest_file
 from trainer.plugins.registry import KINDS, Component, component
 
 __all__ = ["Plugin", "explained", "is_file", "listed"]
@@ -100,7 +99,7 @@ class Plugin:
             raise PluginError(f"{self.origin}: {error}") from error
         except (Exception, SystemExit) as error:
             file = getattr(self._module, "__file__", None)
-            raise PluginError(f"{self.origin}: register_{kind} raised {_described(error, file)}") from error
+            raise PluginError(f"{self.origin}: register_{kind} raised {described(error, file)}") from error
         return found
 
     def _unknown_hooks(self) -> list[str]:
@@ -117,7 +116,7 @@ def explained(name: str, package: str | None, file: str | None = None) -> Iterat
         origin = f"plugin '{name}'" + (f" ({package})" if package else "")
         missing = isinstance(error, ModuleNotFoundError) and error.name
         hint = f"; install '{missing}' into the environment of {sys.executable}" if missing else ""
-        raise PluginError(f"{origin} failed to import: {_described(error, file)}{hint}") from error
+        raise PluginError(f"{origin} failed to import: {described(error, file)}{hint}") from error
 
 
 def is_file(source: str) -> bool:
@@ -164,19 +163,8 @@ def _package(module: str) -> str | None:
 def _suggestion(path: Path) -> str:
     if not path.parent.is_dir():
         return ", which does not exist either"
-    guess = nearest(path.name, [file.name for file in path.parent.glob("*.py")])
+    guess = nearest_file(path.name, [file.name for file in path.parent.glob("*.py")])
     return f"; did you mean '{guess}'?" if guess else ""
-
-
-def _described(error: BaseException, file: str | None) -> str:
-    """`ValueError: message (swish.py, line 3)`: the line in the plugin's file, else the innermost one."""
-    text = f"{type(error).__name__}: {error}"
-    if isinstance(error, SyntaxError):  # its message names file and line already
-        return text
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")]
-    own = [frame for frame in frames if frame.filename == file]
-    frame = (own or frames)[-1]
-    return f"{text} ({os.path.basename(frame.filename)}, line {frame.lineno})"
 
 
 class _FreshLoader(SourceFileLoader):

@@ -15,6 +15,7 @@ from functools import cached_property, partial
 from typing import Any, cast
 
 from trainer.errors import PluginError
+from trainer.plugins.signatures import CALLS, mistakes
 
 __all__ = ["KINDS", "Component", "Parameter", "component", "noun", "snake_case"]
 
@@ -37,7 +38,11 @@ _METHODS = {
     "optimizers": ("init", "update"),
     "schedules": ("__call__",),
     "preprocessors": ("fit", "apply"),
+    "costs": ("__call__",),
+    "metrics": ("__call__",),
+    "callbacks": ("__call__",),
 }
+_ALSO_FUNCTIONS = ("costs", "metrics", "callbacks")
 
 
 @dataclass(frozen=True)
@@ -156,11 +161,18 @@ def component(
             raise PluginError(f"{call} lacks the method {' and '.join(missing)}; {_contract(kind)}")
     elif kind in ("layers", "optimizers", "preprocessors"):
         raise PluginError(f"{call} is not a class; {_contract(kind)}")
+    elif kind in _ALSO_FUNCTIONS and not callable(obj):
+        raise PluginError(f"{call} cannot be called; {_contract(kind)}")
+    for mistake in mistakes(kind, obj):
+        raise PluginError(f"{call} {mistake}")
     return Component(kind, name, obj, plugin, package, dict(traits))
 
 
 def _contract(kind: str) -> str:
     article = "an" if kind[0] in "aeiou" else "a"
+    if kind in _ALSO_FUNCTIONS:
+        taken = ", ".join(CALLS[kind]["__call__"])
+        return f"a {noun(kind)} is a function of ({taken}), or a frozen dataclass with __call__(self, {taken})"
     return f"{article} {noun(kind)} is a frozen dataclass with {' and '.join(_METHODS[kind])}"
 
 

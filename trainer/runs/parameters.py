@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Saved", "load_parameters", "save_parameters"]
 
-# What the names of a scaling and of preprocessing begin with; those of parameters begin with a number.
+# What the names of a scaling and of preprocessing begin with. Those of parameters begin with a layer's number or with
+# the name of a shared sub-network, which the config lets be neither of these.
 _SCALING, _PREPROCESS = "scaling.", "preprocess."
 _FORMAT = 1
 
@@ -94,8 +95,10 @@ def save_parameters(
     return digest
 
 
-def load_parameters(path: str | os.PathLike[str]) -> Saved:
+def load_parameters(path: str | os.PathLike[str], *, foreign: bool = False) -> Saved:
     """Read what `save_parameters` wrote, after checking it against the digest beside it.
+
+    foreign: whether the file may be another program's, which has no digest beside it. A digest that is there counts.
 
     Raises DataError when the file or its digest is missing, or when the bytes are not the ones that were written.
     """
@@ -105,9 +108,29 @@ def load_parameters(path: str | os.PathLike[str]) -> Saved:
     from trainer.data import Scaling
 
     path = Path(path)
+    content = _content(path, foreign)
+    try:
+        arrays = dict(sorted(load(content).items()))  # safetensors gives them in an order of chance
+    except SafetensorError as error:
+        raise DataError(f"{path} is not a safetensors file: {error}") from None
+    except KeyError as error:
+        what = f"{path} holds numbers of type {error.args[0]}, which NumPy does not have; save them as float32"
+        raise DataError(what) from None
+    return Saved(
+        {name: array for name, array in arrays.items() if not name.startswith((_SCALING, _PREPROCESS))},
+        Scaling.from_arrays(arrays),
+        _metadata(content),
+        {name: array for name, array in arrays.items() if name.startswith(_PREPROCESS)},
+    )
+
+
+def _content(path: Path, foreign: bool) -> bytes:
+    """The file's bytes, which its digest vouches for."""
     beside = _beside(path)
     try:
         content = path.read_bytes()
+        if foreign and not beside.exists():
+            return content
         digests = [line.split()[0] for line in beside.read_text(encoding="utf-8").splitlines() if line.strip()]
     except FileNotFoundError as error:
         raise DataError(f"{path} cannot be loaded: there is no {Path(error.filename).name} in {path.parent}") from None
@@ -117,16 +140,7 @@ def load_parameters(path: str | os.PathLike[str]) -> Saved:
             f"{path} is damaged: its SHA-256 is {found[:12]}…, but {beside.name} says {' or '.join(digests)[:12]}…; "
             f"restore it from a copy, or train again"
         )
-    try:
-        arrays = load(content)
-    except SafetensorError as error:
-        raise DataError(f"{path} is not a safetensors file: {error}") from None
-    return Saved(
-        {name: array for name, array in arrays.items() if not name.startswith((_SCALING, _PREPROCESS))},
-        Scaling.from_arrays(arrays),
-        _metadata(content),
-        {name: array for name, array in arrays.items() if name.startswith(_PREPROCESS)},
-    )
+    return content
 
 
 def _metadata(content: bytes) -> dict[str, Any]:

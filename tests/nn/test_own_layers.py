@@ -1,0 +1,158 @@
+"""A layer of somebody's own that does not keep to what a network asks: each mistake gets its message, with its line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from trainer.config import load
+from trainer.errors import ConfigError
+from trainer.experiment import build
+from trainer.nn import Kept, LayerError, Network, Residual
+
+RIGHT = {
+    "init": "return {'factor': np.ones(input_shape), 'mean': Kept(np.zeros(input_shape))}, input_shape",
+    "apply": "return x * parameters['factor']",
+    "train": "return x * parameters['factor'], {'mean': np.mean(x, axis=0)}",
+}
+PLUGIN = """\
+from dataclasses import dataclass
+import numpy as np
+from trainer import hookimpl
+from trainer.nn import Kept
+@dataclass(frozen=True)
+class Scaled:
+    def init(self, rng, input_shape):
+        {init}
+    def apply(self, parameters, x):
+        {apply}
+    def train(self, parameters, x, draw):
+        {train}
+@hookimpl
+def register_layers(register):
+    register(Scaled)
+"""
+CONFIG = """\
+plugins: [own.py]
+dataset: {{name: moons, rows: 40}}
+network: [dense: 3, {layer}, dense: 2]
+cost: softmax_cross_entropy
+step_size: 0.1
+epochs: 1
+"""
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    """Writes the plugin with other bodies of its methods, and the config that uses it."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(layer: str = "scaled", **bodies: str) -> None:
+        (tmp_path / "own.py").write_text(PLUGIN.format(**{**RIGHT, **bodies}))
+        (tmp_path / "c.yaml").write_text(CONFIG.format(layer=layer))
+
+    return write
+
+
+def message() -> str:
+    with pytest.raises(ConfigError) as caught:
+        build(load("c.yaml"))
+    return str(caught.value)
+
+
+def test_one_that_keeps_to_it_trains(write):
+    write("scaled, {residual: [scaled]}, {repeat: {times: 2, layers: [scaled]}}, {parallel: [scaled, [scaled, tanh]]}")
+    training = build(load("c.yaml"))
+    for _ in training.records():
+        pass
+    assert training.parameters["1.mean"].any()
+
+
+def cases():
+    text = Path(__file__).with_name("own_layers.txt").read_text(encoding="utf-8")
+    for case in text.split("\n=== ")[1:]:
+        given, _, problem = case.partition("\n>>>\n")
+        title, body = given.split("\n")
+        yield pytest.param(dict([body.split(": ", 1)]), problem.strip(), id=title)
+
+
+@pytest.mark.parametrize(("body", "problem"), list(cases()))
+def test_what_is_wrong_with_a_layer_is_said_at_its_line(write, body, problem):
+    write(**body)
+    place, _, rest = message().partition(": ")
+    assert (place, rest.split("\n")[0]) == ("c.yaml:3:21", f"layer 1 (scaled): {problem}")
+
+
+@pytest.mark.parametrize(
+    ("layer", "column", "label"),
+    [
+        ("{residual: [tanh, scaled]}", 39, "layer 1 (residual): within residual: layer 1 (scaled)"),
+        ("{repeat: {times: 2, layers: [scaled]}}", 50, "layer 1 (repeat): within repeat: layer 0 (scaled)"),
+        ("{parallel: [tanh, [tanh, scaled]]}", 46, "layer 1 (parallel): within parallel: layer 1 (scaled)"),
+        (
+            "{residual: [repeat: {times: 2, layers: [scaled]}]}",
+            61,
+            "layer 1 (residual): within residual: layer 0 (repeat): within repeat: layer 0 (scaled)",
+        ),
+    ],
+)
+def test_a_layer_within_layers_is_named_with_its_place(write, layer, column, label):
+    write(layer, apply="return x[:, :1]")
+    assert message().split("\n")[0] == (
+        f"c.yaml:3:{column}: {label}: apply gave shape (2, 1) for 2 rows, and init states (3,) per example, which "
+        "makes (2, 3); let init return the shape that apply gives (own.py, line 9)"
+    )
+    write(layer, init="return {}")
+    problem = message().split("\n")[0]
+    assert problem.startswith(f"c.yaml:3:{column}: layer 1 (")
+    assert "(scaled): init returned dict; it must return (parameters, shape)" in problem
+
+
+def test_a_layer_within_a_named_network_is_found_there(write, tmp_path):
+    write("tower", apply="return x[:, :1]")
+    path = tmp_path / "c.yaml"
+    path.write_text(path.read_text().replace("network:", "networks:\n  tower: [tanh, scaled]\nnetwork:"))
+    assert message().split("\n")[0] == (
+        "c.yaml:4:17: layer 1 (tower): within tower: layer 1 (scaled): apply gave shape (2, 1) for 2 rows, and init "
+        "states (3,) per example, which makes (2, 3); let init return the shape that apply gives (own.py, line 9)"
+    )
+
+
+def test_arguments_in_another_order_are_refused_when_it_is_registered(write, tmp_path):
+    write()
+    path = tmp_path / "own.py"
+    path.write_text(path.read_text().replace("self, rng, input_shape", "self, shape, rng"))
+    assert message().split("\n")[0] == (
+        "c.yaml:1:11: plugin 'own.py': register_layers: register(Scaled, name='scaled') has a method init that takes "
+        "(shape, rng), and is called with (rng, input_shape), in this order; write def init(self, rng, input_shape)"
+    )
+
+
+@dataclass(frozen=True)
+class Half:
+    """Forgets the shape."""
+
+    def init(self, rng: Any, input_shape: tuple[int, ...]) -> Any:
+        return {"kept": Kept(np.zeros(1))}
+
+    def apply(self, parameters: Any, x: Any) -> Any:
+        return x / 2
+
+
+def test_a_network_in_python_looks_at_init_too():
+    what = "init returned dict; it must return (parameters, shape), a dict of arrays and the output's shape per example"
+    with pytest.raises(LayerError) as caught:
+        Network([Half()], (2,))
+    where = f"(test_own_layers.py, line {Half.init.__code__.co_firstlineno})"
+    assert str(caught.value) == f"layer 0 (half): {what} {where}; the data set has shape (2,) per example"
+    with pytest.raises(LayerError) as caught:
+        Network([Residual((Half(),))], (2,))
+    assert caught.value.path == (0, "layers", 0)
+    assert str(caught.value) == (
+        f"layer 0 (residual): within residual: layer 0 (half): {what} {where}; before it each example has shape (2,); "
+        "the data set has shape (2,) per example"
+    )

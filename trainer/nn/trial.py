@@ -1,0 +1,195 @@
+"""A network tried on a few rows before the first step: every call of every layer held against what it must give.
+
+A layer is anybody's code, and a step itself looks at nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from copy import copy
+from dataclasses import fields, replace
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+
+import numpy as np
+
+from trainer.engine.tensor import Tensor
+from trainer.engine.verify import describe
+from trainer.errors import DataError, DetachError, ShapeError, TrainerError, nearest
+from trainer.nn.beginning import initialised, line_of, told
+from trainer.nn.calls import Kept, Masked, evaluate, name_of, train
+from trainer.nn.draw import Draw
+from trainer.nn.structure import LayerError, Parallel, Repeat, Residual, Sequential, Shared
+from trainer.rng import generator
+
+if TYPE_CHECKING:
+    from trainer.nn.network import Network
+
+__all__ = ["try_layers"]
+
+Array = np.ndarray[Any, Any]
+Shape = tuple[int, ...]
+
+
+def try_layers(network: Network, named: Mapping[str, Array], x: Array) -> Array:
+    """The network's output for some rows, after a look at every layer: in evaluation, and in training.
+
+    Args:
+        named: all that the network has, by full name.
+
+    Raises LayerError, with the path to the layer, where one fails or gives anything else than it should.
+    """
+    tried = copy(network)
+    tried.layers = tuple(
+        _Tried(layer, (i,), f"layer {i} ({name})")
+        for i, (layer, name) in enumerate(zip(network.layers, network.names, strict=True))
+    )
+    shape = network.input_shape
+    for layer in tried.layers:
+        _, shape = layer.init(generator(0, "trial"), shape)
+    predictions: Array = tried.apply(tried.tree(named), x)[0]
+    learnt = {part.name for part in network.parts}
+    recorded = {name: Tensor(value) if name in learnt else value for name, value in named.items()}
+    tried.apply(tried.tree(recorded), x, Draw(0, np.int64(0), str(x.dtype), ""))
+    return predictions
+
+
+class _Tried:
+    """A layer with a look at each of its calls, and at those of the layers in it.
+
+    Args:
+        path: to the layer, as in a LayerError.
+        label: what messages call it.
+    """
+
+    masked: ClassVar[bool] = True
+
+    def __init__(self, layer: Any, path: tuple[int | str, ...], label: str) -> None:
+        self.layer, self.path, self.label = layer, path, label
+        self.name = name_of(layer)
+        self.inner = _within(layer, path, f"{label}: within {self.name}: ")
+        self.stated: dict[Shape, tuple[dict[str, Any], Shape]] = {}  # what `init` returned, by the input's shape
+
+    def init(self, rng: np.random.Generator, input_shape: Shape) -> tuple[dict[str, Any], Shape]:
+        returned = self.stated[tuple(input_shape)] = initialised(self.inner, rng, input_shape)
+        return returned
+
+    def apply(self, parameters: Mapping[str, Any], x: Any) -> Any:
+        with self._telling("apply"):
+            y = evaluate(self.inner, _Parameters(parameters), x)
+        self._check_output("apply", x, y)
+        return y
+
+    def train(self, parameters: Mapping[str, Any], x: Any, draw: Draw) -> tuple[Any, dict[str, Any]]:
+        if getattr(self.inner, "train", None) is None:
+            return self.apply(parameters, x), {}
+        inner = SimpleNamespace(
+            train=self._train,
+            masked=getattr(self.inner, "masked", False),
+            positionwise=getattr(self.inner, "positionwise", False),
+            name=self.name,
+        )
+        with self._telling("train"):
+            y, updates = train(inner, _Parameters(parameters), x, draw)
+        self._check_output("train", x, y)
+        self._check_updates(updates, self.stated[_values(x).shape[1:]][0])
+        return y, updates
+
+    def _train(self, parameters: Mapping[str, Any], x: Any, draw: Draw) -> tuple[Any, dict[str, Any]]:
+        """The layer's own `train`. An array would unpack as well, so what comes is looked at first."""
+        returned = self.inner.train(parameters, x, draw)
+        if not isinstance(returned, tuple) or len(returned) != 2 or not isinstance(returned[1], dict):
+            shown = f"({', '.join(map(describe, returned))})" if type(returned) is tuple else describe(returned)
+            what = "it must return (y, updates), the output and a dict of new values of what it keeps, {} for none"
+            self._refuse("train", f"returned {shown}; {what}")
+        return returned
+
+    def _check_output(self, method: str, x: Any, y: Any) -> None:
+        values, after = _values(x), _values(y)
+        if not isinstance(after, np.ndarray | np.generic | Tensor):
+            self._refuse(method, f"returned {describe(after)}; the output is an array")
+        wanted = (values.shape[0], *self.stated[values.shape[1:]][1])
+        if after.shape != wanted:
+            self._refuse(
+                method,
+                f"gave shape {after.shape} for {values.shape[0]} rows, and init states {wanted[1:]} per example, which "
+                f"makes {wanted}; let init return the shape that {method} gives",
+            )
+
+    def _check_updates(self, updates: Mapping[str, Any], own: Mapping[str, Any], prefix: str = "") -> None:
+        for key, value in updates.items():
+            kept, name = own.get(key), f"{prefix}{key}"
+            if isinstance(value, dict) and isinstance(kept, dict):
+                self._check_updates(value, kept, f"{name}.")
+            elif not isinstance(kept, Kept):
+                what = "only what init returns as trainer.nn.Kept(array) is kept from step to step"
+                self._refuse("train", f"returned a new value of '{name}'; {what}")
+            elif np.shape(value) != np.shape(kept.value):
+                self._refuse(
+                    "train", f"returned '{name}' in shape {np.shape(value)}; init gave it {np.shape(kept.value)}"
+                )
+
+    def _refuse(self, method: str, what: str) -> NoReturn:
+        raise LayerError(self.path, f"{self.label}: {method} {what}{line_of(self.layer, method)}")
+
+    @contextmanager
+    def _telling(self, method: str) -> Iterator[None]:
+        """Turn what a layer raises into a LayerError, except what an op says of its own rules."""
+        try:
+            yield
+        except LayerError:
+            raise
+        except (ShapeError, DataError) as error:
+            raise LayerError(self.path, f"{self.label}: {error}") from error
+        except Exception as error:
+            if isinstance(error, TrainerError) and not isinstance(error, DetachError):
+                raise
+            does, what = "raised ", told(self.layer, error)
+            if isinstance(error, _NoParameter):
+                does, what = "takes ", what.removeprefix("_NoParameter: ")
+            raise LayerError(self.path, f"{self.label}: {method} {does}{what}") from error
+
+
+def _within(layer: Any, path: tuple[int | str, ...], before: str) -> Any:
+    """A layer of layers, with each of those tried; any other as it is."""
+    if not isinstance(layer, Parallel | Repeat | Residual | Sequential | Shared):
+        return layer
+    if isinstance(layer, Shared):
+        path = ("@", layer.name)
+    inside: dict[str, Any] = {}
+    for field in fields(layer):
+        held = getattr(layer, field.name)
+        if not isinstance(held, tuple):
+            continue
+        at = path if isinstance(layer, Sequential | Shared) else (*path, field.name)
+        inside[field.name] = tuple(
+            _within(each, (*at, i), before)
+            if isinstance(each, Sequential)
+            else _Tried(each, (*at, i), f"{before}layer {0 if field.name == 'paths' else i} ({name_of(each)})")
+            for i, each in enumerate(held)
+        )
+    return replace(layer, **inside)
+
+
+class _NoParameter(KeyError):
+    """A name that no parameter has."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class _Parameters(dict[str, Any]):
+    """Parameters that say which there are when one is asked for that is not."""
+
+    def __init__(self, parameters: Mapping[str, Any]) -> None:
+        super().__init__({k: _Parameters(v) if isinstance(v, dict) else v for k, v in parameters.items()})
+
+    def __missing__(self, key: str) -> NoReturn:
+        guess = nearest(str(key), self)
+        hint = f"did you mean '{guess}'?" if guess else f"there are: {', '.join(self) or 'none'}"
+        raise _NoParameter(f"a parameter {key!r} that init does not give; {hint}")
+
+
+def _values(x: Any) -> Any:
+    return x.values if isinstance(x, Masked) else x
