@@ -107,6 +107,8 @@ class LoadedConfig:
                 node = node.value[step]
             elif isinstance(node.value, dict) and step in node.value:
                 node = node.value[str(step)]
+            elif step == 0 and isinstance(node.value, dict):
+                continue  # the only one of a list, written without the list
             elif not (isinstance(node.value, list) and isinstance(step, str)):  # {residual: [...]} names no `layers`
                 break
         return None if node is self._root else node.name_span
