@@ -20,7 +20,9 @@ from trainer.compiler.runners import native_available
 ROOT = Path(__file__).parent.parent
 PACKAGES = (trainer, trainer_ops, trainer_datasets)
 # Without a C compiler there is no machine, and nothing imports the modules that drive it.
-DRIVES_THE_MACHINE = {f"trainer.compiler.{name}" for name in ("lowering", "machine_loop", "native_executor")}
+DRIVES_THE_MACHINE = {
+    f"trainer.compiler.{name}" for name in ("lowering", "lowering_chain", "machine_loop", "native_executor")
+}
 ABSENT = set() if native_available() else DRIVES_THE_MACHINE
 MODULES = sorted(
     m.name
