@@ -68,11 +68,13 @@ def pinned(threads: int | Literal["auto"] = "auto") -> Iterator[Threads]:
         yield Threads(threads, tuple(controller.info()))
 
 
-def threads_for(training: Training) -> int:
-    """How many threads the largest product of a step can use: one for each four million multiply-adds, and no more than
-    there are processors for this process.
+def threads_for(training: Training, asked: int | Literal["auto"] = "auto") -> int:
+    """How many threads a training gets: what is asked for; else as many as the largest product of a step can use.
 
+    That is one for each four million multiply-adds, and no more than there are processors for this process.
     """
+    if asked != "auto":
+        return asked
     network, largest = training.network, 0
     for part in network.parts:
         layer = part.name.split(".")[0]

@@ -49,8 +49,7 @@ def show_program(
     report_problems(loaded.plugins)
     with pinned(1):
         training = build(loaded)
-    asked = loaded.config.compute.threads
-    with pinned(threads_for(training) if asked == "auto" else asked):
+    with pinned(threads_for(training, loaded.config.compute.threads)):
         executor, memory = measure_memory(training, NumpyExecutor if training.runs_on == "numpy" else best_executor)
         typer.echo(f"{executor.program}\n")
         _print_buffers(executor)

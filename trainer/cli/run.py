@@ -70,8 +70,7 @@ def run_config(
     unchecked = _unchecked(loaded, allow_unchecked)
     with pinned(1):
         training = build(loaded, debug=debug)
-    asked = loaded.config.compute.threads
-    with pinned(threads_for(training) if asked == "auto" else asked) as threads:
+    with pinned(threads_for(training, loaded.config.compute.threads)) as threads:
         name = loaded.config.name or path.stem
         folder = RunFolder(out, name, config_text=_as_given(loaded), resolved=_resolved(loaded, plugins))
         about = {"executor": training.runs_on, "unchecked_ops": unchecked}
