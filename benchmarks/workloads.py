@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["WORKLOADS", "Data", "Layer", "Parameters", "Workload", "dense_network"]
+from trainer.types import Array
 
-Array = np.ndarray[Any, Any]
+__all__ = ["WORKLOADS", "Data", "Layer", "Parameters", "Workload", "dense_network"]
 
 
 class Layer(NamedTuple):

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from trainer.config import load
-from trainer.experiment import build
+from trainer.experiment.builder import build
 from trainer.threads import pinned
-from trainer.train import Epoch
+from trainer.training.loop import Epoch
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 SEEDS = range(5)

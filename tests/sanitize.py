@@ -30,9 +30,9 @@ def main() -> int:
         for part in ("trainer", "ops", "datasets", "tests", "configs"):
             shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
         shutil.copy(ROOT / "pyproject.toml", copy)
-        target = copy / "trainer" / "compiler" / f"_machine{sysconfig.get_config_var('EXT_SUFFIX')}"
+        target = copy / "trainer" / "compiler" / "machine" / f"_machine{sysconfig.get_config_var('EXT_SUFFIX')}"
         includes = [f"-I{np.get_include()}", f"-I{sysconfig.get_path('include')}"]
-        source = str(copy / "trainer" / "compiler" / "machine.c")
+        source = str(copy / "trainer" / "compiler" / "machine" / "machine.c")
         subprocess.run(["gcc", *FLAGS, "-shared", "-fPIC", *includes, source, "-o", str(target)], check=True)
         libraries = [
             subprocess.run(

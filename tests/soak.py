@@ -11,9 +11,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from trainer.compiler.runners import native_available
+from trainer.compiler.executors import native_available
 from trainer.config import load
-from trainer.experiment import build
+from trainer.experiment.builder import build
 from trainer.threads import pinned
 
 CONFIG = Path(__file__).parent.parent / "configs" / "moons.yaml"

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from trainer.config import load
-from trainer.experiment import build, layer_table
+from trainer.experiment.builder import build, layer_table
 from trainer.threads import pinned
-from trainer.train import Epoch
+from trainer.training.loop import Epoch
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.yaml"))
 

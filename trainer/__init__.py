@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from trainer.checker import check as check
     from trainer.compiler.compiled import compile as compile
-    from trainer.debugging import debug as debug
+    from trainer.engine.debugging import debug as debug
     from trainer.engine.dispatch import structural as structural
     from trainer.engine.op import REQUIRED as REQUIRED
     from trainer.engine.op import Op as Op
@@ -21,27 +21,27 @@ if TYPE_CHECKING:
     from trainer.engine.tape import Tape as Tape
     from trainer.engine.tape import tape as tape
     from trainer.engine.tensor import Tensor as Tensor
+    from trainer.engine.transforms import checkpoint as checkpoint
+    from trainer.engine.transforms import grad as grad
+    from trainer.engine.transforms import hessian as hessian
+    from trainer.engine.transforms import hvp as hvp
+    from trainer.engine.transforms import jacobian as jacobian
+    from trainer.engine.transforms import jvp as jvp
+    from trainer.engine.transforms import stop_gradient as stop_gradient
+    from trainer.engine.transforms import value_and_grad as value_and_grad
+    from trainer.engine.transforms import vjp as vjp
     from trainer.plugins.hookspecs import hookimpl as hookimpl
-    from trainer.transforms import checkpoint as checkpoint
-    from trainer.transforms import grad as grad
-    from trainer.transforms import hessian as hessian
-    from trainer.transforms import hvp as hvp
-    from trainer.transforms import jacobian as jacobian
-    from trainer.transforms import jvp as jvp
-    from trainer.transforms import stop_gradient as stop_gradient
-    from trainer.transforms import value_and_grad as value_and_grad
-    from trainer.transforms import vjp as vjp
 
 _HOME = {
     "trainer.checker": ("check",),
     "trainer.compiler.compiled": ("compile",),
-    "trainer.debugging": ("debug",),
+    "trainer.engine.debugging": ("debug",),
     "trainer.engine.dispatch": ("structural",),
     "trainer.engine.op": ("REQUIRED", "Op", "op"),
     "trainer.engine.tape": ("Tape", "tape"),
     "trainer.engine.tensor": ("Tensor",),
     "trainer.plugins.hookspecs": ("hookimpl",),
-    "trainer.transforms": (
+    "trainer.engine.transforms": (
         "checkpoint", "grad", "hessian", "hvp", "jacobian", "jvp", "stop_gradient", "value_and_grad", "vjp",
     ),
 }  # fmt: skip

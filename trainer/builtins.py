@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from trainer import metrics, nn, optimizers, schedules
+from trainer import metrics, nn, optimizers
 from trainer.plugins.hookspecs import Register, hookimpl
+from trainer.training import schedules
 
 __all__: list[str] = []
 
@@ -63,7 +64,7 @@ def register_metrics(register: Register) -> None:
 
 @hookimpl
 def register_preprocessors(register: Register) -> None:
-    from trainer.data.preprocessors import PREPROCESSORS  # 10 ms that only a config with preprocess: needs
+    from trainer.data.preprocessing.transformers import PREPROCESSORS  # 10 ms that only a config with preprocess: needs
 
     for preprocessor in PREPROCESSORS:
         register(preprocessor)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from trainer.errors import UsageError
 
 if TYPE_CHECKING:
-    from trainer.train import Training
+    from trainer.training.loop import Training
 
 __all__ = ["Threads", "pinned", "threads_for"]
 

@@ -3,7 +3,7 @@
 import sys
 
 from trainer.cli import main
-from trainer.train import Training
+from trainer.training.loop import Training
 
 update = Training.update
 

@@ -3,9 +3,9 @@
 import sys
 
 from trainer.config import load
-from trainer.experiment import build
+from trainer.experiment.builder import build
 from trainer.threads import pinned
-from trainer.train import Step
+from trainer.training.loop import Step
 
 told = False
 with pinned():

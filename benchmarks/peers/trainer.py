@@ -24,7 +24,7 @@ def variants() -> tuple[str, ...]:
 
 
 def make(workload: Workload, theta: list[Parameters], data: Data, threads: int, variant: str) -> Run:
-    from trainer.train import Training
+    from trainer.training.loop import Training
 
     training: Any = Training(**arguments(workload, data), executor=variant)
     training.theta = np.concatenate([array.ravel() for pair in theta for array in pair])

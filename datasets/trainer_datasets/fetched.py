@@ -14,7 +14,7 @@ import numpy as np
 
 from trainer.data import Dataset, cached
 from trainer.data.dataset import class_indices
-from trainer.data.features import Encoding, Feature, encode_features
+from trainer.data.readers.features import Encoding, Feature, encode_features
 from trainer.errors import DataError
 
 __all__ = ["california_housing", "covtype", "fetching", "kddcup99", "olivetti_faces"]

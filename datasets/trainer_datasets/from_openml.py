@@ -15,9 +15,10 @@ from typing import Any, Literal
 import numpy as np
 
 from trainer.data import Dataset, cached
-from trainer.data.dataset import Array, Task, class_indices
-from trainer.data.features import Encoding, Feature, encode_features
+from trainer.data.dataset import Task, class_indices
+from trainer.data.readers.features import Encoding, Feature, encode_features
 from trainer.errors import DataError, nearest
+from trainer.types import Array
 from trainer_datasets.fetched import fetching
 
 __all__ = ["openml"]

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from trainer.data import Dataset
-from trainer.data.text_file import Unit, windows
+from trainer.data.readers.text_file import Unit, windows
 from trainer.errors import DataError
 
 __all__ = ["grammar", "grammar_entropy", "sonnets"]

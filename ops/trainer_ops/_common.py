@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from trainer import Op
+from trainer.types import ArrayLike as Array
 
 __all__ = ["Array", "Axis", "axes_of", "draw", "elementwise", "reduced_size", "refuse", "restore", "shapes"]
 
-Array = Any  # an np.ndarray, a NumPy scalar, or a Tensor
 Axis = int | tuple[int, ...] | None
 
 

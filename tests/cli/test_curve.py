@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from trainer.cli.curve import draw_curve
+from trainer.cli.terminal.curve import draw_curve
 
 TWENTY: dict[str, list[float]] = {
     "epoch": list(range(1, 21)),

@@ -4,8 +4,8 @@ import time
 import pytest
 from rich.console import Console
 
-from trainer.cli.display import BarDisplay, LineDisplay, is_terminal, is_unicode, may_colour
-from trainer.train import Epoch, Step
+from trainer.cli.terminal.display import BarDisplay, LineDisplay, is_terminal, is_unicode, may_colour
+from trainer.training.loop import Epoch, Step
 
 COLUMNS = ["epoch", "train", "loss", "train", "accuracy", "test", "loss", "test", "accuracy", "rows/s"]
 
@@ -56,7 +56,7 @@ def bar(width: int, monkeypatch: pytest.MonkeyPatch, epochs: int = 3) -> str:
     monkeypatch.setattr(
         rich.console, "Console", lambda **options: Console(file=stream, width=width, force_terminal=True, **options)
     )
-    monkeypatch.setattr("trainer.cli.display._EVERY", 0.0)
+    monkeypatch.setattr("trainer.cli.terminal.display._EVERY", 0.0)
     with BarDisplay(epochs, 64) as display:
         for number in range(1, epochs + 1):
             display.step(Step(2 * number - 1, number, 32, 0.75))

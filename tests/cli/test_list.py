@@ -7,7 +7,7 @@ import inspect
 import pytest
 
 from trainer.cli.app import Kind
-from trainer.cli.components import list_components
+from trainer.cli.commands.list import list_components
 from trainer.config.help import option_help
 from trainer.data.load import FILES
 from trainer.plugins import shared

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from trainer import runs
-from trainer.compiler.runners import native_available
+from trainer.compiler.executors import native_available
 
 Trainer = Callable[..., Any]
 
@@ -146,7 +146,7 @@ def test_a_bug_keeps_its_traceback_and_the_folder_says_failed(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from trainer.cli import main
-    from trainer.train import Training
+    from trainer.training.loop import Training
 
     def broken(self: Training, rows: object) -> None:
         raise ZeroDivisionError("a bug")

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from trainer.cli.starter import write_starter
+from trainer.cli.commands.init import write_starter
 from trainer.errors import UsageError
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from trainer.cli.tables import fitted_table, plain_table
+from trainer.cli.terminal.tables import fitted_table, plain_table
 
 HEADER = ["name", "options", "number", "what"]
 ROWS = [

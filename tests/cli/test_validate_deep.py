@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainer.checker.network import check_network
 from trainer.config import load
-from trainer.experiment import build
+from trainer.experiment.builder import build
+from trainer.training.gradient_check import check_network
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 

@@ -10,13 +10,13 @@ import pytest
 
 from trainer import compile
 from trainer.compiler.chain import Chain, chain_of
+from trainer.compiler.executors import native_available
 from trainer.compiler.numpy_executor import NumpyExecutor
 from trainer.compiler.passes import simplify
-from trainer.compiler.runners import native_available
-from trainer.compiler.step import record_step
 from trainer.compiler.trace import trace
 from trainer.config import load
-from trainer.experiment import build
+from trainer.experiment.builder import build
+from trainer.training.step import record_step
 
 EXECUTORS = ("eager", "numpy", "native") if native_available() else ("eager", "numpy")
 CONFIGS = Path(__file__).parent.parent.parent / "configs"
@@ -160,7 +160,7 @@ def test_what_is_carried_takes_its_new_value_where_it_lies_and_the_gradient_is_c
 
 @needs_machine
 def test_the_machine_takes_no_chain_that_could_go_wrong():
-    from trainer.compiler import _machine as m
+    from trainer.compiler.machine import _machine as m
 
     x, y = np.ones(100), np.ones(100)
     whole = np.ones(200)
@@ -189,8 +189,8 @@ def test_the_machine_takes_no_chain_that_could_go_wrong():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("shapes", [((5, 1), (1, 4)), ((300, 1), (1, 64)), ((3, 20, 1), (3, 1, 30)), ((1, 1), (1, 1))])
 def test_a_column_times_a_row(dtype, shapes):
-    from trainer.compiler import _machine as m
-    from trainer.compiler.native_executor import NativeExecutor
+    from trainer.compiler.machine import _machine as m
+    from trainer.compiler.machine.executor import NativeExecutor
 
     rng = np.random.default_rng(0)
     x, y = (rng.choice(np.array([-2.5, -0.0, 0.0, 1e-30, 3.0]), shape).astype(dtype) for shape in shapes)

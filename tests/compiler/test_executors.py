@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainer.compiler.runners import native_available
+from trainer.compiler.executors import native_available
 from trainer.config import load
-from trainer.experiment import build
+from trainer.experiment.builder import build
 from trainer.threads import pinned
-from trainer.train import Step
+from trainer.training.loop import Step
 
 EXECUTORS = ("eager", "numpy", "native") if native_available() else ("eager", "numpy")
 CONFIGS = sorted((Path(__file__).parent.parent.parent / "configs").glob("*.yaml"))

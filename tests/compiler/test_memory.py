@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from trainer import compile, grad
-from trainer.compiler.memory import Memory, measure_memory, planned_bytes, size, stays
+from trainer.compiler.executors import best_executor
 from trainer.compiler.numpy_executor import NumpyExecutor
-from trainer.compiler.origin import NOWHERE, Origin, here, move, origin
-from trainer.compiler.runners import best_executor
-from trainer.compiler.step import record_step
+from trainer.compiler.scope import NOWHERE, Origin, here, move, origin
 from trainer.data.prepare import Prepared
 from trainer.nn import Dense, Network, OpLayer
-from trainer.train import Training
+from trainer.training.loop import Training
+from trainer.training.memory import Memory, measure_memory, planned_bytes, size, stays
+from trainer.training.step import record_step
 from trainer_ops import relu, softmax_cross_entropy
 
 PYTHON = 600_000  # bytes of the objects around the arrays, for programs of this length

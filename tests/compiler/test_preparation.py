@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainer.compiler.runners import native_available
+from trainer.compiler.executors import native_available
 from trainer.compiler.trace import trace
 
 
@@ -23,7 +23,7 @@ from trainer.compiler.trace import trace
     ],
 )
 def test_calls_that_are_alike_are_tried_once_and_all_others_each(monkeypatch, f, calls):
-    from trainer.compiler.native_executor import NativeExecutor
+    from trainer.compiler.machine.executor import NativeExecutor
 
     tried = []
     monkeypatch.setattr(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainer.compiler.runners import native_available
+from trainer.compiler.executors import native_available
 from trainer.compiler.trace import trace
 from trainer.engine.random import uniform
 from trainer.rng import generator, key
@@ -15,7 +15,7 @@ from trainer.rng import generator, key
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("shape", [(1,), (3,), (4,), (7, 5), (64, 33), (8193,)])
 def test_the_machine_draws_what_numpy_draws(dtype, shape):
-    from trainer.compiler.native_executor import NativeExecutor
+    from trainer.compiler.machine.executor import NativeExecutor
 
     own = key(3, "a layer")
     program, _, _ = trace(lambda step: uniform(step, key=own, shape=shape, dtype=dtype), [np.int64(0)])

@@ -1,5 +1,5 @@
-from trainer.config.names import KEYS, NAMES, meant
 from trainer.config.schema import Compute, Config, DatasetConfig
+from trainer.config.synonyms import KEYS, NAMES, meant
 from trainer.plugins import KINDS, shared
 
 

@@ -14,7 +14,7 @@ import pytest
 from trainer.config import load
 from trainer.data import Dataset, Scaling, prepare
 from trainer.errors import DataError
-from trainer.experiment import load_data
+from trainer.experiment.builder import load_data
 
 
 def flowers(classes: int = 3) -> Dataset:
@@ -218,7 +218,7 @@ def test_scikit_learn_is_imported_for_preprocessors_alone(tmp_path: Path) -> Non
     tmp_path.joinpath("c.csv").write_text("\n".join(["who,a,y", *lines]))
     tmp_path.joinpath("c.yaml").write_text(CONFIG)
     code = (
-        "import sys; from trainer.config import load; from trainer.experiment import load_data\n"
+        "import sys; from trainer.config import load; from trainer.experiment.builder import load_data\n"
         "data = load_data(load('c.yaml')); assert data.train_weights is not None\n"
         "assert not [m for m in sys.modules if m.startswith(('sklearn', 'scipy'))]\n"
         "load_data(load('c.yaml', ['dataset.standardize=false', 'dataset.preprocess=[standard_scaler]']))\n"
@@ -243,7 +243,7 @@ def test_the_resolved_config_prepares_the_same_again(tmp_path: Path) -> None:
 
 
 def test_validate_shows_what_is_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from trainer.cli.show import show_config
+    from trainer.cli.commands.validate import show_config
 
     lines = [f"{i % 6},{i * i % 7},{'yes' if i % 4 else 'no'}" for i in range(30)]
     tmp_path.joinpath("c.csv").write_text("\n".join(["who,a,y", *lines]))

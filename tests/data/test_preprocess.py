@@ -11,7 +11,7 @@ import pytest
 from sklearn import decomposition, preprocessing
 
 from trainer.data import Dataset, Preprocessing, prepare
-from trainer.data.preprocessors import (
+from trainer.data.preprocessing.transformers import (
     PCA,
     PREPROCESSORS,
     FastICA,
@@ -209,7 +209,7 @@ def test_arrays_that_are_no_steps_are_refused() -> None:
 
 
 def test_only_listed_classes_are_made_from_a_file() -> None:
-    from trainer.data.estimators import restored
+    from trainer.data.preprocessing.saved import restored
 
     about = b'{"scikit-learn": "1", "estimator": {"class": "Popen", "attributes": {}}}'
     with pytest.raises(DataError, match="a saved preprocessor cannot be read: KeyError 'Popen'"):
@@ -240,7 +240,7 @@ def register_preprocessors(register):
 
 def test_a_plugin_adds_a_preprocessor(tmp_path: Path) -> None:
     from trainer.config import load
-    from trainer.experiment import load_data
+    from trainer.experiment.builder import load_data
 
     tmp_path.joinpath("centre.py").write_text(PLUGIN)
     np.save(tmp_path / "t.npy", np.column_stack([table().inputs, np.zeros(60)]))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from trainer.data import load
-from trainer.data.text_file import BYTES, decode, encode
+from trainer.data.readers.text_file import BYTES, decode, encode
 from trainer.errors import DataError
 
 

@@ -9,7 +9,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from trainer.data.text_file import decode
+from trainer.data.readers.text_file import decode
 from trainer.errors import DataError
 from trainer_datasets import grammar, grammar_entropy, sonnets
 

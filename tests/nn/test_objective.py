@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trainer.compiler.runners import native_available
+from trainer.compiler.executors import native_available
 from trainer.data.prepare import Prepared
 from trainer.errors import ShapeError, UsageError
 from trainer.nn import Dense, Draw, Kept, LayerError, Masked, Network, Objective, Penalty, Residual, Shared
 from trainer.nn.calls import on_values
 from trainer.optimizers import Adam
-from trainer.train import Training
+from trainer.training.loop import Training
 from trainer_ops import mean_squared_error
 
 rng = np.random.default_rng(0)

@@ -12,13 +12,13 @@ from layer_examples import EXAMPLES, make
 from op_checking import CLOSE, EXACT, compare, derivative
 
 from trainer import value_and_grad
-from trainer.compiler.runners import native_available
+from trainer.compiler.executors import native_available
 from trainer.config import load
 from trainer.data.prepare import Prepared
 from trainer.nn import Dense, Draw, Flatten, Kept, Masked, Network, Objective
 from trainer.optimizers import Momentum
 from trainer.plugins import shared
-from trainer.train import Training
+from trainer.training.loop import Training
 from trainer_ops import mean_squared_error
 
 EXECUTORS = ("eager", "numpy", "native") if native_available() else ("eager", "numpy")

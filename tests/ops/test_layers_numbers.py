@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from layer_examples import make
 
-from trainer.compiler.runners import native_available
+from trainer.compiler.executors import native_available
 from trainer.data.prepare import Prepared
 from trainer.nn import Dense, Draw, Flatten, Kept, Masked, Network
-from trainer.train import Training
+from trainer.training.loop import Training
 from trainer_ops import mean_squared_error
 
 RNG = np.random.default_rng(0)

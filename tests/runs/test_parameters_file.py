@@ -85,7 +85,7 @@ def test_a_missing_file_and_a_missing_digest_are_named(tmp_path: Path) -> None:
 def test_being_killed_while_overwriting_keeps_a_loadable_pair(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writes: int
 ) -> None:
-    from trainer.runs import files
+    from trainer import files
     from trainer.runs import parameters as module
 
     path, whole, done = tmp_path / "p", files.atomic_write, 0

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from trainer.checker.references import Reference, derive
-from trainer.checker.spaces import Array, Space
+from trainer.checker.spaces import Space
 from trainer.engine.op import Op
 from trainer.engine.rules import NONDIFFERENTIABLE, Rule, place
+from trainer.engine.transforms import vjp
 from trainer.engine.tree import flatten, leaves
 from trainer.rng import generator
-from trainer.transforms import vjp
+from trainer.types import ArrayLike
 
 __all__ = ["Case", "Subject", "cases_of"]
 
@@ -25,7 +26,7 @@ WHOLE = 256
 CHOSEN = 64
 PROJECTIONS = 3
 
-Pullback = Callable[[Sequence[Array]], tuple[Array, ...]]
+Pullback = Callable[[Sequence[ArrayLike]], tuple[ArrayLike, ...]]
 
 
 class Subject:
@@ -100,7 +101,7 @@ class Case:
         self.arguments = tuple(
             np.array(a) if isinstance(a, np.ndarray) or i in self.positions else a for i, a in enumerate(arguments)
         )
-        self.xs: list[Array] = [self.arguments[p] for p in self.positions]
+        self.xs: list[ArrayLike] = [self.arguments[p] for p in self.positions]
 
     @property
     def op(self) -> Op | None:
@@ -132,22 +133,22 @@ class Case:
         """The results as a function of the differentiable arguments."""
         return self.call_all(self.arguments_with(xs))
 
-    def forward(self, xs: Sequence[Array]) -> tuple[Array, ...]:
+    def forward(self, xs: Sequence[ArrayLike]) -> tuple[ArrayLike, ...]:
         """The results, as arrays."""
         return tuple(map(np.asarray, self.call(*xs)))
 
-    def pull(self, xs: Sequence[Array]) -> tuple[tuple[Array, ...], Pullback]:
+    def pull(self, xs: Sequence[ArrayLike]) -> tuple[tuple[ArrayLike, ...], Pullback]:
         """The results at `xs`, and the rules' cotangents as a function of δy."""
         ys, pullback = vjp(self.call, *xs)
         return ys, lambda dys: pullback(tuple(dys))
 
     @cached_property
-    def pulled(self) -> tuple[tuple[Array, ...], Pullback]:
+    def pulled(self) -> tuple[tuple[ArrayLike, ...], Pullback]:
         """`pull(xs)`, once."""
         return self.pull(self.xs)
 
     @cached_property
-    def ys(self) -> tuple[Array, ...]:
+    def ys(self) -> tuple[ArrayLike, ...]:
         return self.forward(self.xs)
 
     # The spaces, and the Jacobian in them.
@@ -171,13 +172,13 @@ class Case:
         return _some(self.outputs.size, self.rng)
 
     @cached_property
-    def projections(self) -> Array:
+    def projections(self) -> ArrayLike:
         """Random cotangents that stand for the output coordinates that are not compared one by one."""
         size = self.outputs.size
         count = 0 if len(self.chosen) == size else PROJECTIONS
         return self.rng.normal(size=(count, size))
 
-    def rule_rows(self, pullback: Pullback) -> Array:
+    def rule_rows(self, pullback: Pullback) -> ArrayLike:
         """What the rules say: the chosen rows of the Jacobian and its projections, in the chosen columns."""
         rows = [self.outputs.unit(i) for i in self.chosen] + list(self.projections)
         found = np.empty((len(rows), len(self.columns)))
@@ -186,7 +187,7 @@ class Case:
         return found
 
     @cached_property
-    def jacobian(self) -> Array:
+    def jacobian(self) -> ArrayLike:
         """The rules' Jacobian, as `rule_rows`."""
         return self.rule_rows(self.pulled[1])
 
@@ -195,11 +196,11 @@ class Case:
         """The derivatives of the forward function, found without any rule."""
         return derive(self.forward, self.xs, self.columns)
 
-    def replaced(self, xs: Sequence[Array]) -> Case:
+    def replaced(self, xs: Sequence[ArrayLike]) -> Case:
         """The same call with other values for the differentiable arguments."""
         return Case(self.subject, self.number, self.arguments_with(xs), self.attributes, self.place, self._rebuild)
 
-    def all_as(self, change: Callable[[Array], Array]) -> Case:
+    def all_as(self, change: Callable[[ArrayLike], ArrayLike]) -> Case:
         """The same call with every array changed."""
         arguments = [change(a) if isinstance(a, np.ndarray) else a for a in self.arguments]
         return Case(self.subject, self.number, arguments, self.attributes, self.place, self._rebuild)

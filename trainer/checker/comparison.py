@@ -17,7 +17,8 @@ from trainer.checker.case import Case
 from trainer.checker.evidence import EPS, differs, excess, noise, scale_of
 from trainer.checker.references import Function, Reference, derive, differences, one_sided
 from trainer.checker.report import Failure
-from trainer.checker.spaces import Array, Space
+from trainer.checker.spaces import Space
+from trainer.types import ArrayLike
 
 __all__ = ["Comparison"]
 
@@ -44,10 +45,10 @@ class Comparison:
     check: Callable[..., Any]
     case: Case
     f: Function
-    got: Callable[[list[Array]], Array]
+    got: Callable[[list[ArrayLike]], ArrayLike]
     reference: Reference
     chosen: Sequence[int]
-    projections: Array
+    projections: ArrayLike
     what: str
     quantity: str = "∂{0}/∂{1}"
 
@@ -74,14 +75,14 @@ class Comparison:
                 where = int(row), of_k[int(c)]
                 yield self._failure(k, *where, got[where], want[where], allowed[where], sources[where])
 
-    def _project(self, values: Array) -> Array:
+    def _project(self, values: ArrayLike) -> ArrayLike:
         """The rows of the comparison from the derivatives of all outputs."""
         chosen = values[list(self.chosen)]
         if not len(self.projections):
             return chosen
         return np.vstack([chosen, self.projections @ values])
 
-    def _allowed(self, reference: Reference) -> Array:
+    def _allowed(self, reference: Reference) -> ArrayLike:
         scale = scale_of(reference.values)
         every = reference.relative * scale + 10 * reference.errors
         weights = np.abs(self.projections)
@@ -89,8 +90,8 @@ class Comparison:
         return sums if not len(weights) else np.vstack([sums, 8 * weights @ every])
 
     def _again(
-        self, got: Array, want: Array, allowed: Array, ratio: Array, sources: Array
-    ) -> tuple[Array, Array, Array, Array]:
+        self, got: ArrayLike, want: ArrayLike, allowed: ArrayLike, ratio: ArrayLike, sources: ArrayLike
+    ) -> tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike]:
         """The same comparison, judged more carefully. A ratio of −1 marks what cannot be judged."""
         case, reference = self.case, self.reference
         if not np.all(np.isfinite(ratio)) or np.any(ratio > 1):
@@ -111,7 +112,7 @@ class Comparison:
         vague = (ratio > 1) & ~(allowed <= DECISIVE * (scale + 1e-9))
         return np.where(vague, -1.0, ratio), want, allowed, sources
 
-    def _rounding(self) -> Array:
+    def _rounding(self) -> ArrayLike:
         """What rounding alone makes of a derivative that is 0: some units in the last place of y, over x."""
         case = self.case
         sizes = [max(float(np.abs(x).max(initial=0.0, where=np.isfinite(x))), 1e-3) for x in case.xs]
@@ -120,11 +121,11 @@ class Comparison:
         y = np.full(y.shape, y.max(initial=0.0, where=np.isfinite(y)))
         return 32 * EPS * self._project_abs(y[:, None]) / over
 
-    def _project_abs(self, values: Array) -> Array:
+    def _project_abs(self, values: ArrayLike) -> ArrayLike:
         chosen = values[list(self.chosen)]
         return np.vstack([chosen, np.abs(self.projections) @ values]) if len(self.projections) else chosen
 
-    def _at_kinks(self, got: Array, want: Array, ratio: Array) -> Array:
+    def _at_kinks(self, got: ArrayLike, want: ArrayLike, ratio: ArrayLike) -> ArrayLike:
         """Forgive what lies between the slopes to the left and to the right, where these differ."""
         weights = np.vstack([np.eye(self.reference.values.shape[0])[list(self.chosen)], self.projections])
         ratio = ratio.copy()

@@ -10,15 +10,15 @@ import numpy as np
 
 from trainer.checker.case import Case
 from trainer.checker.report import Failure
-from trainer.checker.spaces import Array
 from trainer.errors import DetachError, NotDifferentiableError, OpError
+from trainer.types import ArrayLike
 
 __all__ = ["differs", "excess", "failure", "leaves_numpy", "noise", "number", "raised", "scale_of", "statement"]
 
 EPS = float(np.finfo(np.float64).eps)
 
 
-def excess(got: Array, want: Array, allowed: Array) -> Array:
+def excess(got: ArrayLike, want: ArrayLike, allowed: ArrayLike) -> ArrayLike:
     """|got − want| in units of what is allowed, element by element; a number that is missing counts as infinite."""
     with np.errstate(all="ignore"):
         ratio = np.abs(got - want) / np.maximum(allowed, np.finfo(np.float64).tiny)
@@ -27,7 +27,7 @@ def excess(got: Array, want: Array, allowed: Array) -> Array:
     return np.where(same, 0.0, ratio)
 
 
-def scale_of(matrix: Array) -> Array:
+def scale_of(matrix: ArrayLike) -> ArrayLike:
     """The scale that an element of a Jacobian is measured on: its own size, or its row's or its column's largest,
     whichever of these two is smaller. In a diagonal matrix every element has a scale of its own."""
     size = np.where(np.isfinite(matrix), np.abs(matrix), 0.0)
@@ -35,7 +35,7 @@ def scale_of(matrix: Array) -> Array:
     return np.maximum(size, np.minimum(rows, columns)) + 1e-3 * EPS * size.max(initial=0.0)
 
 
-def noise(case: Case, *functions: Callable[[list[Array]], Array], eps: float = EPS) -> Array:
+def noise(case: Case, *functions: Callable[[list[ArrayLike]], ArrayLike], eps: float = EPS) -> ArrayLike:
     """How far a few units in the last place of the inputs move some results: what rounding may do to them.
 
     A change out of all proportion is a jump, not rounding, and counts for nothing.

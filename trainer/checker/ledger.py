@@ -21,7 +21,7 @@ __all__ = ["describe", "last", "record"]
 
 def record(op: Op, report: Report) -> None:
     """Remember what a check of this op found."""
-    from trainer.runs.files import atomic_write
+    from trainer.files import atomic_write
 
     path = cache_folder() / "reports" / f"{digest_of(op)}.json"
     values = {

@@ -19,12 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from trainer.checker.spaces import Array, Space
+from trainer.checker.spaces import Space
 from trainer.errors import TrainerError
+from trainer.types import ArrayLike
 
 __all__ = ["Function", "Reference", "derive", "differences", "one_sided", "quietly"]
 
-Function = Callable[[list[Array]], Sequence[Array]]
+Function = Callable[[list[ArrayLike]], Sequence[ArrayLike]]
 
 STEP = 1e-20
 LEVELS = 6
@@ -41,13 +42,13 @@ class Reference:
         relative: what a rule may differ by, relative to an element's scale, besides `errors`.
     """
 
-    values: Array
-    errors: Array
+    values: ArrayLike
+    errors: ArrayLike
     source: str
     relative: float
 
 
-def derive(f: Function, xs: list[Array], columns: Sequence[int]) -> Reference:
+def derive(f: Function, xs: list[ArrayLike], columns: Sequence[int]) -> Reference:
     """The derivatives of `f` at `xs` by the input coordinates `columns`, by the sharpest way that applies."""
     with quietly():
         ys = f(xs)
@@ -75,7 +76,9 @@ class quietly:  # a class that reads as a word: `with quietly():`
         self._state.__exit__(*exception)
 
 
-def _as_complex(f: Function, xs: list[Array], ys: Sequence[Array]) -> tuple[list[Array], Sequence[Array]] | None:
+def _as_complex(
+    f: Function, xs: list[ArrayLike], ys: Sequence[ArrayLike]
+) -> tuple[list[ArrayLike], Sequence[ArrayLike]] | None:
     """The inputs as complex numbers and what `f` makes of them, if it does and the values are the same."""
     zs = [np.array(x, np.complex128) for x in xs]
     try:
@@ -92,14 +95,16 @@ def _as_complex(f: Function, xs: list[Array], ys: Sequence[Array]) -> tuple[list
     return zs, outputs
 
 
-def _same(a: Array, b: Array, relative: float) -> bool:
+def _same(a: ArrayLike, b: ArrayLike, relative: float) -> bool:
     a, b = np.asarray(a), np.asarray(b)
     finite = np.isfinite(b)
     scale = float(np.max(np.abs(b[finite]), initial=0.0))
     return bool(np.all(np.abs(a[finite] - b[finite]) <= relative * scale))
 
 
-def _complex_step(f: Function, xs: list[Array], ys: Sequence[Array], columns: Sequence[int]) -> Reference | None:
+def _complex_step(
+    f: Function, xs: list[ArrayLike], ys: Sequence[ArrayLike], columns: Sequence[int]
+) -> Reference | None:
     """Im f(x + ih)/h per input element; None where `f` is not an analytic function of real numbers."""
     found = _as_complex(f, xs, ys)
     if found is None or not _analytic(f, xs, found[0], ys):
@@ -117,14 +122,14 @@ def _complex_step(f: Function, xs: list[Array], ys: Sequence[Array], columns: Se
     return Reference(values, np.zeros_like(values), "complex step", 1e-12)
 
 
-def _imaginary(space: Space, outputs: Sequence[Array]) -> Array:
+def _imaginary(space: Space, outputs: Sequence[ArrayLike]) -> ArrayLike:
     """Im/h per coordinate of `space`, whose arrays are real."""
     parts = [np.empty(0)]
     parts += [np.imag(np.ravel(y)) / STEP for y, d in zip(outputs, space.dtypes, strict=True) if d.kind == "f"]
     return np.concatenate(parts)
 
 
-def _analytic(f: Function, xs: list[Array], zs: list[Array], ys: Sequence[Array]) -> bool:
+def _analytic(f: Function, xs: list[ArrayLike], zs: list[ArrayLike], ys: Sequence[ArrayLike]) -> bool:
     """Whether Cauchy and Riemann's equation holds: the slope along i is i times the slope along the real axis.
 
     Asked in one direction that moves every element, and in the mirrored one too: f(z̄) is the conjugate of f(z).
@@ -151,13 +156,13 @@ def _analytic(f: Function, xs: list[Array], zs: list[Array], ys: Sequence[Array]
 ROOTS = np.exp(2j * np.pi * np.arange(8) / 8)
 
 
-def _cauchy(f: Function, xs: list[Array], ys: Sequence[Array], columns: Sequence[int]) -> Reference | None:
+def _cauchy(f: Function, xs: list[ArrayLike], ys: Sequence[ArrayLike], columns: Sequence[int]) -> Reference | None:
     """The holomorphic derivative per input element from eight points on a circle; None where `f` is not holomorphic."""
     found = _as_complex(f, xs, ys)
     if found is None:
         return None
     zs, inputs, outputs = found[0], Space(xs), Space(found[1])
-    known: dict[tuple[int, tuple[int, ...]], tuple[Array, Array]] = {}
+    known: dict[tuple[int, tuple[int, ...]], tuple[ArrayLike, ArrayLike]] = {}
     values = np.empty((Space(ys).size, len(columns)))
     errors = np.empty_like(values)
     for k, column in enumerate(columns):
@@ -179,8 +184,8 @@ def _cauchy(f: Function, xs: list[Array], ys: Sequence[Array], columns: Sequence
 
 
 def _circle(
-    f: Function, zs: list[Array], outputs: Space, array: int, index: tuple[int, ...], radius: float
-) -> Array | None:
+    f: Function, zs: list[ArrayLike], outputs: Space, array: int, index: tuple[int, ...], radius: float
+) -> ArrayLike | None:
     """(1/8r) Σ f(z + rω)/ω. The same sum with 1/ω̄ is ∂f/∂z̄, and is 0 for a holomorphic function."""
     here = zs[array][index]
     points = []
@@ -197,13 +202,13 @@ def _circle(
     return slope
 
 
-def _joined(arrays: Sequence[Array], space: Space) -> Array:
+def _joined(arrays: Sequence[ArrayLike], space: Space) -> ArrayLike:
     parts = [np.empty(0, complex)]
     parts += [np.ravel(a) for a, d in zip(arrays, space.dtypes, strict=True) if d.kind == "c"]
     return np.concatenate(parts)
 
 
-def _split(vector: Array, ys: Sequence[Array]) -> list[Array]:
+def _split(vector: ArrayLike, ys: Sequence[ArrayLike]) -> list[ArrayLike]:
     arrays, start = [], 0
     for y in ys:
         count = np.size(y) if np.result_type(y).kind in "fc" else 0
@@ -212,7 +217,7 @@ def _split(vector: Array, ys: Sequence[Array]) -> list[Array]:
     return arrays
 
 
-def differences(f: Function, xs: list[Array], columns: Sequence[int]) -> Reference:
+def differences(f: Function, xs: list[ArrayLike], columns: Sequence[int]) -> Reference:
     """Central differences per input coordinate, extrapolated to a step of nothing, element by element of the output.
 
     Each output element takes the entry of Neville's tableau that its neighbours agree with best.
@@ -236,12 +241,12 @@ def differences(f: Function, xs: list[Array], columns: Sequence[int]) -> Referen
 
 
 def _extrapolated(
-    f: Function, xs: list[Array], inputs: Space, space: Space, column: int, step: float
-) -> tuple[Array, Array]:
+    f: Function, xs: list[ArrayLike], inputs: Space, space: Space, column: int, step: float
+) -> tuple[ArrayLike, ArrayLike]:
     array, index, imaginary = inputs.locate(column)
     here = xs[array][index]
     start = step * max(float(abs(here)) if np.isfinite(here) else 1.0, 0.5)
-    rows: list[list[Array]] = []
+    rows: list[list[ArrayLike]] = []
     best, error = np.full(space.size, np.nan), np.full(space.size, np.inf)
     for level in range(LEVELS):
         h = start / 2**level
@@ -256,7 +261,7 @@ def _extrapolated(
     return best, error
 
 
-def _slope(f: Function, xs: list[Array], space: Space, array: int, index: tuple[int, ...], h: complex) -> Array:
+def _slope(f: Function, xs: list[ArrayLike], space: Space, array: int, index: tuple[int, ...], h: complex) -> ArrayLike:
     """(f(x + h) − f(x − h)) / 2h, with the h that the rounded points really have."""
     moved = list(xs)
     points = []
@@ -268,7 +273,7 @@ def _slope(f: Function, xs: list[Array], space: Space, array: int, index: tuple[
     return (y_above - y_below) / abs(above - below)
 
 
-def _coordinates(f: Function, xs: list[Array], space: Space) -> Array:
+def _coordinates(f: Function, xs: list[ArrayLike], space: Space) -> ArrayLike:
     """The results' coordinates; nan where there is no result of that shape so near."""
     try:
         ys = f(xs)
@@ -277,7 +282,7 @@ def _coordinates(f: Function, xs: list[Array], space: Space) -> Array:
     return space.flatten(ys) if [np.shape(y) for y in ys] == space.shapes else np.full(space.size, np.nan)
 
 
-def one_sided(f: Function, xs: list[Array], column: int) -> tuple[Array, Array]:
+def one_sided(f: Function, xs: list[ArrayLike], column: int) -> tuple[ArrayLike, ArrayLike]:
     """The slopes to the left and to the right of a point, to some 1e-6: they differ where the function has a kink."""
     inputs = Space(xs)
     with quietly():

@@ -10,13 +10,12 @@ derivatives are in it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-__all__ = ["Array", "Space"]
+from trainer.types import ArrayLike
 
-Array = Any  # np.ndarray of any dtype
+__all__ = ["ArrayLike", "Space"]
 
 
 class Space:
@@ -31,7 +30,7 @@ class Space:
     array([ 1.,  2.,  3., -4.])
     """
 
-    def __init__(self, arrays: Sequence[Array]) -> None:
+    def __init__(self, arrays: Sequence[ArrayLike]) -> None:
         self.shapes = [np.shape(a) for a in arrays]
         self.dtypes = [np.result_type(a) for a in arrays]
         self._starts: list[int] = []
@@ -41,16 +40,16 @@ class Space:
             size += int(np.prod(shape)) * {"f": 1, "c": 2}.get(dtype.kind, 0)
         self.size = size
 
-    def flatten(self, arrays: Sequence[Array]) -> Array:
+    def flatten(self, arrays: Sequence[ArrayLike]) -> ArrayLike:
         """The coordinates of values, as one vector of float64."""
         return self._flat(arrays, 1)
 
-    def flatten_dual(self, arrays: Sequence[Array]) -> Array:
+    def flatten_dual(self, arrays: Sequence[ArrayLike]) -> ArrayLike:
         """The coordinates of cotangents, as one vector of float64."""
         return self._flat(arrays, -1)
 
-    def _flat(self, arrays: Sequence[Array], sign: int) -> Array:
-        parts: list[Array] = [np.empty(0)]
+    def _flat(self, arrays: Sequence[ArrayLike], sign: int) -> ArrayLike:
+        parts: list[ArrayLike] = [np.empty(0)]
         for a, dtype in zip(arrays, self.dtypes, strict=True):
             if dtype.kind in "fc":
                 flat = np.ravel(a)
@@ -59,15 +58,15 @@ class Space:
                     parts.append(sign * flat.imag)
         return np.concatenate(parts).astype(np.float64, copy=False)
 
-    def values(self, vector: Array) -> list[Array]:
+    def values(self, vector: ArrayLike) -> list[ArrayLike]:
         """Arrays of these shapes and dtypes from their coordinates."""
         return self._arrays(vector, 1)
 
-    def cotangents(self, vector: Array) -> list[Array]:
+    def cotangents(self, vector: ArrayLike) -> list[ArrayLike]:
         """Cotangents of these shapes and dtypes from their coordinates."""
         return self._arrays(vector, -1)
 
-    def _arrays(self, vector: Array, sign: int) -> list[Array]:
+    def _arrays(self, vector: ArrayLike, sign: int) -> list[ArrayLike]:
         arrays = []
         for start, shape, dtype in zip(self._starts, self.shapes, self.dtypes, strict=True):
             count = int(np.prod(shape))
@@ -80,7 +79,7 @@ class Space:
             arrays.append(flat.reshape(shape))
         return arrays
 
-    def unit(self, coordinate: int) -> Array:
+    def unit(self, coordinate: int) -> ArrayLike:
         """The vector that is 1 at one coordinate and 0 elsewhere."""
         vector = np.zeros(self.size)
         vector[coordinate] = 1
@@ -97,7 +96,7 @@ class Space:
     def _counts(self, i: int) -> bool:
         return self.dtypes[i].kind in "fc" and bool(np.prod(self.shapes[i]))
 
-    def largest(self, arrays: Sequence[Array]) -> float:
+    def largest(self, arrays: Sequence[ArrayLike]) -> float:
         """The largest finite magnitude among the coordinates."""
         flat = np.abs(self.flatten(arrays))
         flat = flat[np.isfinite(flat)]

@@ -139,7 +139,7 @@ def _read(path: Path, digest: str) -> Verdict | None:
 
 
 def _write(path: Path, verdict: Verdict) -> None:
-    from trainer.runs.files import atomic_write  # here, because reading a verdict is the usual case
+    from trainer.files import atomic_write  # here, because reading a verdict is the usual case
 
     values = asdict(verdict)
     del values["cached"]

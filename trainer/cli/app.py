@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from trainer.cli.commands import Commands
+from trainer.cli.plugin_commands import Commands
 from trainer.errors import TrainerError
 
 __all__ = ["app", "main"]
@@ -91,7 +91,7 @@ def run(
     ] = False,
 ) -> None:
     """Train a network, and leave a folder with its curve and its parameters."""
-    from trainer.cli.run import run_config
+    from trainer.cli.commands.run import run_config
 
     run_config(config, overrides or (), plugin or (), out, quiet=quiet, debug=debug, allow_unchecked=allow_unchecked)
 
@@ -106,7 +106,7 @@ def validate(
     ] = False,
 ) -> None:
     """Check a config without training, and show its layers."""
-    from trainer.cli.show import show_config
+    from trainer.cli.commands.validate import show_config
 
     show_config(config, overrides or (), plugin or (), deep=deep)
 
@@ -124,7 +124,7 @@ def show(
     ] = None,
 ) -> None:
     """Show the program of a training step: its instructions and buffers, operations and bytes."""
-    from trainer.cli.program import show_program
+    from trainer.cli.commands.show import show_program
 
     show_program(config, overrides or (), plugin or (), profile=profile, svg=svg)
 
@@ -137,7 +137,7 @@ def list_ops(
     ] = False,
 ) -> None:
     """List every operation: name, inputs, attributes, derivatives, plugin."""
-    from trainer.cli.show import list_ops
+    from trainer.cli.commands.validate import list_ops
 
     list_ops(plugin or (), as_json=as_json)
 
@@ -148,7 +148,7 @@ def show_op(
     plugin: PluginOption = None,
 ) -> None:
     """Show one operation: signature, help, what each derivative keeps, where it is written."""
-    from trainer.cli.show import show_op
+    from trainer.cli.commands.validate import show_op
 
     show_op(name, plugin or ())
 
@@ -167,7 +167,7 @@ def check_ops(
     quick: Annotated[bool, typer.Option("--quick", help="One sample of each operation, fewer variants.")] = False,
 ) -> None:
     """Try to prove derivatives wrong, and show the worst element of each that is."""
-    from trainer.cli.check import check_ops
+    from trainer.cli.commands.ops import check_ops
 
     raise typer.Exit(check_ops(what or (), plugin or (), quick=quick))
 
@@ -179,7 +179,7 @@ def new_op(
     plugin: PluginOption = None,
 ) -> None:
     """Write a plugin with one operation that passes every check, and its tests."""
-    from trainer.cli.check import new_op
+    from trainer.cli.commands.ops import new_op
 
     new_op(name, folder, plugin or ())
 
@@ -204,7 +204,7 @@ def list_components(
     plugin: PluginOption = None,
 ) -> None:
     """List what a config can name: layers, costs, optimizers, schedules, metrics and more."""
-    from trainer.cli.components import list_components
+    from trainer.cli.commands.list import list_components
 
     list_components(kind.value, name, plugin or ())
 
@@ -212,7 +212,7 @@ def list_components(
 @app.command()
 def datasets(plugin: PluginOption = None) -> None:
     """List the data sets that a config can name."""
-    from trainer.cli.show import list_datasets
+    from trainer.cli.commands.validate import list_datasets
 
     list_datasets(plugin or ())
 
@@ -220,7 +220,7 @@ def datasets(plugin: PluginOption = None) -> None:
 @app.command()
 def schema(plugin: PluginOption = None) -> None:
     """Print the JSON schema of configs, installed plugins included, for an editor."""
-    from trainer.cli.show import print_schema
+    from trainer.cli.commands.validate import print_schema
 
     print_schema(plugin or ())
 
@@ -236,6 +236,6 @@ def init(
     plugin: Annotated[bool, typer.Option("--plugin", help="Write a first operation of your own as well.")] = False,
 ) -> None:
     """Write a first config, commented; what exists stays as it is."""
-    from trainer.cli.starter import write_starter
+    from trainer.cli.commands.init import write_starter
 
     write_starter(where, with_plugin=plugin)

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from trainer.compiler.executors import best_executor
 from trainer.compiler.numpy_executor import NumpyExecutor
 from trainer.compiler.passes import simplify
 from trainer.compiler.program import Program
-from trainer.compiler.runners import best_executor
 from trainer.compiler.trace import trace
 from trainer.engine.tensor import Tensor
 from trainer.engine.tree import flatten

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
-from trainer.compiler.memory import Stay, size, stays
-from trainer.compiler.origin import PARTS, Origin
+from trainer.compiler.scope import PARTS, Origin
+from trainer.training.memory import Stay, size, stays
 
 if TYPE_CHECKING:
     from trainer.compiler.numpy_executor import NumpyExecutor

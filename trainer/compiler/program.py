@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from trainer.compiler.origin import NOWHERE, Origin
+from trainer.compiler.scope import NOWHERE, Origin
 from trainer.engine.op import Op
 
 __all__ = ["Instruction", "Program", "Value"]

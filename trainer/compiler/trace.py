@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from trainer.compiler.origin import Origin, here
 from trainer.compiler.program import Instruction, Program, Value
+from trainer.compiler.scope import Origin, here
 from trainer.engine.dispatch import TABLE
 from trainer.engine.node import Node, next_index, swept
 from trainer.engine.observe import observed

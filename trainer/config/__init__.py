@@ -13,13 +13,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from trainer.config.editors import json_schema
+    from trainer.config.editor_schema import json_schema
     from trainer.config.loader import LoadedConfig, load
     from trainer.config.schema import Choice, Compute, Config, DatasetConfig
 
 __all__ = ["Choice", "Compute", "Config", "DatasetConfig", "LoadedConfig", "json_schema", "load"]
 
-_HOME = {"json_schema": "editors", "LoadedConfig": "loader", "load": "loader"}  # the rest is in `schema`
+_HOME = {"json_schema": "editor_schema", "LoadedConfig": "loader", "load": "loader"}  # the rest is in `schema`
 
 
 def __getattr__(name: str) -> Any:

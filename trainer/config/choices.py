@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from trainer.config.document import Node
-from trainer.config.names import KEYS, NAMES, exactly, hint_of, unknown
 from trainer.config.schema import Chain, Choice, DatasetConfig, WeightsByClass
 from trainer.config.source import Problems, Span
+from trainer.config.synonyms import KEYS, NAMES, exactly, hint_of, unknown
 from trainer.config.values import INVALID, check, either, found
 from trainer.data.load import FILES, READERS, read_folder
 from trainer.errors import nearest

@@ -1,16 +1,16 @@
 """Data sets: from a plugin, from a file, and to the arrays that training reads."""
 
-from trainer.data.array_file import read_npy, read_npz
 from trainer.data.cache import cache_folder, cached
-from trainer.data.csv_file import read_csv
 from trainer.data.dataset import Dataset, Facts
-from trainer.data.image_folder import read_images
 from trainer.data.load import describe, load, read_folder
 from trainer.data.prepare import Prepared, TargetKind, prepare
-from trainer.data.preprocess import Preprocessing
-from trainer.data.scaling import Scaling
+from trainer.data.preprocessing.pipeline import Preprocessing
+from trainer.data.preprocessing.scaling import Scaling
+from trainer.data.readers.array_file import read_npy, read_npz
+from trainer.data.readers.csv_file import read_csv
+from trainer.data.readers.image_folder import read_images
+from trainer.data.readers.text_file import read_text
 from trainer.data.split import split
-from trainer.data.text_file import read_text
 
 __all__ = [
     "Dataset",

@@ -7,9 +7,10 @@ from typing import Literal
 
 import numpy as np
 
-from trainer.data.dataset import Array, Dataset
+from trainer.data.dataset import Dataset
 from trainer.errors import DataError, nearest
 from trainer.rng import generator
+from trainer.types import Array
 
 __all__ = ["ClassWeights", "Resampling", "check_balance", "resampled", "row_weights"]
 

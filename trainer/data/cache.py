@@ -69,7 +69,7 @@ def _read(path: Path) -> Dataset | None:
 
 
 def _write(path: Path, payload: bytes) -> None:
-    from trainer.runs.files import atomic_write  # here, because reading an entry is the usual case
+    from trainer.files import atomic_write  # here, because reading an entry is the usual case
 
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

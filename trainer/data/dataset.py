@@ -18,13 +18,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from trainer.errors import DataError
+from trainer.types import Array
 
 __all__ = ["Array", "Dataset", "Facts", "Task", "as_numbers", "class_indices"]
 
-Array = npt.NDArray[Any]
 Task = Literal["classification", "regression"]
 
 BLOCK = 2**20  # numbers of a mapped array that are looked at together

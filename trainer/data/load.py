@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainer.data.array_file import read_npy, read_npz
-from trainer.data.csv_file import read_csv
 from trainer.data.dataset import Dataset, Facts, Task
-from trainer.data.image_folder import read_images
-from trainer.data.mapped import ARRAYS, read_array_folder
-from trainer.data.text_file import read_text
+from trainer.data.readers.array_file import read_npy, read_npz
+from trainer.data.readers.csv_file import read_csv
+from trainer.data.readers.image_folder import read_images
+from trainer.data.readers.mapped import ARRAYS, read_array_folder
+from trainer.data.readers.text_file import read_text
 from trainer.errors import DataError, nearest
 from trainer.rng import generator
 

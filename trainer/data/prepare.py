@@ -14,16 +14,17 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.data.balance import ClassWeights, Resampling, check_balance, resampled, row_weights
-from trainer.data.dataset import Array, Dataset, Task
-from trainer.data.preprocess import Preprocessing
-from trainer.data.scaling import Scaling
+from trainer.data.dataset import Dataset, Task
+from trainer.data.preprocessing.pipeline import Preprocessing
+from trainer.data.preprocessing.scaling import Scaling
 from trainer.data.shuffling import rows_per_block
 from trainer.data.split import SplitName, split_name
 from trainer.data.split import split as split_rows
 from trainer.errors import DataError
+from trainer.types import Array
 
 if TYPE_CHECKING:
-    from trainer.data.preprocessors import Preprocessor
+    from trainer.data.preprocessing.transformers import Preprocessor
 
 __all__ = ["Prepared", "TargetKind", "prepare"]
 
@@ -135,7 +136,7 @@ def prepare(
     split, test_fraction, folds, fold, stratify, seed: see `trainer.data.split`.
     standardize: fit a Scaling on the training rows, apply it to all rows; the index of a category stays what it is.
     preprocess: preprocessors with their names, `[("pca", PCA(10))]`, fitted to the training rows one after the other
-        and applied to all rows (see `trainer.data.preprocess`).
+        and applied to all rows (see `trainer.data.preprocessing.pipeline`).
     reconstruct: the targets are the inputs after all that is done to them, (n, features): what an autoencoder learns.
     class_weights, resample: see `trainer.data.balance`. What is fitted is fitted before rows are repeated or left out.
     dtype: float32 or float64.

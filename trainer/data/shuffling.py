@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from trainer.data.dataset import Array
 from trainer.rng import generator
+from trainer.types import Array
 
 __all__ = ["WINDOW", "batch_order", "rows_per_block"]
 

@@ -16,9 +16,10 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from trainer.data.dataset import Array, Dataset
+from trainer.data.dataset import Dataset
 from trainer.errors import DataError
 from trainer.rng import generator
+from trainer.types import Array
 
 __all__ = ["TEST_FRACTION", "SplitName", "split", "split_name"]
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from trainer.errors import ShapeError, UsageError
 from trainer.limits import Limits
-from trainer.metrics.decoding import Array, chosen, decoded, mean, true_classes
+from trainer.metrics.decoding import chosen, decoded, mean, true_classes
+from trainer.types import Array
 
 __all__ = [
     "accuracy", "balanced_accuracy", "confusion_matrix", "f1", "nearest_neighbour_accuracy", "precision", "recall",

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from trainer.metrics.decoding import Array, decoded, mean, probabilities
+from trainer.metrics.decoding import decoded, mean, probabilities
+from trainer.types import Array
 
 __all__ = ["average_precision", "log_loss", "perplexity", "roc_auc"]
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from trainer.errors import ShapeError
+from trainer.types import Array
 
 __all__ = ["Array", "chosen", "decoded", "mean", "probabilities", "true_classes"]
-
-Array = np.ndarray[Any, Any]
 
 
 def decoded(metric: str, predictions: Array, targets: Array) -> tuple[Array, Array]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from trainer.errors import ShapeError
-from trainer.metrics.decoding import Array
+from trainer.types import Array
 
 __all__ = [
     "max_error", "mean_absolute_error", "mean_absolute_percentage_error", "mean_squared_error", "r2",

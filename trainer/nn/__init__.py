@@ -4,7 +4,6 @@ from trainer.nn.calls import Kept, Masked
 from trainer.nn.draw import Draw
 from trainer.nn.layers import Dense, Flatten, Layer, OpLayer
 from trainer.nn.network import LayerError, Network
-from trainer.nn.objective import Objective, Penalty
 from trainer.nn.several import Several
 from trainer.nn.structure import Columns, Input, Layout, Parallel, Repeat, Residual, Sequential, Shared
 
@@ -20,10 +19,8 @@ __all__ = [
     "Layout",
     "Masked",
     "Network",
-    "Objective",
     "OpLayer",
     "Parallel",
-    "Penalty",
     "Repeat",
     "Residual",
     "Sequential",

@@ -19,10 +19,10 @@ import numpy as np
 
 from trainer.errors import ShapeError
 from trainer.nn.draw import Draw
+from trainer.types import Array
 
 __all__ = ["Kept", "Masked", "evaluate", "name_of", "on_values", "train"]
 
-Array = np.ndarray[Any, Any]
 Parameters = Mapping[str, Any]
 
 

@@ -10,11 +10,10 @@ from typing import Annotated, Any, Literal, get_args
 import numpy as np
 
 from trainer.errors import UsageError, nearest
+from trainer.types import Array, Shape
 
 __all__ = ["Initial", "draw"]
 
-Array = np.ndarray[Any, Any]
-Shape = tuple[int, ...]
 _Name = Literal[
     "zeros", "ones", "glorot", "glorot_uniform", "glorot_normal", "he", "he_uniform", "he_normal", "lecun",
     "lecun_uniform", "lecun_normal", "orthogonal", "normal", "truncated_normal", "uniform", "constant",

@@ -17,11 +17,9 @@ from trainer.engine.op import Op
 from trainer.errors import ShapeError
 from trainer.limits import Checked, Limits
 from trainer.nn.initial import Initial, draw
+from trainer.types import Array, Shape
 
 __all__ = ["Dense", "Flatten", "Layer", "OpLayer"]
-
-Array = np.ndarray[Any, Any]
-Shape = tuple[int, ...]
 
 
 class Layer(Protocol):

@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 
 from trainer.errors import TrainerError, UsageError, nearest
-from trainer.nn.beginning import initialised
 from trainer.nn.calls import Kept, Masked, evaluate, name_of, train
 from trainer.nn.draw import Draw
-from trainer.nn.layers import Array, Layer, Shape
+from trainer.nn.initialise import initialised
+from trainer.nn.layers import Layer
 from trainer.nn.structure import LayerError
 from trainer.rng import generator
+from trainer.types import Array, Shape
 
 __all__ = ["LayerError", "Network", "Part", "matching"]
 

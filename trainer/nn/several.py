@@ -14,10 +14,9 @@ import numpy as np
 
 from trainer.errors import DataError, ShapeError, UsageError
 from trainer.limits import Checked, Limits, Nested
+from trainer.types import ArrayLike
 
 __all__ = ["Part", "Several"]
-
-Array = Any  # an np.ndarray or a Tensor
 
 
 @dataclass(frozen=True)
@@ -35,12 +34,12 @@ class Part(Checked):
         metrics: of its columns alone; a table calls that of the second part `accuracy_1`.
     """
 
-    cost: Annotated[Callable[[Array, Array], Array], Nested("cost")]
+    cost: Annotated[Callable[[ArrayLike, ArrayLike], ArrayLike], Nested("cost")]
     outputs: Annotated[int, Limits(ge=1)]
     targets: Annotated[int, Limits(ge=1)] = 1
     weight: Annotated[float, Limits(ge=0)] = 1.0
     kind: Literal["classes", "binary", "signs", "values"] = "values"
-    metrics: Annotated[tuple[Callable[[Array, Array], Any], ...], Nested("metrics")] = ()
+    metrics: Annotated[tuple[Callable[[ArrayLike, ArrayLike], Any], ...], Nested("metrics")] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -50,7 +49,7 @@ class Part(Checked):
                 "give each position as many outputs as there are classes"
             )
 
-    def shaped(self, predictions: Array, targets: Array) -> tuple[Array, Array]:
+    def shaped(self, predictions: ArrayLike, targets: ArrayLike) -> tuple[ArrayLike, ArrayLike]:
         """Its columns as its cost takes them."""
         if self.kind != "classes":
             return predictions, targets
@@ -95,7 +94,7 @@ class Several:
         """How many columns the targets have."""
         return sum(part.targets for part in self.parts)
 
-    def split(self, predictions: Array, targets: Array) -> list[tuple[Array, Array]]:
+    def split(self, predictions: ArrayLike, targets: ArrayLike) -> list[tuple[ArrayLike, ArrayLike]]:
         """The predictions and targets of each part, as its cost or a metric takes them.
 
         Raises ShapeError where the columns are not as many as the parts'.
@@ -127,9 +126,9 @@ class Several:
                     f"part {number} takes {wanted}, and column {first + column} of the targets has {own[row, column]:g}"
                 )
 
-    def __call__(self, predictions: Array, targets: Array) -> Array:
+    def __call__(self, predictions: ArrayLike, targets: ArrayLike) -> ArrayLike:
         """One value per example, (m,)."""
-        total: Array = None
+        total: ArrayLike = None
         for part, pair in zip(self.parts, self.split(predictions, targets), strict=True):
             value = part.cost(*pair)
             value = value if part.weight == 1 else part.weight * value

@@ -13,16 +13,16 @@ import numpy as np
 
 from trainer.errors import ShapeError, TrainerError, nearest
 from trainer.limits import Checked, Limits, Nested
-from trainer.nn.beginning import initialised
 from trainer.nn.calls import Parameters, evaluate, name_of, on_values, train
 from trainer.nn.draw import Draw
+from trainer.nn.initialise import initialised
+from trainer.types import Shape
 
 __all__ = [
     "Columns", "Input", "LayerError", "Layers", "Layout", "Parallel", "Repeat", "Residual", "Sequential",
     "Shared", "located",
 ]  # fmt: skip
 
-Shape = tuple[int, ...]
 Layers = Annotated[tuple[Any, ...], Nested("network")]  # a list of layers; a list within it is a sequence
 
 

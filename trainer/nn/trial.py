@@ -17,19 +17,17 @@ import numpy as np
 from trainer.engine.tensor import Tensor
 from trainer.engine.verify import describe
 from trainer.errors import DataError, DetachError, ShapeError, TrainerError, nearest
-from trainer.nn.beginning import initialised, line_of, told
 from trainer.nn.calls import Kept, Masked, evaluate, name_of, train
 from trainer.nn.draw import Draw
+from trainer.nn.initialise import initialised, line_of, told
 from trainer.nn.structure import LayerError, Parallel, Repeat, Residual, Sequential, Shared
 from trainer.rng import generator
+from trainer.types import Array, Shape
 
 if TYPE_CHECKING:
     from trainer.nn.network import Network
 
 __all__ = ["try_layers"]
-
-Array = np.ndarray[Any, Any]
-Shape = tuple[int, ...]
 
 
 def try_layers(network: Network, named: Mapping[str, Array], x: Array) -> Array:

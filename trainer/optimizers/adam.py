@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from trainer.limits import Checked
-from trainer.optimizers.base import Array, NotNegative, Positive, Share, State, decayed, moving, one_less_power
+from trainer.optimizers.base import NotNegative, Positive, Share, State, decayed, moving, one_less_power
+from trainer.types import Array
 
 __all__ = ["Adam", "AdamW", "Adamax", "AmsGrad", "NAdam"]
 

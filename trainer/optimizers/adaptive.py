@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from trainer.limits import Checked
-from trainer.optimizers.base import Array, NotNegative, Positive, Share, State, decayed, moving
+from trainer.optimizers.base import NotNegative, Positive, Share, State, decayed, moving
+from trainer.types import Array
 
 __all__ = ["Adadelta", "Adagrad", "RmsProp"]
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Protocol, cast
 import numpy as np
 
 from trainer.limits import Limits
+from trainer.types import Array
 
 __all__ = [
     "Array",
@@ -25,7 +26,6 @@ __all__ = [
     "prepared",
 ]
 
-Array = np.ndarray[Any, Any]
 State = dict[str, Array]
 
 Share = Annotated[float, Limits(ge=0, lt=1)]  # a factor under which the past fades: β, ρ, μ

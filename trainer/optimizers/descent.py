@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from trainer.limits import Checked
-from trainer.optimizers.base import Array, NotNegative, Share, State, decayed
+from trainer.optimizers.base import NotNegative, Share, State, decayed
+from trainer.types import Array
 
 __all__ = ["Momentum", "Nesterov", "Sgd"]
 

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import numpy as np
 
 from trainer.limits import Checked, Limits
-from trainer.optimizers.base import Array, State
+from trainer.optimizers.base import State
+from trainer.types import Array
 
 __all__ = ["Lbfgs"]
 

@@ -15,7 +15,8 @@ from typing import Annotated, Any, Self
 import numpy as np
 
 from trainer.limits import Checked, Limits
-from trainer.optimizers.base import Array, Optimizer, Positive, Share, State, evaluated, moving, norm, prepared
+from trainer.optimizers.base import Optimizer, Positive, Share, State, evaluated, moving, norm, prepared
+from trainer.types import Array
 
 __all__ = ["Accumulate", "Average", "ClipNorm", "ClipParameterNorm", "ClipValue"]
 

@@ -96,7 +96,7 @@ def register_preprocessors(register: Register) -> None:
 def register_callbacks(register: Register) -> None:
     """Callbacks: functions of (record, training), told every Step and Epoch; a text that they return ends training.
 
-    They return None otherwise. `record` is a `trainer.train.Step` or `Epoch`, `training` the `trainer.train.Training`.
+    They return None otherwise. `record` and `training` are a Step or an Epoch, and the Training, of `trainer.training`.
     """
 
 

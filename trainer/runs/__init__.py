@@ -13,8 +13,8 @@
 `RunFolder` writes one, `load` reads one.
 """
 
+from trainer.files import atomic_write
 from trainer.runs.environment import describe_environment
-from trainer.runs.files import atomic_write
 from trainer.runs.folder import RunFolder
 from trainer.runs.loading import Run, load
 from trainer.runs.metrics import read_metrics

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from trainer.errors import DivergedError, UsageError
-from trainer.runs.files import atomic_write
+from trainer.files import atomic_write
 from trainer.runs.metrics import EpochRecord, MetricsFile, read_metrics
 from trainer.runs.parameters import save_parameters
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainer.errors import DataError
-from trainer.runs.files import atomic_write
+from trainer.files import atomic_write
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

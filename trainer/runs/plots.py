@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainer.runs.files import atomic_write
+from trainer.files import atomic_write
 from trainer.runs.scale import Scale, scale_for
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 from trainer.errors import ShapeError
+from trainer.types import Shape
 
 __all__ = ["AXES", "Shape", "spatial"]
 
-Shape = tuple[int, ...]
 AXES = {1: "length", 2: "height, width", 3: "depth, height, width"}
 
 

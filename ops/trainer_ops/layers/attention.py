@@ -19,6 +19,7 @@ from trainer.limits import Checked, Limits
 from trainer.nn import Dense, Draw, Masked
 from trainer.nn.initial import Initial
 from trainer.nn.initial import draw as draw_initial
+from trainer.types import Array, Shape
 from trainer_ops.activations import gelu, relu, silu
 from trainer_ops.attention import masked_softmax, scaled_dot_product_attention
 from trainer_ops.layers.masking import check_sequences
@@ -28,8 +29,6 @@ from trainer_ops.regularization import dropout
 
 __all__ = ["LAYERS", "MultiHeadAttention", "TransformerBlock"]
 
-Array = np.ndarray[Any, Any]
-Shape = tuple[int, ...]
 Parameters = Mapping[str, Any]
 Drop = Callable[[Any], Any] | None  # dropout in training; None in evaluation, and where nothing is dropped
 Rate = Annotated[float, Limits(ge=0, lt=1)]

@@ -16,8 +16,9 @@ import numpy as np
 from trainer.errors import ShapeError
 from trainer.limits import Limits
 from trainer.nn import Draw
+from trainer.types import Shape
 from trainer_ops._geometry import per_axis
-from trainer_ops.layers._examples import Shape, spatial
+from trainer_ops.layers._examples import spatial
 from trainer_ops.layers.regularization import InTraining
 
 __all__ = ["LAYERS"]

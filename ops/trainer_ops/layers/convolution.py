@@ -12,6 +12,7 @@ import numpy as np
 from trainer.errors import ShapeError
 from trainer.limits import Checked, Limits
 from trainer.nn.initial import Initial, draw
+from trainer.types import Array, Shape
 from trainer_ops._geometry import geometry, geometry_of_transposed, per_axis
 from trainer_ops.convolution import (
     conv,
@@ -22,11 +23,10 @@ from trainer_ops.convolution import (
     conv3d,
     conv3d_transpose,
 )
-from trainer_ops.layers._examples import Shape, spatial
+from trainer_ops.layers._examples import spatial
 
 __all__ = ["LAYERS", "Count", "Edges"]
 
-Array = np.ndarray[Any, Any]
 Count = Annotated[int, Limits(ge=1)]
 Counts = Count | tuple[Count, ...]  # one, or one per axis
 _Pad = Annotated[int, Limits(ge=0)]

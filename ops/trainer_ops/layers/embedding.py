@@ -13,12 +13,10 @@ from trainer.errors import DataError, ShapeError
 from trainer.limits import Checked, Limits
 from trainer.nn import Masked
 from trainer.nn.initial import Initial, draw
+from trainer.types import Array, Shape
 from trainer_ops.embeddings import embedding
 
 __all__ = ["LAYERS", "entry_numbers"]
-
-Array = np.ndarray[Any, Any]
-Shape = tuple[int, ...]
 
 
 @op

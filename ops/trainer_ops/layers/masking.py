@@ -15,10 +15,10 @@ import numpy as np
 from trainer.errors import ShapeError
 from trainer.nn import Masked
 from trainer.nn.calls import name_of
+from trainer.types import Shape
 
 __all__ = ["LAYERS", "LastPosition", "Masking", "MaxOverPositions", "MeanOverPositions", "check_sequences"]
 
-Shape = tuple[int, ...]
 Parameters = Mapping[str, Any]
 
 

@@ -15,8 +15,9 @@ import numpy as np
 from trainer.errors import ShapeError
 from trainer.limits import Checked, Limits
 from trainer.nn import Draw, Kept, Masked
+from trainer.types import Shape
 from trainer_ops._common import axes_of
-from trainer_ops.layers._examples import Shape, spatial
+from trainer_ops.layers._examples import spatial
 from trainer_ops.normalization import (
     batch_norm,
     batch_norm_inference,
@@ -28,7 +29,6 @@ from trainer_ops.normalization import (
 
 __all__ = ["LAYERS"]
 
-Array = np.ndarray[Any, Any]
 Epsilon = Annotated[float, Limits(ge=0)]
 LastAxis = Annotated[int, Limits(le=-1)]
 

@@ -13,8 +13,9 @@ import numpy as np
 
 from trainer.limits import Checked
 from trainer.nn.calls import name_of
+from trainer.types import Shape
 from trainer_ops._geometry import per_axis
-from trainer_ops.layers._examples import Shape, spatial
+from trainer_ops.layers._examples import spatial
 from trainer_ops.layers.convolution import Counts, Edges
 from trainer_ops.pooling import (
     adaptive_average_pool,

@@ -12,12 +12,11 @@ import numpy as np
 from trainer.errors import ShapeError
 from trainer.limits import Checked, Limits
 from trainer.nn.initial import Initial, draw
+from trainer.types import Array, Shape
 from trainer_ops.layers.masking import check_sequences
 
 __all__ = ["LAYERS", "LearnedPositions", "SinusoidalPositions", "angles"]
 
-Array = np.ndarray[Any, Any]
-Shape = tuple[int, ...]
 Parameters = Mapping[str, Any]
 
 

@@ -18,13 +18,12 @@ from trainer.limits import Checked, Limits
 from trainer.nn import Masked
 from trainer.nn.calls import name_of
 from trainer.nn.initial import Initial, draw
+from trainer.types import Array, Shape
 from trainer_ops.layers.masking import check_sequences
 from trainer_ops.recurrence import gru_states, lstm_states, rnn_states
 
 __all__ = ["LAYERS", "Gru", "Lstm", "Rnn"]
 
-Array = np.ndarray[Any, Any]
-Shape = tuple[int, ...]
 Parameters = Mapping[str, Any]
 
 

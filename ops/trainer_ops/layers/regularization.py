@@ -11,7 +11,8 @@ import numpy as np
 
 from trainer.limits import Checked, Limits
 from trainer.nn import Draw
-from trainer_ops.layers._examples import Shape, spatial
+from trainer.types import Shape
+from trainer_ops.layers._examples import spatial
 from trainer_ops.regularization import dropout
 
 __all__ = ["LAYERS", "InTraining", "normal"]

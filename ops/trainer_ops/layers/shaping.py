@@ -12,13 +12,12 @@ import numpy as np
 
 from trainer.errors import ShapeError
 from trainer.limits import Checked, Limits
+from trainer.types import Array, Shape
 from trainer_ops._geometry import pairs, per_axis
-from trainer_ops.layers._examples import Shape, spatial
+from trainer_ops.layers._examples import spatial
 from trainer_ops.layers.convolution import Count, Edges
 
 __all__ = ["LAYERS"]
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)

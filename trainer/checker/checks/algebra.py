@@ -11,8 +11,8 @@ from trainer.checker.case import Case
 from trainer.checker.evidence import EPS, differs, excess, failure, leaves_numpy, noise, number
 from trainer.checker.references import quietly
 from trainer.checker.report import Failure
-from trainer.checker.spaces import Array
-from trainer.transforms import jvp
+from trainer.engine.transforms import jvp
+from trainer.types import ArrayLike
 
 __all__ = ["adjoint_identity", "alone", "broadcasting", "linear_in_dy", "vectors_differ"]
 
@@ -21,13 +21,13 @@ def vectors_differ(
     check: Callable[..., Any],
     case: Case,
     what: str,
-    got: Array,
-    want: Array,
+    got: ArrayLike,
+    want: ArrayLike,
     by: str,
     *,
-    scale: Array | None = None,
+    scale: ArrayLike | None = None,
     relative: float = 1e-12,
-    blur: Callable[[list[Array]], Array] | None = None,
+    blur: Callable[[list[ArrayLike]], ArrayLike] | None = None,
 ) -> Iterator[Failure]:
     """A Failure at the worst element of two gradients, as coordinates, unless they agree to `relative` of `scale`.
 
@@ -56,7 +56,7 @@ def linear_in_dy(case: Case) -> Iterator[Failure | str]:
     one, two = rng.normal(size=(2, space.size))
     f = case.inputs.flatten_dual
 
-    def pull(vector: Array) -> Array:
+    def pull(vector: ArrayLike) -> ArrayLike:
         return f(pullback(space.cotangents(vector)))
 
     first, second = pull(one), pull(two)
@@ -75,7 +75,7 @@ def linear_in_dy(case: Case) -> Iterator[Failure | str]:
     )
 
 
-def _sizes(case: Case, weights: Array) -> Array:
+def _sizes(case: Case, weights: ArrayLike) -> ArrayLike:
     """What the terms of δx sum up to without their signs: what its rounding error is proportional to."""
     size = np.zeros(case.inputs.size)
     if len(case.projections) == 0:
@@ -142,7 +142,7 @@ def broadcasting(case: Case) -> Iterator[Failure | str]:
             yield from _expanded(case, k, np.array(small), shape)
 
 
-def _expanded(case: Case, k: int, small: Array, shape: tuple[int, ...]) -> Iterator[Failure | str]:
+def _expanded(case: Case, k: int, small: ArrayLike, shape: tuple[int, ...]) -> Iterator[Failure | str]:
     whole = case.all_as(lambda a: np.array(np.broadcast_to(a, shape)))
     short = whole.replaced([small if i == k else x for i, x in enumerate(whole.xs)])
     long = whole.replaced([np.array(np.broadcast_to(small, shape)) if i == k else x for i, x in enumerate(whole.xs)])
@@ -152,7 +152,7 @@ def _expanded(case: Case, k: int, small: Array, shape: tuple[int, ...]) -> Itera
     want = _summed(terms, small.shape)
     zeros = [np.zeros_like(x) for x in short.xs]
 
-    def flat(g: Array) -> Array:
+    def flat(g: ArrayLike) -> ArrayLike:
         return short.inputs.flatten_dual([g if i == k else z for i, z in enumerate(zeros)])
 
     yield from vectors_differ(
@@ -163,7 +163,7 @@ def _expanded(case: Case, k: int, small: Array, shape: tuple[int, ...]) -> Itera
     )  # fmt: skip
 
 
-def _summed(g: Array, shape: tuple[int, ...]) -> Array:
+def _summed(g: ArrayLike, shape: tuple[int, ...]) -> ArrayLike:
     """The transpose of broadcasting, written out: each element of `g` goes to the element it was copied from."""
     total = np.zeros(shape, g.dtype)
     where = np.broadcast_to(np.arange(total.size).reshape(shape), g.shape)

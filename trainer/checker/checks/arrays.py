@@ -13,9 +13,10 @@ from trainer.checker.checks.algebra import vectors_differ
 from trainer.checker.evidence import excess, failure, number
 from trainer.checker.references import quietly
 from trainer.checker.report import Failure
-from trainer.checker.spaces import Array, Space
+from trainer.checker.spaces import Space
 from trainer.engine.dispatch import TABLE
 from trainer.errors import NotDifferentiableError
+from trainer.types import ArrayLike
 
 __all__ = ["empty_and_0d", "float32", "integers", "layouts", "mixed_dtypes", "repeatable", "unchanged"]
 
@@ -83,7 +84,7 @@ def _numpys_own(case: Case) -> bool:
     return case.op is not None and any(op.forward is case.op.forward for op in TABLE.values())
 
 
-def _terms(case: Case, weights: Array) -> Array:
+def _terms(case: Case, weights: ArrayLike) -> ArrayLike:
     """Per input coordinate Σ|δy·∂y/∂x|, from the rules' Jacobian, or by way of eight signs where it is large."""
     if len(case.projections) == 0 and case.inputs.size == len(case.columns) and case.outputs.size <= 64:
         return np.asarray(np.nansum(np.abs(case.jacobian) * weights[case.chosen, None], axis=0))
@@ -125,11 +126,11 @@ def unchanged(case: Case) -> Iterator[Failure | str]:
             )  # fmt: skip
 
 
-def _bytes(a: Array) -> bytes:
+def _bytes(a: ArrayLike) -> bytes:
     return np.asarray(a).tobytes()
 
 
-def _equal(a: Array, b: Array) -> Array:
+def _equal(a: ArrayLike, b: ArrayLike) -> ArrayLike:
     a, b = np.asarray(a), np.asarray(b)
     return (a == b) | ((a != a) & (b != b))
 
@@ -181,13 +182,13 @@ def layouts(case: Case) -> Iterator[Failure | str]:
             return
 
 
-def _read_only(a: Array) -> Array:
+def _read_only(a: ArrayLike) -> ArrayLike:
     a = np.array(a)
     a.flags.writeable = False
     return a
 
 
-def _strided(a: Array) -> Array:
+def _strided(a: ArrayLike) -> ArrayLike:
     wide = np.zeros(tuple(2 * n for n in np.shape(a)), np.result_type(a))
     every_other: Any = (..., *(slice(None, None, 2),) * np.ndim(a))
     view = wide[every_other]
@@ -195,16 +196,16 @@ def _strided(a: Array) -> Array:
     return view
 
 
-def _reversed(a: Array) -> Array:
+def _reversed(a: ArrayLike) -> ArrayLike:
     back: Any = (..., *(slice(None, None, -1),) * np.ndim(a))
     return np.array(np.asarray(a)[back])[back]
 
 
-def _fortran(a: Array) -> Array:
+def _fortran(a: ArrayLike) -> ArrayLike:
     return np.array(a, order="F")
 
 
-LAYOUTS: dict[str, Callable[[Array], Array]] = {
+LAYOUTS: dict[str, Callable[[ArrayLike], ArrayLike]] = {
     "read-only": _read_only, "strided": _strided, "reversed": _reversed, "Fortran-ordered": _fortran,
 }  # fmt: skip
 
@@ -229,7 +230,7 @@ def empty_and_0d(case: Case) -> Iterator[Failure | str]:
     )  # fmt: skip
 
 
-def _zeros(shape: tuple[int, ...], like: Array) -> Array:
+def _zeros(shape: tuple[int, ...], like: ArrayLike) -> ArrayLike:
     return np.zeros(shape, like.dtype)
 
 

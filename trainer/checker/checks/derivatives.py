@@ -12,10 +12,11 @@ from trainer.checker.comparison import Comparison
 from trainer.checker.evidence import differs, excess, leaves_numpy, number, raised
 from trainer.checker.references import derive, quietly
 from trainer.checker.report import Failure
-from trainer.checker.spaces import Array, Space
+from trainer.checker.spaces import Space
 from trainer.checker.tables import entries
+from trainer.engine.transforms import vjp
 from trainer.errors import NotDifferentiableError, OpError
-from trainer.transforms import vjp
+from trainer.types import ArrayLike
 
 __all__ = ["complex_inputs", "first_order", "second_order", "table"]
 
@@ -26,7 +27,7 @@ def first_order(case: Case) -> Iterator[Failure | str]:
 
 
 def _jacobian(check: Any, case: Case) -> Iterator[Failure | str]:
-    def got(xs: list[Array]) -> Array:
+    def got(xs: list[ArrayLike]) -> ArrayLike:
         if xs is case.xs:
             return case.jacobian
         return case.rule_rows(case.pull(xs)[1])
@@ -47,7 +48,7 @@ def table(case: Case) -> Iterator[Failure | str]:
             yield from _table_entry(case, entry, arguments)
 
 
-def _table_entry(case: Case, entry: Any, arguments: list[Array]) -> Iterator[Failure | str]:
+def _table_entry(case: Case, entry: Any, arguments: list[ArrayLike]) -> Iterator[Failure | str]:
     op = case.op
     assert op is not None
     for position, wanted in entry.derivatives.items():
@@ -84,14 +85,14 @@ def second_order(case: Case) -> Iterator[Failure | str]:
 
     weights = rng.normal(size=(2, case.inputs.size))
 
-    def got(xs: list[Array]) -> Array:
+    def got(xs: list[ArrayLike]) -> ArrayLike:
         gs, pullback = vjp(gradient, *xs)
         space = Space(gs)
         return np.array([
             case.inputs.flatten_dual(pullback(tuple(space.cotangents(w))))[case.columns] for w in weights
         ])  # fmt: skip
 
-    def f(xs: Sequence[Array]) -> Sequence[Array]:
+    def f(xs: Sequence[ArrayLike]) -> Sequence[ArrayLike]:
         ys, pullback = vjp(case.call, *xs)
         return pullback(tuple(_fitting(dys, ys)))  # type: ignore[no-any-return]
 
@@ -110,7 +111,7 @@ def second_order(case: Case) -> Iterator[Failure | str]:
     ).failures()  # fmt: skip
 
 
-def _fitting(dys: Sequence[Array], ys: Sequence[Any]) -> list[Array]:
+def _fitting(dys: Sequence[ArrayLike], ys: Sequence[Any]) -> list[ArrayLike]:
     """Cotangents in the dtypes of these results, which are complex where a complex step goes through."""
     return [np.asarray(dy).astype(np.result_type(y.dtype), copy=False) for dy, y in zip(dys, ys, strict=True)]
 

@@ -11,10 +11,10 @@ from trainer.checker.case import Case
 from trainer.checker.evidence import failure, leaves_numpy
 from trainer.checker.references import quietly
 from trainer.checker.report import Failure
-from trainer.checker.spaces import Array
 from trainer.engine.rules import Rule
 from trainer.engine.tape import Tape
 from trainer.engine.tensor import Tensor
+from trainer.types import ArrayLike
 
 __all__ = ["recorded", "residuals"]
 
@@ -44,7 +44,7 @@ def residuals(case: Case) -> Iterator[Failure | str]:
                 return
 
 
-def _call_between(case: Case, arguments: list[Any], ys: tuple[Array, ...]) -> None:
+def _call_between(case: Case, arguments: list[Any], ys: tuple[ArrayLike, ...]) -> None:
     """Another call of the same op, on other values, which a rule that remembers the last call will take for its own."""
     try:
         with quietly():
@@ -53,12 +53,12 @@ def _call_between(case: Case, arguments: list[Any], ys: tuple[Array, ...]) -> No
         return
 
 
-def arguments_at(case: Case, arguments: list[Any]) -> list[Array]:
+def arguments_at(case: Case, arguments: list[Any]) -> list[ArrayLike]:
     """The differentiable ones among all arguments."""
     return [arguments[p] for p in case.positions]
 
 
-def _poison(case: Case, arguments: list[Any], ys: tuple[Array, ...]) -> None:
+def _poison(case: Case, arguments: list[Any], ys: tuple[ArrayLike, ...]) -> None:
     """Write nan, or zero, into the inputs that no rule asks for and that the results do not lie in."""
     declared = {n for p in case.positions if (rule := _rule(case, p)) for n in rule.residuals}
     for i, a in enumerate(arguments):
@@ -104,7 +104,7 @@ def recorded(case: Case) -> Iterator[Failure | str]:
                 )  # fmt: skip
 
 
-def _replayed(case: Case, dy: Array) -> tuple[Any, ...]:
+def _replayed(case: Case, dy: ArrayLike) -> tuple[Any, ...]:
     """The gradients that the tape as an object finds; None for an input that none reaches."""
     tensors = [Tensor(x) for x in case.xs]
     (y,) = case.call(*tensors)

@@ -1,0 +1,40 @@
+"""Each network, cost or data file that does not fit gets exactly its message, before any work starts."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from trainer.config import load
+from trainer.errors import ConfigError
+from trainer.experiment.builder import build
+
+HERE = Path(__file__).parent
+
+
+def cases():
+    for case in HERE.joinpath("misfits.txt").read_text(encoding="utf-8").split("\n=== ")[1:]:
+        title, _, rest = case.partition("\n")
+        given, _, message = rest.partition(">>>\n")
+        config, *files = re.split(r"^--- ", given, flags=re.MULTILINE)
+        beside = dict(file.split("\n", 1) for file in files)
+        yield pytest.param(config, beside, message.strip(), id=title)
+
+
+CASES = list(cases())
+
+
+def test_titles_differ():
+    assert len({case.id for case in CASES}) == len(CASES)
+
+
+@pytest.mark.parametrize(("config", "beside", "message"), CASES)
+def test_a_misfit_gets_its_message(config, beside, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, text in {"c.yaml": config, **beside}.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        build(load("c.yaml"))
+    assert str(caught.value).replace(str(tmp_path.resolve()), "FOLDER") == message

@@ -1,0 +1,145 @@
+"""Wherever a number stops being one, the finding names the op and the layer."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from trainer import Op, Tensor, debug, grad, op
+from trainer.data.prepare import Prepared
+from trainer.engine.debugging import ChangedArrayError, NonFiniteError, statistics
+from trainer.nn import Dense, Network, OpLayer
+from trainer.plugins import shared
+from trainer.training.diagnosis import diagnose
+from trainer.training.loop import Training
+from trainer_ops import mean_squared_error
+
+
+def message(f, x):
+    with debug(), np.errstate(all="ignore"), pytest.raises(NonFiniteError) as caught:
+        grad(f)(x)
+    return str(caught.value)
+
+
+def test_forward():
+    text = message(lambda x: np.sum(np.log(x - 1.0)), np.array([1.0, 2.0]))
+    assert text.startswith(
+        "forward: op 'log' made 1 inf from finite inputs\n"
+        "  op        log, from plugin 'trainer_ops' (tape-trainer 0.1.0)\n"
+        "  x         float64 (2,), min 0, max 1, mean 0.5\n"
+        f"  called    {__file__}:"
+    )
+
+
+def test_backward():
+    text = message(lambda x: np.sum(np.sqrt(x)), np.array([0.0, 1.0]))
+    assert text.startswith("backward: the rule of op 'sqrt' made 1 inf for 'x' from a finite cotangent\n")
+    assert "\n  dy        float64 (2,), min 1, max 1, mean 1\n" in text
+
+
+def test_a_nan_that_came_from_outside():
+    assert message(lambda x: np.sum(x * np.array([np.nan, 1.0])), np.ones(2)).startswith(
+        "forward: op 'multiply' was given 1 nan in 'x2', a constant\n"
+    )
+    assert message(lambda x: np.sum(x * 2.0), np.array([np.nan, 1.0])).startswith(
+        "forward: op 'multiply' was given 1 nan in 'x1', a variable\n"
+    )
+
+
+def test_an_infinity_that_is_meant_passes():
+    mask = np.array([0.0, -np.inf])
+    with debug():
+        np.testing.assert_array_equal(grad(lambda x: np.sum(np.exp(x + mask)))(np.zeros(2)), [1.0, 0.0])
+
+
+def test_an_array_that_changed_in_between():
+    a = np.ones(2)
+
+    def f(x):
+        y = np.sum(x * a)
+        a[0] = 5.0
+        return y
+
+    with debug(), pytest.raises(ChangedArrayError, match="'x2' of op 'multiply' was changed between the forward call"):
+        grad(f)(np.ones(2))
+
+
+def test_outside_of_the_block_nothing_is_left():
+    before = Op.record
+    with debug():
+        assert Op.record is not before
+        with debug():
+            pass
+        assert Op.record is not before
+    assert Op.record is before
+    assert grad(np.sqrt)(4.0) == 0.25
+    with pytest.raises(RuntimeError), debug():
+        raise RuntimeError
+    assert Op.record is before
+
+
+def test_other_threads_are_left_alone():
+    results = []
+
+    def work():
+        with np.errstate(all="ignore"):
+            results.append(grad(np.log)(0.0))
+
+    with debug():
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    assert results == [np.inf]
+
+
+def test_higher_orders_work_inside():
+    with debug():
+        assert grad(grad(lambda x: x * x * x))(2.0) == 12.0
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (np.array([1.0, -3.0, np.inf]), "float64 (3,), min -3, max 1, mean -1, 1 inf"),
+        (np.array([np.nan, np.nan], np.float32), "float32 (2,), 2 nan"),
+        (np.zeros((0, 2)), "float64 (0, 2)"),
+        (np.array([True]), "bool (1,)"),
+        (Tensor(2.0), "float64 (), min 2, max 2, mean 2"),
+    ],
+)
+def test_statistics(value, text):
+    assert statistics(value) == text
+
+
+def poisoned(name, layer, direction):
+    """An op that computes x·1 and, when told, gives a nan forward or backward."""
+
+    @op(name=name)
+    def bad(x):
+        return x * np.array(np.nan if direction == "forward" else 1.0, x.dtype)
+
+    bad.defvjp(x=lambda dy: dy * np.array(np.nan if direction == "backward" else 1.0, dy.dtype))
+    return OpLayer(bad)
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+@pytest.mark.parametrize("position", range(4))
+def test_the_layer_is_named(position, direction):
+    layers = [Dense(5), OpLayer(shared().get("ops", "tanh").target), Dense(1)]
+    layers.insert(position, poisoned("poison", position, direction))
+    x = np.random.default_rng(0).normal(size=(6, 4))
+    rows = np.arange(6)
+    data = Prepared("made up", "regression", (), x, x[:, :1], x[:0], x[:0, :1], rows, rows[:0])
+    places = tuple(f"a.yaml:{i}" for i in range(5))
+    training = Training(Network(layers, (4,)), mean_squared_error, data, 0.1, dtype=np.float64, places=places)
+    finding = diagnose(training, rows)
+    if position == 0 and direction == "backward":
+        assert finding is None  # nobody asks for the gradient of the data
+        return
+    assert finding is not None
+    first, where, *_ = finding.split("\n")
+    assert first.startswith(f"{direction}: ")
+    assert "'poison'" in first
+    assert where == f"  in        layer {position} (poison), a.yaml:{position}"

@@ -1,0 +1,133 @@
+"""`trainer list`: what a config can name, and the options of each."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import typer
+
+from trainer.cli.plugin_commands import report_problems
+from trainer.cli.terminal.tables import print_table
+from trainer.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    from trainer.plugins import Component, Parameter, Plugins
+
+__all__ = ["files_line", "list_components"]
+
+# Where each is written, for the example.
+_PLACES = {
+    "layers": "network: [{}]",
+    "costs": "cost: {}",
+    "optimizers": "optimizer: {}",
+    "schedules": "step_size: {}",
+    "metrics": "metrics: [{}]",
+    "preprocessors": "dataset: {{name: wine, preprocess: [{}]}}",
+    "callbacks": "callbacks: [{}]",
+    "datasets": "dataset: {}",
+}
+
+
+def list_components(kind: str, name: str | None, plugins: Sequence[str]) -> None:
+    """Print a table of the components of a kind, or one of them with its help and options.
+
+    Raises PluginError with the nearest name for one that does not exist.
+    """
+    from trainer.plugins import Plugins, shared
+
+    found = Plugins(plugins) if plugins else shared()
+    if name is not None:
+        component = _reader(kind, name, found) or found.get(kind, name)
+        report_problems(found)
+        _show(component)
+        return
+    components = sorted(found.all(kind).items())
+    report_problems(found)
+    if not components:
+        typer.echo(f"none is installed; a plugin brings some with the hook register_{kind}")
+        return
+    print_table(["name", "options", "what"], [[n, _options(c), c.summary] for n, c in components], wrap=False)
+    typer.echo(f"\n{len(components)} {kind}" + (f"; one of them in full: trainer list {kind} NAME" * bool(components)))
+    if kind == "datasets":
+        typer.echo(files_line())
+    if kind == "layers":
+        typer.echo("every operation of one array is a layer too: trainer ops list")
+
+
+def files_line() -> str:
+    """What says that files are data sets too."""
+    from trainer.data.load import FILES
+
+    return f"files and folders are data sets too, their options: trainer list datasets {'|'.join(FILES)}"
+
+
+def _reader(kind: str, name: str, plugins: Plugins) -> Component | None:
+    """What reads a kind of data file, as a component whose options are the file's; None for the name of a data set.
+
+    Raises UsageError for a name that is nearly one.
+    """
+    from trainer.config.choices import reader_component
+    from trainer.data.load import FILES
+
+    if kind != "datasets" or name in plugins.all(kind):
+        return None
+    near = nearest(name, FILES)
+    if near is not None and name not in FILES:
+        raise UsageError(f"unknown data set '{name}'; did you mean '{near}'?")
+    return reader_component(name) if near is not None else None
+
+
+def _options(component: Component) -> str:
+    return ", ".join(p.name if p.required else f"{p.name}={p.default!r}" for p in component.parameters) or "-"
+
+
+def _show(component: Component) -> None:
+    from trainer.config.help import help_of
+
+    typer.echo(f"{component.name}\n")
+    text = (help_of(component) or "No help was written for it.").partition(">>>")[0].rstrip()
+    if isinstance(component.target, partial):  # what its docstring goes on with is for those who call it in Python
+        text = text.partition("\n\nRaises ")[0]
+    typer.echo(textwrap.indent(text, "    ") + "\n")
+    if component.parameters:
+        print_table(
+            ["option", "default", "takes"],
+            [[p.name, "needed" if p.required else _written(p.default), _takes(p)] for p in component.parameters],
+            fitted=True,
+        )
+        typer.echo()
+    typer.echo(f"in a config  {_PLACES[component.kind].format(_example(component))}")
+    typer.echo(f"from         {component.origin}")
+
+
+def _takes(parameter: Parameter) -> str:
+    from trainer.config.choices import nesting
+    from trainer.config.values import expected
+
+    nested = nesting(parameter.annotation)
+    if nested is not None:
+        return f"components of {nested.section}"
+    return expected(parameter.annotation) or "a value"
+
+
+def _example(component: Component) -> str:
+    """The component with the options that it needs, or with its first."""
+    if isinstance(component.target, partial):
+        (path,) = component.target.args
+        return f"{{path: {path}, {component.parameters[0].name}: ...}}"
+    needed = [p for p in component.parameters if p.required]
+    if not needed:
+        return component.name
+    if len(needed) == 1 and needed[0] is component.parameters[0]:
+        return f"{{{component.name}: ...}}"
+    return f"{{{component.name}: {{{', '.join(f'{p.name}: ...' for p in needed)}}}}}"
+
+
+def _written(value: object) -> str:
+    """A default as YAML has it."""
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(list(value) if isinstance(value, tuple) else value)

@@ -1,0 +1,186 @@
+"""`trainer show`: the program of a config's training step."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import typer
+
+from trainer.cli.paths import find_config
+from trainer.cli.plugin_commands import report_problems
+from trainer.cli.terminal.tables import print_table
+
+if TYPE_CHECKING:
+    from trainer.compiler.numpy_executor import Bound, NumpyExecutor
+    from trainer.training.loop import Training
+    from trainer.training.memory import Memory
+
+__all__ = ["show_program"]
+
+PROFILE_SECONDS = 0.02  # spent on each instruction
+
+
+def show_program(
+    path: Path, overrides: Sequence[str], plugins: Sequence[str], *, profile: bool = False, svg: Path | None = None
+) -> None:
+    """Print the program of one step: its instructions and buffers, how it runs, its operations and bytes.
+
+    Args:
+        profile: run it, and print the time of each instruction, op and layer.
+        svg: where to draw it.
+
+    Raises ConfigError, and UsageError for a picture that cannot be written.
+    """
+    path = find_config(path)
+    from trainer.compiler.executors import best_executor
+    from trainer.compiler.numpy_executor import NumpyExecutor
+    from trainer.config import load
+    from trainer.experiment.builder import build
+    from trainer.threads import pinned, threads_for
+    from trainer.training.memory import measure_memory
+
+    loaded = load(path, overrides, plugins)
+    report_problems(loaded.plugins)
+    with pinned(1):
+        training = build(loaded)
+    with pinned(threads_for(training, loaded.config.compute.threads)):
+        executor, memory = measure_memory(training, NumpyExecutor if training.runs_on == "numpy" else best_executor)
+        typer.echo(f"{executor.program}\n")
+        _print_buffers(executor)
+        typer.echo(f"\n{_work(executor)}\nMemory: {memory}.")
+        back = [(b.instruction.op.name, why) for b, why in getattr(executor, "called_back", ())]
+        for name, why in dict.fromkeys(back):
+            typer.echo(f"  NumPy is called back for '{name}': {why}")
+        if profile:
+            _print_profile(executor)
+    if svg is not None:
+        _draw(svg, f"A step of {path}, {training.batch_size} rows", training, executor, memory)
+
+
+def _work(executor: NumpyExecutor) -> str:
+    program, bound = executor.program, executor.bound
+    moved = sum(a.nbytes for b in bound for a in (*b.inputs, *b.outputs) if isinstance(a, np.ndarray))
+    return (
+        f"{len(program)} instructions, {len(program) - len(bound)} of them views; "
+        f"{program.operations():,} scalar operations; {moved:,} bytes read and written; "
+        f"{executor.nbytes:,} bytes of buffers; runs on {executor.name}."
+    )
+
+
+def _print_buffers(executor: NumpyExecutor) -> None:
+    """A row per buffer: its size, and the values that lie in it one after the other."""
+    from trainer.training.memory import stays
+
+    names, inputs = executor.program.names(), len(executor.inputs)
+    held: dict[int, list[str]] = defaultdict(list)
+    for stay in stays(executor):
+        held[stay.buffer].append(names[stay.value])
+    sizes = [*(a.nbytes for a in executor.inputs), *(b.nbytes for b in executor.buffers.blocks)]
+    rows = [["input" if n < inputs else f"b{n - inputs}", f"{sizes[n]:,}", " ".join(held[n])] for n in sorted(held)]
+    print_table(["buffer", "bytes", "holds"], rows, right={1})
+
+
+def _draw(file: Path, title: str, training: Training, executor: NumpyExecutor, memory: Memory) -> None:
+    from trainer.compiler.picture import draw_program
+    from trainer.errors import UsageError
+    from trainer.files import atomic_write
+    from trainer.training.step import step_names
+
+    picture = draw_program(executor, title, *step_names(training), remarks=[_work(executor), f"Memory: {memory}."])
+    try:
+        atomic_write(file, picture)
+    except OSError as error:
+        raise UsageError(f"the picture cannot be written to {file}: {error.strerror or error}") from None
+    typer.echo(f"drawn in {file}")
+
+
+def _print_profile(executor: NumpyExecutor) -> None:
+    names = executor.program.names()
+    times = [(bound, _seconds(_runner(executor, bound))) for bound in executor.bound]
+    total = sum(seconds for _, seconds in times)
+    whole = _seconds(partial(_execute, executor))
+    typer.echo(f"\n{whole * 1e6:.1f} µs per step; {total * 1e6:.1f} µs instruction by instruction:\n")
+    rows = [
+        [
+            names[b.instruction.outputs[0]], b.instruction.op.name, f"{b.outputs[0].dtype} {b.outputs[0].shape}",
+            b.instruction.origin.layer, b.instruction.origin.part, f"{seconds * 1e6:.2f}",
+            f"{100 * seconds / total:.1f}", f"{b.instruction.operations() / seconds / 1e9:.2f}",
+        ]
+        for b, seconds in times
+    ]  # fmt: skip
+    print_table(["", "op", "result", "layer", "part", "µs", "%", "Gop/s"], rows, right={5, 6, 7}, wrap=False)
+    by_op: dict[str, list[float]] = defaultdict(list)
+    for b, seconds in times:
+        by_op[b.instruction.op.name].append(seconds)
+    ranked = sorted(by_op.items(), key=lambda item: -sum(item[1]))
+    typer.echo("\nBy op:\n")
+    print_table(
+        ["op", "calls", "µs", "%"],
+        [[n, str(len(t)), f"{sum(t) * 1e6:.2f}", f"{100 * sum(t) / total:.1f}"] for n, t in ranked],
+        right={1, 2, 3},
+    )
+    _print_layers(times, total)
+
+
+def _print_layers(times: Sequence[tuple[Bound, float]], total: float) -> None:
+    """The times by layer and part of the step, in the order in which the layers run."""
+    from trainer.compiler.scope import PARTS
+
+    by_layer: dict[str, dict[str, float]] = {}
+    for b, seconds in times:
+        origin = b.instruction.origin
+        parts = by_layer.setdefault(origin.layer, dict.fromkeys(PARTS, 0.0))
+        parts[origin.part] = parts.get(origin.part, 0.0) + seconds
+    by_layer["total"] = {part: sum(parts[part] for parts in by_layer.values()) for part in PARTS}
+    rows = []
+    for layer, parts in by_layer.items():
+        taken = sum(parts.values())
+        cells = [f"{seconds * 1e6:.2f}" if seconds else "-" for seconds in (*(parts[p] for p in PARTS), taken)]
+        rows.append([layer, *cells, f"{100 * taken / total:.1f}"])
+    typer.echo("\nBy layer, µs:\n")
+    print_table(["layer", *PARTS, "total", "%"], rows, right={1, 2, 3, 4, 5})
+
+
+def _execute(executor: NumpyExecutor, count: int) -> None:
+    for _ in range(count):
+        executor.execute()
+
+
+def _runner(executor: NumpyExecutor, bound: Bound) -> Callable[[int], Any]:
+    """Runs one instruction so many times, the way the executor runs it."""
+    instructions = executor.instructions_of(bound)
+    if instructions is not None:
+        from trainer.compiler.machine import _machine
+
+        machine = _machine.Machine(instructions)
+        return lambda count: machine.run(0, count)
+
+    def calls(count: int) -> None:
+        for _ in range(count):
+            for call in bound.calls:
+                call()
+
+    return calls
+
+
+def _seconds(run: Callable[[int], Any]) -> float:
+    """The time of one run: the least of some, each of as many runs as make it long enough to measure."""
+    with np.errstate(all="ignore"):
+        count, seconds = 1, 0.0
+        while seconds < PROFILE_SECONDS / 5:
+            start = perf_counter()
+            run(count)
+            seconds = perf_counter() - start
+            count *= 4
+        best = seconds / (count // 4)
+        for _ in range(3):
+            start = perf_counter()
+            run(count // 4)
+            best = min(best, (perf_counter() - start) / (count // 4))
+    return best

@@ -1,0 +1,164 @@
+"""Running a program on the machine: NumPy's inner loops, without the interpreter.
+
+The buffers are the NumPy executor's. Every instruction that has been lowered runs once each way on random numbers
+before it is trusted; where a single bit differs, or there is no lowering, the machine calls NumPy back for that
+instruction. Of calls that are alike in everything but where their arrays begin, as in layers that repeat, the first is
+tried for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from trainer.compiler.chain import chain_of
+from trainer.compiler.machine import _machine as m
+from trainer.compiler.machine.lowering import lower, lower_own
+from trainer.compiler.numpy_executor import Bound, NumpyExecutor
+from trainer.compiler.program import Program
+from trainer.compiler.uncollected import uncollected
+
+__all__ = ["NativeExecutor"]
+
+
+class NativeExecutor(NumpyExecutor):
+    """Runs one program on the machine.
+
+    Attributes:
+        table: the machine's instructions.
+        called_back: the program's instructions that NumPy is called back for, with the reason.
+    """
+
+    name = "native"
+
+    @uncollected()
+    def __init__(self, program: Program, carried: int = 0) -> None:
+        super().__init__(program, carried)
+        self.called_back: list[tuple[Bound, str]] = []
+        rng = np.random.default_rng(0)
+        # Numbers of every kind for the comparisons: both signs, large and small, and both zeros.
+        numbers = rng.normal(size=8191) * 10.0 ** rng.integers(-3, 2, 8191)
+        numbers[::9], numbers[4::9] = 0.0, -0.0
+        longest = max((a.size for a in self._arrays.values()), default=1)
+        self._numbers = np.resize(numbers, longest + 8191)
+        self._tried: dict[Hashable, str] = {}  # what differed, by all that decides it
+        self._of = {bound: self._instructions(bound, rng) for bound in self.bound}
+        del self._numbers, self._tried
+        self._let_go()
+        before, after = self.tables()
+        self.table = before + after
+        self.machine = m.Machine(self.table)
+
+    def tables(self) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+        """The machine's instructions for `bound[:checked]`, and for the rest."""
+        parts = self.bound[: self.checked], self.bound[self.checked :]
+        before, after = ([i for bound in part for i in self._of[bound]] for part in parts)
+        return before, after
+
+    def execute(self) -> None:
+        self.machine.run(0, 1)
+
+    def _let_go(self) -> None:
+        """Drop the NumPy calls that were there for the comparison alone, and the memory between them."""
+        kept = {bound for bound, _ in self.called_back}
+        for bound in self.bound:
+            if bound not in kept:
+                bound.calls.clear()
+        self.calls.clear()
+        if not any(chain_of(bound.instruction) for bound in kept):
+            self._between.clear()
+
+    def instructions_of(self, bound: Bound) -> list[tuple[Any, ...]] | None:
+        return self._of[bound]
+
+    def _instructions(self, bound: Bound, rng: np.random.Generator) -> list[tuple[Any, ...]]:
+        reason = "it has no lowering"
+        for way in (lower_own, lower):
+            lowered = None
+            with suppress(ArithmeticError, LookupError, TypeError, ValueError):  # an argument that no lowering expects
+                lowered = way(bound)
+            if lowered is None:
+                continue
+            key = _likeness(bound, way)
+            found = None if key is None else self._tried.get(key)
+            reason = self._try(bound, lowered, rng) if found is None else found
+            if key is not None:
+                self._tried[key] = reason
+            if not reason:
+                return lowered
+        self.called_back.append((bound, reason))
+        return [(m.CALL, partial(_all, bound.calls), ())]
+
+    def _try(self, bound: Bound, lowered: list[tuple[Any, ...]], rng: np.random.Generator) -> str:
+        """Why the machine cannot be trusted with this instruction; empty where it can."""
+        try:
+            machine = m.Machine(lowered)
+        except (LookupError, ValueError) as error:  # no inner loop for these types, or too many axes
+            return str(error)
+        # Element by element a difference shows at once; two orders of a few sums agree by luck now and then.
+        many = isinstance(bound.instruction.op.forward, np.ufunc) or bound.outputs[0].size > 256
+        trials = 1 if many else 4
+        try:
+            return next(filter(None, (self._difference(bound, machine, rng) for _ in range(trials))), "")
+        except (LookupError, ValueError) as error:
+            return str(error)
+
+    def _difference(self, bound: Bound, machine: m.Machine, rng: np.random.Generator) -> str:
+        """What differs between NumPy's result and the machine's, on random numbers; empty where no bit does."""
+        owners = {self.buffers.owner(v) for v in bound.instruction.inputs if not v.constant}
+        arrays = [self._arrays[owner] for owner in owners]
+        before = [self._random(array, bound, rng) for array in arrays]
+        results = []
+        with np.errstate(all="ignore"):
+            for run in (partial(_all, bound.calls), partial(machine.run, 0, 1)):
+                for array, values in zip(arrays, before, strict=True):  # again, where a call writes over its argument
+                    array[...] = values
+                run()
+                results.append([output.tobytes("K") for output in bound.outputs])
+        return "" if results[0] == results[1] else "its bits differ from NumPy's"
+
+    def _random(self, array: Any, bound: Bound, rng: np.random.Generator) -> Any:
+        """Numbers for a comparison; indices within the shortest axis."""
+        if array.dtype.kind in "iu":
+            shortest = min((n for i in bound.inputs if isinstance(i, np.ndarray) for n in i.shape if n), default=1)
+            return rng.integers(0, max(shortest, 1), array.shape)
+        start = int(rng.integers(8191))
+        numbers = self._numbers[start : start + array.size].reshape(array.shape)
+        return numbers > 0 if array.dtype.kind == "b" else numbers
+
+
+def _likeness(bound: Bound, way: Hashable) -> Hashable | None:
+    """Equal for instructions, lowered in the same way, that differ in nothing but where their arrays begin; None where
+    that cannot be told."""
+    instruction = bound.instruction
+    arrays = [a for a in (*bound.inputs, *bound.outputs) if isinstance(a, np.ndarray)]
+    if len(arrays) > 8 or any(v.constant and isinstance(v.known, np.ndarray) for v in instruction.inputs):
+        return None
+    places = []
+    for n, array in enumerate(arrays):
+        start = array.ctypes.data
+        overlaps = (
+            (k, start - other.ctypes.data) for k, other in enumerate(arrays[:n]) if np.may_share_memory(array, other)
+        )
+        places.append((array.dtype.str, array.shape, array.strides, *overlaps))
+    known = [_told(v.known) if v.constant else "array" for v in instruction.inputs]
+    known += [_told(part) for item in sorted(instruction.attributes.items()) for part in item]
+    return None if None in known else (way, chain_of(instruction) or instruction.op, tuple(places), tuple(known))
+
+
+def _told(value: Any) -> str | None:
+    """A plain value as text, which tells it from all others."""
+    if isinstance(value, tuple | list):
+        parts = [_told(part) for part in value]
+        return None if None in parts else f"{type(value).__name__} {parts}"
+    plain = bool | int | float | complex | str | bytes | slice | type(None) | type(Ellipsis) | np.generic | np.dtype
+    return f"{type(value).__name__} {value!r}" if isinstance(value, plain) else None
+
+
+def _all(calls: list[Callable[[], Any]]) -> None:
+    for call in calls:
+        call()

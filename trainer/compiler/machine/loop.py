@@ -1,0 +1,77 @@
+"""Many steps in one run of the machine: the batches' rows are gathered, and θ is carried over, inside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trainer.compiler.loop import StepLoop
+from trainer.compiler.machine import _machine as m
+from trainer.compiler.machine.executor import NativeExecutor
+from trainer.compiler.machine.lowering import lower_copy
+from trainer.types import Array
+
+if TYPE_CHECKING:
+    from trainer.training.loop import Training
+
+__all__ = ["MachineLoop"]
+
+
+class MachineLoop(StepLoop):
+    """The steps of a Training on batches of one size, on the machine.
+
+    In every iteration the row numbers, ε and τ stream in; the rows are gathered; the program runs as far as loss and
+    gradient; where they are finite the loss streams out and θ and what is carried take their new values.
+    """
+
+    LONGEST = 256  # iterations of one run
+    executor: NativeExecutor
+    make = NativeExecutor
+
+    def __init__(self, training: Training, rows: int) -> None:
+        super().__init__(training, rows)
+        here = np.zeros(rows, np.int64)
+        self.rows = np.zeros((self.LONGEST, rows), np.int64)
+        self.losses = np.zeros(self.LONGEST, self.loss.dtype)
+        scalars = self.step_size, self.counter, self.number
+        self.streams = [np.zeros(self.LONGEST, place.dtype) for place in scalars]
+        before, after = self.executor.tables()
+        self.table = [
+            (m.STREAM, self.rows, (here, self.rows[0]), 1),
+            *((m.STREAM, s, (place, s[0, ...]), 1) for place, s in zip(scalars, self.streams, strict=True)),
+            *(_gather(x, source, here) for x, source in zip(self.batch, training.data.batch_arrays, strict=True)),
+            *before,
+            (m.CHECK, None, (self.loss,)),
+            (m.CHECK, None, (self.g,)),
+            (m.STREAM, self.losses, (self.losses[0, ...], self.loss), 0),
+            *after,
+            *(lower_copy(place, value) for place, value in self.moves),
+        ]
+        self.machine = m.Machine(self.table)
+
+    def _steps(self, batches: Array, step_sizes: Sequence[float], first: int) -> list[float]:
+        losses: list[float] = []
+        for start in range(0, len(batches), self.LONGEST):
+            count = len(batches[start : start + self.LONGEST])
+            numbers = np.arange(first + start, first + start + count)
+            self.rows[:count] = batches[start : start + count]
+            for stream, values in zip(self.streams, (step_sizes[start : start + count], numbers, numbers), strict=True):
+                stream[:count] = values
+            done = self.machine.run(0, count)
+            losses += self.losses[:done].tolist()
+            if done < count:
+                break
+        return losses
+
+
+def _gather(target: Array, source: Array, rows: Array) -> tuple[Any, ...]:
+    """The instruction that picks rows; a row is one element, however many numbers it has."""
+    places, whole = _as_rows(target), _as_rows(np.ascontiguousarray(source))
+    return m.GATHER, whole, (places, rows, np.broadcast_to(whole[:1], places.shape)), 0
+
+
+def _as_rows(array: Array) -> Array:
+    size = array.dtype.itemsize * int(np.prod(array.shape[1:]))
+    return array.reshape(len(array), -1).view(np.dtype((np.void, size)))[:, 0]

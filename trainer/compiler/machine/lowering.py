@@ -1,0 +1,265 @@
+"""From a call of NumPy to instructions of the machine.
+
+Each function here takes an instruction's arrays and gives a list of the machine's instructions that compute the same,
+or None where there is none; then the machine calls back into Python for it. What is said here about NumPy (in which
+order a sum adds, where a maximum starts) is not trusted: the executor compares every lowered instruction with NumPy's
+own result, to the bit, before it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from trainer.compiler.chain import COMPARISONS, Chain, chain_of
+from trainer.compiler.machine import _machine as m
+from trainer.compiler.machine.lowering_chain import CODES, lower_chain
+from trainer.compiler.numpy_executor import Bound, pieces_of
+from trainer.engine.dispatch import TABLE
+from trainer.engine.random import uniform
+from trainer.types import Array
+
+__all__ = ["lower", "lower_copy", "lower_own"]
+
+Lowered = list[tuple[Any, ...]] | None
+
+_CASTS = {np.dtype(t) for t in (np.bool_, np.int64, np.float32, np.float64)}
+
+
+def lower(bound: Bound) -> Lowered:
+    """The machine's instructions for one of the program's, or None."""
+    op, outputs = bound.instruction.op, bound.outputs
+    if len(outputs) != 1 or not isinstance(outputs[0], np.ndarray):
+        return None
+    attributes = {k: v for k, v in bound.instruction.attributes.items() if v is not None}
+    if op.forward is np.matmul:
+        return _matmul(bound.inputs, outputs[0])
+    if isinstance(op.forward, np.ufunc):
+        return None if attributes or op.forward.signature else _elementwise(op.forward, bound.inputs, outputs[0])
+    if op is uniform:
+        return _uniform(bound.inputs, outputs[0], attributes["key"])
+    rule = next((rule for function, rule in _RULES.items() if TABLE.get(function) is op), None)
+    return rule(bound.inputs, outputs[0], **attributes) if rule else None
+
+
+def lower_own(bound: Bound) -> Lowered:
+    """The instructions for arithmetic that the machine does by itself: a chain, a call that could be one, a sum or a
+    maximum of short rows, a column times a row; else None."""
+    instruction, out = bound.instruction, bound.outputs[0]
+    if any(TABLE.get(function) is instruction.op for function in (np.sum, np.max, np.min)):
+        lowered = lower(bound)
+        if lowered is None:
+            return None
+        start, (_, ufunc, (target, source, _)) = lowered
+        return [start, (m.REDUCE, ufunc, (target, source), CODES[ufunc])]
+    if instruction.op.forward is np.matmul and out.ndim >= 2 and bound.inputs[0].shape[-1:] == (1,):
+        # A column times a row: sums of one product each, which start from 0.
+        product = Chain(((np.multiply, (0, 1)), (np.add, (~0, 2))), (1,))
+        return lower_chain(product, [*bound.inputs, 0.0], bound.outputs)
+    chain = chain_of(instruction)
+    if chain is not None:
+        # Small whole numbers, which a comparison takes, become the chain's type here, where they are known.
+        known = [v.constant and v.dtype is not None for v in instruction.inputs]
+        inputs = [np.asarray(x, out.dtype) if k else x for x, k in zip(bound.inputs, known, strict=True)]
+        return lower_chain(chain, inputs, bound.outputs)
+    ufunc = instruction.op.forward
+    if not isinstance(ufunc, np.ufunc) or ufunc not in CODES or ufunc in COMPARISONS or out.size < 2:
+        return None
+    given = [i.dtype if isinstance(i, np.ndarray | np.generic) else type(i) for i in bound.inputs]
+    if any(g not in (out.dtype, int, float) for g in given) or any(
+        v is not None for v in instruction.attributes.values()
+    ):
+        return None
+    return lower_chain(Chain(((ufunc, tuple(range(len(given)))),), (0,)), bound.inputs, bound.outputs)
+
+
+def lower_copy(target: Array, source: Array) -> tuple[Any, ...]:
+    """The instruction that copies `source`, broadcast, into `target`."""
+    return m.COPY, None, (target, np.broadcast_to(source, target.shape))
+
+
+def _elementwise(ufunc: np.ufunc, inputs: Sequence[Any], out: Array) -> Lowered:
+    given = [i.dtype if isinstance(i, np.ndarray | np.generic) else type(i) for i in inputs]
+    try:
+        wanted = ufunc.resolve_dtypes((*given, None))
+    except TypeError:  # an argument that is no number
+        return None
+    if wanted[-1] != out.dtype:
+        return None
+    casts, operands = [], []
+    for value, dtype in zip(inputs, wanted, strict=False):
+        cast = _cast(value, dtype)
+        if cast is None:
+            return None
+        operand, instructions = cast
+        casts += instructions
+        operands.append(np.broadcast_to(operand, out.shape))
+    return [*casts, (m.LOOP, ufunc, (*operands, out))]
+
+
+def _cast(value: Any, dtype: np.dtype[Any]) -> tuple[Array, list[tuple[Any, ...]]] | None:
+    """The value as an array of a dtype, and the instructions that keep it so."""
+    if not isinstance(value, np.ndarray):
+        return np.asarray(value, dtype), []
+    if value.dtype == dtype:
+        return value, []
+    if not {value.dtype, dtype} <= _CASTS or dtype == np.bool_:
+        return None
+    place = np.empty_like(value, dtype)  # in the value's own memory order
+    return place, [(m.CAST, None, (place, value))]
+
+
+def _matmul(inputs: Sequence[Any], out: Array) -> Lowered:
+    if not all(isinstance(i, np.ndarray) and i.ndim >= 2 and i.dtype == out.dtype for i in inputs) or out.ndim < 2:
+        return None
+    stack = out.shape[:-2]
+    return [(m.MATMUL, np.matmul, (*(np.broadcast_to(i, stack + i.shape[-2:]) for i in inputs), out))]
+
+
+def _reduction(ufunc: np.ufunc) -> Callable[..., Lowered]:
+    """Reductions: the output has stride 0 along the reduced axes. A sum starts from 0, a maximum from the first."""
+
+    def lowered(inputs: Sequence[Any], out: Array, axis: Any = None, keepdims: bool = False, **others: Any) -> Lowered:
+        if others or len(inputs) != 1 or inputs[0].dtype != out.dtype or not inputs[0].size:
+            return None
+        x = inputs[0]
+        if any(n > 1 and not stride for n, stride in zip(x.shape, x.strides, strict=True)):
+            return None  # NumPy goes through a broadcast axis in an order of its own
+        whole, spread = _spread(x, out, axis, keepdims)
+        if ufunc.identity is not None:
+            start = (m.FILL, None, (out, np.broadcast_to(np.asarray(ufunc.identity, out.dtype), out.shape)))
+        else:
+            first = (*(slice(0, n) for n in whole.shape), ...)
+            start = (m.COPY, None, (whole, x[first]))
+        return [start, (m.LOOP, ufunc, (spread, x, spread))]
+
+    return lowered
+
+
+def _spread(x: Array, out: Array, axis: Any, keepdims: bool) -> tuple[Array, Array]:
+    """The output with the reduced axes back, of length 1, and broadcast along them."""
+    axes = range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
+    whole = out if keepdims else np.expand_dims(out, tuple(a % x.ndim for a in axes))
+    return whole, np.broadcast_to(whole, x.shape)
+
+
+def _mean(inputs: Sequence[Any], out: Array, axis: Any = None, keepdims: bool = False, **others: Any) -> Lowered:
+    """As np.mean: the sum, divided in float64 by the count, and rounded back."""
+    total = _reduction(np.add)(inputs, out, axis, keepdims, **others)
+    if total is None or out.dtype not in _CASTS or out.dtype.kind != "f":
+        return None
+    count = np.broadcast_to(np.float64(inputs[0].size // max(out.size, 1)), out.shape)
+    wide = out if out.dtype == np.float64 else np.empty(out.shape, np.float64)
+    divide = (m.LOOP, np.true_divide, (wide, count, wide))
+    if wide is out:
+        return [*total, divide]
+    return [*total, (m.CAST, None, (wide, out)), divide, (m.CAST, None, (out, wide))]
+
+
+def _concatenate(inputs: Sequence[Any], out: Array, axis: int | None = 0) -> Lowered:
+    if axis is None or not all(isinstance(i, np.ndarray) and i.dtype == out.dtype for i in inputs):
+        return None
+    return [(m.COPY, None, (place, array)) for place, array in pieces_of(out, inputs, axis)]
+
+
+def _stack(inputs: Sequence[Any], out: Array, axis: int = 0) -> Lowered:
+    if not all(isinstance(i, np.ndarray) and i.dtype == out.dtype for i in inputs):
+        return None
+    return [(m.COPY, None, (np.moveaxis(out, axis, 0)[i, ...], array)) for i, array in enumerate(inputs)]
+
+
+def _reshape(inputs: Sequence[Any], out: Array, **attributes: Any) -> Lowered:
+    """A reshape that is no view copies the elements in C order."""
+    x = inputs[0]
+    if attributes.get("order", "C") != "C" or not out.flags.c_contiguous or not isinstance(x, np.ndarray):
+        return None
+    return [(m.COPY, None, (out.reshape(x.shape), x))]
+
+
+def _astype(inputs: Sequence[Any], out: Array, **attributes: Any) -> Lowered:
+    if not isinstance(inputs[0], np.ndarray):
+        return None
+    cast = _cast(inputs[0], out.dtype)
+    return None if cast is None else [*cast[1], (m.COPY, None, (out, cast[0]))]
+
+
+def _where(inputs: Sequence[Any], out: Array) -> Lowered:
+    mask, *values = inputs
+    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
+        return None
+    found = [_cast(v, out.dtype) for v in values]
+    operands, casts = [np.broadcast_to(mask, out.shape)], []
+    for one in found:
+        if one is None:
+            return None
+        operands.append(np.broadcast_to(one[0], out.shape))
+        casts += one[1]
+    return [*casts, (m.WHERE, None, (out, *operands))]
+
+
+def _take_along_axis(inputs: Sequence[Any], out: Array, axis: int | None = -1) -> Lowered:
+    x, index = inputs
+    if axis is None or not isinstance(index, np.ndarray) or index.dtype != np.int64 or not isinstance(x, np.ndarray):
+        return None
+    axis %= x.ndim
+    if x.shape[axis] == 0 or x.shape[:axis] + x.shape[axis + 1 :] != out.shape[:axis] + out.shape[axis + 1 :]:
+        return None
+    first = np.broadcast_to(np.moveaxis(np.moveaxis(x, axis, 0)[:1], 0, axis), out.shape)
+    return [(m.GATHER, x, (out, index, first), axis)]
+
+
+def _take(inputs: Sequence[Any], out: Array, axis: int | None = None, **others: Any) -> Lowered:
+    x, index = inputs
+    if axis is None or others.get("mode", "raise") != "raise":
+        return None
+    if not isinstance(index, np.ndarray) or index.dtype != np.int64 or not isinstance(x, np.ndarray) or not x.size:
+        return None
+    axis %= x.ndim
+    before, after = x.shape[:axis], x.shape[axis + 1 :]
+    first = np.moveaxis(x, axis, 0)[0].reshape(before + (1,) * index.ndim + after)
+    if not np.may_share_memory(first, x):
+        return None
+    places = index.reshape(index.shape + (1,) * len(after))
+    return [(m.GATHER, x, (out, np.broadcast_to(places, out.shape), np.broadcast_to(first, out.shape)), axis)]
+
+
+def _full_like(inputs: Sequence[Any], out: Array, **attributes: Any) -> Lowered:
+    cast = _cast(inputs[1], out.dtype)
+    return None if cast is None else [*cast[1], lower_copy(out, cast[0])]
+
+
+def _pad(inputs: Sequence[Any], out: Array, pad_width: Any, mode: str = "constant", **attributes: Any) -> Lowered:
+    """A frame of one number around the elements."""
+    x, value = inputs[0], attributes.get("constant_values", 0)
+    if mode != "constant" or np.ndim(value) or np.shape(pad_width) != (out.ndim, 2):
+        return None
+    inside = out[tuple(slice(before, before + n) for (before, _), n in zip(pad_width, x.shape, strict=True))]
+    return [lower_copy(out, np.asarray(value, out.dtype)), (m.COPY, None, (inside, x))]
+
+
+def _uniform(inputs: Sequence[Any], out: Array, key: tuple[int, int]) -> Lowered:
+    if not out.flags.c_contiguous or not out.size:
+        return None
+    return [(m.RANDOM, key, (out, np.asarray(inputs[0], np.int64)))]
+
+
+_RULES: dict[Any, Callable[..., Lowered]] = {
+    np.sum: _reduction(np.add),
+    np.prod: _reduction(np.multiply),
+    np.max: _reduction(np.maximum),
+    np.min: _reduction(np.minimum),
+    np.mean: _mean,
+    np.concatenate: _concatenate,
+    np.stack: _stack,
+    np.reshape: _reshape,
+    np.ravel: _reshape,
+    np.astype: _astype,
+    np.copy: _astype,
+    np.full_like: _full_like,
+    np.pad: _pad,
+    np.where: _where,
+    np.take: _take,
+    np.take_along_axis: _take_along_axis,
+}

@@ -1,0 +1,88 @@
+"""From a chain, or a single call that could be one, to an instruction of the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from trainer.compiler.chain import Chain
+from trainer.compiler.machine import _machine as m
+from trainer.types import Array
+
+__all__ = ["CODES", "lower_chain"]
+
+
+CODES = {
+    np.negative: m.NEGATIVE, np.square: m.SQUARE, np.sqrt: m.SQRT, np.absolute: m.ABSOLUTE, np.add: m.ADD,
+    np.subtract: m.SUBTRACT, np.multiply: m.MULTIPLY, np.divide: m.DIVIDE, np.maximum: m.MAXIMUM,
+    np.minimum: m.MINIMUM, np.greater: m.GREATER, np.greater_equal: m.GREATER_EQUAL, np.less: m.LESS,
+    np.less_equal: m.LESS_EQUAL, np.equal: m.EQUAL, np.not_equal: m.NOT_EQUAL,
+}  # fmt: skip
+
+# Several calls that the machine makes as one, and in which order it takes what these letters stand for: "a", "b" and
+# "e" for anything, "s", "t" and "u" for numbers.
+_LONGER: tuple[tuple[int, Any, str], ...] = (
+    (
+        m.STEP_ROOT,
+        (np.subtract, "a", (np.multiply, "s", (np.divide, "b", (np.add, (np.multiply, (np.sqrt, "e"), "t"), "u")))),
+        "abestu",
+    ),
+    (m.MOVE_SQUARE, (np.add, (np.multiply, "s", "a"), (np.multiply, "t", (np.square, "b"))), "ab-st"),
+    (m.MOVE, (np.add, (np.multiply, "s", "a"), (np.multiply, "t", "b")), "ab-st"),
+    (m.STEP, (np.subtract, "a", (np.multiply, "s", "b")), "ab-s"),
+    (m.TANH_BACK, (np.multiply, (np.add, "s", (np.multiply, "a", (np.negative, "a"))), "b"), "ab-s"),
+    (m.RELU_BACK, (np.multiply, "b", (np.greater, "a", "s")), "ab-s"),
+)
+
+
+def lower_chain(chain: Chain, inputs: Sequence[Any], outputs: Sequence[Array]) -> list[tuple[Any, ...]]:
+    """The machine's instruction for a chain. Raises ValueError, here or there, where the operands do not suit it."""
+    shape, dtype = outputs[0].shape, outputs[0].dtype
+    operands = [np.broadcast_to(x if isinstance(x, np.ndarray) else np.asarray(x, dtype), shape) for x in inputs]
+    operands += outputs
+    calls = list(_calls(chain, [not any(x.strides) for x in operands[: len(inputs)]]))
+    # A register holds a result until its last use.
+    last = {t: k for k, (_, _, taken) in enumerate(calls) for t in taken}
+    places = {~k: len(inputs) + n for n, k in enumerate(chain.results)}
+    table = []
+    for k, (code, step, taken) in enumerate(calls):
+        if ~step not in places:
+            busy = {places[~j] for _, j, _ in calls[:k] if last.get(~j, -1) >= k}
+            places[~step] = next(r for r in range(len(operands), 256) if r not in busy)
+        table.append((code, places[~step], *(places.get(t, t) for t in taken)))
+    return [(m.FUSED, tuple(table), tuple(operands))]
+
+
+def _calls(chain: Chain, number: Sequence[bool]) -> Iterator[tuple[int, int, tuple[int, ...]]]:
+    """Code, step and what it takes, with several calls in one where the machine has that."""
+    uses = [t for _, taken in chain.steps for t in taken]
+    own = {~k for k in range(len(chain.steps)) if uses.count(~k) == 1 and k not in chain.results}
+
+    def fits(pattern: Any, place: int, found: dict[str, int], swallowed: set[int]) -> bool:
+        if isinstance(pattern, str):
+            if pattern in "stu" and not (place >= 0 and number[place]):
+                return False
+            return found.setdefault(pattern, place) == place
+        if place >= 0 or chain.steps[~place][0] is not pattern[0]:
+            return False
+        swallowed.add(place)
+        return all(fits(p, t, found, swallowed) for p, t in zip(pattern[1:], chain.steps[~place][1], strict=True))
+
+    done: set[int] = set()
+    plan = []
+    for k in reversed(range(len(chain.steps))):
+        if ~k in done:
+            continue
+        for code, pattern, order in _LONGER:
+            found: dict[str, int] = {}
+            swallowed: set[int] = set()
+            if fits(pattern, ~k, found, swallowed) and swallowed - {~k} <= own - done:
+                done |= swallowed
+                plan.append((code, k, tuple(found.get(name, found["a"]) for name in order)))
+                break
+        else:
+            ufunc, taken = chain.steps[k]
+            plan.append((CODES[ufunc], k, taken))
+    return reversed(plan)

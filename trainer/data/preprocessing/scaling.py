@@ -1,0 +1,119 @@
+"""Standardisation: every feature gets mean 0 and standard deviation 1 over the training rows.
+
+The numbers are those of scikit-learn's `StandardScaler`, to the last bit, without importing it. A model that was
+trained on scaled inputs is worthless without the scaling, so it turns into named arrays that lie beside the parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from trainer.errors import DataError, ShapeError
+from trainer.types import Array
+
+__all__ = ["Scaling"]
+
+MEAN, SCALE = "scaling.mean", "scaling.scale"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Scaling:
+    """(x − mean) / scale, feature by feature; mean and scale are float64 of one row's shape.
+
+    >>> scaling = Scaling.fit(np.array([[1.0, 5.0], [3.0, 5.0]]))
+    >>> scaling.apply(np.array([[1.0, 5.0], [4.0, 6.0]]))
+    array([[-1.,  0.],
+           [ 2.,  1.]])
+    >>> scaling.inverse(scaling.apply(np.array([[4.0, 6.0]])))
+    array([[4., 6.]])
+    """
+
+    mean: Array
+    scale: Array
+
+    def __repr__(self) -> str:
+        return f"Scaling of inputs {self.mean.shape}"
+
+    @classmethod
+    def fit(cls, inputs: Array, without: Sequence[int] = ()) -> Scaling:
+        """Mean and standard deviation (divisor n) of `inputs`, shape (n, ...), over the rows.
+
+        without: features (columns) that are left as they are, such as the index of a category.
+
+        A feature that is constant up to rounding is only centred: its scale is 1. Variance by the corrected two-pass
+        algorithm, and the bound on its rounding error, from Chan, Golub & LeVeque, *Algorithms for computing the sample
+        variance* (1983), in the order of operations of scikit-learn's `_incremental_mean_and_var`.
+        Raises DataError when a feature's squares overflow.
+        """
+        n = float(len(inputs))
+        epsilon = np.finfo(np.float64).eps
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = inputs.sum(axis=0, dtype=np.float64) / n
+            centred = inputs - mean
+            correction = centred.sum(axis=0)
+            variance = ((centred**2).sum(axis=0) - correction**2 / n) / n
+            constant = variance <= n * epsilon * variance + (n * mean * epsilon) ** 2
+        if not np.isfinite(variance).all():
+            place = tuple(int(i) for i in np.argwhere(~np.isfinite(variance))[0])
+            raise DataError(
+                f"feature {list(place)} has numbers up to {np.abs(inputs).max(axis=0)[place]:.3g}, whose squares "
+                f"overflow: it cannot be standardised; divide it by a constant first",
+                "standardize",
+            )
+        scale = np.where(constant, 1.0, np.sqrt(variance))
+        mean[list(without)], scale[list(without)] = 0, 1
+        return cls(mean, scale)
+
+    def apply(self, inputs: Array) -> Array:
+        """Scaled `inputs`, shape (n, ...), computed in float64; float32 stays float32."""
+        self._check(inputs)
+        return np.asarray((inputs - self.mean) / self.scale, dtype=_float_type(inputs))
+
+    def inverse(self, inputs: Array) -> Array:
+        """What `apply` made `inputs` from, up to rounding."""
+        self._check(inputs)
+        return np.asarray(inputs * self.scale + self.mean, dtype=_float_type(inputs))
+
+    def to_arrays(self) -> dict[str, Array]:
+        """The scaling as named arrays for a safetensors file; the names cannot clash with a layer's parameters.
+
+        >>> sorted(Scaling(np.zeros(2), np.ones(2)).to_arrays())
+        ['scaling.mean', 'scaling.scale']
+        """
+        return {MEAN: np.ascontiguousarray(self.mean), SCALE: np.ascontiguousarray(self.scale)}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array]) -> Scaling | None:
+        """The scaling among `arrays`, which may hold parameters too; None if there is none.
+
+        Raises DataError when one of its two arrays is missing, or when they cannot be a scaling.
+        """
+        found = [name for name in (MEAN, SCALE) if name in arrays]
+        if not found:
+            return None
+        if len(found) == 1:
+            raise DataError(f"a scaling is two arrays, {MEAN!r} and {SCALE!r}; here is only {found[0]!r}")
+        mean, scale = (np.asarray(arrays[name], dtype=np.float64) for name in (MEAN, SCALE))
+        if mean.shape != scale.shape or not (
+            np.isfinite(mean).all() and np.isfinite(scale).all() and (scale > 0).all()
+        ):
+            raise DataError(
+                f"{MEAN!r}, shape {mean.shape}, and {SCALE!r}, shape {scale.shape}, must be finite, of one shape, and "
+                f"every scale above 0"
+            )
+        return cls(mean, scale)
+
+    def _check(self, inputs: Array) -> None:
+        # Broadcasting would scale inputs of shape (n, 1) by every feature's numbers and return (n, features).
+        if inputs.shape[1:] != self.mean.shape:
+            raise ShapeError(
+                f"the scaling was fitted on inputs of shape (n, {', '.join(map(str, self.mean.shape))}) and cannot be "
+                f"used on shape {inputs.shape}"
+            )
+
+
+def _float_type(inputs: Array) -> np.dtype[np.floating]:
+    return inputs.dtype if inputs.dtype.kind == "f" else np.dtype(np.float64)

@@ -1,0 +1,201 @@
+"""NumPy's own files as data sets. Nothing in them is ever unpickled: a pickle can run code.
+
+    .npz   two arrays: `inputs` or `x`, shape (n, ...), and `targets` or `y`, shape (n,) or (n, k); optionally
+           `class_names`, `feature_names`, `groups` (n,) and `weights` (n,). Targets of integers, booleans or text are
+           classes, floats are numbers to predict: here, unlike in a CSV file, somebody chose the type. Classes of
+           positions are (n, positions), and a negative number marks a position without a class; a column of classes,
+           (n, 1), is (n,). Several inputs of different shapes are arrays `inputs.NAME`, each (n, ...).
+    .npy   one table of numbers, shape (n, columns). The last column is the target, a number to predict. Or inputs
+           alone, (n, ...), with the targets in a file of their own: `trainer.data.readers.mapped`.
+
+The options `target` and `task` overrule these.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from trainer.data.dataset import Dataset, Task, as_numbers
+from trainer.data.readers.mapped import read_pair
+from trainer.data.readers.stored import classes_of, load_arrays, task_of, texts_of
+from trainer.data.readers.table import MENDING
+from trainer.errors import DataError, nearest
+from trainer.types import Array
+
+__all__ = ["read_npy", "read_npz"]
+
+PARTS = "inputs."
+EXTRAS = ("class_names", "feature_names", "groups", "weights")
+
+
+def read_npz(
+    path: str | os.PathLike[str],
+    *,
+    target: str | int | None = None,
+    task: Task | None = None,
+    missing: Literal["error", "allow"] = "error",
+) -> Dataset:
+    """The arrays of an .npz file, as np.savez writes them; the data set has the file's name.
+
+    inputs or x     numbers, (n, ...): one row for each example. Or several arrays inputs.NAME, each (n, ...).
+    targets or y    (n,): integers, booleans or text are classes, floats are numbers to predict, which may be (n, k).
+    class_names     texts, if there are any: what class 0, 1, 2, ... are called.
+    feature_names   texts, if there are any: one for each column of inputs (n, columns).
+    groups          whole numbers (n,), if there are any: equal for rows that belong together.
+    weights         numbers above 0 (n,), if there are any: how much each row counts.
+
+    target: name of the array of targets. Default: `targets` or `y`.
+    task: "classification" or "regression". Default: by the type of the targets.
+    missing: "allow" lets NaN among the inputs through, for an imputer to fill in; "error" refuses it.
+
+    Raises DataError for a file that is damaged, pickled, or lacks an array, and for shapes that do not fit.
+
+        np.savez("clouds.npz", inputs=inputs, targets=targets)
+        read_npz("clouds.npz")
+        np.savez("posts.npz", **{"inputs.picture": pictures, "inputs.likes": likes, "targets": targets})
+    """
+    shown = os.fspath(path)
+    if not isinstance(target, str | None):
+        raise DataError(f"the target of an .npz file is the name of an array, not {target!r}", "target")
+    _check_missing(missing)
+    arrays = load_arrays(shown)
+    if not isinstance(arrays, dict):
+        raise DataError(f"{shown} is a single array, as np.save writes it; name it .npy, or write it with np.savez")
+    inputs, parts = _inputs(shown, arrays)
+    targets = arrays[_find(shown, arrays, (target,) if target else ("targets", "y"), "targets", "target")]
+    for name in arrays:
+        near = nearest(name, EXTRAS)
+        if near and name not in EXTRAS and arrays[name] is not targets:
+            raise DataError(f"{shown} has an array {name!r}; rename it {near!r} if that is what it is")
+    names = {name: texts_of(arrays[name]) for name in ("class_names", "feature_names") if name in arrays}
+    return _dataset(
+        shown,
+        inputs,
+        targets,
+        task,
+        **names,
+        parts=parts,
+        groups=arrays.get("groups"),
+        weights=arrays.get("weights"),
+        has_missing=missing == "allow",
+    )
+
+
+def read_npy(
+    path: str | os.PathLike[str],
+    *,
+    target: str | int | None = None,
+    task: Task | None = None,
+    targets: str | None = None,
+    mapped: bool | None = None,
+    missing: Literal["error", "allow"] = "error",
+) -> Dataset:
+    """The table of an .npy file, or its inputs with the targets of another; the data set has the file's name.
+
+    target: index of the target column, from 0 (negative: from the end). Default: the last.
+    task: "classification" or "regression". Default: regression of a table, else by the type of the targets.
+    targets: the .npy file that holds the targets, from the folder of this one. Then this one holds inputs alone.
+    mapped: whether inputs stay on disk and are read as they are needed. Default: yes with `targets`; a table cannot.
+    missing: "allow" lets NaN among the inputs through, for an imputer to fill in; "error" refuses it.
+
+    Raises DataError for a file that is damaged or pickled, and for anything but a table of numbers.
+
+        np.save("table.npy", np.column_stack([inputs, targets]))
+        read_npy("table.npy")
+        read_npy("inputs.npy", targets="targets.npy")
+    """
+    shown = os.fspath(path)
+    _check_missing(missing)
+    if targets is not None:
+        if target is not None:
+            raise DataError(f"{shown}: target names a column and targets a file; keep one of the two", "target")
+        return read_pair(
+            shown, str(Path(shown).parent / targets), task=task, mapped=mapped is not False, missing=missing == "allow"
+        )
+    if mapped:
+        raise DataError(
+            f"{shown}: a table is not mapped, because its target column lies between the inputs; save inputs and "
+            f"targets each in a file, and say targets: FILE.npy",
+            "mapped",
+        )
+    table = load_arrays(shown)
+    if isinstance(table, dict):
+        raise DataError(f"{shown} holds several arrays, as np.savez writes them; name it .npz")
+    if table.ndim != 2 or table.shape[1] < 2:
+        raise DataError(
+            f"{shown} holds an array of shape {table.shape}; a table has shape (rows, columns) with at least two "
+            f"columns, and inputs of another shape go into an .npz file beside their targets"
+        )
+    columns = table.shape[1]
+    column = -1 if target is None else target
+    if not isinstance(column, int) or not -columns <= column < columns:
+        raise DataError(f"{shown} has columns 0 to {columns - 1}, and no target column {column!r}", "target")
+    table = as_numbers(table, shown, missing == "allow", MENDING)
+    inputs = np.delete(table, column, axis=1)
+    return _dataset(shown, inputs, table[:, column], task or "regression", has_missing=missing == "allow")
+
+
+def _check_missing(missing: str) -> None:
+    if missing not in ("error", "allow"):
+        raise DataError(f"missing is 'error' or 'allow', not {missing!r}", "missing")
+
+
+def _inputs(path: str, arrays: Mapping[str, Array]) -> tuple[Array, dict[str, tuple[int, ...]]]:
+    """The inputs; several of them laid flat, side by side, with the shape of each."""
+    named = {name: array for name, array in arrays.items() if name.startswith(PARTS)}
+    if not named:
+        return arrays[_find(path, arrays, ("inputs", "x"), "inputs")], {}
+    if alone := [name for name in ("inputs", "x") if name in arrays]:
+        raise DataError(f"{path} has inputs {alone[0]!r} and {next(iter(named))!r}; give each a name, {PARTS}NAME")
+    rows = len(next(iter(named.values()))) if next(iter(named.values())).ndim else 0
+    for name, array in named.items():
+        if name == PARTS:
+            raise DataError(f"{path} has an array {name!r}; after the dot comes the name of the part")
+        if array.ndim < 2 or 0 in array.shape:
+            raise DataError(
+                f"{path}: array {name!r} has shape {array.shape}; the first axis counts the rows and at least one more "
+                f"the features, as in {name.removeprefix(PARTS)}.reshape(-1, 1)"
+            )
+        if len(array) != rows:
+            raise DataError(
+                f"{path}: array {name!r} has {len(array)} rows, and {next(iter(named))!r} has {rows}; each row needs "
+                f"every part"
+            )
+        if array.dtype.kind not in "biuf":
+            raise DataError(f"{path}: array {name!r}: values of type {array.dtype} are not real numbers")
+    parts = {name.removeprefix(PARTS): array.shape[1:] for name, array in named.items()}
+    inputs = np.empty((rows, sum(map(math.prod, parts.values()))))
+    end = 0
+    for array in named.values():
+        width = math.prod(array.shape[1:])
+        inputs[:, end : end + width] = array.reshape(rows, width)
+        end += width
+    return inputs, parts
+
+
+def _find(path: str, arrays: Mapping[str, Array], names: tuple[str, ...], what: str, *option: str) -> str:
+    found = [name for name in names if name in arrays]
+    if len(found) > 1:
+        raise DataError(f"{path} has two arrays of {what}, {found[0]!r} and {found[1]!r}; keep one")
+    if not found:
+        near = nearest(names[0], arrays)
+        hint = f"rename {near!r}" if near else f"its arrays are {', '.join(map(repr, arrays)) or 'none'}"
+        raise DataError(f"{path} has no array {' or '.join(map(repr, names))} for the {what}; {hint}", *option)
+    return found[0]
+
+
+def _dataset(
+    path: str, inputs: Array, targets: Array, task: Task | None, *, class_names: tuple[str, ...] = (), **fields: Any
+) -> Dataset:
+    said = task is not None
+    task = task or task_of(targets)
+    inputs = as_numbers(inputs, f"inputs of data set {Path(path).name!r}", bool(fields.get("has_missing")), MENDING)
+    if task == "classification":
+        targets, class_names = classes_of(path, targets, class_names, said)
+    return Dataset(Path(path).name, inputs, targets, task, class_names, **fields)

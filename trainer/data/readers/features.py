@@ -1,0 +1,77 @@
+"""Columns of numbers and of categories, put together as the inputs of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from trainer.errors import DataError
+from trainer.types import Array
+
+__all__ = ["Encoding", "Feature", "Features", "encode_features"]
+
+Encoding = Literal["one_hot", "index"]
+
+MOST_COLUMNS = 1000  # that one column of categories may become; beyond, an embedding is what one wants
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A column of inputs: numbers, float64 (n,), or, where there are `categories`, indices of them, int64 (n,)."""
+
+    name: str
+    values: Array
+    categories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Features:
+    """What `encode_features` makes: inputs (n, columns), a name per column, and each categorical column's texts."""
+
+    inputs: Array
+    names: tuple[str, ...]
+    categories: dict[str, tuple[str, ...]]
+
+
+def encode_features(features: Sequence[Feature], encode: Encoding, where: str) -> Features:
+    """The columns side by side, in order.
+
+    encode: "one_hot" makes of a column `city` a column of 0 and 1 for each category, named `city=Rome`; "index" keeps
+        one column, of whole numbers that an embedding looks up.
+    where: begins the error.
+
+    Raises DataError for an unknown encoding, and for one_hot of more categories than are sensible.
+
+    >>> city = Feature("city", np.array([1, 0]), ("Paris", "Rome"))
+    >>> encode_features([Feature("x", np.array([0.5, 2.0])), city], "one_hot", "it").names
+    ('x', 'city=Paris', 'city=Rome')
+    >>> encode_features([Feature("x", np.array([0.5, 2.0])), city], "index", "it").inputs
+    array([[0.5, 1. ],
+           [2. , 0. ]])
+    """
+    if encode not in ("one_hot", "index"):
+        raise DataError(f"encode is 'one_hot' or 'index', not {encode!r}", "encode")
+    columns: list[Array] = []
+    names: list[str] = []
+    for feature in features:
+        if feature.categories and encode == "one_hot":
+            if len(feature.categories) > MOST_COLUMNS:
+                raise DataError(
+                    f"{where}: column {feature.name!r} has {len(feature.categories)} categories, and one_hot makes a "
+                    f"column of each, {MOST_COLUMNS} at most; say encode: index and look them up in an embedding, or "
+                    f"ignore: [{feature.name}]"
+                )
+            columns.append(feature.values[:, None] == np.arange(len(feature.categories)))
+            names += [f"{feature.name}={category}" for category in feature.categories]
+        else:
+            columns.append(feature.values[:, None])
+            names.append(feature.name)
+    inputs = np.empty((len(features[0].values), len(names)))
+    end = 0
+    for column in columns:
+        inputs[:, end : end + column.shape[1]] = column
+        end += column.shape[1]
+    return Features(inputs, tuple(names), {f.name: f.categories for f in features if f.categories})

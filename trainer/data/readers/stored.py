@@ -1,0 +1,153 @@
+"""What reading NumPy's files has in common, in memory or mapped: their errors, and targets as classes.
+
+Nothing is ever unpickled: a pickle can run code.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from trainer.data.dataset import Task, class_indices
+from trainer.errors import DataError
+from trainer.types import Array
+
+__all__ = ["classes_of", "load_arrays", "load_one", "task_of", "texts_of"]
+
+NPY = b"\x93NUMPY"
+PICKLED = (
+    "holds Python objects, which only pickle can read, and a pickle can run any code; save plain arrays of numbers"
+)
+
+
+def load_arrays(path: str, mapped: bool = False) -> Array | dict[str, Array]:
+    """The array of an .npy file, which may stay on disk as a read-only memory map, or the arrays of an .npz file."""
+    try:
+        with open(path, "rb") as file:
+            beginning = file.read(6)
+            _check_beginning(path, beginning)
+            mapped = mapped and beginning == NPY
+            file.seek(0)
+            loaded: Any = np.load(path if mapped else file, mmap_mode="r" if mapped else None, allow_pickle=False)
+            if not isinstance(loaded, np.lib.npyio.NpzFile):
+                return _plain(path, loaded)
+            return {name: _plain(path, loaded[name]) for name in loaded.files}
+    except DataError:
+        raise
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
+    except Exception as error:
+        # Anything may have written these bytes, so whatever NumPy's parser raises is their fault.
+        if "allow_pickle" in str(error) or "Python objects" in str(error):
+            raise DataError(f"{path} {PICKLED}") from None
+        raise DataError(f"{path} is damaged: {error}") from None
+
+
+def load_one(path: str, mapped: bool = False) -> Array:
+    """The array of an .npy file."""
+    array = load_arrays(path, mapped)
+    if isinstance(array, dict):
+        raise DataError(f"{path} holds several arrays, as np.savez writes them; save each with np.save")
+    return array
+
+
+def _check_beginning(path: str, beginning: bytes) -> None:
+    if beginning.startswith(b"\x80"):
+        raise DataError(f"{path} {PICKLED}")
+    if beginning != NPY and not beginning.startswith(b"PK"):
+        raise DataError(
+            f"{path} {'is no file' if beginning else 'is empty, not a file'} that np.save or np.savez wrote"
+        )
+
+
+def _plain(path: str, array: object) -> Array:
+    if not isinstance(array, np.ndarray):
+        raise DataError(f"{path} holds something else than NumPy arrays; write it with np.savez")
+    if array.dtype.names:
+        raise DataError(
+            f"{path} holds records with the fields {', '.join(array.dtype.names)}; save a plain array of numbers"
+        )
+    return array
+
+
+def texts_of(array: Array) -> tuple[str, ...]:
+    """An array of names as a tuple of them."""
+    return tuple(str(name) for name in array.ravel().tolist())
+
+
+def task_of(targets: Array) -> Task:
+    """What targets of that type are for: somebody chose it."""
+    return "classification" if targets.dtype.kind in "biuUS" else "regression"
+
+
+def classes_of(
+    path: str, targets: Array, class_names: tuple[str, ...] = (), said: bool = False
+) -> tuple[Array, tuple[str, ...]]:
+    """Targets as class indices: whole numbers are indices already if `class_names` is given, else labels.
+
+    targets: (n,), or a column of them, (n, 1), which is the same.
+    said: whether somebody said that these are classes; then there may be one per position, shape (n, positions), which
+        might as well be several numbers to predict. A negative number then marks a position without a class.
+    """
+    if targets.ndim not in (1, 2):
+        raise DataError(
+            f"{path}: classes are one label per row, targets of shape (rows,), or per position, (rows, positions), not "
+            f"{targets.shape}"
+        )
+    if targets.ndim == 2 and targets.shape[1] == 1:
+        targets = targets[:, 0]
+    if targets.ndim == 2 and not said and _is_one_hot(targets):
+        raise DataError(
+            f"{path}: targets of shape {targets.shape} have one 1 among zeros in each row; save the class itself, "
+            f"targets.argmax(axis=1)"
+        )
+    if targets.ndim == 2 and not (said or class_names):
+        raise DataError(
+            f"{path}: targets of shape {targets.shape} are whole numbers, and so might be several numbers per row or a "
+            f"class per position; say task: regression or task: classification"
+        )
+    if targets.dtype.kind == "f":
+        broken = ~np.isfinite(targets) | (targets != np.floor(targets))
+        if broken.any():
+            row = tuple(int(i) for i in np.argwhere(broken)[0])
+            raise DataError(
+                f"{path}: {targets[row]} in row {row[0]} of the targets is no class; classes are whole numbers or "
+                f"text, and numbers to predict are task: regression"
+            )
+        targets = targets.astype(np.int64)
+    if class_names and targets.dtype.kind in "iu":
+        return targets, class_names
+    if class_names:
+        raise DataError(
+            f"{path}: class_names name whole numbers, and the targets are {targets.dtype}; leave class_names out"
+        )
+    if targets.dtype.kind not in "biuU":
+        raise DataError(f"{path}: targets of type {targets.dtype} are no classes; use whole numbers, booleans or text")
+    if targets.dtype.kind in "iu":  # many rows have few labels, so texts are made of the labels alone
+        labels, indices = np.unique(targets, return_inverse=True)
+        indices = indices.reshape(targets.shape)
+        return (indices, _names(labels)) if targets.ndim == 1 else _known(path, labels, indices)
+    indices, class_names = class_indices(targets.ravel().tolist())
+    return indices.reshape(targets.shape), class_names
+
+
+def _is_one_hot(targets: Array) -> bool:
+    """Whether each row has one 1 among zeros."""
+    return targets.dtype.kind in "biu" and bool(((targets == 0) | (targets == 1)).all() and (targets.sum(1) == 1).all())
+
+
+def _known(path: str, labels: Array, indices: Array) -> tuple[Array, tuple[str, ...]]:
+    """Indices of the labels, ascending, without those of positions that have no class: −1 takes their place."""
+    absent = int(np.count_nonzero(labels < 0))
+    left = len(labels) - absent
+    if absent and left < 2:
+        raise DataError(
+            f"{path}: a negative class number marks a position without a class, which leaves {left or 'no'} "
+            f"class{'' if left == 1 else 'es'}; number the classes from 0"
+        )
+    return np.maximum(indices - absent, -1), _names(labels[absent:])
+
+
+def _names(labels: Array) -> tuple[str, ...]:
+    return tuple(map(str, labels.tolist()))

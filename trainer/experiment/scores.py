@@ -1,0 +1,128 @@
+"""From a config's metrics to what is measured after each epoch and at the end of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from trainer.engine.verify import describe
+from trainer.errors import UsageError
+from trainer.training.evaluation import measured
+
+if TYPE_CHECKING:
+    from trainer.config import LoadedConfig
+    from trainer.config.schema import Choice
+    from trainer.data.prepare import Prepared
+    from trainer.nn.network import Network
+    from trainer.nn.several import Several
+
+__all__ = ["Scores", "scores_of"]
+
+Loc = tuple[str | int, ...]
+
+
+@dataclass
+class Scores:
+    """Metrics and tables for the end of a run by their titles, and which number of each is the better one."""
+
+    metrics: dict[str, Any] = field(default_factory=dict)
+    reports: dict[str, Any] = field(default_factory=dict)
+    better: dict[str, Literal["lower", "higher"]] = field(default_factory=dict)
+
+    def add(self, title: str, metric: Any, traits: Mapping[str, Any]) -> None:
+        """Raises UsageError for a title that there is already."""
+        if title in self.metrics or title in self.reports:
+            raise UsageError(f"'{title}' is there twice; leave one out")
+        (self.reports if traits.get("report") else self.metrics)[title] = metric
+        self.better[title] = "lower" if traits.get("better") == "lower" else "higher"
+
+
+def scores_of(loaded: LoadedConfig, network: Network, data: Prepared) -> Scores:
+    """The metrics that the config lists, in `metrics:` and for each part of several costs.
+
+    By default those that suit the cost, and accuracy for classes. Raises ConfigError for one that does not suit.
+    """
+    scores = Scores()
+    if loaded.config.metrics is None:
+        for name in _defaults(loaded, data):
+            component = loaded.plugins.get("metrics", name)
+            scores.add(name, component.build(), component.traits)
+    given = list(_given(loaded))
+    if not given:
+        return scores
+    dtype = data.train_inputs.dtype
+    theta, kept = network.initial(loaded.config.seed, dtype), network.kept(loaded.config.seed, dtype)
+    predictions = network.predict(theta, data.train_inputs[:2], kept)
+    for title, choice, loc, part in given:
+        try:
+            metric = _made(choice, part)
+            if part is None:
+                _check_task(choice, data)
+            _try(choice, metric, predictions, data.train_targets[:2])
+            scores.add(title, metric, choice.component.traits)
+        except UsageError as error:
+            raise loaded.error(loc, str(error)) from error
+    return scores
+
+
+def _defaults(loaded: LoadedConfig, data: Prepared) -> tuple[str, ...]:
+    traits = loaded.config.cost.component.traits
+    names: tuple[str, ...] = tuple(traits.get("metrics", ()))
+    if data.task == "classification" and "accuracy" not in names and traits.get("outputs") != "embeddings":
+        return ("accuracy",)  # one-hot targets under a cost that is meant for numbers
+    return names
+
+
+def _given(loaded: LoadedConfig) -> Iterator[tuple[str, Choice, Loc, tuple[Several, int] | None]]:
+    """Each metric that the config names: its title, where it stands, and the part of several costs that it is for."""
+    choices = loaded.config.metrics or []
+    for i, (title, choice) in enumerate(zip(_titles(choices), choices, strict=True)):
+        yield title, choice, ("metrics", i), None
+    from trainer.nn.several import Several
+
+    if loaded.config.cost.component.target is not Several:
+        return
+    cost = loaded.config.cost.build()
+    for i, part in enumerate(loaded.config.cost.options["parts"]):
+        metrics = part.options.get("metrics", ())
+        for k, (title, choice) in enumerate(zip(_titles(metrics), metrics, strict=True)):
+            yield f"{title}_{i}", choice, ("cost", "parts", i, "metrics", k), (cost, i)
+
+
+def _titles(choices: Any) -> list[str]:
+    """What each metric is called in tables: its name and the options that it was given, `f1_macro`."""
+    return ["_".join([choice.name, *map(str, choice.options.values())]) for choice in choices]
+
+
+def _made(choice: Choice, part: tuple[Several, int] | None) -> Any:
+    metric = choice.build()
+    if part is None:
+        return metric
+    several, i = part
+
+    @wraps(metric)
+    def of_part(predictions: Any, targets: Any) -> Any:
+        return metric(*several.split(predictions, targets)[i])
+
+    return of_part
+
+
+def _check_task(choice: Choice, data: Prepared) -> None:
+    task = choice.component.traits.get("task", data.task)
+    if task != data.task:
+        raise UsageError(f"metric '{choice.name}' is for {task}, and data set '{data.name}' is for {data.task}")
+
+
+def _try(choice: Choice, metric: Any, predictions: Any, targets: Any) -> None:
+    """The metric on two rows. Raises UsageError where it fails, or returns something else than it should."""
+    with np.errstate(all="ignore"):
+        value = measured(choice.name, metric, predictions, targets, "two rows")
+    if choice.component.traits.get("report"):
+        if np.ndim(value) != 2:
+            raise UsageError(f"metric '{choice.name}' returned {describe(value)}; a report is a table, of two axes")
+    elif np.shape(value) != () or not isinstance(value, int | float | np.generic | np.ndarray):
+        raise UsageError(f"metric '{choice.name}' returned {describe(value)}; it must return a number")

@@ -1,0 +1,349 @@
+"""Schedules: the step size ε as a function of the step counter τ, which counts batches from 0.
+
+Formulas are those of PyTorch's schedulers of the same kind, called after every batch; each docstring names its own.
+Where PyTorch's goes up again or raises after its last step, these stay where they ended.
+
+`steps` is how long the descent takes; where it is left out, that is the whole run, which the loop tells (`over`). With
+`warmup: w`, ε first rises in w equal steps, ε_τ = start · (τ + 1)/(w + 1), and τ counts from 0 again after them:
+PyTorch's SequentialLR of a LinearLR(start_factor=1/(w + 1), total_iters=w) and the schedule.
+
+A schedule that looks at how training goes has a second method, `watch`; see `Watching` and `Plateau`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal, Protocol, Self, TypeGuard
+
+import numpy as np
+
+from trainer.errors import UsageError
+from trainer.limits import Checked, Limits
+from trainer.training.stopping import number_of
+from trainer.types import Array
+
+__all__ = [
+    "Constant",
+    "Cosine",
+    "Exponential",
+    "Milestones",
+    "OneCycle",
+    "Plateau",
+    "Polynomial",
+    "Schedule",
+    "Staircase",
+    "WarmRestarts",
+    "Watching",
+    "is_watching",
+    "over",
+]
+
+Seen = dict[str, Array]
+
+Size = Annotated[float, Limits(gt=0)]
+Floor = Annotated[float, Limits(ge=0)]
+Steps = Annotated[int, Limits(ge=1)]
+Count = Annotated[int, Limits(ge=0)]
+
+
+class Schedule(Protocol):
+    """What the loop asks of a schedule."""
+
+    def __call__(self, step: int) -> float:
+        """ε for step τ, counted from 0."""
+
+
+class Watching(Protocol):
+    """A schedule that looks at the record of each epoch, and keeps what it has to know of them in a few arrays.
+
+    The arrays belong to the loop, like the optimiser's state: the schedule stays a pure function.
+    """
+
+    def __call__(self, step: int, seen: Seen | None = None) -> float:
+        """ε for step τ, after what was seen."""
+
+    def watch(self, seen: Seen, train: Mapping[str, float], test: Mapping[str, float]) -> Seen:
+        """What was seen, with another epoch's numbers; `seen` is empty at first."""
+
+
+def is_watching(schedule: Schedule | Watching) -> TypeGuard[Watching]:
+    """Whether a schedule looks at the records."""
+    return hasattr(schedule, "watch")
+
+
+def over(schedule: Schedule | Watching, steps: int) -> Any:
+    """The schedule for a run of so many steps: one that was given no `steps` of its own takes these.
+
+    >>> over(Cosine(0.1, warmup=10), 100)
+    Cosine(start=0.1, steps=90, end=0.0, warmup=10)
+    """
+    ready = getattr(schedule, "over", None)
+    return schedule if ready is None else ready(steps)
+
+
+class _Warmed(Checked):
+    """A schedule `after` a warm-up, and what follows for a field `steps` that may be None."""
+
+    warmup: int
+    steps: int | None
+
+    def __call__(self, step: int) -> float:
+        if step < self.warmup:
+            return self.after(0) * (step + 1) / (self.warmup + 1)
+        return self.after(step - self.warmup)
+
+    def after(self, step: int) -> float:
+        """ε, with the steps counted from the end of the warm-up."""
+        raise NotImplementedError
+
+    def over(self, steps: int) -> Self:
+        if getattr(self, "steps", 0) is not None:
+            return self
+        if steps <= self.warmup:
+            raise UsageError(
+                f"{type(self).__name__} warms up for {self.warmup} steps, and the run has only {steps}; "
+                "give a smaller warmup, or more epochs"
+            )
+        return replace(self, steps=steps - self.warmup)  # type: ignore[type-var]  # every subclass is a dataclass
+
+    def _share(self, step: int) -> float:
+        """How much of the descent is done, from 0 to 1."""
+        if self.steps is None:
+            raise UsageError(
+                f"{type(self).__name__} has no steps, so no end; give it steps=..., or call over(schedule, steps)"
+            )
+        return min(step, self.steps) / self.steps
+
+
+@dataclass(frozen=True)
+class Constant(_Warmed):
+    """The same step size at every step. `step_size: 0.1` is short for it.
+
+    >>> [Constant(0.5, warmup=1)(step) for step in range(3)]
+    [0.25, 0.5, 0.5]
+    """
+
+    step_size: Size
+    warmup: Count = 0
+
+    def after(self, step: int) -> float:
+        return self.step_size
+
+
+@dataclass(frozen=True)
+class Staircase(_Warmed):
+    """Down by a factor after every so many steps: start · factor^⌊τ/every⌋, PyTorch's StepLR.
+
+    >>> [Staircase(0.5, every=2, factor=0.5)(step) for step in range(5)]
+    [0.5, 0.5, 0.25, 0.25, 0.125]
+    """
+
+    start: Size
+    every: Steps
+    factor: Size = 0.1
+    warmup: Count = 0
+
+    def after(self, step: int) -> float:
+        return self.start * self.factor ** (step // self.every)
+
+
+@dataclass(frozen=True)
+class Milestones(_Warmed):
+    """Down by a factor at each of the listed steps, PyTorch's MultiStepLR.
+
+    >>> [Milestones(0.5, at=(1, 3), factor=0.5)(step) for step in range(4)]
+    [0.5, 0.25, 0.25, 0.125]
+    """
+
+    start: Size
+    at: tuple[Steps, ...]
+    factor: Size = 0.1
+    warmup: Count = 0
+
+    def after(self, step: int) -> float:
+        return self.start * self.factor ** sum(step >= milestone for milestone in self.at)
+
+
+@dataclass(frozen=True)
+class Exponential(_Warmed):
+    """By a factor every so many steps, smoothly: start · factor^(τ/every); PyTorch's ExponentialLR where every = 1.
+
+    >>> [Exponential(0.5, factor=0.25, every=2)(step) for step in range(3)]
+    [0.5, 0.25, 0.125]
+    """
+
+    start: Size
+    factor: Size
+    every: Steps = 1
+    warmup: Count = 0
+
+    def after(self, step: int) -> float:
+        return float(self.start * self.factor ** (step / self.every))
+
+
+@dataclass(frozen=True)
+class Polynomial(_Warmed):
+    """From start to end along (1 − τ/steps)^power, and end from then on; PyTorch's PolynomialLR where end = 0.
+
+    With power 1, the default, a straight line.
+
+    >>> [Polynomial(0.5, steps=2, end=0.25)(step) for step in range(4)]
+    [0.5, 0.375, 0.25, 0.25]
+    """
+
+    start: Size
+    steps: Steps | None = None
+    end: Floor = 0.0
+    power: Size = 1.0
+    warmup: Count = 0
+
+    def after(self, step: int) -> float:
+        return float(self.end + (self.start - self.end) * (1 - self._share(step)) ** self.power)
+
+
+@dataclass(frozen=True)
+class Cosine(_Warmed):
+    """From start to end along half a cosine: end + ½ (start − end)(1 + cos(π τ/steps)), and end from then on.
+
+    PyTorch's CosineAnnealingLR, which goes up again after T_max steps. Loshchilov & Hutter, 2017, without restarts.
+
+    >>> [round(Cosine(0.5, steps=4)(step), 4) for step in range(6)]
+    [0.5, 0.4268, 0.25, 0.0732, 0.0, 0.0]
+    """
+
+    start: Size
+    steps: Steps | None = None
+    end: Floor = 0.0
+    warmup: Count = 0
+
+    def after(self, step: int) -> float:
+        return _half_cosine(self.start, self.end, self._share(step))
+
+
+@dataclass(frozen=True)
+class WarmRestarts(_Warmed):
+    """Half a cosine from start to end, again and again, each `multiply` times as long as the one before.
+
+    Loshchilov & Hutter, 2017, SGDR; PyTorch's CosineAnnealingWarmRestarts.
+
+    >>> [round(WarmRestarts(0.5, period=2, multiply=2)(step), 4) for step in range(6)]
+    [0.5, 0.25, 0.5, 0.4268, 0.25, 0.0732]
+    """
+
+    start: Size
+    period: Steps
+    multiply: Steps = 1
+    end: Floor = 0.0
+    warmup: Count = 0
+
+    def after(self, step: int) -> float:
+        period = self.period
+        if self.multiply == 1:
+            step %= period
+        while step >= period:  # at most log τ times
+            step -= period
+            period *= self.multiply
+        return _half_cosine(self.start, self.end, step / period)
+
+
+@dataclass(frozen=True)
+class OneCycle(_Warmed):
+    """Up from peak/divisor to peak, then down to peak/(divisor · final_divisor). Smith & Topin, 2019.
+
+    PyTorch's OneCycleLR: the rise ends at step rise · steps − 1, the fall at step steps − 1, both along half a cosine
+    or a line. The momentum stays as it is, which PyTorch calls cycle_momentum=False.
+
+    >>> [round(OneCycle(1.0, steps=6, rise=0.5)(step), 4) for step in range(7)]
+    [0.04, 0.52, 1.0, 0.75, 0.25, 0.0, 0.0]
+    """
+
+    peak: Size
+    steps: Steps | None = None
+    rise: Annotated[float, Limits(ge=0, le=1)] = 0.3
+    divisor: Size = 25.0
+    final_divisor: Size = 1e4
+    shape: Literal["cosine", "line"] = "cosine"
+
+    @property
+    def warmup(self) -> int:  # type: ignore[override]
+        """None but its own."""
+        return 0
+
+    def after(self, step: int) -> float:
+        self._share(step)
+        last = (self.steps or 1) - 1
+        top = self.rise * (last + 1) - 1
+        low, lowest = self.peak / self.divisor, self.peak / self.divisor / self.final_divisor
+        step = min(step, last)
+        between = _half_cosine if self.shape == "cosine" else _line
+        if step <= top:
+            return between(low, self.peak, step / top if top else 1.0)
+        return between(self.peak, lowest, (step - top) / (last - top))
+
+
+def _half_cosine(start: float, end: float, share: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
+
+
+def _line(start: float, end: float, share: float) -> float:
+    return start + (end - start) * share
+
+
+@dataclass(frozen=True)
+class Plateau(Checked):
+    """Down by a factor when a number has not got better for more than `patience` epochs: PyTorch's ReduceLROnPlateau.
+
+    Args:
+        start: ε at first.
+        factor: what ε is multiplied by.
+        patience: how many epochs in a row may pass without a better number; the next one is acted upon.
+        watched: "loss" or the name of a metric.
+        part: the rows that it is taken from; by default the test rows, or the training rows where there are none.
+        better: whether a lower or a higher number is better.
+        threshold: by what share a number has to be better than the best one to count.
+        cooldown: how many epochs after a change are not counted.
+        end: ε goes no lower.
+
+    >>> schedule = Plateau(0.5, factor=0.5, patience=1)
+    >>> seen, sizes = {}, []
+    >>> for loss in (3.0, 2.0, 2.0, 2.0, 2.0):
+    ...     seen = schedule.watch(seen, {"loss": loss}, {})
+    ...     sizes.append(schedule(0, seen))
+    >>> sizes
+    [0.5, 0.5, 0.5, 0.25, 0.25]
+    """
+
+    start: Size
+    factor: Annotated[float, Limits(gt=0, lt=1)] = 0.1
+    patience: Count = 10
+    watched: str = "loss"
+    part: Literal["train", "test"] | None = None
+    better: Literal["lower", "higher"] = "lower"
+    threshold: Floor = 1e-4
+    cooldown: Count = 0
+    end: Floor = 0.0
+
+    def __call__(self, step: int, seen: Seen | None = None) -> float:
+        return float(seen["step_size"]) if seen else self.start
+
+    def watch(self, seen: Seen, train: Mapping[str, float], test: Mapping[str, float]) -> Seen:
+        value = number_of("plateau", self.watched, self.part, train, test)
+        sign = 1.0 if self.better == "lower" else -1.0
+        best = float(seen["best"]) if seen else sign * math.inf
+        waited, rest = (int(seen[name]) for name in ("waited", "rest")) if seen else (0, 0)
+        size = self(0, seen)
+        if sign * value < sign * best * (1 - sign * self.threshold):
+            best, waited = value, 0
+        else:
+            waited += 1
+        if rest > 0:
+            rest, waited = rest - 1, 0
+        if waited > self.patience:
+            lower = max(size * self.factor, self.end)
+            size, rest, waited = lower if size - lower > 1e-8 else size, self.cooldown, 0
+        return {
+            "best": np.array(best), "rest": np.array(float(rest)), "step_size": np.array(size),
+            "waited": np.array(float(waited)),
+        }  # fmt: skip
