@@ -28,7 +28,9 @@ MODULES = sorted(
     for m in pkgutil.walk_packages(p.__path__, p.__name__ + ".")
     if not m.name.endswith("__main__") and m.name not in ABSENT
 )
-SOURCES = sorted(p for d in ("trainer", "ops", "datasets", "tests", "benchmarks") for p in (ROOT / d).rglob("*.py"))
+FOLDERS = ("trainer", "ops", "datasets", "tests", "tools", "benchmarks")
+SOURCES = sorted(p for folder in FOLDERS for p in (ROOT / folder).rglob("*.py"))
+TOOLS = sorted((ROOT / "tools").glob("*.py"))
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -60,7 +62,7 @@ def test_the_core_names_no_op_and_no_data_set():
 
 
 def test_the_source_roots_are_no_packages():
-    for root in ("ops", "datasets", "configs", "tests"):
+    for root in ("ops", "datasets", "configs", "tests", "tools"):
         assert not (ROOT / root / "__init__.py").exists()
 
 
@@ -86,3 +88,10 @@ def test_the_version_is_that_of_the_distribution():
     from importlib.metadata import version
 
     assert trainer.__version__ == version("tape-trainer")
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=lambda p: p.stem)
+def test_every_tool_says_what_it_does_and_stands_on_the_page(tool):
+    done = subprocess.run([sys.executable, tool, "--help"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"usage: {tool.name} [-h]")
+    assert f"`{tool.name}`" in (ROOT / "tools" / "README.md").read_text(encoding="utf-8")

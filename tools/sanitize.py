@@ -1,13 +1,12 @@
 """Build the machine with the address and undefined-behaviour sanitizers, and run every op's samples on it.
 
-    python tests/sanitize.py
-
 Works on a copy of the tree; needs gcc with its sanitizer libraries. Prints what pytest prints; a finding of a sanitizer
 ends the run with its report.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -25,6 +24,8 @@ FLAGS = ["-O1", "-g", "-ffp-contract=off", "-fno-omit-frame-pointer", "-fsanitiz
 
 def main() -> int:
     """Build, run, and give pytest's exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    _, options = parser.parse_known_args()  # the others are pytest's
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
         for part in ("trainer", "ops", "datasets", "tests", "configs"):
@@ -46,7 +47,7 @@ def main() -> int:
             "PYTHONMALLOC": "malloc",  # so that the sanitizer sees Python's own blocks too
             "PYTHONPATH": os.pathsep.join(str(copy / part) for part in (".", "ops", "datasets")),
         }
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/compiler", *sys.argv[1:]]
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/compiler", *options]
         return subprocess.run(command, cwd=copy, env=environment, check=False).returncode
 
 

@@ -1,13 +1,12 @@
 """A hundred thousand steps on every executor, with flat memory.
 
-    python tests/soak.py [STEPS]
-
 Prints the resident memory after 2 %, 20 %, 60 % and all of the steps, and fails where it grew by more than a megabyte.
 Reads /proc, so it runs on Linux.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -26,7 +25,9 @@ def resident_kib() -> int:
 
 def main() -> int:
     """Run and print; 1 where memory grew."""
-    steps = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("steps", metavar="STEPS", nargs="?", type=int, default=100_000, help="how many (%(default)s)")
+    steps = parser.parse_args().steps
     marks = [steps * share // 100 for share in (2, 20, 60, 100)]
     grew = False
     for executor in ("native", "numpy", "eager") if native_available() else ("numpy", "eager"):
@@ -39,7 +40,7 @@ def main() -> int:
                 if count == steps:
                     break
         grew |= seen[-1] - seen[0] > 1024
-        sys.stdout.write(f"{executor:<8}" + "".join(f"{kib:>12,} KiB" for kib in seen) + "\n")
+        print(f"{executor:<8}" + "".join(f"{kib:>12,} KiB" for kib in seen), flush=True)
     return int(grew)
 
 

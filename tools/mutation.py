@@ -1,7 +1,4 @@
-"""How many planted mistakes does the checker find? Run by hand:
-
-    python tests/mutation.py                  every registered op, a few minutes
-    python tests/mutation.py matmul tanh      these ops
+"""How many planted mistakes does the checker find?
 
 Each rule of each op is broken in turn, in four ways, and the op is checked: its result times 1 + 1e-9; its result with
 an axis too many; its result in another precision; its result cut off from the tape, which is right at first order and
@@ -10,6 +7,7 @@ wrong at second. A mutant that gives what the rule gives, such as a multiple of 
 
 from __future__ import annotations
 
+import argparse
 import copy
 import sys
 from collections import Counter
@@ -104,14 +102,17 @@ def registered(names: list[str]) -> dict[str, Op]:
     return {n: o for n, o in sorted(found.items()) if isinstance(o, Op) and (not names or n in names)}
 
 
-def main(names: list[str]) -> int:
+def main() -> int:
     """Print what was killed of each kind, and every survivor."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", metavar="OP", nargs="*", help="a registered op; else all of them")
+    names = parser.parse_args().names
     start = perf_counter()
     killed, total, survivors = Counter[str](), Counter[str](), []
     for name, op in registered(names).items():
         report = examine(op, (), FULL)
         if not report.ok:
-            print(f"{name} fails unbroken; left out")  # noqa: T201
+            print(f"{name} fails unbroken; left out")
             continue
         sharp = report.sources == ("complex step",)
         for kind, targets, mutant in mutants(op):
@@ -123,12 +124,12 @@ def main(names: list[str]) -> int:
                 if not dead:
                     survivors.append(f"{label}: {name}, rule for {targets}")
     for label in sorted(total):
-        print(f"{label:<32} {killed[label]:>5} of {total[label]:>5} killed")  # noqa: T201
+        print(f"{label:<32} {killed[label]:>5} of {total[label]:>5} killed")
     for survivor in survivors:
-        print("survived  " + survivor)  # noqa: T201
-    print(f"{perf_counter() - start:.0f} s")  # noqa: T201
+        print("survived  " + survivor)
+    print(f"{perf_counter() - start:.0f} s")
     return 1 if any(not s.startswith("times 1 + 1e-9, other") for s in survivors) else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -1,10 +1,8 @@
-"""Look into a wheel: exactly our three packages at its top level, typed, and with the entry points.
-
-python tests/check_wheel.py dist/tape_trainer-*.whl
-"""
+"""Look into a wheel: exactly our three packages at its top level, typed, and with the entry points."""
 
 from __future__ import annotations
 
+import argparse
 import sys
 import zipfile
 
@@ -28,7 +26,15 @@ def problems(path: str) -> list[str]:
     return found
 
 
+def main() -> int:
+    """Print what is wrong; 1 where anything is."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("wheel", metavar="WHEEL", help="the file")
+    wheel = parser.parse_args().wheel
+    complaints = problems(wheel)
+    print("".join(f"{wheel}: {line}\n" for line in complaints) or "the wheel is as it should be\n", end="")
+    return int(bool(complaints))
+
+
 if __name__ == "__main__":
-    complaints = problems(sys.argv[1])
-    sys.stdout.write("".join(f"{sys.argv[1]}: {line}\n" for line in complaints) or "the wheel is as it should be\n")
-    sys.exit(bool(complaints))
+    sys.exit(main())
