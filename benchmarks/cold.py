@@ -92,7 +92,7 @@ def _write_rows(path: Path) -> None:
 
     data = load_data(load(CONFIG))
     arrays = {
-        "train_inputs": data.train_inputs, "train_targets": data.train_targets,
-        "test_inputs": data.test_inputs, "test_targets": data.test_targets,
+        "train_inputs": data.train.inputs, "train_targets": data.train.targets,
+        "test_inputs": data.test.inputs, "test_targets": data.test.targets,
     }  # fmt: skip
     np.savez(path, **arrays)

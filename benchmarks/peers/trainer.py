@@ -33,21 +33,18 @@ def make(workload: Workload, theta: list[Parameters], data: Data, threads: int, 
 
 def arguments(workload: Workload, data: Data) -> dict[str, Any]:
     """What a Training of this workload takes."""
-    from trainer.data.prepare import Prepared
+    from trainer.data.prepare import Prepared, Rows
     from trainer.nn import Network
     from trainer.plugins import Plugins
 
     plugins = Plugins(["snake.py"], folder=CONFIGS)
+    rows = Rows.numbered(data.inputs, data.targets)
     if workload.optimizer not in plugins.names("optimizers"):
         raise Unsupported(f"there is no optimizer '{workload.optimizer}' yet")
     return {
         "network": Network([_layer(plugins, step) for step in workload.layers], workload.input_shape),
         "cost": plugins.get("costs", workload.cost).build(),
-        "data": Prepared(
-            name=workload.name, task="classification", class_names=(), train_inputs=data.inputs,
-            train_targets=data.targets, test_inputs=data.inputs[:0], test_targets=data.targets[:0],
-            train_rows=np.arange(len(data.inputs)), test_rows=np.arange(0),
-        ),
+        "data": Prepared(workload.name, "classification", (), rows, rows[:0]),
         "step_size": workload.step_size,
         "batch_size": workload.batch,
         "optimizer": plugins.get("optimizers", workload.optimizer).build(),

@@ -135,9 +135,9 @@ def test_rows_come_down_to_numbers_as_in_numpy(dtype, width):
 def test_a_step_that_is_not_finite_leaves_everything_as_it_was(executor, optimizer):
     overrides = [f"optimizer={optimizer}", f"compute.executor={executor}", "batch_size=8"]
     training = build(load(CONFIGS / "mlp.yaml", overrides))
-    inputs = training.data.train_inputs.copy()
+    inputs = training.data.train.inputs.copy()
     inputs[17] = np.inf
-    training.data = dataclasses.replace(training.data, train_inputs=inputs)
+    training.data = dataclasses.replace(training.data, train=dataclasses.replace(training.data.train, inputs=inputs))
     batches = np.arange(24).reshape(3, 8)
     first = build(load(CONFIGS / "mlp.yaml", overrides))
     assert len(first.update(batches[:2])) == 2

@@ -12,7 +12,7 @@ from trainer import compile, grad
 from trainer.compiler.executors import best_executor
 from trainer.compiler.numpy_executor import NumpyExecutor
 from trainer.compiler.scope import NOWHERE, Origin, here, move, origin
-from trainer.data.prepare import Prepared
+from trainer.data.prepare import Prepared, Rows
 from trainer.nn import Dense, Network, OpLayer
 from trainer.training.loop import Training
 from trainer.training.memory import Memory, measure_memory, planned_bytes, size, stays
@@ -26,8 +26,8 @@ def a_training(inputs=256, hidden=512, rows=64):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(rows, inputs)).astype(np.float32)
     y = rng.integers(0, 10, rows)
-    numbers = np.arange(rows)
-    data = Prepared("made up", "classification", (), x, y, x[:0], y[:0], numbers, numbers[:0])
+    numbered = Rows.numbered(x, y)
+    data = Prepared("made up", "classification", (), numbered, numbered[:0])
     network = Network([Dense(hidden), OpLayer(relu), Dense(10)], (inputs,), ["dense", "relu", "dense"])
     return Training(network, softmax_cross_entropy, data, 0.1, batch_size=rows, executor="numpy")
 

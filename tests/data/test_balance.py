@@ -22,17 +22,17 @@ def prepared(data: Dataset, **options: Any) -> Prepared:
 
 
 def test_without_weights_there_are_none() -> None:
-    assert prepared(dataset(5, 15)).train_weights is None
+    assert prepared(dataset(5, 15)).train.weights is None
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_balanced_classes_weigh_the_same_in_all(dtype: type) -> None:
     result = prepared(dataset(10, 40), class_weights="balanced", test_fraction=0.2, dtype=dtype)
-    assert result.train_weights is not None
-    assert result.train_weights.dtype == dtype
-    assert result.train_weights.shape == (40,)
-    np.testing.assert_allclose(result.train_weights.mean(), 1, rtol=1e-6)
-    sums = np.bincount(result.train_targets, result.train_weights)
+    assert result.train.weights is not None
+    assert result.train.weights.dtype == dtype
+    assert result.train.weights.shape == (40,)
+    np.testing.assert_allclose(result.train.weights.mean(), 1, rtol=1e-6)
+    sums = np.bincount(result.train.targets, result.train.weights)
     np.testing.assert_allclose(sums, [20, 20], rtol=1e-6)
 
 
@@ -40,20 +40,20 @@ def test_balanced_is_scikit_learns_rule() -> None:
     from sklearn.utils.class_weight import compute_sample_weight
 
     data = dataset(3, 11, 6)
-    weights = prepared(data, class_weights="balanced").train_weights
+    weights = prepared(data, class_weights="balanced").train.weights
     assert weights is not None
     np.testing.assert_allclose(weights, compute_sample_weight("balanced", data.targets))
 
 
 def test_weights_by_name_count_one_where_there_is_no_name_and_have_mean_one() -> None:
     result = prepared(dataset(2, 2), class_weights={"rare": 3.0})
-    assert result.train_weights is not None
-    assert result.train_weights.tolist() == [1.5, 1.5, 0.5, 0.5]
+    assert result.train.weights is not None
+    assert result.train.weights.tolist() == [1.5, 1.5, 0.5, 0.5]
 
 
 def test_rows_bring_their_own_weights_and_both_multiply() -> None:
     data = dataset(2, 2, weights=np.array([1.0, 3.0, 1.0, 3.0]))
-    own, both = prepared(data).train_weights, prepared(data, class_weights={"rare": 3.0}).train_weights
+    own, both = prepared(data).train.weights, prepared(data, class_weights={"rare": 3.0}).train.weights
     assert own is not None
     assert both is not None
     assert own.tolist() == [0.5, 1.5, 0.5, 1.5]
@@ -62,25 +62,25 @@ def test_rows_bring_their_own_weights_and_both_multiply() -> None:
 
 def test_oversampling_repeats_every_row_about_equally_often() -> None:
     result = prepared(dataset(4, 14), resample="oversample")
-    assert np.bincount(result.train_targets).tolist() == [14, 14]
-    repeats = np.bincount(result.train_rows)
+    assert np.bincount(result.train.targets).tolist() == [14, 14]
+    repeats = np.bincount(result.train.indices)
     assert set(repeats[:4]) == {3, 4}
     assert set(repeats[4:]) == {1}
-    np.testing.assert_array_equal(result.train_inputs[:, 0], result.train_rows)
+    np.testing.assert_array_equal(result.train.inputs[:, 0], result.train.indices)
 
 
 def test_undersampling_leaves_rows_out() -> None:
     result = prepared(dataset(4, 14), resample="undersample")
-    assert np.bincount(result.train_targets).tolist() == [4, 4]
-    assert len(set(result.train_rows)) == 8
+    assert np.bincount(result.train.targets).tolist() == [4, 4]
+    assert len(set(result.train.indices)) == 8
 
 
 def test_only_training_rows_are_resampled_and_the_seed_decides_which() -> None:
     results = [prepared(dataset(10, 40), resample="undersample", test_fraction=0.2, seed=seed) for seed in (0, 0, 1)]
     plain = prepared(dataset(10, 40), test_fraction=0.2)
-    assert results[0].test_rows.tolist() == plain.test_rows.tolist()
-    assert set(results[0].train_rows) <= set(plain.train_rows)
-    assert results[0].train_rows.tolist() == results[1].train_rows.tolist() != results[2].train_rows.tolist()
+    assert results[0].test.indices.tolist() == plain.test.indices.tolist()
+    assert set(results[0].train.indices) <= set(plain.train.indices)
+    assert results[0].train.indices.tolist() == results[1].train.indices.tolist() != results[2].train.indices.tolist()
 
 
 def test_what_is_fitted_is_fitted_before_rows_are_repeated() -> None:

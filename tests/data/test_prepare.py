@@ -36,7 +36,7 @@ def test_arrays_are_contiguous_of_the_dtype_asked_for_and_no_views(
 ) -> None:
     dataset = prices(2)
     prepared = prepare(dataset, targets="values", test_fraction=test_fraction, standardize=standardize, dtype=dtype)
-    for array in (prepared.train_inputs, prepared.train_targets, prepared.test_inputs, prepared.test_targets):
+    for array in (prepared.train.inputs, prepared.train.targets, prepared.test.inputs, prepared.test.targets):
         assert array.dtype == dtype
         assert array.flags.c_contiguous
         assert not np.shares_memory(array, dataset.inputs)
@@ -45,16 +45,16 @@ def test_arrays_are_contiguous_of_the_dtype_asked_for_and_no_views(
 
 def test_without_a_test_the_test_arrays_are_empty_and_have_their_shapes() -> None:
     prepared = prepare(flowers(), targets="values", one_hot=True, test_fraction=0)
-    assert prepared.test_inputs.shape == (0, 4)
-    assert prepared.test_targets.shape == (0, 3)
-    assert prepared.train_rows.tolist() == list(range(60))
+    assert prepared.test.inputs.shape == (0, 4)
+    assert prepared.test.targets.shape == (0, 3)
+    assert prepared.train.indices.tolist() == list(range(60))
 
 
 def test_rows_say_where_the_arrays_came_from() -> None:
     dataset = prices()
     prepared = prepare(dataset, targets="values", test_fraction=0.25, dtype=np.float64)
-    np.testing.assert_array_equal(prepared.train_inputs, dataset.inputs[prepared.train_rows])
-    np.testing.assert_array_equal(prepared.test_targets[:, 0], dataset.targets[prepared.test_rows])
+    np.testing.assert_array_equal(prepared.train.inputs, dataset.inputs[prepared.train.indices])
+    np.testing.assert_array_equal(prepared.test.targets[:, 0], dataset.targets[prepared.test.indices])
     assert prepared.rows == 60
     assert prepared.input_shape == (4,)
     assert repr(prepared) == "Prepared 'prices': 45 rows to train, 15 to test, inputs (4,), float64"
@@ -63,18 +63,18 @@ def test_rows_say_where_the_arrays_came_from() -> None:
 def test_the_scaling_is_fitted_on_the_training_rows_alone() -> None:
     dataset = flowers()
     prepared = prepare(dataset, targets="classes", standardize=True, dtype=np.float64)
-    expected = Scaling.fit(dataset.inputs[prepared.train_rows])
+    expected = Scaling.fit(dataset.inputs[prepared.train.indices])
     assert prepared.scaling is not None
     np.testing.assert_array_equal(prepared.scaling.mean, expected.mean)
-    np.testing.assert_array_equal(prepared.test_inputs, expected.apply(dataset.inputs[prepared.test_rows]))
-    np.testing.assert_allclose(prepared.train_inputs.mean(axis=0), np.zeros(4), atol=1e-12)
+    np.testing.assert_array_equal(prepared.test.inputs, expected.apply(dataset.inputs[prepared.test.indices]))
+    np.testing.assert_allclose(prepared.train.inputs.mean(axis=0), np.zeros(4), atol=1e-12)
     assert prepare(dataset, targets="classes").scaling is None
 
 
 def test_a_scaling_is_fitted_before_the_cast() -> None:
     dataset = Dataset("d", 1e8 + np.arange(20.0)[:, None], np.arange(20), "regression")
     prepared = prepare(dataset, targets="values", test_fraction=0, standardize=True, dtype=np.float32)
-    np.testing.assert_allclose(prepared.train_inputs.std(), 1, rtol=1e-6)
+    np.testing.assert_allclose(prepared.train.inputs.std(), 1, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -92,13 +92,13 @@ def test_classes_are_encoded_as_the_cost_wants_them(
     dataset: Dataset, kind: Any, options: dict[str, Any], dtype: type, first_rows: list[Any]
 ) -> None:
     prepared = prepare(dataset, targets=kind, test_fraction=0, **options)
-    assert prepared.train_targets.dtype == dtype
-    assert prepared.train_targets[:3].tolist() == first_rows
+    assert prepared.train.targets.dtype == dtype
+    assert prepared.train.targets[:3].tolist() == first_rows
 
 
 @pytest.mark.parametrize(("shape", "encoded"), [((), (60, 1)), ((1,), (60, 1)), ((3,), (60, 3))])
 def test_numbers_have_one_column_per_number(shape: tuple[int, ...], encoded: tuple[int, ...]) -> None:
-    assert prepare(prices(*shape), targets="values", test_fraction=0).train_targets.shape == encoded
+    assert prepare(prices(*shape), targets="values", test_fraction=0).train.targets.shape == encoded
 
 
 BAD: list[tuple[Dataset, str, dict[str, Any], str]] = [
@@ -178,11 +178,11 @@ def test_a_class_per_position_passes_through() -> None:
     dataset = Dataset("text", np.zeros((30, 4)), targets, "classification", ("a", "b", "c"))
     prepared = prepare(dataset, targets="classes", test_fraction=0.2)
     assert prepared.split == "random"
-    assert prepared.train_targets.dtype == np.int64
-    np.testing.assert_array_equal(prepared.train_targets, targets[prepared.train_rows])
+    assert prepared.train.targets.dtype == np.int64
+    np.testing.assert_array_equal(prepared.train.targets, targets[prepared.train.indices])
     one_hot = prepare(dataset, targets="values", one_hot=True, test_fraction=0)
-    assert one_hot.train_targets.shape == (30, 4, 3)
-    np.testing.assert_array_equal(one_hot.train_targets.argmax(axis=2), targets)
+    assert one_hot.train.targets.shape == (30, 4, 3)
+    np.testing.assert_array_equal(one_hot.train.targets.argmax(axis=2), targets)
 
 
 def test_how_the_rows_were_divided_is_kept() -> None:
@@ -194,8 +194,8 @@ def test_how_the_rows_were_divided_is_kept() -> None:
 def test_folds_take_the_place_of_a_fraction() -> None:
     dataset = prices()
     parts = [prepare(dataset, targets="values", folds=4, fold=fold) for fold in range(4)]
-    assert [len(part.test_inputs) for part in parts] == [15] * 4
-    assert sorted(np.concatenate([part.test_rows for part in parts])) == list(range(60))
+    assert [len(part.test) for part in parts] == [15] * 4
+    assert sorted(np.concatenate([part.test.indices for part in parts])) == list(range(60))
 
 
 CONFIG = """
@@ -219,7 +219,7 @@ def test_scikit_learn_is_imported_for_preprocessors_alone(tmp_path: Path) -> Non
     tmp_path.joinpath("c.yaml").write_text(CONFIG)
     code = (
         "import sys; from trainer.config import load; from trainer.experiment.builder import load_data\n"
-        "data = load_data(load('c.yaml')); assert data.train_weights is not None\n"
+        "data = load_data(load('c.yaml')); assert data.train.weights is not None\n"
         "assert not [m for m in sys.modules if m.startswith(('sklearn', 'scipy'))]\n"
         "load_data(load('c.yaml', ['dataset.standardize=false', 'dataset.preprocess=[standard_scaler]']))\n"
         "assert 'sklearn' in sys.modules"
@@ -239,7 +239,7 @@ def test_the_resolved_config_prepares_the_same_again(tmp_path: Path) -> None:
     tmp_path.joinpath("resolved.yaml").write_text(yaml.safe_dump(first.resolved()))
     again = load(tmp_path / "resolved.yaml")
     assert again.resolved() == first.resolved()
-    assert load_data(again).train_inputs.tobytes() == load_data(first).train_inputs.tobytes()
+    assert load_data(again).train.inputs.tobytes() == load_data(first).train.inputs.tobytes()
 
 
 def test_validate_shows_what_is_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -76,6 +76,6 @@ def test_the_plugin_states_the_facts_that_its_data_sets_have() -> None:
 
 def test_digits_are_split_evenly_and_scaled() -> None:
     prepared = prepare(trainer_datasets.digits(), targets="classes", standardize=True)
-    assert prepared.train_inputs.shape == (1438, 64)
-    assert prepared.test_inputs.shape == (359, 64)
-    assert np.bincount(prepared.test_targets).min() >= 34
+    assert prepared.train.inputs.shape == (1438, 64)
+    assert prepared.test.inputs.shape == (359, 64)
+    assert np.bincount(prepared.test.targets).min() >= 34

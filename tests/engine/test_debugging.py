@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from trainer import Op, Tensor, debug, grad, op
-from trainer.data.prepare import Prepared
+from trainer.data.prepare import Prepared, Rows
 from trainer.engine.debugging import ChangedArrayError, NonFiniteError, statistics
 from trainer.nn import Dense, Network, OpLayer
 from trainer.plugins import shared
@@ -130,11 +130,11 @@ def test_the_layer_is_named(position, direction):
     layers = [Dense(5), OpLayer(shared().get("ops", "tanh").target), Dense(1)]
     layers.insert(position, poisoned("poison", position, direction))
     x = np.random.default_rng(0).normal(size=(6, 4))
-    rows = np.arange(6)
-    data = Prepared("made up", "regression", (), x, x[:, :1], x[:0], x[:0, :1], rows, rows[:0])
+    rows = Rows.numbered(x, x[:, :1])
+    data = Prepared("made up", "regression", (), rows, rows[:0])
     places = tuple(f"a.yaml:{i}" for i in range(5))
     training = Training(Network(layers, (4,)), mean_squared_error, data, 0.1, dtype=np.float64, places=places)
-    finding = diagnose(training, rows)
+    finding = diagnose(training, rows.indices)
     if position == 0 and direction == "backward":
         assert finding is None  # nobody asks for the gradient of the data
         return

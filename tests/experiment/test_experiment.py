@@ -101,12 +101,12 @@ def test_one_hot_classes_under_a_squared_error_report_accuracy(write):
         )
     )
     assert list(training.metrics) == ["accuracy"]
-    assert training.data.train_targets.shape[1] == 3
+    assert training.data.train.targets.shape[1] == 3
 
 
 def test_batch_size_all_is_every_row(write):
     training = build(load(write(HEAD + "  - dense: 10\n" + TAIL + "batch_size: all\n")))
-    assert training.batch_size == len(training.data.train_inputs)
+    assert training.batch_size == len(training.data.train)
     assert training.steps_per_epoch == 1
 
 

@@ -52,7 +52,7 @@ def test_each_branch_gets_its_input_in_its_shape(folder):
     training = build(load("inputs.yaml"))
     data, network = training.data, training.network
     named = training.parameters
-    x, rows = data.train_inputs[:4], data.train_rows[:4]
+    x, rows = data.train.inputs[:4], data.train.indices[:4]
     h = np.tanh(table[rows] @ named["0.1.1.weights"] + named["0.1.1.bias"])
     kernel = named["0.0.1.weights"]
     windows = np.lib.stride_tricks.sliding_window_view(image[rows, :, :, 0], (3, 3), axis=(1, 2))
@@ -68,14 +68,14 @@ def test_each_cost_gets_its_columns(folder):
 
     training = build(load("outputs.yaml"))
     data = training.data
-    predictions = training.network.predict(training.theta, data.train_inputs)
-    expected = 0.5 * huber(predictions[:, :1], data.train_targets[:, :1], delta=2.0)
-    expected = expected + softmax_cross_entropy(predictions[:, 1:], data.train_targets[:, 1].astype(int))
-    np.testing.assert_allclose(training.cost(predictions, data.train_targets), expected, rtol=1e-14)
-    before = training.evaluate(data.train_inputs, data.train_targets)["loss"]
+    predictions = training.network.predict(training.theta, data.train.inputs)
+    expected = 0.5 * huber(predictions[:, :1], data.train.targets[:, :1], delta=2.0)
+    expected = expected + softmax_cross_entropy(predictions[:, 1:], data.train.targets[:, 1].astype(int))
+    np.testing.assert_allclose(training.cost(predictions, data.train.targets), expected, rtol=1e-14)
+    before = training.evaluate(data.train.inputs, data.train.targets)["loss"]
     for _ in training.records():
         pass
-    assert training.evaluate(data.train_inputs, data.train_targets)["loss"] < before
+    assert training.evaluate(data.train.inputs, data.train.targets)["loss"] < before
 
 
 def test_a_metric_of_one_of_several_outputs(folder):
@@ -83,9 +83,9 @@ def test_a_metric_of_one_of_several_outputs(folder):
     training = build(load("outputs.yaml", overrides))
     assert list(training.metrics) == ["r2_0", "mean_absolute_error_0", "accuracy_1"]
     data = training.data
-    predictions = training.network.predict(training.theta, data.test_inputs)
-    right = predictions[:, 1:].argmax(axis=1) == data.test_targets[:, 1]
-    assert training.evaluate(data.test_inputs, data.test_targets)["accuracy_1"] == right.mean()
+    predictions = training.network.predict(training.theta, data.test.inputs)
+    right = predictions[:, 1:].argmax(axis=1) == data.test.targets[:, 1]
+    assert training.evaluate(data.test.inputs, data.test.targets)["accuracy_1"] == right.mean()
     assert (
         load("outputs.yaml", [*overrides, "cost.several.1.weight=2"]).config.cost.options["parts"][1].options["weight"]
         == 2

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from trainer.compiler.executors import native_available
-from trainer.data.prepare import Prepared
+from trainer.data.prepare import Prepared, Rows
 from trainer.errors import ShapeError, UsageError
-from trainer.nn import Dense, Draw, Kept, LayerError, Masked, Network, Objective, Penalty, Residual, Shared
+from trainer.nn import Dense, Draw, Kept, LayerError, Masked, Network, Residual, Shared
 from trainer.nn.calls import on_values
 from trainer.optimizers import Adam
 from trainer.training.loop import Training
+from trainer.training.objective import Objective, Penalty
 from trainer_ops import mean_squared_error
 
 rng = np.random.default_rng(0)
@@ -51,9 +52,9 @@ class Drop:
         return x * np.where(draw(x.shape) < 0.5, 2.0, 0.0).astype(x.dtype), {}
 
 
-def prepared(dtype=np.float64, **options):
-    x, y = X.astype(dtype), Y.astype(dtype)
-    return Prepared("made up", "regression", (), x, y, x[:0], y[:0], np.arange(20), np.arange(0), **options)
+def prepared(dtype=np.float64, weights=None):
+    rows = Rows(X.astype(dtype), Y.astype(dtype), np.arange(20), weights)
+    return Prepared("made up", "regression", (), rows, rows[:0])
 
 
 def trained(layers, executor="eager", dtype=np.float64, penalties=(), data=None, epochs=3, **options):
@@ -152,8 +153,8 @@ def test_penalties_add_to_loss_and_gradient():
 def test_weights_of_rows_weigh_their_costs(executor):
     weights = np.ones(20)
     weights[:5] = 3.0
-    training = trained([Dense(2)], executor, data=prepared(train_weights=weights), epochs=1)
-    same = trained([Dense(2)], "eager", data=prepared(train_weights=weights), epochs=1)
+    training = trained([Dense(2)], executor, data=prepared(weights=weights), epochs=1)
+    same = trained([Dense(2)], "eager", data=prepared(weights=weights), epochs=1)
     assert training.theta.tobytes() == same.theta.tobytes()
     network = training.network
     theta = network.initial(1)

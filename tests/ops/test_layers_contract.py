@@ -14,7 +14,7 @@ from op_checking import CLOSE, EXACT, compare, derivative
 from trainer import value_and_grad
 from trainer.compiler.executors import native_available
 from trainer.config import load
-from trainer.data.prepare import Prepared
+from trainer.data.prepare import Prepared, Rows
 from trainer.nn import Dense, Draw, Flatten, Kept, Masked, Network, Objective
 from trainer.optimizers import Momentum
 from trainer.plugins import shared
@@ -98,7 +98,8 @@ def test_its_derivatives_in_training_are_right(example):
 
 def trained(example, executor, dtype, seed=1):
     x, y = example.inputs(10, dtype), np.random.default_rng(4).normal(size=(10, 2)).astype(dtype)
-    data = Prepared("made up", "regression", (), x, y, x[:0], y[:0], np.arange(10), np.arange(0))
+    rows = Rows.numbered(x, y)
+    data = Prepared("made up", "regression", (), rows, rows[:0])
     training = Training(
         network(example), mean_squared_error, data, 0.05, batch_size=ROWS, epochs=2, optimizer=Momentum(), seed=seed,
         dtype=dtype, executor=executor,
@@ -114,7 +115,7 @@ def test_its_bits_and_its_precision_are_the_same_under_every_executor(example, d
     found = set()
     for executor in EXECUTORS:
         training = trained(example, executor, dtype)
-        predictions = training.network.predict(training.evaluated, training.data.train_inputs, training.kept)
+        predictions = training.network.predict(training.evaluated, training.data.train.inputs, training.kept)
         arrays = [training.theta, *training.kept.values(), predictions]
         assert {a.dtype for a in arrays} == {np.dtype(dtype)}
         assert all(np.isfinite(a).all() for a in arrays)

@@ -7,7 +7,7 @@ import pytest
 from layer_examples import make
 
 from trainer.compiler.executors import native_available
-from trainer.data.prepare import Prepared
+from trainer.data.prepare import Prepared, Rows
 from trainer.nn import Dense, Draw, Flatten, Kept, Masked, Network
 from trainer.training.loop import Training
 from trainer_ops import mean_squared_error
@@ -219,9 +219,9 @@ def test_a_batch_of_one_leaves_the_averages_under_every_executor(masked):
     if masked:
         shape, layers = (3, 2), [make("masking"), layers[0], make("mean_over_positions"), Dense(1)]
         x = x[:, None] * (np.arange(3) < 1)[:, None]
-    found = set()
+    rows, found = Rows.numbered(x, y), set()
     for executor in EXECUTORS:
-        data = Prepared("made up", "regression", (), x, y, x[:0], y[:0], np.arange(5), np.arange(0))
+        data = Prepared("made up", "regression", (), rows, rows[:0])
         training = Training(
             Network(layers, shape), mean_squared_error, data, 0.1, batch_size=4, epochs=1, executor=executor,
             dtype=np.float64,
@@ -229,8 +229,8 @@ def test_a_batch_of_one_leaves_the_averages_under_every_executor(masked):
         list(training.records())
         found.add((training.theta.tobytes(), *(v.tobytes() for v in training.kept.values())))
         (mean,) = (v for name, v in training.kept.items() if name.endswith("mean"))
-        rows = x[:, 0] if masked else x
-        means = [0.1 * np.delete(rows, left, axis=0).mean(0) for left in range(5)]  # whichever comes last
+        values = x[:, 0] if masked else x
+        means = [0.1 * np.delete(values, left, axis=0).mean(0) for left in range(5)]  # whichever comes last
         assert any(np.allclose(mean, expected, rtol=1e-12) for expected in means)
     assert len(found) == 1
 
@@ -256,9 +256,9 @@ def test_masked_sequences_pass_through_embedding_normalization_and_dropout_with_
         make("embedding", entries=4, size=3, mask=0), make("batch_norm"), make("dropout", rate=0.2),
         make("layer_norm"), make("mean_over_positions"), Dense(2),
     ]  # fmt: skip
-    found = set()
+    rows, found = Rows.numbered(x, y), set()
     for executor in EXECUTORS:
-        data = Prepared("made up", "regression", (), x, y, x[:0], y[:0], np.arange(10), np.arange(0))
+        data = Prepared("made up", "regression", (), rows, rows[:0])
         training = Training(
             Network(layers, (5,)), mean_squared_error, data, 0.1, batch_size=4, epochs=3, executor=executor
         )
@@ -283,7 +283,8 @@ def test_what_is_no_entry_is_an_error_under_every_executor(value, executor):
 
     x, y = np.zeros((8, 3)), np.zeros((8, 2))
     x[5, 2] = value
-    data = Prepared("made up", "regression", (), x, y, x[:0], y[:0], np.arange(8), np.arange(0))
+    rows = Rows.numbered(x, y)
+    data = Prepared("made up", "regression", (), rows, rows[:0])
     network = Network([make("embedding", entries=4, size=2), Flatten(), Dense(2)], (3,))
     training = Training(network, mean_squared_error, data, 0.1, batch_size=4, executor=executor, dtype=np.float64)
     training.batches = lambda epoch: [np.arange(4), np.arange(4, 8)]

@@ -7,7 +7,7 @@ import pytest
 
 from trainer.compiler.executors import native_available
 from trainer.config import load
-from trainer.data.prepare import Prepared
+from trainer.data.prepare import Prepared, Rows
 from trainer.errors import UsageError
 from trainer.experiment.builder import build
 from trainer.nn import Dense, Network, OpLayer
@@ -49,7 +49,8 @@ def trained(optimizer, executor, dtype=np.float32, step_size=0.01, epochs=3, bat
     x = rng.normal(size=(45, 4)).astype(dtype)
     y = rng.integers(0, 3, 45)
     tanh, cost = shared().get("ops", "tanh").target, shared().get("costs", "softmax_cross_entropy").build()
-    data = Prepared("made up", "classification", ("a", "b", "c"), x, y, x[:0], y[:0], np.arange(45), np.arange(0))
+    rows = Rows.numbered(x, y)
+    data = Prepared("made up", "classification", ("a", "b", "c"), rows, rows[:0])
     training = Training(
         Network([Dense(6), OpLayer(tanh), Dense(3)], (4,)), cost, data, step_size, batch_size=batch_size,
         epochs=epochs, optimizer=optimizer, dtype=dtype, executor=executor,
@@ -188,7 +189,7 @@ def test_the_average_is_evaluated_and_saved_and_training_goes_on_at_theta():
     saved = np.concatenate([v.ravel() for v in averaged.parameters.values()])
     np.testing.assert_array_equal(saved, averaged.state["average.theta"])
     assert np.abs(saved - averaged.theta).max() > 1e-3
-    x, y = averaged.data.train_inputs, averaged.data.train_targets
+    x, y = averaged.data.train.inputs, averaged.data.train.targets
     loss = np.mean(averaged.cost(averaged.network.predict(saved, x), y), dtype=np.float64)
     assert averaged.evaluate(x, y)["loss"] == loss
 

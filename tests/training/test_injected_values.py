@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import trainer_ops as ops
-from trainer.data.prepare import Prepared
+from trainer.data.prepare import Prepared, Rows
 from trainer.engine.observe import observed
 from trainer.engine.op import IDENTITY, SELECT
 from trainer.engine.rules import Rule
@@ -48,9 +48,8 @@ class Attention:
 
 
 def classes(x):
-    rows = np.arange(len(x))
-    y = rows % 3
-    return Prepared("made up", "classification", ("a", "b", "c"), x, y, x[:0], y[:0], rows, rows[:0])
+    rows = Rows.numbered(x, np.arange(len(x)) % 3)
+    return Prepared("made up", "classification", ("a", "b", "c"), rows, rows[:0])
 
 
 rng = np.random.default_rng(8)
@@ -73,7 +72,7 @@ def training_of(name):
 def calls_of(training):
     """The ops of a step in the order of their calls, and the layer that each belongs to (the cost is the last)."""
     found = []
-    network, x = training.network, training.data.train_inputs
+    network, x = training.network, training.data.train.inputs
     parameters = network.tree(network.named(training.theta))
     from trainer import Tensor
 
@@ -82,7 +81,7 @@ def calls_of(training):
         with observed(lambda op, args, attributes, result, i=i: found.append((op, i))):
             x = layer.apply({k: Tensor(v) for k, v in own.items()}, x)
     with observed(lambda op, args, attributes, result: found.append((op, len(network.layers)))):
-        np.mean(training.cost(x, training.data.train_targets))
+        np.mean(training.cost(x, training.data.train.targets))
     return [(op, layer) for op, layer in found if op not in (IDENTITY, SELECT)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainer.data.prepare import Prepared
+from trainer.data.prepare import Prepared, Rows
 from trainer.errors import DivergedError, UsageError
 from trainer.nn import Dense, Network, OpLayer
 from trainer.rng import generator
@@ -15,9 +15,8 @@ from trainer_ops import mean_squared_error, relu, softmax_cross_entropy
 
 
 def prepared(x, y, test=0, task="regression", classes=()):
-    rows = np.arange(len(x))
-    cut = len(x) - test
-    return Prepared("made up", task, classes, x[:cut], y[:cut], x[cut:], y[cut:], rows[:cut], rows[cut:])
+    rows, cut = Rows.numbered(x, y), len(x) - test
+    return Prepared("made up", task, classes, rows[:cut], rows[cut:])
 
 
 def some_data(rows=50, dtype=np.float64, test=0):
@@ -92,7 +91,7 @@ def test_a_schedule_is_asked_for_every_step():
         Network([Dense(1)], (4,)), mean_squared_error, some_data(16), halving, batch_size=16, epochs=3, dtype=np.float64
     )
     before, (rows,) = training.theta, training.batches(0)
-    batch = training.data.train_inputs[rows], training.data.train_targets[rows]
+    batch = training.data.train.inputs[rows], training.data.train.targets[rows]
     _, g, _ = training.objective.gradient(before, batch)
     training.update(rows[None])
     np.testing.assert_allclose(training.theta, before - 0.1 * g, rtol=1e-15)

@@ -16,15 +16,15 @@ from trainer.compiler.executors import native_available
 CHILD = """
 import sys, time
 import numpy as np
-from trainer.data.prepare import Prepared
+from trainer.data.prepare import Prepared, Rows
 from trainer.nn import Dense, Network
 from trainer.threads import pinned
 from trainer.training.loop import Training
 from trainer_ops import mean_squared_error
 
 x = np.random.default_rng(0).normal(size=(5000, 256)).astype(np.float32)
-y, none = x[:, :1].copy(), np.arange(0)
-data = Prepared("made up", "regression", (), x, y, x[:0], y[:0], np.arange(5000), none)
+rows = Rows.numbered(x, x[:, :1].copy())
+data = Prepared("made up", "regression", (), rows, rows[:0])
 network = Network([Dense(512), Dense(512), Dense(1)], (256,))
 with pinned(1):
     training = Training(network, mean_squared_error, data, 1e-4, batch_size=128, epochs=10**9, executor=sys.argv[1])

@@ -48,7 +48,7 @@ def test_patience_hands_back_the_best_epoch(executor, trained):
     assert training.ended == (f"the test loss was not better than {losses[best]:.6g} of epoch {best + 1} for 5 epochs")
     theta = training.network.theta(training.parameters)
     training.theta = theta
-    assert training.evaluate(training.data.test_inputs, training.data.test_targets)["loss"] == losses[best]
+    assert training.evaluate(training.data.test.inputs, training.data.test.targets)["loss"] == losses[best]
 
 
 def test_the_best_of_a_whole_run_without_patience(trained):

@@ -15,7 +15,7 @@ import pytest
 
 from trainer import op
 from trainer.compiler.executors import native_available
-from trainer.data.prepare import Prepared
+from trainer.data.prepare import Prepared, Rows
 from trainer.nn import Dense, Draw, Flatten, Network, OpLayer
 from trainer.plugins import shared
 from trainer.training.loop import Epoch, Step, Training
@@ -151,8 +151,8 @@ def run(case, executor, monkeypatch):
     x, y = np.array(DATA[inputs]), np.array(DATA["targets"])
     start = [] if inputs == "entries" else [Dense(4)]
     network = Network([*start, *layers, use("tanh"), Flatten(), Dense(2)], x.shape[1:])
-    nothing = np.arange(0)
-    data = Prepared("recorded", "regression", (), x, y, x[:0], y[:0], np.arange(len(x)), nothing)
+    rows = Rows.numbered(x, y)
+    data = Prepared("recorded", "regression", (), rows, rows[:0])
     training = Training(
         network, mean_squared_error, data, 0.02, batch_size=8, epochs=10, dtype=np.float64, executor=executor
     )

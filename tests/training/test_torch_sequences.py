@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from trainer.compiler.executors import native_available
-from trainer.data.prepare import Prepared
+from trainer.data.prepare import Prepared, Rows
 from trainer.nn import Dense, Network, OpLayer
 from trainer.plugins import shared
 from trainer.training.loop import Step, Training
@@ -82,8 +82,8 @@ def losses(case, executor):
         x = x * (np.arange(4) < np.array(DATA["lengths"])[:, None])[..., None]
     y = np.array(DATA["position_classes" if "each position" in case else "classes"])
     network = Network(CASES[case], x.shape[1:])
-    rows = np.arange(len(x))
-    data = Prepared("recorded", "classification", ("a", "b", "c"), x, y, x[:0], y[:0], rows, rows[:0])
+    rows = Rows.numbered(x, y)
+    data = Prepared("recorded", "classification", ("a", "b", "c"), rows, rows[:0])
     training = Training(
         network, shared().get("costs", "softmax_cross_entropy").build(), data, 0.3, batch_size=8, epochs=10,
         dtype=np.float64, executor=executor,

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from trainer.compiler.executors import native_available
-from trainer.data.prepare import Prepared
+from trainer.data.prepare import Prepared, Rows
 from trainer.nn import Dense, Network, OpLayer
 from trainer.optimizers import (
     Accumulate,
@@ -67,8 +67,8 @@ def run(
     x, y = np.array(DATA["inputs"]), np.array(DATA[targets])
     cost = shared().get("costs", cost).build(**(options or {})) if isinstance(cost, str) else cost
     network = Network([Dense(6), op("tanh"), Dense(k), *end], (4,))
-    nothing = np.arange(0)
-    data = Prepared("recorded", "regression", (), x, y, x[:0], y[:0], np.arange(len(x)), nothing)
+    rows = Rows.numbered(x, y)
+    data = Prepared("recorded", "regression", (), rows, rows[:0])
     training = Training(
         network, cost, data, step_size, batch_size=40 if full else 8, epochs=50 if full else 10,
         optimizer=optimizer or Sgd(), dtype=np.float64, executor=executor,

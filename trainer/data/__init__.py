@@ -3,7 +3,7 @@
 from trainer.data.cache import cache_folder, cached
 from trainer.data.dataset import Dataset, Facts
 from trainer.data.load import describe, load, read_folder
-from trainer.data.prepare import Prepared, TargetKind, prepare
+from trainer.data.prepare import Prepared, Rows, TargetKind, prepare
 from trainer.data.preprocessing.pipeline import Preprocessing
 from trainer.data.preprocessing.scaling import Scaling
 from trainer.data.readers.array_file import read_npy, read_npz
@@ -17,6 +17,7 @@ __all__ = [
     "Facts",
     "Prepared",
     "Preprocessing",
+    "Rows",
     "Scaling",
     "TargetKind",
     "cache_folder",

@@ -26,7 +26,7 @@ from trainer.types import Array
 if TYPE_CHECKING:
     from trainer.data.preprocessing.transformers import Preprocessor
 
-__all__ = ["Prepared", "TargetKind", "prepare"]
+__all__ = ["Prepared", "Rows", "TargetKind", "prepare"]
 
 TargetKind = Literal["classes", "binary", "signs", "values"]
 
@@ -40,15 +40,47 @@ WANTED = {
 
 
 @dataclass(frozen=True, eq=False, repr=False)
+class Rows:
+    """Some rows of a data set as a network reads them; `rows[:10]` are the first ten of them.
+
+    inputs: shape (rows, *input_shape), of the dtype asked for.
+    targets: encoded as the cost wants them, see `prepare`.
+    indices: where these rows are in the data set; rows that were resampled may come repeatedly.
+    weights: how much each row counts in the loss of a step, shape (rows,), of mean 1; None: all alike.
+    """
+
+    inputs: Array
+    targets: Array
+    indices: Array
+    weights: Array | None = None
+
+    @classmethod
+    def numbered(cls, inputs: Array, targets: Array) -> Rows:
+        """All rows of a data set that are these inputs and targets and nothing more."""
+        return cls(inputs, targets, np.arange(len(inputs)))
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def __getitem__(self, which: slice) -> Rows:
+        return Rows(*(array[which] for array in (self.inputs, self.targets, self.indices, *self.arrays[2:])))
+
+    def __repr__(self) -> str:
+        return f"{len(self)} rows, inputs {self.inputs.shape[1:]}, {self.inputs.dtype}"
+
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """What a batch is gathered from: inputs, targets, and weights if there are."""
+        return (self.inputs, self.targets) if self.weights is None else (self.inputs, self.targets, self.weights)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Prepared:
     """A data set ready for training.
 
-    train_inputs, test_inputs: shape (rows, *input_shape), of the dtype asked for; no rows in the test arrays when
-        `test_fraction` is 0.
-    train_targets, test_targets: encoded as the cost wants them, see `prepare`.
-    train_rows, test_rows: where these rows are in the data set; training rows that were resampled may come repeatedly.
+    train, test: the rows that are trained on, and those that training never sees: none when `test_fraction` is 0.
+        Only those of `train` have weights.
     scaling, preprocessing: what was fitted on the training rows and applied to all, or None; one of the two at most.
-    train_weights: how much each training row counts in the loss of a step, shape (rows,), of mean 1; None: all alike.
     feature_names, parts: those of the data set; after preprocessing the names of the columns that it made.
     split: how the rows were divided, see `trainer.data.split`.
     mapped: whether the arrays are on disk; then a loop shuffles them `block` rows at a time.
@@ -57,14 +89,9 @@ class Prepared:
     name: str
     task: Task
     class_names: tuple[str, ...]
-    train_inputs: Array
-    train_targets: Array
-    test_inputs: Array
-    test_targets: Array
-    train_rows: Array
-    test_rows: Array
+    train: Rows
+    test: Rows
     scaling: Scaling | None = None
-    train_weights: Array | None = None
     feature_names: tuple[str, ...] = ()
     parts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     preprocessing: Preprocessing | None = None
@@ -74,38 +101,37 @@ class Prepared:
     @property
     def block(self) -> int | None:
         """How many neighbouring rows `trainer.data.shuffling.batch_order` moves together; None: rows move freely."""
-        return rows_per_block(self.train_inputs[0]) if self.mapped else None
+        return rows_per_block(self.train.inputs[0]) if self.mapped else None
 
     @property
     def batch_arrays(self) -> tuple[Array, ...]:
         """What a batch is gathered from: inputs and targets of the training rows, and their weights if there are."""
-        weights = () if self.train_weights is None else (self.train_weights,)
-        return (self.train_inputs, self.train_targets, *weights)
+        return self.train.arrays
 
     def __repr__(self) -> str:
         return (
-            f"Prepared {self.name!r}: {len(self.train_rows)} rows to train, {len(self.test_rows)} to test, "
-            f"inputs {self.input_shape}, {self.train_inputs.dtype}"
+            f"Prepared {self.name!r}: {len(self.train)} rows to train, {len(self.test)} to test, "
+            f"inputs {self.input_shape}, {self.train.inputs.dtype}"
         )
 
     @property
     def rows(self) -> int:
         """Training and test rows together."""
-        return len(self.train_rows) + len(self.test_rows)
+        return len(self.train) + len(self.test)
 
     @property
     def rows_of_class(self) -> tuple[int, ...]:
         """How many rows each class has, repeated ones counted once; empty where targets are not a class per row."""
-        if self.train_targets.dtype.kind != "i" or self.train_targets.ndim != 1:
+        if self.train.targets.dtype.kind != "i" or self.train.targets.ndim != 1:
             return ()
-        targets = np.concatenate([self.train_targets, self.test_targets])
-        _, once = np.unique(np.concatenate([self.train_rows, self.test_rows]), return_index=True)
+        targets = np.concatenate([self.train.targets, self.test.targets])
+        _, once = np.unique(np.concatenate([self.train.indices, self.test.indices]), return_index=True)
         return tuple(np.bincount(targets[once], minlength=len(self.class_names)).tolist())
 
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one row's inputs."""
-        return self.train_inputs.shape[1:]
+        return self.train.inputs.shape[1:]
 
 
 def prepare(
@@ -145,7 +171,7 @@ def prepare(
     for `dtype`, and for values that are missing still.
 
     >>> data = Dataset("sign", np.array([[-2], [-1], [1], [2]]), np.array([0, 0, 1, 1]), "classification", ("-", "+"))
-    >>> prepare(data, targets="signs", test_fraction=0).train_targets.tolist()
+    >>> prepare(data, targets="signs", test_fraction=0).train.targets.tolist()
     [[-1.0], [-1.0], [1.0], [1.0]]
     """
     dtype = np.dtype(dtype)
@@ -160,20 +186,14 @@ def prepare(
     if resample is not None:
         train = train[resampled(dataset.targets[train], resample, seed)]
     weights = row_weights(dataset, train, class_weights)
-    train_inputs, train_targets = _arrays(dataset, train, encoded, scaling, steps, dtype)
-    test_inputs, test_targets = _arrays(dataset, test, encoded, scaling, steps, dtype)
+    weights = None if weights is None else weights.astype(dtype)
     return Prepared(
         name=dataset.name,
         task="regression" if reconstruct else dataset.task,
         class_names=() if reconstruct else dataset.class_names,
-        train_inputs=train_inputs,
-        train_targets=train_targets,
-        test_inputs=test_inputs,
-        test_targets=test_targets,
-        train_rows=train,
-        test_rows=test,
+        train=Rows(*_arrays(dataset, train, encoded, scaling, steps, dtype), train, weights),
+        test=Rows(*_arrays(dataset, test, encoded, scaling, steps, dtype), test),
         scaling=scaling,
-        train_weights=None if weights is None else weights.astype(dtype),
         feature_names=steps.names if steps is not None and dataset.feature_names else dataset.feature_names,
         parts=dataset.parts,
         preprocessing=steps,

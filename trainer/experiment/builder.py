@@ -52,7 +52,7 @@ def build(loaded: LoadedConfig, *, debug: bool = False) -> Training:
     _check_choices(loaded, network, data)
     _check_cost(loaded, network, cost, data)
     scores = scores_of(loaded, network, data)
-    rows = len(data.train_inputs)
+    rows = len(data.train)
     batch_size = rows if config.batch_size == "all" else min(config.batch_size, rows)
     return Training(
         network=network,
@@ -109,7 +109,7 @@ def _step_size(loaded: LoadedConfig, data: Prepared, metrics: Mapping[str, Any],
         schedule = over(config.step_size.build(), config.epochs * steps)
         if is_watching(schedule):
             numbers = dict.fromkeys(("loss", *metrics), 0.0)
-            schedule.watch({}, numbers, numbers if len(data.test_inputs) else {})
+            schedule.watch({}, numbers, numbers if len(data.test) else {})
     except UsageError as error:
         raise loaded.error(("step_size",), str(error)) from error
     return schedule
@@ -159,7 +159,7 @@ def _stopping(loaded: LoadedConfig, data: Prepared, scores: Scores) -> Stopping:
     try:
         if stopping.watches:
             numbers = dict.fromkeys(("loss", *scores.metrics), 0.0)
-            stopping.watch({}, 1, numbers, numbers if len(data.test_inputs) else {})
+            stopping.watch({}, 1, numbers, numbers if len(data.test) else {})
     except UsageError as error:
         raise loaded.error(("stop",), str(error)) from error
     return stopping
@@ -287,12 +287,12 @@ def _check_cost(loaded: LoadedConfig, network: Network, cost: Callable[[Any, Any
 
     A rule that is missing or wrong raises its own error here, before there is a run.
     """
-    x, y = data.train_inputs[:2], data.train_targets[:2]
+    x, y = data.train.inputs[:2], data.train.targets[:2]
     theta, kept = network.initial(loaded.config.seed, x.dtype), network.kept(loaded.config.seed, x.dtype)
     last = f"the last layer, '{network.names[-1]}',"
     if isinstance(cost, Several):
         try:
-            cost.check(np.concatenate([data.train_targets, data.test_targets]))
+            cost.check(np.concatenate([data.train.targets, data.test.targets]))
         except DataError as error:
             raise loaded.error(("cost",), str(error)) from error
     if loaded.config.cost.component.traits.get("outputs") != "embeddings":  # then there is one output per class
@@ -313,7 +313,7 @@ def _check_cost(loaded: LoadedConfig, network: Network, cost: Callable[[Any, Any
 
 def _check_classes(loaded: LoadedConfig, network: Network, data: Prepared) -> None:
     """Class numbers, one per example or per position, want as many outputs as there are classes."""
-    y, shape, classes = data.train_targets, network.output_shape, len(data.class_names)
+    y, shape, classes = data.train.targets, network.output_shape, len(data.class_names)
     if y.dtype.kind != "i":
         return
     last, where = f"the last layer, '{network.names[-1]}',", ("network", len(network.names) - 1)

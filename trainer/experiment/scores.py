@@ -54,15 +54,15 @@ def scores_of(loaded: LoadedConfig, network: Network, data: Prepared) -> Scores:
     given = list(_given(loaded))
     if not given:
         return scores
-    dtype = data.train_inputs.dtype
+    dtype = data.train.inputs.dtype
     theta, kept = network.initial(loaded.config.seed, dtype), network.kept(loaded.config.seed, dtype)
-    predictions = network.predict(theta, data.train_inputs[:2], kept)
+    predictions = network.predict(theta, data.train.inputs[:2], kept)
     for title, choice, loc, part in given:
         try:
             metric = _made(choice, part)
             if part is None:
                 _check_task(choice, data)
-            _try(choice, metric, predictions, data.train_targets[:2])
+            _try(choice, metric, predictions, data.train.targets[:2])
             scores.add(title, metric, choice.component.traits)
         except UsageError as error:
             raise loaded.error(loc, str(error)) from error

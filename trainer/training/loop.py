@@ -171,7 +171,7 @@ class Training:
     @property
     def steps_per_epoch(self) -> int:
         """How many batches the training rows make."""
-        return math.ceil(len(self.data.train_inputs) / self.batch_size)
+        return math.ceil(len(self.data.train) / self.batch_size)
 
     @property
     def runs_on(self) -> str:
@@ -228,8 +228,8 @@ class Training:
     def _epoch(self, seconds: float, rows_per_second: float) -> Epoch:
         """The end of a pass: where it led, and what follows from that."""
         self.epoch += 1
-        train = self.evaluate(self.data.train_inputs, self.data.train_targets)
-        test = self.evaluate(self.data.test_inputs, self.data.test_targets)
+        train = self.evaluate(self.data.train.inputs, self.data.train.targets)
+        test = self.evaluate(self.data.test.inputs, self.data.test.targets)
         if not isinstance(self.step_size, int | float) and is_watching(self.step_size):
             self.seen = self.step_size.watch(self.seen, train, test)
         record = Epoch(self.epoch, self.step, self.current_step_size(), train, test, seconds, rows_per_second)
@@ -256,7 +256,7 @@ class Training:
 
     def batches(self, epoch: int) -> list[Array]:
         """The row numbers of each batch of an epoch: a fresh shuffle, cut into pieces of m."""
-        order = batch_order(len(self.data.train_inputs), self.seed, epoch, block=self.data.block)
+        order = batch_order(len(self.data.train), self.seed, epoch, block=self.data.block)
         return [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
 
     def pieces(self, epoch: int) -> Iterator[Array]:
@@ -321,14 +321,14 @@ class Training:
     def report(self) -> dict[str, Array]:
         """The tables of `reports` at `parameters`: of the test rows, or of the training rows where there are none."""
         data = self.data
-        part = (data.test_inputs, data.test_targets) if len(data.test_inputs) else data.batch_arrays[:2]
+        part = (data.test.inputs, data.test.targets) if len(data.test) else data.batch_arrays[:2]
         theta, kept = (self.best.theta, self.best.kept) if self.best is not None else (self.evaluated, self.kept)
         with np.errstate(all="ignore"):
             predictions = self.network.predict(theta, part[0], kept)
         return self._measured(self.reports, predictions, part[1])
 
     def _measured(self, metrics: Mapping[str, Any], predictions: Array, targets: Array) -> dict[str, Any]:
-        own = (("training ", self.data.train_targets), ("test ", self.data.test_targets))
+        own = (("training ", self.data.train.targets), ("test ", self.data.test.targets))
         part = next((part for part, known in own if known is targets), "")
         rows = f"the {len(predictions):,} {part}rows"
         return {name: measured(name, metric, predictions, targets, rows) for name, metric in metrics.items()}

@@ -45,7 +45,7 @@ def record_step(training: Training, rows: int) -> Program:
             return loss, g, after, (state, kept)
 
     scalar = training.theta.dtype.type
-    example = np.arange(rows) % len(training.data.train_inputs)
+    example = np.arange(rows) % len(training.data.train)
     batch = tuple(array[example] for array in training.data.batch_arrays)
     with np.errstate(all="ignore"):
         program, _, _ = trace(step, (training.theta, training.carried, batch, scalar(0.1), scalar(0), np.int64(0)))

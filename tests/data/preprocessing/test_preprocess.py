@@ -72,8 +72,8 @@ def test_every_class_gives_the_same_bytes_after_it_was_saved(tmp_path: Path, cls
     assert loaded is not None
     assert repr(loaded) == repr(prepared.preprocessing)
     assert loaded.steps[0].preprocessor == cls(**options)
-    assert loaded.apply(dataset.inputs[prepared.train_rows]).tobytes() == prepared.train_inputs.tobytes()
-    assert loaded.apply(dataset.inputs[prepared.test_rows]).tobytes() == prepared.test_inputs.tobytes()
+    assert loaded.apply(dataset.inputs[prepared.train.indices]).tobytes() == prepared.train.inputs.tobytes()
+    assert loaded.apply(dataset.inputs[prepared.test.indices]).tobytes() == prepared.test.inputs.tobytes()
     assert loaded.names == prepared.feature_names
     assert len(loaded.names) == prepared.input_shape[0]
 
@@ -99,10 +99,10 @@ def test_steps_follow_each_other_and_learn_from_the_training_rows_alone() -> Non
     dataset = table()
     steps = [("standard_scaler", StandardScaler()), ("pca", PCA(2))]
     prepared = prepare(dataset, targets="classes", preprocess=steps, dtype=np.float64)
-    scaler = preprocessing.StandardScaler().fit(dataset.inputs[prepared.train_rows])
-    pca = decomposition.PCA(2).fit(scaler.transform(dataset.inputs[prepared.train_rows]))
-    expected = pca.transform(scaler.transform(dataset.inputs[prepared.test_rows]))
-    np.testing.assert_allclose(prepared.test_inputs, expected, rtol=1e-12, atol=1e-12)
+    scaler = preprocessing.StandardScaler().fit(dataset.inputs[prepared.train.indices])
+    pca = decomposition.PCA(2).fit(scaler.transform(dataset.inputs[prepared.train.indices]))
+    expected = pca.transform(scaler.transform(dataset.inputs[prepared.test.indices]))
+    np.testing.assert_allclose(prepared.test.inputs, expected, rtol=1e-12, atol=1e-12)
     assert prepared.scaling is None
     assert repr(prepared.preprocessing) == "Preprocessing by standard_scaler, pca: inputs (4,) to (2,)"
 
@@ -134,8 +134,8 @@ def test_the_index_of_a_category_stays_unless_it_is_named() -> None:
     ways: list[dict[str, Any]] = [{"standardize": True}, {"preprocess": [("standard_scaler", StandardScaler())]}]
     for options in ways:
         prepared = prepare(dataset, targets="values", test_fraction=0, dtype=np.float64, **options)
-        np.testing.assert_array_equal(prepared.train_inputs[:, 2], inputs[:, 2])
-        np.testing.assert_allclose(prepared.train_inputs[:, [0, 1, 3]].mean(axis=0), 0, atol=1e-14)
+        np.testing.assert_array_equal(prepared.train.inputs[:, 2], inputs[:, 2])
+        np.testing.assert_allclose(prepared.train.inputs[:, [0, 1, 3]].mean(axis=0), 0, atol=1e-14)
     steps: list[Any] = [("pca", PCA(2)), ("standard_scaler", StandardScaler())]
     fitted = Preprocessing.fit(steps, dataset, ROWS)
     assert fitted.names == ("city", "pca0", "pca1")
@@ -160,10 +160,10 @@ def test_images_keep_their_shape_while_every_pixel_keeps_its_place() -> None:
 def test_missing_values_are_filled_in_from_the_training_rows() -> None:
     dataset = table(has_missing=True)
     prepared = prepare(dataset, targets="classes", preprocess=[("simple_imputer", SimpleImputer())], dtype=np.float64)
-    mean = np.nanmean(dataset.inputs[prepared.train_rows, 1])
-    holes = np.isnan(dataset.inputs[prepared.test_rows, 1])
+    mean = np.nanmean(dataset.inputs[prepared.train.indices, 1])
+    holes = np.isnan(dataset.inputs[prepared.test.indices, 1])
     assert holes.any()
-    np.testing.assert_allclose(prepared.test_inputs[holes, 1], mean)
+    np.testing.assert_allclose(prepared.test.inputs[holes, 1], mean)
 
 
 def test_a_constant_column_can_be_left_out() -> None:
@@ -176,7 +176,7 @@ def test_a_constant_column_can_be_left_out() -> None:
 
 def test_no_test_rows_give_none() -> None:
     prepared = prepare(table(), targets="classes", test_fraction=0, preprocess=[("pca", PCA(2))])
-    assert prepared.test_inputs.shape == (0, 2)
+    assert prepared.test.inputs.shape == (0, 2)
 
 
 def test_names_are_those_of_the_columns_that_the_network_gets() -> None:
@@ -251,12 +251,12 @@ def test_a_plugin_adds_a_preprocessor(tmp_path: Path) -> None:
     )
     loaded = load(config)
     prepared = load_data(loaded)
-    np.testing.assert_allclose(np.quantile(prepared.train_inputs, 0.25, axis=0), 0, atol=1e-14)
+    np.testing.assert_allclose(np.quantile(prepared.train.inputs, 0.25, axis=0), 0, atol=1e-14)
     assert prepared.preprocessing is not None
     arrays = prepared.preprocessing.to_arrays()
     again = Preprocessing.from_arrays(arrays, Plugins([str(tmp_path / "centre.py")]))
     assert again is not None
-    np.testing.assert_array_equal(again.apply(table().inputs), prepared.train_inputs)
+    np.testing.assert_array_equal(again.apply(table().inputs), prepared.train.inputs)
 
 
 BAD: list[tuple[Dataset, list[tuple[str, Any]], str]] = [

@@ -139,17 +139,17 @@ def test_positions_without_a_class_cost_nothing_from_the_file_to_the_cost(save) 
     )
     assert data.class_names == ("0", "1", "2")
     assert (
-        np.concatenate([data.train_targets, data.test_targets]).tolist()
-        == targets[[*data.train_rows, *data.test_rows]].tolist()
+        np.concatenate([data.train.targets, data.test.targets]).tolist()
+        == targets[[*data.train.indices, *data.test.indices]].tolist()
     )
     scores = np.random.default_rng(0).normal(size=(3, 3, 3))
     each = [
         softmax_cross_entropy(s[t >= 0], t[t >= 0]).mean() if (t >= 0).any() else 0
-        for s, t in zip(scores, data.train_targets, strict=True)
+        for s, t in zip(scores, data.train.targets, strict=True)
     ]
-    np.testing.assert_allclose(softmax_cross_entropy(scores, data.train_targets), each)
-    known = data.train_targets >= 0
-    assert accuracy(scores, data.train_targets) == accuracy(scores[known], data.train_targets[known])
+    np.testing.assert_allclose(softmax_cross_entropy(scores, data.train.targets), each)
+    known = data.train.targets >= 0
+    assert accuracy(scores, data.train.targets) == accuracy(scores[known], data.train.targets[known])
 
 
 def test_a_negative_label_of_a_row_is_a_class_like_any_other(save) -> None:

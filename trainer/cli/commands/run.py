@@ -187,7 +187,7 @@ def _display(training: Training, *, quiet: bool) -> Display:
     if quiet:
         return SilentDisplay()
     if is_terminal():
-        return BarDisplay(training.epochs, len(training.data.train_inputs))
+        return BarDisplay(training.epochs, len(training.data.train))
     return LineDisplay(training.epochs)
 
 
@@ -195,7 +195,7 @@ def _heading(training: Training) -> str:
     data, network = training.data, training.network
     names = ", ".join(network.names)
     return (
-        f"{data.name}: {len(data.train_inputs):,} rows to train, {len(data.test_inputs):,} to test. "
+        f"{data.name}: {len(data.train):,} rows to train, {len(data.test):,} to test. "
         f"{names}: {network.size:,} parameters, {training.dtype}, "
         f"{training.runs_on} executor.{_began(training)}{_why(training)}"
     )

@@ -69,9 +69,7 @@ def _check_gradient(training: Training) -> None:
 
     with pinned(1):
         found = check_network(training)
-    typer.echo(
-        f"\nThe gradient on {min(ROWS, len(training.data.train_inputs))} rows, in float64, along random directions:\n"
-    )
+    typer.echo(f"\nThe gradient on {min(ROWS, len(training.data.train))} rows, in float64, along random directions:\n")
     print_table(
         ["parameter", "by the rules", "by differences", "apart", ""],
         [
@@ -104,8 +102,7 @@ def _summary(training: Training, config: Config) -> dict[str, str]:
     steps = training.steps_per_epoch * training.epochs
     step_size = config.step_size if isinstance(config.step_size, int | float) else config.step_size.name
     return {
-        "data": f"{data.name}: {len(data.train_inputs):,} rows to train, {len(data.test_inputs):,} to test ({split}), "
-        f"{task}{scaled}",
+        "data": f"{data.name}: {len(data.train):,} rows to train, {len(data.test):,} to test ({split}), {task}{scaled}",
         **_changes(data, config.dataset),
         "cost": f"{config.cost.name}" + (f"; metrics {', '.join(training.metrics)}" if training.metrics else ""),
         "optimizer": f"{config.optimizer.name}, step size {step_size}" + "".join(f"; {w}" for w in _around(config)),
@@ -141,8 +138,8 @@ def _changes(data: Prepared, settings: DatasetConfig) -> dict[str, str]:
         shapes = f"{_shape(data.preprocessing.input_shape)} to {_shape(data.preprocessing.output_shape)}"
         changes["inputs"] = f"{steps}: {shapes}, fitted to the rows to train"
     balance = [f"{settings.resample}d rows to train"] if settings.resample else []
-    if data.train_weights is not None:
-        balance.append(f"weights of rows from {data.train_weights.min():.4g} to {data.train_weights.max():.4g}, mean 1")
+    if data.train.weights is not None:
+        balance.append(f"weights of rows from {data.train.weights.min():.4g} to {data.train.weights.max():.4g}, mean 1")
     if balance:
         changes["balance"] = "; ".join(balance)
     return changes
