@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from trainer import Tensor, grad, jacobian, tape, vjp
-from trainer.nn import Dense, Network, Objective
+from trainer.nn import Dense, Network
 from trainer.optimizers import Sgd
+from trainer.training.objective import Objective
 from trainer_ops import sigmoid
 
 rng = np.random.default_rng(20261123)

@@ -15,10 +15,11 @@ from trainer import value_and_grad
 from trainer.compiler.executors import native_available
 from trainer.config import load
 from trainer.data.prepare import Prepared, Rows
-from trainer.nn import Dense, Draw, Flatten, Kept, Masked, Network, Objective
+from trainer.nn import Dense, Draw, Flatten, Kept, Masked, Network
 from trainer.optimizers import Momentum
 from trainer.plugins import shared
 from trainer.training.loop import Training
+from trainer.training.objective import Objective
 from trainer_ops import mean_squared_error
 
 EXECUTORS = ("eager", "numpy", "native") if native_available() else ("eager", "numpy")
