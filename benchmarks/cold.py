@@ -88,7 +88,7 @@ def _seconds(command: list[str], folder: Path) -> dict[str, float]:
 def _write_rows(path: Path) -> None:
     """The rows of the config, split and encoded, for those who cannot read a config."""
     from trainer.config import load
-    from trainer.experiment.builder import load_data
+    from trainer.experiment import load_data
 
     data = load_data(load(CONFIG))
     arrays = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from trainer.config import load
-from trainer.experiment.builder import build, layer_table
+from trainer.experiment import build, layer_table
 from trainer.threads import pinned
 from trainer.training.loop import Epoch
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from trainer.config import load
-from trainer.experiment.builder import build
+from trainer.experiment import build
 from trainer.threads import pinned
 from trainer.training.loop import Epoch
 

@@ -3,7 +3,7 @@
 import sys
 
 from trainer.config import load
-from trainer.experiment.builder import build
+from trainer.experiment import build
 from trainer.threads import pinned
 from trainer.training.loop import Step
 

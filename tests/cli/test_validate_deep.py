@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from trainer.config import load
-from trainer.experiment.builder import build
+from trainer.experiment import build
 from trainer.training.gradient_check import check_network
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))

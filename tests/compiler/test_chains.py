@@ -15,7 +15,7 @@ from trainer.compiler.numpy_executor import NumpyExecutor
 from trainer.compiler.passes import simplify
 from trainer.compiler.trace import trace
 from trainer.config import load
-from trainer.experiment.builder import build
+from trainer.experiment import build
 from trainer.training.step import record_step
 
 EXECUTORS = ("eager", "numpy", "native") if native_available() else ("eager", "numpy")

@@ -10,7 +10,7 @@ import pytest
 
 from trainer.compiler.executors import native_available
 from trainer.config import load
-from trainer.experiment.builder import build
+from trainer.experiment import build
 from trainer.threads import pinned
 from trainer.training.loop import Step
 

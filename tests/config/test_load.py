@@ -9,6 +9,7 @@ import yaml
 
 from trainer.config import Choice, Config, load
 from trainer.errors import ConfigError
+from trainer.experiment import built
 from trainer.plugins import Plugins
 
 HERE = Path(__file__).parent
@@ -46,9 +47,9 @@ def test_a_config_becomes_components_with_their_options(read):
     assert isinstance(config, Config)
     assert names(config.network) == ["dense", "swish", "relu", "conv2d"]
     assert [choice.component.kind for choice in config.network] == ["layers", "ops", "ops", "layers"]
-    assert config.network[0].build().units == 8
-    assert config.network[1].build().attributes == {"beta": 2}
-    assert config.network[3].build().kernel == (3, 5)  # a tuple, as the annotation says
+    assert built(config.network[0]).units == 8
+    assert built(config.network[1]).attributes == {"beta": 2}
+    assert built(config.network[3]).kernel == (3, 5)  # a tuple, as the annotation says
     assert config.dataset.options == {"rows": 100}
     assert config.dataset.source is config.dataset.component
     assert config.dataset.test_fraction == 0.25
@@ -69,7 +70,7 @@ def test_what_is_left_out_has_its_default(read):
 )
 def test_the_spellings_of_a_choice_mean_the_same(spelling, read):
     config = read(f"dataset: iris\nnetwork:\n  - {spelling}\ncost: huber\nstep_size: 1\n").config
-    assert config.network[0].build().units == 8
+    assert built(config.network[0]).units == 8
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,7 @@ def test_the_spellings_of_a_data_set_mean_the_same(spelling, options, read):
 def test_a_schedule_a_whole_batch_and_metrics(read):
     text = GOOD.replace("1e-3", "{cosine: {steps: 10}}") + "batch_size: all\nmetrics: [accuracy]\n"
     config = read(text).config
-    assert config.step_size.build().steps == 10
+    assert built(config.step_size).steps == 10
     assert config.batch_size == "all"
     assert names(config.metrics) == ["accuracy"]
 

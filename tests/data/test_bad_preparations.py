@@ -11,7 +11,7 @@ import pytest
 
 from trainer.config import load
 from trainer.errors import ConfigError
-from trainer.experiment.builder import load_data
+from trainer.experiment import load_data
 
 CLASSES = "cost: softmax_cross_entropy"
 NUMBERS = "cost: mean_squared_error"

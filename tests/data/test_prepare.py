@@ -14,7 +14,7 @@ import pytest
 from trainer.config import load
 from trainer.data import Dataset, Scaling, prepare
 from trainer.errors import DataError
-from trainer.experiment.builder import load_data
+from trainer.experiment import load_data
 
 
 def flowers(classes: int = 3) -> Dataset:
@@ -218,7 +218,7 @@ def test_scikit_learn_is_imported_for_preprocessors_alone(tmp_path: Path) -> Non
     tmp_path.joinpath("c.csv").write_text("\n".join(["who,a,y", *lines]))
     tmp_path.joinpath("c.yaml").write_text(CONFIG)
     code = (
-        "import sys; from trainer.config import load; from trainer.experiment.builder import load_data\n"
+        "import sys; from trainer.config import load; from trainer.experiment import load_data\n"
         "data = load_data(load('c.yaml')); assert data.train.weights is not None\n"
         "assert not [m for m in sys.modules if m.startswith(('sklearn', 'scipy'))]\n"
         "load_data(load('c.yaml', ['dataset.standardize=false', 'dataset.preprocess=[standard_scaler]']))\n"

@@ -8,7 +8,7 @@ import pytest
 
 from trainer.config import load
 from trainer.errors import ConfigError
-from trainer.experiment.builder import build
+from trainer.experiment import build
 
 HEAD = "dataset: {name: digits}\nnetwork:\n"
 TAIL = "cost: softmax_cross_entropy\nstep_size: 0.1\n"

@@ -9,7 +9,7 @@ import pytest
 
 from trainer.config import load
 from trainer.errors import ConfigError
-from trainer.experiment.builder import build
+from trainer.experiment import build
 
 HERE = Path(__file__).parent
 

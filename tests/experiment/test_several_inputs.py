@@ -7,7 +7,7 @@ import pytest
 
 from trainer.config import load
 from trainer.errors import ConfigError
-from trainer.experiment.builder import build
+from trainer.experiment import build
 
 TWO_INPUTS = """
 dataset: pairs.npz

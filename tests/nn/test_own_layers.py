@@ -11,7 +11,7 @@ import pytest
 
 from trainer.config import load
 from trainer.errors import ConfigError
-from trainer.experiment.builder import build
+from trainer.experiment import build
 from trainer.nn import Kept, LayerError, Network, Residual
 
 RIGHT = {

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from trainer.config import load
-from trainer.experiment.builder import build, layer_table
+from trainer.experiment import build, layer_table
 from trainer.nn import Columns, Dense, Input, Layout, Network, OpLayer, Parallel, Repeat, Residual, Sequential, Shared
 from trainer.nn.structure import located
 from trainer_ops import relu

@@ -13,6 +13,7 @@ import pytest
 
 from trainer.config import load
 from trainer.errors import ConfigError
+from trainer.experiment import built
 from trainer.nn import LayerError, Network
 
 TEXT = Path(__file__).with_name("layer_misfits.txt").read_text(encoding="utf-8")
@@ -29,7 +30,7 @@ def said(layer, shape, folder):
         assert place.startswith("5:")
         return text
     with pytest.raises(LayerError) as caught:
-        Network([choice.build()], literal_eval(shape))
+        Network([built(choice)], literal_eval(shape))
     text = str(caught.value)
     start, end = f"layer 0 ({choice.name}): ", f"; the data set has shape {shape} per example"
     assert text.startswith(start)

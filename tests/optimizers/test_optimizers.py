@@ -9,7 +9,7 @@ from trainer.compiler.executors import native_available
 from trainer.config import load
 from trainer.data.prepare import Prepared, Rows
 from trainer.errors import UsageError
-from trainer.experiment.builder import build
+from trainer.experiment import build
 from trainer.nn import Dense, Network, OpLayer
 from trainer.optimizers import (
     Accumulate,

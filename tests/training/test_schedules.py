@@ -7,7 +7,7 @@ import pytest
 
 from trainer.config import load
 from trainer.errors import ConfigError, UsageError
-from trainer.experiment.builder import build
+from trainer.experiment import build
 from trainer.plugins import shared
 from trainer.training.loop import Epoch
 from trainer.training.schedules import (

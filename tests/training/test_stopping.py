@@ -10,7 +10,7 @@ import pytest
 from trainer.compiler.executors import native_available
 from trainer.config import load
 from trainer.errors import ConfigError
-from trainer.experiment.builder import build
+from trainer.experiment import build
 from trainer.training.loop import Epoch, Step
 from trainer.training.stopping import Stopping
 

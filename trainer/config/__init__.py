@@ -1,7 +1,7 @@
 """Configs: a YAML file with overrides becomes a validated `Config`, or an error that says everything that is wrong.
 
     loaded = load("configs/mlp.yaml", ["step_size=0.01"])
-    loaded.config.network[0].build()
+    loaded.config.network[0].options
     raise loaded.error(("network", 1), "late news about the second layer")
 
 The names load when they are first used: pydantic costs 0.15 s, and a command's --help does without.

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,11 +29,11 @@ from trainer.config.schema import (
     PenaltyConfig,
     StartConfig,
     StopConfig,
-    built,
+    SubNetwork,
 )
 from trainer.config.source import Problems, Source, Span
 from trainer.config.values import INVALID, check, complaint, either, found
-from trainer.errors import ConfigError, PluginError, nearest
+from trainer.errors import ConfigError, DataError, PluginError, ShapeError, UsageError, nearest
 from trainer.plugins import Component, Plugins
 from trainer.plugins.loading import is_file
 
@@ -97,6 +98,19 @@ class LoadedConfig:
         """
         span = self._span(loc)
         return ConfigError(span.show(message) if span else f"{self.path}: {message}")
+
+    @contextmanager
+    def at(self, *loc: str | int) -> Iterator[None]:
+        """Inside the block, what does not fit (UsageError, ShapeError, DataError) is a ConfigError about this part.
+
+        with loaded.at("network", 1):
+            layer.init(rng, input_shape)
+        """
+        try:
+            yield
+        except (UsageError, ShapeError, DataError) as error:
+            inside = error.option if isinstance(error, DataError) else ()
+            raise self.error((*loc, *inside), str(error)) from error
 
     def _span(self, loc: Sequence[str | int]) -> Span | None:
         node = self._root
@@ -348,8 +362,6 @@ class _Loader:
 
     def _networks(self, node: Node) -> Any:
         """The named sub-networks, each of which those after it may use."""
-        from trainer.nn.structure import Shared
-
         if not isinstance(node.value, dict):
             return self._complain("networks", "networks expects a mapping of names to lists of layers", node)
         networks = {}
@@ -368,8 +380,7 @@ class _Loader:
             chain = self.chooser.chain("network", f"networks.{name}", layers)
             if chain is not INVALID:
                 networks[name] = list(chain)
-                shared = Shared(name, built(chain))
-                self.chooser.networks[name] = Component("layers", name, shared, "this config", None, {})
+                self.chooser.networks[name] = Component("layers", name, SubNetwork(chain), "this config", None, {})
         return networks if len(networks) == len(node.value) else INVALID
 
     def _choices(self, key: str, node: Node) -> Any:

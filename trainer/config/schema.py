@@ -22,8 +22,8 @@ __all__ = [
     "DatasetConfig",
     "Kind",
     "PenaltyConfig",
+    "SubNetwork",
     "WeightsByClass",
-    "built",
     "plain_options",
 ]
 
@@ -45,18 +45,6 @@ class Choice:
         """What the config calls it."""
         return self.component.name
 
-    def build(self) -> Any:
-        """The component with its options: an instance of a class, otherwise a callable with the options bound.
-
-        An op in a network becomes a layer.
-        """
-        options = {name: built(value) for name, value in self.options.items()}
-        if self.component.kind == "ops":
-            from trainer.nn.layers import OpLayer
-
-            return OpLayer(self.component.target, **options)
-        return self.component.build(**options)
-
     def plain(self) -> Any:
         """The spelling that holds every option, defaults included, for YAML."""
         options = plain_options(self.component, self.options)
@@ -71,13 +59,11 @@ class Chain(tuple[Any, ...]):
     __slots__ = ()
 
 
-def built(value: Any) -> Any:
-    """An option's value with the components in it built; a list among layers becomes a sequence."""
-    if isinstance(value, Chain):
-        from trainer.nn.structure import Sequential
+@dataclass(frozen=True)
+class SubNetwork:
+    """What the name of a sub-network stands for: its layers, the same ones wherever it is used."""
 
-        return tuple(Sequential(built(item)) if isinstance(item, Chain) else built(item) for item in value)
-    return value.build() if isinstance(value, Choice) else value
+    layers: Chain
 
 
 def _plain(value: Any) -> Any:

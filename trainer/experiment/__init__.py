@@ -1,5 +1,7 @@
 """From a config to a training, and from a training to a run."""
 
-from trainer.experiment.builder import LayerRow, build, layer_table, load_data
+from trainer.experiment.builder import build, load_data
+from trainer.experiment.components import built
+from trainer.experiment.layers import LayerRow, layer_table
 
-__all__ = ["LayerRow", "build", "layer_table", "load_data"]
+__all__ = ["LayerRow", "build", "built", "layer_table", "load_data"]

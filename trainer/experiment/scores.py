@@ -11,14 +11,15 @@ import numpy as np
 
 from trainer.engine.verify import describe
 from trainer.errors import UsageError
+from trainer.experiment.components import built
+from trainer.nn.several import Several
 from trainer.training.evaluation import measured
 
 if TYPE_CHECKING:
     from trainer.config import LoadedConfig
     from trainer.config.schema import Choice
     from trainer.data.prepare import Prepared
-    from trainer.nn.network import Network
-    from trainer.nn.several import Several
+    from trainer.types import Array
 
 __all__ = ["Scores", "scores_of"]
 
@@ -41,31 +42,24 @@ class Scores:
         self.better[title] = "lower" if traits.get("better") == "lower" else "higher"
 
 
-def scores_of(loaded: LoadedConfig, network: Network, data: Prepared) -> Scores:
+def scores_of(loaded: LoadedConfig, cost: Any, data: Prepared, predictions: Array) -> Scores:
     """The metrics that the config lists, in `metrics:` and for each part of several costs.
 
-    By default those that suit the cost, and accuracy for classes. Raises ConfigError for one that does not suit.
+    By default those that suit the cost, and accuracy for classes. Each that the config names is tried on the
+    `predictions` of the first rows to train. Raises ConfigError for one that does not suit.
     """
     scores = Scores()
     if loaded.config.metrics is None:
         for name in _defaults(loaded, data):
             component = loaded.plugins.get("metrics", name)
             scores.add(name, component.build(), component.traits)
-    given = list(_given(loaded))
-    if not given:
-        return scores
-    dtype = data.train.inputs.dtype
-    theta, kept = network.initial(loaded.config.seed, dtype), network.kept(loaded.config.seed, dtype)
-    predictions = network.predict(theta, data.train.inputs[:2], kept)
-    for title, choice, loc, part in given:
-        try:
+    for title, choice, loc, part in _given(loaded, cost):
+        with loaded.at(*loc):
             metric = _made(choice, part)
             if part is None:
                 _check_task(choice, data)
-            _try(choice, metric, predictions, data.train.targets[:2])
+            _try(choice, metric, predictions, data.train.targets[: len(predictions)])
             scores.add(title, metric, choice.component.traits)
-        except UsageError as error:
-            raise loaded.error(loc, str(error)) from error
     return scores
 
 
@@ -77,17 +71,12 @@ def _defaults(loaded: LoadedConfig, data: Prepared) -> tuple[str, ...]:
     return names
 
 
-def _given(loaded: LoadedConfig) -> Iterator[tuple[str, Choice, Loc, tuple[Several, int] | None]]:
+def _given(loaded: LoadedConfig, cost: Any) -> Iterator[tuple[str, Choice, Loc, tuple[Several, int] | None]]:
     """Each metric that the config names: its title, where it stands, and the part of several costs that it is for."""
     choices = loaded.config.metrics or []
     for i, (title, choice) in enumerate(zip(_titles(choices), choices, strict=True)):
         yield title, choice, ("metrics", i), None
-    from trainer.nn.several import Several
-
-    if loaded.config.cost.component.target is not Several:
-        return
-    cost = loaded.config.cost.build()
-    for i, part in enumerate(loaded.config.cost.options["parts"]):
+    for i, part in enumerate(loaded.config.cost.options["parts"] if isinstance(cost, Several) else ()):
         metrics = part.options.get("metrics", ())
         for k, (title, choice) in enumerate(zip(_titles(metrics), metrics, strict=True)):
             yield f"{title}_{i}", choice, ("cost", "parts", i, "metrics", k), (cost, i)
@@ -99,7 +88,7 @@ def _titles(choices: Any) -> list[str]:
 
 
 def _made(choice: Choice, part: tuple[Several, int] | None) -> Any:
-    metric = choice.build()
+    metric = built(choice)
     if part is None:
         return metric
     several, i = part

@@ -240,7 +240,7 @@ def register_preprocessors(register):
 
 def test_a_plugin_adds_a_preprocessor(tmp_path: Path) -> None:
     from trainer.config import load
-    from trainer.experiment.builder import load_data
+    from trainer.experiment import load_data
 
     tmp_path.joinpath("centre.py").write_text(PLUGIN)
     np.save(tmp_path / "t.npy", np.column_stack([table().inputs, np.zeros(60)]))

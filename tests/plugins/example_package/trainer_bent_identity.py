@@ -98,7 +98,7 @@ class Journal:
 def count(config: str) -> None:
     """Say how many parameters a config's network has."""
     from trainer.config import load
-    from trainer.experiment.builder import build
+    from trainer.experiment import build
 
     print(build(load(config)).network.size)  # noqa: T201  a command prints
 

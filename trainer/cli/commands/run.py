@@ -61,7 +61,7 @@ def run_config(
     """
     path = find_config(path)  # before the imports: a typing error gets its answer at once
     from trainer.config import load
-    from trainer.experiment.builder import build
+    from trainer.experiment import build
     from trainer.runs import RunFolder
     from trainer.threads import pinned, threads_for
 

@@ -41,7 +41,7 @@ def show_program(
     from trainer.compiler.executors import best_executor
     from trainer.compiler.numpy_executor import NumpyExecutor
     from trainer.config import load
-    from trainer.experiment.builder import build
+    from trainer.experiment import build
     from trainer.threads import pinned, threads_for
     from trainer.training.memory import measure_memory
 

@@ -34,7 +34,7 @@ def show_config(path: Path, overrides: Sequence[str], plugins: Sequence[str], *,
     """
     path = find_config(path)
     from trainer.config import load
-    from trainer.experiment.builder import build, layer_table
+    from trainer.experiment import build, layer_table
 
     loaded = load(path, overrides, plugins)
     report_problems(loaded.plugins)

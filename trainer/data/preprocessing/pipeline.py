@@ -35,7 +35,7 @@ class StepError(DataError):
     """A step that cannot be fitted to the data, or used on them; `index` says which."""
 
     def __init__(self, index: int, message: str) -> None:
-        super().__init__(message)
+        super().__init__(message, "preprocess", index)
         self.index = index
 
 

@@ -1,0 +1,159 @@
+"""What a schema cannot know, found before any work starts, and reported at the line of the config that it comes from.
+
+Layers that do not fit, a cost that wants other targets than the data set has, outputs that do not match them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trainer.data.dataset import Dataset
+from trainer.data.prepare import Prepared
+from trainer.errors import OpError, ShapeError, UsageError
+from trainer.nn.network import LayerError, Network, matching
+from trainer.nn.several import Several
+from trainer.nn.trial import try_layers
+from trainer.training.objective import Objective
+from trainer.types import Array
+
+if TYPE_CHECKING:
+    from trainer.config import LoadedConfig
+
+__all__ = ["at_layers", "check_choices", "check_declared", "check_patterns", "try_rows"]
+
+MOST_CLASSES = 12  # that a message lists
+
+
+@contextmanager
+def at_layers(loaded: LoadedConfig) -> Iterator[None]:
+    """Turn a LayerError into a ConfigError where the layer stands: in the network, or in a sub-network with a name."""
+    try:
+        yield
+    except LayerError as error:
+        path = error.path
+        named = len(path) - path[::-1].index("@") if "@" in path else 0  # where the last sub-network's path begins
+        raise loaded.error(("networks" if named else "network", *path[named:]), str(error)) from error
+
+
+def check_declared(loaded: LoadedConfig, dataset: Dataset) -> None:
+    """A cost of a plugin's that does not say what its targets are takes numbers: a data set of classes has none."""
+    cost, settings = loaded.config.cost, loaded.config.dataset
+    declared = "targets" in cost.component.traits or settings.one_hot or settings.reconstruct
+    if dataset.task == "classification" and not declared:
+        what = f"cost '{cost.name}' of {cost.component.origin} is registered for numbers"
+        hint = f'register({cost.name}, targets="classes") if it takes class indices; one_hot: true under dataset if it'
+        raise loaded.error(
+            ("cost",), f"{what}, and data set '{dataset.name}' is a classification: {hint} takes a number per class"
+        )
+
+
+def check_patterns(loaded: LoadedConfig, section: str, patterns: Sequence[str], names: Sequence[str]) -> None:
+    """Each pattern of parameters' names has to match one."""
+    for i, pattern in enumerate(patterns):
+        with loaded.at(section, i, "parameters") if section == "penalty" else loaded.at(section, i):
+            matching([pattern], names)
+
+
+def check_choices(loaded: LoadedConfig, network: Network, data: Prepared) -> None:
+    """What two sections say that does not go together; components tell by a class attribute or a trait."""
+    config = loaded.config
+    for choice in config.choices():
+        if getattr(choice.component.target, "reads_padding", False) and data.scaling is not None:
+            raise loaded.error(
+                ("dataset", "standardize"),
+                f"{choice.name} tells padding by its value, and standardize changes it: leave standardize out, and "
+                f"scale the sequences before they are padded",
+            )
+    for layer, name, shape in zip(network.layers, network.names, network.shapes, strict=True):
+        if config.batch_size == 1 and getattr(layer, "needs_rows", False) and len(shape) == 1:
+            raise loaded.error(
+                ("batch_size",), f"{name} compares the rows of a batch, and batch_size: 1 gives it one; use more"
+            )
+    last, cost = config.network[-1], config.cost
+    if last.name in cost.component.traits.get("applies", ()):
+        raise loaded.error(
+            ("network", len(config.network) - 1),
+            f"{cost.name} applies {last.name} itself and takes the outputs as they are; leave '- {last.name}' out",
+        )
+
+
+def try_rows(loaded: LoadedConfig, network: Network, cost: Callable[[Any, Any], Any], data: Prepared) -> Array:
+    """Two rows through network and cost, forward and backward; returns the predictions.
+
+    So what does not fit is found before the first step, and a rule that is missing or wrong raises its own error
+    before there is a run.
+    """
+    config, x, y = loaded.config, data.train.inputs[:2], data.train.targets[:2]
+    theta, kept = network.initial(config.seed, x.dtype), network.kept(config.seed, x.dtype)
+    if isinstance(cost, Several):
+        with loaded.at("cost"):
+            cost.check(np.concatenate([data.train.targets, data.test.targets]))
+    if config.cost.component.traits.get("outputs") != "embeddings":  # then there is one output per class
+        _check_classes(loaded, network, data)
+    with np.errstate(all="ignore"):
+        with at_layers(loaded):
+            predictions = try_layers(network, {**network.named(theta), **kept}, x)
+        with loaded.at("cost"):
+            values = _tried(cost, predictions, y, network)
+            if np.shape(values) != (len(x),):
+                what = f"cost '{config.cost.name}' returned shape {np.shape(values)} for {len(x)} examples"
+                raise UsageError(f"{what}; it must give one value each")
+        Objective(network, cost).gradient(theta, (x, y), kept, np.int64(0))
+    return predictions
+
+
+def _tried(cost: Callable[[Any, Any], Any], predictions: Array, targets: Array, network: Network) -> Any:
+    """What a cost gives; whatever it cannot take is a ShapeError that names the layer it comes from."""
+    try:
+        return cost(predictions, targets)
+    except (ShapeError, OpError, ValueError, IndexError) as error:
+        raise ShapeError(f"{error}; {_last(network)} gives shape {network.output_shape} per example") from error
+
+
+def _check_classes(loaded: LoadedConfig, network: Network, data: Prepared) -> None:
+    """Class numbers, one per example or per position, want as many outputs as there are classes."""
+    y, shape, classes = data.train.targets, network.output_shape, len(data.class_names)
+    if y.dtype.kind != "i":
+        return
+    where = ("network", len(network.names) - 1)
+    if len(shape) != y.ndim:
+        one = "one class" if y.ndim == 1 else f"a class for each of {y.shape[1]} positions"
+        what = f"{_last(network)} gives shape {shape} per example, and a target is {one}"
+        raise loaded.error(where, f"{what}; {_way_to_classes(loaded, shape, y)}")
+    if shape[-1] != classes:
+        outputs = f"{shape[-1]} output{'s' * (shape[-1] != 1)}" + (" per position" if y.ndim > 1 else "")
+        has = f"data set '{data.name}' has {classes} classes: {_named(data)}"
+        raise loaded.error(where, f"{_last(network)} gives {outputs}, and {has}")
+
+
+def _last(network: Network) -> str:
+    return f"the last layer, '{network.names[-1]}',"
+
+
+def _way_to_classes(loaded: LoadedConfig, shape: tuple[int, ...], y: Array) -> str:
+    """How outputs get as many axes as the classes `y` want."""
+    if len(shape) < y.ndim:
+        if shape == y.shape[1:] and np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all():
+            return "each target has one 1 among zeros, so save the class itself, targets.argmax(axis=1)"
+        return "let it give outputs for every position, (positions, classes)"
+    if y.ndim == 2 or len(shape) != 2:
+        return "put `- flatten` before a dense layer, or reduce the other axes, as global_average_pool does"
+    with_sequences = [choice.name for choice in loaded.config.choices() if choice.options.get("sequences") is True]
+    if with_sequences:
+        return f"leave `sequences: true` out of the last {with_sequences[-1]}, or put `- last_position` after it"
+    reduced = "or make one row of the positions with `- last_position` or `- mean_over_positions`"
+    return f"put `- flatten` before a dense layer, {reduced}"
+
+
+def _named(data: Prepared) -> str:
+    """The classes, for a message, with the rows of each where a row has one."""
+    names, rows = data.class_names, data.rows_of_class
+    listed = [repr(name) + (f" ({rows[i]})" if rows else "") for i, name in enumerate(names[:MOST_CLASSES])]
+    if rows:
+        listed[0] = f"{names[0]!r} ({rows[0]} row{'s' * (rows[0] != 1)})"
+    more = f" and {len(names) - MOST_CLASSES} more" if len(names) > MOST_CLASSES else ""
+    return ", ".join(listed) + more
