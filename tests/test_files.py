@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from trainer.errors import StorageError
 from trainer.runs import atomic_write
 
 
@@ -28,11 +30,12 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_no_other(tmp_path: Path, m
     atomic_write(tmp_path / "a", "old")
 
     def full(descriptor: int) -> None:
-        raise OSError("no space left")
+        raise OSError(errno.ENOSPC, "no space left")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(StorageError) as caught:
         atomic_write(tmp_path / "a", "new")
+    assert str(caught.value) == f"{tmp_path / 'a'} cannot be written: no space left"
     assert (tmp_path / "a").read_text() == "old"
     assert os.listdir(tmp_path) == ["a"]
 

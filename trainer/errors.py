@@ -5,6 +5,7 @@
     ├── ConfigError           the config file or an override; carries every problem found, with its place
     ├── DataError             a data set or a data file
     ├── PluginError           a plugin that is missing, fails to import, or claims a taken name
+    ├── StorageError          a file that the system does not let us write (also an OSError)
     ├── ShapeError            arrays whose shapes do not fit (also a ValueError)
     ├── DivergedError         a loss that stopped being a number
     └── OpError               an op or the tape
@@ -31,6 +32,7 @@ __all__ = [
     "PluginError",
     "RuleError",
     "ShapeError",
+    "StorageError",
     "TrainerError",
     "UsageError",
     "described",
@@ -76,6 +78,22 @@ class PluginError(TrainerError):
     """A plugin that cannot be used."""
 
     exit_code = 2
+
+
+class StorageError(TrainerError, OSError):
+    """A file that could not be written: a full disk, a read-only one, a folder that is gone.
+
+    Attributes:
+        path: which file.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], error: OSError) -> None:
+        super().__init__(f"{os.fspath(path)} cannot be written: {error.strerror or error}")
+        self.path = os.fspath(path)
+        self.error = error
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.path, self.error)
 
 
 class ShapeError(TrainerError, ValueError):

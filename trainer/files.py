@@ -6,10 +6,19 @@ beside the old one and renamed over it, none of 40.
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["atomic_write"]
+from trainer.errors import StorageError
+
+__all__ = ["atomic_write", "remove", "writing"]
+
+# What a file system answers that cannot force a folder to the disk (network shares, some virtual machines' folders).
+# Its renames are as durable as it makes them: nothing here could make them more so.
+_NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES, errno.EPERM}
 
 
 def atomic_write(path: str | os.PathLike[str], content: bytes | str) -> None:
@@ -18,6 +27,8 @@ def atomic_write(path: str | os.PathLike[str], content: bytes | str) -> None:
     The content goes to a hidden temporary file in the same folder, is forced to the disk, and takes the name in one
     step; forcing the folder to the disk as well makes the new name survive a power cut. Text is written as UTF-8 with
     its line ends untouched.
+
+    Raises StorageError, with the path and the system's reason, where the system refuses; the old content stays.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -28,16 +39,47 @@ def atomic_write(path: str | os.PathLike[str], content: bytes | str) -> None:
     target = Path(path)
     data = content.encode() if isinstance(content, str) else content
     temporary = target.with_name(f".{target.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
+    with writing(target):
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+            try:
+                view = memoryview(data)
+                while view:  # a write may fall short
+                    view = view[os.write(descriptor, view) :]
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            os.replace(temporary, target)
+        except BaseException:
+            _forget(temporary)
+            raise
+        _sync_folder(target.parent)
+
+
+def remove(path: Path) -> None:
+    """Take a file away, if it is there. Raises StorageError."""
+    with writing(path):
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            return
+
+
+@contextmanager
+def writing(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn what the system has to say about a file into a StorageError that names it."""
     try:
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync_folder(target.parent)
+        yield
+    except OSError as error:
+        raise StorageError(path, error) from error
+
+
+def _forget(temporary: Path) -> None:
+    """A temporary file is a stray now; where the system does not even let it go, the first error is the one to hear."""
+    try:
+        os.unlink(temporary)
+    except OSError:
+        return
 
 
 def _sync_folder(folder: Path) -> None:
@@ -46,5 +88,8 @@ def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
     finally:
         os.close(descriptor)

@@ -1,0 +1,173 @@
+"""A checkpoint is the old one or the new one, whatever becomes of the process, the disk or a bit."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from dying_disk import Died, Disk
+
+from trainer import files
+from trainer.errors import DataError, StorageError
+from trainer.runs.checkpoint import Checkpoint, Checkpoints
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting_for_a_real_disk(monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+
+
+def arrays(step: int) -> dict[str, np.ndarray]:
+    return {
+        "theta": np.full(5, step, np.float32),
+        "count": np.array(step, np.int64),
+        "empty": np.zeros((0, 3)),
+        "turned": np.arange(6.0).reshape(2, 3).T + step,
+    }
+
+
+def save(checkpoints: Checkpoints, step: int) -> None:
+    checkpoints.save(step, arrays(step), {"epoch": step // 2, "best": 0.1 * step}, {"config": "ab12"})
+
+
+def is_that_of(found: Checkpoint, step: int) -> bool:
+    expected = arrays(step)
+    assert found.values == {"epoch": step // 2, "best": 0.1 * step}
+    assert found.facts == {"config": "ab12"}
+    assert list(found.arrays) == sorted(expected)
+    for name, value in expected.items():
+        assert found.arrays[name].dtype == value.dtype
+        np.testing.assert_array_equal(found.arrays[name], value)
+    return found.step == step
+
+
+def test_what_was_saved_comes_back_to_the_bit_and_two_are_kept(tmp_path):
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    assert checkpoints.newest() is None
+    for step in range(1, 5):
+        save(checkpoints, step)
+        assert is_that_of(checkpoints.newest(), step)
+    assert checkpoints.steps() == [3, 4]
+    assert sorted(p.name for p in checkpoints.folder.iterdir()) == [
+        f"{step:012d}.{kind}" for step in (3, 4) for kind in ("json", "safetensors")
+    ]
+
+
+def test_saving_the_same_step_again_replaces_it(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    save(checkpoints, 7)
+    checkpoints.save(7, arrays(8), {"epoch": 4, "best": 0.8}, {"config": "ab12"})
+    assert checkpoints.steps() == [7]
+    assert checkpoints.newest().arrays["theta"][0] == 8
+
+
+def saves(folder: Path, disk: Disk, monkeypatch, steps=(1, 2, 3)) -> list[int]:
+    """Save until the disk dies; the steps that were saved."""
+    done = []
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "os", disk)
+        try:
+            for step in steps:
+                save(Checkpoints(folder), step)
+                done.append(step)
+        except Died:
+            pass
+    return done
+
+
+def calls_of_three_saves(tmp_path, monkeypatch) -> int:
+    disk = Disk()
+    saves(tmp_path / "counted", disk, monkeypatch)
+    return disk.calls
+
+
+def test_a_crash_at_any_call_leaves_the_old_checkpoint_or_the_new_one(tmp_path, monkeypatch):
+    calls = calls_of_three_saves(tmp_path, monkeypatch)
+    states = 0
+    for dies_at in range(1, calls + 1):
+        disk = Disk(dies_at)
+        done = saves(tmp_path / f"run{dies_at}", disk, monkeypatch)
+        for i, state in enumerate(disk.leftovers()):
+            folder = tmp_path / f"left{dies_at}-{i}"
+            states += 1
+            folder.mkdir()
+            for name, content in state.items():
+                (folder / name).write_bytes(content)
+            checkpoints = Checkpoints(folder)
+            found = checkpoints.newest()
+            allowed = {len(done), len(done) + 1}
+            assert (found.step if found else 0) in allowed, (dies_at, sorted(state))
+            assert found is None or is_that_of(found, found.step)
+            if i % 5 == 0:  # the next process goes on, and sweeps what was left
+                save(checkpoints, 9)
+                assert is_that_of(checkpoints.newest(), 9)
+                assert {entry.suffix for entry in folder.iterdir()} == {".json", ".safetensors"}
+    assert states > 2 * calls
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EROFS], ids=errno.errorcode.get)
+def test_a_system_that_refuses_any_call_costs_no_older_checkpoint(tmp_path, monkeypatch, code):
+    calls = calls_of_three_saves(tmp_path, monkeypatch)
+    for refused in range(1, calls + 1):
+        folder = tmp_path / f"run{refused}"
+        disk = Disk(refused, OSError(code, os.strerror(code)))
+        with pytest.raises(StorageError) as caught:
+            saves(folder, disk, monkeypatch)
+        assert str(caught.value).startswith(f"{folder}{os.sep}")
+        assert str(caught.value).endswith(f" cannot be written: {os.strerror(code)}")
+        checkpoints = Checkpoints(folder)
+        found = checkpoints.newest()
+        assert not checkpoints.damaged
+        assert found is None or is_that_of(found, found.step)
+        save(checkpoints, 9)
+        assert is_that_of(checkpoints.newest(), 9)
+
+
+def test_no_flipped_bit_loads_silently_wrong(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    save(checkpoints, 1)
+    save(checkpoints, 2)
+    rng = np.random.default_rng(0)
+    paths = sorted(tmp_path.iterdir())
+    passed_over = 0
+    for _ in range(200):
+        path = paths[rng.integers(len(paths))]
+        whole = path.read_bytes()
+        bit = int(rng.integers(8 * len(whole)))
+        flipped = bytearray(whole)
+        flipped[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(flipped)
+        found = checkpoints.newest()
+        assert found is not None
+        assert is_that_of(found, found.step)
+        passed_over += found.step == 1
+        assert bool(checkpoints.damaged) == (found.step == 1)
+        path.write_bytes(whole)
+    assert passed_over > 50
+
+
+def test_what_is_wrong_with_a_checkpoint_is_said(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    save(checkpoints, 1)
+    manifest, stored = tmp_path / "000000000001.json", tmp_path / "000000000001.safetensors"
+    text, content = manifest.read_text(), stored.read_bytes()
+
+    def problem() -> str:
+        with pytest.raises(DataError) as caught:
+            checkpoints.load(1)
+        return str(caught.value)
+
+    stored.write_bytes(content[:-1])
+    about = f"its {len(content) - 1:,} bytes are not those that 000000000001.json describes"
+    assert problem() == f"{stored} is damaged: {about}"
+    stored.unlink()
+    assert problem() == f"{stored} cannot be read: No such file or directory"
+    manifest.write_text(text.replace('"epoch": 0', '"epoch": 1'))
+    assert problem() == f"{manifest} is damaged: its text is not the one that its SHA-256 belongs to"
+    manifest.write_text("[1]")
+    assert problem() == f"{manifest} is damaged: it is no manifest of a checkpoint"
+    manifest.unlink()
+    assert problem() == f"{manifest} cannot be read: No such file or directory"
