@@ -1,0 +1,96 @@
+"""Who trains a run: one process, for as long as it lives.
+
+The lock is the operating system's and belongs to an open file, so it is gone with the process however that ends, also
+after a power cut. Readers ask whether somebody holds it without taking it away: a run that says "running" and that
+nobody holds has crashed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from trainer.errors import UsageError
+from trainer.files import writing
+
+__all__ = ["held", "locked"]
+
+NAME = "lock"
+_PATIENCE = 1.0  # seconds: a reader that asks holds its answer for a moment
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the run in `folder` for the block. Raises UsageError, with the process, where another one holds it."""
+    path = folder / NAME
+    with writing(path):
+        file = path.open("a+b")
+    with file:
+        waited_until = time.monotonic() + _PATIENCE
+        while not _take(file, exclusive=True):
+            if time.monotonic() > waited_until:
+                raise UsageError(f"{folder} is being trained by {_holder(path)}; wait for it, or stop it first")
+            time.sleep(0.02)
+        with writing(path):
+            file.truncate(0)
+            file.write(json.dumps({"pid": os.getpid(), "host": platform.node()}).encode())
+            file.flush()
+        yield
+
+
+def held(folder: Path) -> bool:
+    """Whether a living process trains the run in `folder`.
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> with locked(folder):
+    ...     inside = held(folder)
+    >>> inside, held(folder)
+    (True, False)
+    """
+    try:
+        file = (folder / NAME).open("rb")
+    except FileNotFoundError:
+        return False
+    with file:
+        return not _take(file, exclusive=False)
+
+
+def _holder(path: Path) -> str:
+    try:
+        about = json.loads(path.read_bytes())
+        return f"process {about['pid']} on {about['host']}"
+    except (OSError, ValueError, KeyError, TypeError):  # it is about to write who it is
+        return "another process"
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _take(file: IO[bytes], *, exclusive: bool) -> bool:
+        """Lock a byte far behind the text, which others may go on reading."""
+        file.seek(1 << 30)
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        finally:
+            file.seek(0)
+        return True
+
+else:
+    import fcntl
+
+    def _take(file: IO[bytes], *, exclusive: bool) -> bool:
+        try:
+            fcntl.flock(file, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
