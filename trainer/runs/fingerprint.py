@@ -1,0 +1,95 @@
+"""What the bits of a training depend on, so short that two of them can be compared at a glance.
+
+A run that goes on with other data is another run, and is refused. One that goes on with another NumPy, BLAS or
+processor is the same run with other last bits, and is told so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trainer.types import Array
+
+if TYPE_CHECKING:
+    from trainer.data import Prepared
+
+__all__ = ["changed", "data_fingerprint", "digest", "numerics"]
+
+_BLOCK = 1 << 24  # bytes of an array that are looked at together: a mapped one never lies in memory whole
+
+
+def digest(content: Mapping[str, Any]) -> str:
+    """The SHA-256 of plain values, whatever order their keys are in.
+
+    >>> digest({"a": 1, "b": [2.5]}) == digest({"b": [2.5], "a": 1})
+    True
+    """
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def data_fingerprint(data: Prepared) -> str:
+    """The SHA-256 of every number that is trained on or tested with, in their order, with shapes, dtypes and names.
+
+    Prepared data are a function of the file, the split, the preprocessing and the seed, so a change of any of them
+    shows. Mapped arrays are read once, in blocks.
+    """
+    found = hashlib.sha256()
+    found.update(json.dumps([data.task, data.class_names, data.feature_names]).encode())
+    for rows in (data.train, data.test):
+        for array in rows.arrays:
+            found.update(f"{array.dtype.str} {array.shape};".encode())
+            for block in _blocks(array):
+                found.update(np.ascontiguousarray(block).data)
+    return found.hexdigest()
+
+
+def _blocks(array: Array) -> Iterable[Array]:
+    if not array.size:
+        return ()
+    rows = max(1, _BLOCK // max(array[:1].nbytes, 1))
+    return (array[start : start + rows] for start in range(0, len(array), rows))
+
+
+def numerics(threads: int | None, executor: str) -> dict[str, Any]:
+    """What decides the last bits besides config and data: NumPy, the BLAS and its kernels, threads, the executor.
+
+    >>> about = numerics(1, "numpy")
+    >>> about["numpy"] == np.__version__, about["threads"], about["executor"]
+    (True, 1, 'numpy')
+    """
+    import platform
+
+    from threadpoolctl import threadpool_info
+
+    blas = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    simd: Any = np.show_config(mode="dicts")
+    return {
+        "numpy": np.__version__,
+        "blas": sorted(f"{b['internal_api']} {b['version']} {b.get('architecture', '')}".strip() for b in blas),
+        "simd": list(simd.get("SIMD Extensions", {}).get("found", [])),
+        "machine": platform.machine(),
+        "threads": threads,
+        "executor": executor,
+    }
+
+
+def changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs between two of `numerics`, a phrase each.
+
+    >>> changed({"numpy": "2.3.0", "threads": 1}, {"numpy": "2.4.6", "threads": 1})
+    ['numpy was 2.3.0 and is 2.4.6']
+    """
+    return [
+        f"{name} was {_plain(before.get(name))} and is {_plain(now.get(name))}"
+        for name in sorted({*before, *now})
+        if before.get(name) != now.get(name)
+    ]
+
+
+def _plain(value: Any) -> str:
+    return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
