@@ -33,7 +33,7 @@ def make(workload: Workload, theta: list[Parameters], data: Data, threads: int, 
 
 def arguments(workload: Workload, data: Data) -> dict[str, Any]:
     """What a Training of this workload takes."""
-    from trainer.data.prepare import Prepared, Rows
+    from trainer.data.prepared import Prepared, Rows
     from trainer.nn import Network
     from trainer.plugins import Plugins
 

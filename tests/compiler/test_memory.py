@@ -12,7 +12,7 @@ from trainer import compile, grad
 from trainer.compiler.executors import best_executor
 from trainer.compiler.numpy_executor import NumpyExecutor
 from trainer.compiler.scope import NOWHERE, Origin, here, move, origin
-from trainer.data.prepare import Prepared, Rows
+from trainer.data.prepared import Prepared, Rows
 from trainer.nn import Dense, Network, OpLayer
 from trainer.training.loop import Training
 from trainer.training.memory import Memory, measure_memory, planned_bytes, size, stays

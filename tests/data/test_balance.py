@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trainer.data import Dataset, Prepared, prepare
+from trainer.data import Dataset, Prepared, Split, prepare
 
 
 def dataset(*rows_of_class: int, weights: Any = None) -> Dataset:
@@ -17,8 +17,8 @@ def dataset(*rows_of_class: int, weights: Any = None) -> Dataset:
     return Dataset("d", inputs, targets, "classification", names, weights=weights)
 
 
-def prepared(data: Dataset, **options: Any) -> Prepared:
-    return prepare(data, targets="classes", **{"test_fraction": 0, "dtype": np.float64, **options})
+def prepared(data: Dataset, *, test_fraction: float = 0, dtype: type = np.float64, **options: Any) -> Prepared:
+    return prepare(data, targets="classes", split=Split(test_fraction=test_fraction), dtype=dtype, **options)
 
 
 def test_without_weights_there_are_none() -> None:

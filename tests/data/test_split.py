@@ -9,9 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trainer.data import Dataset, split
+from trainer.data import Dataset, Split
 from trainer.data.split import SplitName
 from trainer.errors import DataError
+from trainer.types import Array
+
+
+def divided(dataset: Dataset, seed: int = 0, **options: Any) -> tuple[Array, Array]:
+    return Split(**options).divide(dataset, seed)
 
 
 def classification(*rows_of_class: int) -> Dataset:
@@ -28,7 +33,7 @@ def regression(rows: int, groups: Sequence[int] | None = None) -> Dataset:
 @pytest.mark.parametrize("fraction", [0.0, 0.01, 0.1, 0.25, 0.5, 0.9])
 @pytest.mark.parametrize("dataset", [classification(50, 30, 7), regression(87)], ids=["classes", "numbers"])
 def test_every_row_is_in_exactly_one_part_and_the_parts_have_the_right_size(dataset: Dataset, fraction: float) -> None:
-    train, test = split(dataset, test_fraction=fraction, seed=3)
+    train, test = divided(dataset, test_fraction=fraction, seed=3)
     assert sorted([*train, *test]) == list(range(87))
     assert len(test) == round(87 * fraction)
     assert np.all(np.diff(train) > 0)
@@ -37,58 +42,58 @@ def test_every_row_is_in_exactly_one_part_and_the_parts_have_the_right_size(data
 
 def test_it_is_a_function_of_the_seed() -> None:
     dataset = classification(50, 50)
-    first, again, other = (split(dataset, test_fraction=0.2, seed=seed)[1].tolist() for seed in (0, 0, 1))
+    first, again, other = (divided(dataset, test_fraction=0.2, seed=seed)[1].tolist() for seed in (0, 0, 1))
     assert first == again != other
 
 
 def test_each_class_gives_its_share() -> None:
     dataset = classification(100, 60, 40)
-    _, test = split(dataset, test_fraction=0.1)
+    _, test = divided(dataset, test_fraction=0.1)
     assert np.bincount(dataset.targets[test]).tolist() == [10, 6, 4]
 
 
 def test_shares_that_do_not_divide_go_to_the_largest_remainders() -> None:
     dataset = classification(5, 4, 4)  # of 3 rows: 1.15, 0.92, 0.92
-    _, test = split(dataset, test_fraction=0.25)
+    _, test = divided(dataset, test_fraction=0.25)
     assert np.bincount(dataset.targets[test]).tolist() == [1, 1, 1]
 
 
 def test_a_class_of_one_row_stays_in_training() -> None:
     dataset = classification(1, 2, 2)
     for fraction in (0.2, 0.4):
-        train, _ = split(dataset, test_fraction=fraction)
+        train, _ = divided(dataset, test_fraction=fraction)
         assert set(dataset.targets[train]) == {0, 1, 2}
 
 
 def test_every_row_of_a_class_is_drawn_sooner_or_later() -> None:
     dataset = classification(5, 5)
-    drawn = {row for seed in range(40) for row in split(dataset, test_fraction=0.2, seed=seed)[1]}
+    drawn = {row for seed in range(40) for row in divided(dataset, test_fraction=0.2, seed=seed)[1]}
     assert drawn == set(range(10))
 
 
 def test_a_small_fraction_still_tests_one_row() -> None:
-    assert len(split(regression(10), test_fraction=0.001)[1]) == 1
+    assert len(divided(regression(10), test_fraction=0.001)[1]) == 1
 
 
 @pytest.mark.parametrize("fraction", [1, 1.5, -0.1, float("nan")])
 def test_a_fraction_out_of_range_is_refused(fraction: float) -> None:
     with pytest.raises(DataError) as caught:
-        split(regression(10), test_fraction=fraction)
+        divided(regression(10), test_fraction=fraction)
     assert str(caught.value) == f"test_fraction is at least 0 and less than 1, such as 0.2; it is {fraction}"
 
 
 def test_one_row_cannot_be_split() -> None:
     with pytest.raises(DataError) as caught:
-        split(regression(1), test_fraction=0.2)
+        divided(regression(1), test_fraction=0.2)
     assert str(caught.value) == (
         "data set 'd' has 1 row: test_fraction 0.2 leaves none to train on; add rows, or use test_fraction: 0"
     )
-    assert len(split(regression(1), test_fraction=0)[0]) == 1
+    assert len(divided(regression(1), test_fraction=0)[0]) == 1
 
 
 def test_too_few_rows_for_every_class_are_refused() -> None:
     with pytest.raises(DataError) as caught:
-        split(classification(2, 2, 2), test_fraction=0.7)
+        divided(classification(2, 2, 2), test_fraction=0.7)
     assert str(caught.value) == (
         "data set 'd': 4 of 6 rows for the test leave 2 rows to train 3 classes, and every class needs one; use a "
         "smaller test_fraction"
@@ -100,7 +105,7 @@ def test_without_stratify_a_class_that_is_not_trained_is_refused() -> None:
     seeds = [seed for seed in range(60) if draws_row_0(dataset, seed)]
     assert seeds
     with pytest.raises(DataError) as caught:
-        split(dataset, test_fraction=0.2, stratify=False, seed=seeds[0])
+        divided(dataset, test_fraction=0.2, stratify=False, seed=seeds[0])
     assert str(caught.value) == (
         "data set 'd': with split: random no training row is of class 'a', which could not be learnt; use split: "
         "stratified, another seed, or a smaller test"
@@ -109,7 +114,7 @@ def test_without_stratify_a_class_that_is_not_trained_is_refused() -> None:
 
 def draws_row_0(dataset: Dataset, seed: int) -> bool:
     try:
-        split(dataset, test_fraction=0.2, stratify=False, seed=seed)
+        divided(dataset, test_fraction=0.2, stratify=False, seed=seed)
     except DataError:
         return True
     return False
@@ -117,14 +122,14 @@ def draws_row_0(dataset: Dataset, seed: int) -> bool:
 
 def test_stratify_wants_classes() -> None:
     with pytest.raises(DataError) as caught:
-        split(regression(10), test_fraction=0.2, stratify=True)
+        divided(regression(10), test_fraction=0.2, stratify=True)
     assert str(caught.value) == (
         "stratify keeps the share of every class, and data set 'd' is a regression, without classes: leave stratify out"
     )
 
 
 def test_ordered_tests_the_last_rows() -> None:
-    train, test = split(regression(10), by="ordered", test_fraction=0.3)
+    train, test = divided(regression(10), by="ordered", test_fraction=0.3)
     assert (train.tolist(), test.tolist()) == ([*range(7)], [7, 8, 9])
 
 
@@ -132,14 +137,14 @@ def test_ordered_tests_the_last_rows() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_no_group_is_in_both_parts(fraction: float, seed: int) -> None:
     groups = np.random.default_rng(seed).integers(0, 12, size=100)
-    train, test = split(regression(100, groups.tolist()), by="grouped", test_fraction=fraction, seed=seed)
+    train, test = divided(regression(100, groups.tolist()), by="grouped", test_fraction=fraction, seed=seed)
     assert sorted([*train, *test]) == [*range(100)]
     assert not set(groups[train]) & set(groups[test])
     assert abs(len(test) - 100 * fraction) <= np.bincount(groups).max() / 2
 
 
 def test_groups_that_are_all_large_still_give_one_to_the_test() -> None:
-    train, test = split(regression(30, [0] * 10 + [1] * 9 + [2] * 11), by="grouped", test_fraction=0.05)
+    train, test = divided(regression(30, [0] * 10 + [1] * 9 + [2] * 11), by="grouped", test_fraction=0.05)
     assert (len(train), len(test)) == (21, 9)
 
 
@@ -149,7 +154,7 @@ def test_over_all_folds_every_row_is_tested_once(by: SplitName) -> None:
     dataset = Dataset("d", np.zeros((103, 1)), targets, "classification", ("a", "b", "c"), groups=groups)
     tested = []
     for fold in range(5):
-        train, test = split(dataset, by=by, folds=5, fold=fold, seed=2)
+        train, test = divided(dataset, by=by, folds=5, fold=fold, seed=2)
         assert sorted([*train, *test]) == [*range(103)]
         assert len(test) in ((20, 21) if by != "grouped" else range(16, 26))
         if by == "stratified":
@@ -162,7 +167,7 @@ def test_over_all_folds_every_row_is_tested_once(by: SplitName) -> None:
 
 def test_the_seed_decides_the_folds_and_the_first_is_the_default() -> None:
     dataset = classification(20, 20)
-    first, same, other = (split(dataset, folds=4, fold=f, seed=s)[1].tolist() for f, s in ((0, 0), (None, 0), (0, 1)))
+    first, same, other = (divided(dataset, folds=4, fold=f, seed=s)[1].tolist() for f, s in ((0, 0), (None, 0), (0, 1)))
     assert first == same != other
 
 
@@ -170,22 +175,22 @@ def test_ordered_folds_are_those_of_scikit_learn() -> None:
     from sklearn.model_selection import TimeSeriesSplit
 
     expected = [(a.tolist(), b.tolist()) for a, b in TimeSeriesSplit(4).split(np.zeros((23, 1)))]
-    found = [split(regression(23), by="ordered", folds=4, fold=fold) for fold in range(4)]
+    found = [divided(regression(23), by="ordered", folds=4, fold=fold) for fold in range(4)]
     assert [(a.tolist(), b.tolist()) for a, b in found] == expected
 
 
 def test_stratify_is_another_word() -> None:
     dataset = classification(30, 30)
-    assert split(dataset, stratify=True)[1].tolist() == split(dataset, by="stratified")[1].tolist()
-    assert split(dataset, stratify=False)[1].tolist() == split(dataset, by="random")[1].tolist()
+    assert divided(dataset, stratify=True)[1].tolist() == divided(dataset, by="stratified")[1].tolist()
+    assert divided(dataset, stratify=False)[1].tolist() == divided(dataset, by="random")[1].tolist()
 
 
 def test_classes_per_position_are_split_at_random() -> None:
     targets = np.arange(200).reshape(50, 4) % 3
     dataset = Dataset("d", np.zeros((50, 4)), targets, "classification", ("a", "b", "c"))
-    train, test = split(dataset)
+    train, test = divided(dataset)
     assert (len(train), len(test)) == (40, 10)
-    assert test.tolist() == split(dataset, by="random")[1].tolist()
+    assert test.tolist() == divided(dataset, by="random")[1].tolist()
 
 
 GROUPED = regression(6, [0, 0, 1, 1, 2, 2])
@@ -278,5 +283,5 @@ BAD: list[tuple[Dataset, dict[str, Any], str]] = [
 @pytest.mark.parametrize(("dataset", "options", "message"), BAD, ids=[case[2][:70] for case in BAD])
 def test_a_split_that_cannot_be_is_refused(dataset: Dataset, options: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError) as caught:
-        split(dataset, **options)
+        divided(dataset, **options)
     assert str(caught.value) == message

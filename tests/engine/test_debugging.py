@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from trainer import Op, Tensor, debug, grad, op
-from trainer.data.prepare import Prepared, Rows
+from trainer.data.prepared import Prepared, Rows
 from trainer.engine.debugging import ChangedArrayError, NonFiniteError, statistics
 from trainer.nn import Dense, Network, OpLayer
 from trainer.plugins import shared

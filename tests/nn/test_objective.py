@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from trainer.compiler.executors import native_available
-from trainer.data.prepare import Prepared, Rows
+from trainer.data.prepared import Prepared, Rows
 from trainer.errors import ShapeError, UsageError
 from trainer.nn import Dense, Draw, Kept, LayerError, Masked, Network, Residual, Shared
 from trainer.nn.calls import on_values

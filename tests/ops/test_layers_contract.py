@@ -14,7 +14,7 @@ from op_checking import CLOSE, EXACT, compare, derivative
 from trainer import value_and_grad
 from trainer.compiler.executors import native_available
 from trainer.config import load
-from trainer.data.prepare import Prepared, Rows
+from trainer.data.prepared import Prepared, Rows
 from trainer.nn import Dense, Draw, Flatten, Kept, Masked, Network
 from trainer.optimizers import Momentum
 from trainer.plugins import shared

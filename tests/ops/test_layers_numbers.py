@@ -7,7 +7,7 @@ import pytest
 from layer_examples import make
 
 from trainer.compiler.executors import native_available
-from trainer.data.prepare import Prepared, Rows
+from trainer.data.prepared import Prepared, Rows
 from trainer.nn import Dense, Draw, Flatten, Kept, Masked, Network
 from trainer.training.loop import Training
 from trainer_ops import mean_squared_error

@@ -7,7 +7,7 @@ import pytest
 
 from trainer.compiler.executors import native_available
 from trainer.config import load
-from trainer.data.prepare import Prepared, Rows
+from trainer.data.prepared import Prepared, Rows
 from trainer.errors import UsageError
 from trainer.experiment import build
 from trainer.nn import Dense, Network, OpLayer

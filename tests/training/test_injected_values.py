@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import trainer_ops as ops
-from trainer.data.prepare import Prepared, Rows
+from trainer.data.prepared import Prepared, Rows
 from trainer.engine.observe import observed
 from trainer.engine.op import IDENTITY, SELECT
 from trainer.engine.rules import Rule

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainer.data.prepare import Prepared, Rows
+from trainer.data.prepared import Prepared, Rows
 from trainer.errors import DivergedError, UsageError
 from trainer.nn import Dense, Network, OpLayer
 from trainer.rng import generator

@@ -16,7 +16,7 @@ from trainer.compiler.executors import native_available
 CHILD = """
 import sys, time
 import numpy as np
-from trainer.data.prepare import Prepared, Rows
+from trainer.data.prepared import Prepared, Rows
 from trainer.nn import Dense, Network
 from trainer.threads import pinned
 from trainer.training.loop import Training

@@ -15,7 +15,7 @@ import pytest
 
 from trainer import op
 from trainer.compiler.executors import native_available
-from trainer.data.prepare import Prepared, Rows
+from trainer.data.prepared import Prepared, Rows
 from trainer.nn import Dense, Draw, Flatten, Network, OpLayer
 from trainer.plugins import shared
 from trainer.training.loop import Epoch, Step, Training

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler
 
-from trainer.data.split import TEST_FRACTION
+from trainer.data.split import TEST_FRACTION, Split
 from trainer.plugins.registry import Component, noun
 
 __all__ = [
@@ -163,6 +163,11 @@ class DatasetConfig(_Model):
     def source(self) -> Component | Path:
         """What `trainer.data.load` takes: the component, or the file."""
         return self.component if self.path is None else Path(self.path)
+
+    @property
+    def division(self) -> Split:
+        """How its rows are divided. Raises DataError where what is written contradicts itself."""
+        return Split(self.split, self.stratify, self.test_fraction, self.folds, self.fold)
 
     def plain(self) -> dict[str, Any]:
         """Everything, defaults included, for YAML."""

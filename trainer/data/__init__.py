@@ -3,14 +3,14 @@
 from trainer.data.cache import cache_folder, cached
 from trainer.data.dataset import Dataset, Facts
 from trainer.data.load import describe, load, read_folder
-from trainer.data.prepare import Prepared, Rows, TargetKind, prepare
+from trainer.data.prepared import Prepared, Rows, TargetKind, prepare
 from trainer.data.preprocessing.pipeline import Preprocessing
 from trainer.data.preprocessing.scaling import Scaling
 from trainer.data.readers.array_file import read_npy, read_npz
 from trainer.data.readers.csv_file import read_csv
 from trainer.data.readers.image_folder import read_images
 from trainer.data.readers.text_file import read_text
-from trainer.data.split import split
+from trainer.data.split import Split
 
 __all__ = [
     "Dataset",
@@ -19,6 +19,7 @@ __all__ = [
     "Preprocessing",
     "Rows",
     "Scaling",
+    "Split",
     "TargetKind",
     "cache_folder",
     "cached",
@@ -31,5 +32,4 @@ __all__ = [
     "read_npy",
     "read_npz",
     "read_text",
-    "split",
 ]

@@ -12,6 +12,7 @@ behind those that it trains on.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -21,109 +22,158 @@ from trainer.errors import DataError
 from trainer.rng import generator
 from trainer.types import Array
 
-__all__ = ["TEST_FRACTION", "SplitName", "split", "split_name"]
+__all__ = ["TEST_FRACTION", "Split", "SplitName"]
 
 SplitName = Literal["stratified", "random", "grouped", "ordered"]
 
 TEST_FRACTION = 0.2
 
 
-def split(
-    dataset: Dataset,
-    *,
-    by: SplitName | None = None,
-    test_fraction: float | None = None,
-    folds: int | None = None,
-    fold: int | None = None,
-    stratify: bool | None = None,
-    seed: int = 0,
-) -> tuple[Array, Array]:
-    """Indices of the training rows and of the test rows, each ascending; a function of its arguments alone.
+@dataclass(frozen=True)
+class Split:
+    """How the rows of a data set are divided.
 
-    by: how the rows are divided, see above; stratify=True and False are other words for "stratified" and "random".
+    by: one of the four ways above; None: as suits the data set, see `resolved`.
+    stratify: True and False are other words for "stratified" and "random".
     test_fraction: the test gets round(test_fraction · rows) rows, at least one unless it is 0 (None: 0.2); by groups
         as near to that as whole groups come. "stratified" draws each class's share of them from that class, and keeps
         a training row of every class.
     folds, fold: instead of a fraction, fold number `fold` (from 0, the default) of so many.
 
-    Raises DataError when these contradict each other or the data set, or when training would be left without rows or a
-    class.
+    Raises DataError when these contradict each other.
 
-    >>> data = Dataset("sign", np.array([[-2], [-1], [1], [2]]), np.array([0, 0, 1, 1]), "classification", ("-", "+"))
-    >>> train, test = split(data, test_fraction=0.5)
-    >>> data.targets[test].tolist()
-    [0, 1]
-    >>> data = Dataset("line", np.zeros((7, 1)), np.arange(7), "regression")
-    >>> [part.tolist() for part in split(data, by="ordered", folds=3, fold=1)]
-    [[0, 1, 2, 3, 4], [5]]
+    >>> str(Split(by="ordered", folds=3, fold=1))
+    'ordered, fold 1 of 3'
     """
-    by = split_name(dataset, by, stratify)
-    if folds is None:
-        if fold is not None:
-            raise DataError(f"fold {fold} is one of several, and there are no folds: add folds, as in folds: 5", "fold")
-        is_test = _part(dataset, by, _number_of_test_rows(dataset, test_fraction), seed)
-        train, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
-    else:
-        train, test = _fold(dataset, by, _checked_folds(dataset, by, folds, fold, test_fraction), fold or 0, seed)
-    if dataset.task == "classification":
-        _check_every_class_is_trained(dataset, train, by)
-    return train, test
+
+    by: SplitName | None = None
+    stratify: bool | None = None
+    test_fraction: float | None = None
+    folds: int | None = None
+    fold: int | None = None
+
+    def __post_init__(self) -> None:
+        self._check_ways()
+        if self.folds is not None:
+            self._check_folds(self.folds)
+        elif self.fold is not None:
+            raise DataError(
+                f"fold {self.fold} is one of several, and there are no folds: add folds, as in folds: 5", "fold"
+            )
+        elif not 0 <= self.fraction < 1:
+            raise DataError(
+                f"test_fraction is at least 0 and less than 1, such as 0.2; it is {self.test_fraction}", "test_fraction"
+            )
+
+    def __str__(self) -> str:
+        fold = f"fold {self.fold or 0} of {self.folds}" if self.folds else ""
+        return ", ".join(filter(None, (self.wanted or "", fold)))
+
+    @property
+    def fraction(self) -> float:
+        """Which part of the rows is the test, where there are no folds."""
+        return TEST_FRACTION if self.test_fraction is None else self.test_fraction
+
+    @property
+    def wanted(self) -> SplitName | None:
+        """The way that was asked for, in either of the two words."""
+        return self.by if self.stratify is None else "stratified" if self.stratify else "random"
+
+    def resolved(self, dataset: Dataset) -> Split:
+        """The same, with its way said; DataError where the rows of the data set cannot be divided so.
+
+        By default "grouped" where rows have groups, "ordered" for a mapped data set, "stratified" for one class per
+        row, else "random".
+        """
+        _check_fits(self, dataset)
+        by = self.wanted
+        if dataset.mapped:
+            by = "ordered"
+        elif by is None and dataset.groups is not None:
+            by = "grouped"
+        elif by is None:
+            by = "stratified" if dataset.task == "classification" and dataset.targets.ndim == 1 else "random"
+        return replace(self, by=by, stratify=None)
+
+    def divide(self, dataset: Dataset, seed: int = 0) -> tuple[Array, Array]:
+        """Indices of the training rows and of the test rows, each ascending; a function of its arguments alone.
+
+        Raises DataError when the split does not fit the data set, or training would be left without rows or a class.
+
+        >>> x, y = np.array([[-2], [-1], [1], [2]]), np.array([0, 0, 1, 1])
+        >>> data = Dataset("sign", x, y, "classification", ("-", "+"))
+        >>> train, test = Split(test_fraction=0.5).divide(data)
+        >>> data.targets[test].tolist()
+        [0, 1]
+        >>> data = Dataset("line", np.zeros((7, 1)), np.arange(7), "regression")
+        >>> [part.tolist() for part in Split(by="ordered", folds=3, fold=1).divide(data)]
+        [[0, 1, 2, 3, 4], [5]]
+        """
+        by = self.resolved(dataset).by
+        assert by is not None
+        if self.folds is None:
+            is_test = _part(dataset, by, _number_of_test_rows(dataset, self.fraction), seed)
+            train, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
+        else:
+            _check_enough_rows(dataset, by, self.folds)
+            train, test = _fold(dataset, by, self.folds, self.fold or 0, seed)
+        if dataset.task == "classification":
+            _check_every_class_is_trained(dataset, train, by)
+        return train, test
+
+    def _check_ways(self) -> None:
+        if self.by is not None and self.stratify is not None:
+            raise DataError(
+                f"split: {self.by} and stratify: {str(self.stratify).lower()} both say how rows are divided: leave "
+                f"stratify out",
+                "stratify",
+            )
+        if self.by is not None and self.by not in get_args(SplitName):
+            raise DataError(f"split is one of {', '.join(map(repr, get_args(SplitName)))}, not {self.by!r}", "split")
+
+    def _check_folds(self, folds: int) -> None:
+        if self.test_fraction is not None:
+            raise DataError(
+                f"test_fraction: {self.test_fraction} and folds: {folds} both say how large the test is: leave "
+                f"test_fraction out",
+                "test_fraction",
+            )
+        if folds < 2:
+            raise DataError(f"folds is at least 2, such as 5; it is {folds}", "folds")
+        if self.fold is not None and not 0 <= self.fold < folds:
+            raise DataError(f"fold counts from 0: with folds: {folds} it is 0 to {folds - 1}, not {self.fold}", "fold")
 
 
-def split_name(dataset: Dataset, by: SplitName | None, stratify: bool | None) -> SplitName:
-    """How the rows of a data set are divided; DataError where they cannot be.
-
-    By default "grouped" where rows have groups, "ordered" for a mapped data set, "stratified" for one class per row,
-    else "random".
-    """
-    if by is not None and stratify is not None:
-        raise DataError(
-            f"split: {by} and stratify: {str(stratify).lower()} both say how rows are divided: leave stratify out",
-            "stratify",
-        )
-    if by is not None and by not in get_args(SplitName):
-        raise DataError(f"split is one of {', '.join(map(repr, get_args(SplitName)))}, not {by!r}", "split")
-    if stratify is not None:
-        by = "stratified" if stratify else "random"
-    option, word = ("split", "split: stratified") if stratify is None else ("stratify", "stratify")
-    if by == "stratified" and dataset.task == "regression":
+def _check_fits(split: Split, dataset: Dataset) -> None:
+    """DataError where the way that was asked for is none for this data set, at the word that asked for it."""
+    option, word = ("split", "split: stratified") if split.stratify is None else ("stratify", "stratify")
+    if split.wanted == "stratified" and dataset.task == "regression":
         raise DataError(
             f"{word} keeps the share of every class, and data set {dataset.name!r} is a regression, without classes: "
             f"leave {option} out",
             option,
         )
-    if by == "stratified" and dataset.targets.ndim > 1:
+    if split.wanted == "stratified" and dataset.targets.ndim > 1:
         raise DataError(
             f"{word} keeps the share of every class, and data set {dataset.name!r} has a class for each of "
             f"{dataset.targets.shape[1]} positions of a row: use split: random",
             option,
         )
-    if by == "grouped" and dataset.groups is None:
+    if split.wanted == "grouped" and dataset.groups is None:
         raise DataError(
             f"split: grouped keeps the rows of a group together, and data set {dataset.name!r} has no groups: name the "
             f"column that tells them, as in group: patient",
             "split",
         )
-    if by is None and dataset.groups is not None and not dataset.mapped:
-        return "grouped"
-    if dataset.mapped:
-        if by not in (None, "ordered"):
-            raise DataError(
-                f"data set {dataset.name!r} is read from disk while it trains, so its test is its last rows: write "
-                f"split: ordered, and save the rows in an order that suits it",
-                option,
-            )
-        return "ordered"
-    return by or ("stratified" if dataset.task == "classification" and dataset.targets.ndim == 1 else "random")
-
-
-def _number_of_test_rows(dataset: Dataset, test_fraction: float | None) -> int:
-    if test_fraction is None:
-        test_fraction = TEST_FRACTION
-    if not 0 <= test_fraction < 1:
+    if dataset.mapped and split.wanted not in (None, "ordered"):
         raise DataError(
-            f"test_fraction is at least 0 and less than 1, such as 0.2; it is {test_fraction}", "test_fraction"
+            f"data set {dataset.name!r} is read from disk while it trains, so its test is its last rows: write "
+            f"split: ordered, and save the rows in an order that suits it",
+            option,
         )
+
+
+def _number_of_test_rows(dataset: Dataset, test_fraction: float) -> int:
     if test_fraction == 0:
         return 0
     n_test = max(1, round(test_fraction * dataset.rows))
@@ -191,7 +241,7 @@ def _draw_groups(dataset: Dataset, n_test: int, rng: np.random.Generator) -> Arr
 
 def _groups(dataset: Dataset, at_least: int) -> tuple[Array, Array]:
     """The number of rows of each group, and each row's group counted from 0."""
-    assert dataset.groups is not None  # split_name has seen to it
+    assert dataset.groups is not None  # Split.resolved has seen to it
     _, group_of_row, sizes = np.unique(dataset.groups, return_inverse=True, return_counts=True)
     if len(sizes) < at_least:
         raise DataError(
@@ -202,17 +252,7 @@ def _groups(dataset: Dataset, at_least: int) -> tuple[Array, Array]:
     return sizes, group_of_row
 
 
-def _checked_folds(dataset: Dataset, by: SplitName, folds: int, fold: int | None, test_fraction: float | None) -> int:
-    if test_fraction is not None:
-        raise DataError(
-            f"test_fraction: {test_fraction} and folds: {folds} both say how large the test is: leave test_fraction "
-            f"out",
-            "test_fraction",
-        )
-    if folds < 2:
-        raise DataError(f"folds is at least 2, such as 5; it is {folds}", "folds")
-    if fold is not None and not 0 <= fold < folds:
-        raise DataError(f"fold counts from 0: with folds: {folds} it is 0 to {folds - 1}, not {fold}", "fold")
+def _check_enough_rows(dataset: Dataset, by: SplitName, folds: int) -> None:
     needed = folds + (by == "ordered")
     if dataset.rows < needed:
         first = ", and one more to begin with" if by == "ordered" else ""
@@ -221,7 +261,6 @@ def _checked_folds(dataset: Dataset, by: SplitName, folds: int, fold: int | None
             f"fold{first}: use fewer folds",
             "folds",
         )
-    return folds
 
 
 def _fold(dataset: Dataset, by: SplitName, folds: int, fold: int, seed: int) -> tuple[Array, Array]:

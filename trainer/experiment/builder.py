@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trainer.data.load import load as load_dataset
-from trainer.data.prepare import Prepared, prepare
+from trainer.data.prepared import Prepared, prepare
 from trainer.experiment.checks import at_layers, check_choices, check_declared, check_patterns, try_rows
 from trainer.experiment.components import built
 from trainer.experiment.scores import Scores, scores_of
@@ -100,11 +100,7 @@ class Builder:
             return prepare(
                 dataset,
                 targets=config.cost.component.traits.get("targets", "values"),
-                split=settings.split,
-                test_fraction=settings.test_fraction,
-                folds=settings.folds,
-                fold=settings.fold,
-                stratify=settings.stratify,
+                split=settings.division,
                 standardize=settings.standardize,
                 preprocess=[(step.name, built(step)) for step in settings.preprocess or ()],
                 one_hot=settings.one_hot,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trainer.data.dataset import Dataset
-from trainer.data.prepare import Prepared
+from trainer.data.prepared import Prepared
 from trainer.errors import OpError, ShapeError, UsageError
 from trainer.nn.network import LayerError, Network, matching
 from trainer.nn.several import Several

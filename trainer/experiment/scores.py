@@ -18,7 +18,7 @@ from trainer.training.evaluation import measured
 if TYPE_CHECKING:
     from trainer.config import LoadedConfig
     from trainer.config.schema import Choice
-    from trainer.data.prepare import Prepared
+    from trainer.data.prepared import Prepared
     from trainer.types import Array
 
 __all__ = ["Scores", "scores_of"]

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from trainer.compiler.executors import ExecutorName
-from trainer.data.prepare import Prepared
+from trainer.data.prepared import Prepared
 from trainer.data.shuffling import batch_order
 from trainer.engine.verify import describe
 from trainer.errors import DivergedError, UsageError

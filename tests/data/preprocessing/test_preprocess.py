@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sklearn import decomposition, preprocessing
 
-from trainer.data import Dataset, Preprocessing, prepare
+from trainer.data import Dataset, Preprocessing, Split, prepare
 from trainer.data.preprocessing.transformers import (
     PCA,
     PREPROCESSORS,
@@ -133,7 +133,7 @@ def test_the_index_of_a_category_stays_unless_it_is_named() -> None:
     )
     ways: list[dict[str, Any]] = [{"standardize": True}, {"preprocess": [("standard_scaler", StandardScaler())]}]
     for options in ways:
-        prepared = prepare(dataset, targets="values", test_fraction=0, dtype=np.float64, **options)
+        prepared = prepare(dataset, targets="values", split=Split(test_fraction=0), dtype=np.float64, **options)
         np.testing.assert_array_equal(prepared.train.inputs[:, 2], inputs[:, 2])
         np.testing.assert_allclose(prepared.train.inputs[:, [0, 1, 3]].mean(axis=0), 0, atol=1e-14)
     steps: list[Any] = [("pca", PCA(2)), ("standard_scaler", StandardScaler())]
@@ -175,7 +175,7 @@ def test_a_constant_column_can_be_left_out() -> None:
 
 
 def test_no_test_rows_give_none() -> None:
-    prepared = prepare(table(), targets="classes", test_fraction=0, preprocess=[("pca", PCA(2))])
+    prepared = prepare(table(), targets="classes", split=Split(test_fraction=0), preprocess=[("pca", PCA(2))])
     assert prepared.test.inputs.shape == (0, 2)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trainer.data import load, prepare, read_npy, read_npz
+from trainer.data import Split, load, prepare, read_npy, read_npz
 from trainer.metrics.agreement import accuracy
 from trainer_ops import softmax_cross_entropy
 
@@ -134,8 +134,7 @@ def test_positions_without_a_class_cost_nothing_from_the_file_to_the_cost(save) 
     data = prepare(
         read_npz(save(x=np.ones((4, 3)), y=targets), task="classification"),
         targets="classes",
-        split="random",
-        test_fraction=0.25,
+        split=Split(by="random", test_fraction=0.25),
     )
     assert data.class_names == ("0", "1", "2")
     assert (

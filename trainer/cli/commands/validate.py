@@ -96,13 +96,11 @@ def _summary(training: Training, config: Config) -> dict[str, str]:
     data = training.data
     task = f"classification of {len(data.class_names)} classes" if data.class_names else "regression"
     scaled = ", standardized" if data.scaling is not None else ""
-    split: str = data.split
-    if config.dataset.folds:
-        split += f", fold {config.dataset.fold or 0} of {config.dataset.folds}"
     steps = training.steps_per_epoch * training.epochs
     step_size = config.step_size if isinstance(config.step_size, int | float) else config.step_size.name
     return {
-        "data": f"{data.name}: {len(data.train):,} rows to train, {len(data.test):,} to test ({split}), {task}{scaled}",
+        "data": f"{data.name}: {len(data.train):,} rows to train, {len(data.test):,} to test ({data.split}), "
+        f"{task}{scaled}",
         **_changes(data, config.dataset),
         "cost": f"{config.cost.name}" + (f"; metrics {', '.join(training.metrics)}" if training.metrics else ""),
         "optimizer": f"{config.optimizer.name}, step size {step_size}" + "".join(f"; {w}" for w in _around(config)),

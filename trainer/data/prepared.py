@@ -18,8 +18,7 @@ from trainer.data.dataset import Dataset, Task
 from trainer.data.preprocessing.pipeline import Preprocessing
 from trainer.data.preprocessing.scaling import Scaling
 from trainer.data.shuffling import rows_per_block
-from trainer.data.split import SplitName, split_name
-from trainer.data.split import split as split_rows
+from trainer.data.split import Split
 from trainer.errors import DataError
 from trainer.types import Array
 
@@ -82,7 +81,7 @@ class Prepared:
         Only those of `train` have weights.
     scaling, preprocessing: what was fitted on the training rows and applied to all, or None; one of the two at most.
     feature_names, parts: those of the data set; after preprocessing the names of the columns that it made.
-    split: how the rows were divided, see `trainer.data.split`.
+    split: how the rows were divided, its way said.
     mapped: whether the arrays are on disk; then a loop shuffles them `block` rows at a time.
     """
 
@@ -95,7 +94,7 @@ class Prepared:
     feature_names: tuple[str, ...] = ()
     parts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     preprocessing: Preprocessing | None = None
-    split: SplitName = "random"
+    split: Split = field(default_factory=Split)
     mapped: bool = False
 
     @property
@@ -138,11 +137,7 @@ def prepare(
     dataset: Dataset,
     *,
     targets: TargetKind,
-    split: SplitName | None = None,
-    test_fraction: float | None = None,
-    folds: int | None = None,
-    fold: int | None = None,
-    stratify: bool | None = None,
+    split: Split | None = None,
     standardize: bool = False,
     preprocess: Sequence[tuple[str, Preprocessor]] = (),
     one_hot: bool = False,
@@ -159,7 +154,7 @@ def prepare(
         "binary"   0 and 1 for the first and second of two classes, `dtype` (n, 1)
         "signs"    −1 and +1 for the first and second of two classes, `dtype` (n, 1)
         "values"   the numbers of a regression, `dtype` (n, k); with `one_hot` also of a classification, k classes
-    split, test_fraction, folds, fold, stratify, seed: see `trainer.data.split`.
+    split: how the rows are divided; None: as suits the data set. `seed` decides what is drawn.
     standardize: fit a Scaling on the training rows, apply it to all rows; the index of a category stays what it is.
     preprocess: preprocessors with their names, `[("pca", PCA(10))]`, fitted to the training rows one after the other
         and applied to all rows (see `trainer.data.preprocessing.pipeline`).
@@ -171,16 +166,15 @@ def prepare(
     for `dtype`, and for values that are missing still.
 
     >>> data = Dataset("sign", np.array([[-2], [-1], [1], [2]]), np.array([0, 0, 1, 1]), "classification", ("-", "+"))
-    >>> prepare(data, targets="signs", test_fraction=0).train.targets.tolist()
+    >>> prepare(data, targets="signs", split=Split(test_fraction=0)).train.targets.tolist()
     [[-1.0], [-1.0], [1.0], [1.0]]
     """
     dtype = np.dtype(dtype)
     encoded = _encode(dataset, targets, one_hot, reconstruct)
     check_balance(dataset, class_weights, resample)
     _check_changes(dataset, standardize, bool(preprocess), one_hot, dtype)
-    train, test = split_rows(
-        dataset, by=split, test_fraction=test_fraction, folds=folds, fold=fold, stratify=stratify, seed=seed
-    )
+    split = Split() if split is None else split
+    train, test = split.divide(dataset, seed)
     scaling = Scaling.fit(dataset.inputs[train], _categories(dataset)) if standardize else None
     steps = Preprocessing.fit(preprocess, dataset, train, seed) if preprocess else None
     if resample is not None:
@@ -197,7 +191,7 @@ def prepare(
         feature_names=steps.names if steps is not None and dataset.feature_names else dataset.feature_names,
         parts=dataset.parts,
         preprocessing=steps,
-        split=split_name(dataset, split, stratify),
+        split=split.resolved(dataset),
         mapped=dataset.mapped,
     )
 

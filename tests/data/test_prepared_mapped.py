@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trainer.data import Dataset, prepare
+from trainer.data import Dataset, Split, prepare
 
 
 def mapped(folder: Path, task: Any = "regression", dtype: Any = np.float32) -> Dataset:
@@ -23,9 +23,9 @@ def mapped(folder: Path, task: Any = "regression", dtype: Any = np.float32) -> D
 
 def test_both_parts_are_views_of_the_files_and_the_test_is_the_last_rows(tmp_path: Path) -> None:
     dataset = mapped(tmp_path)
-    prepared = prepare(dataset, targets="values", test_fraction=0.25)
+    prepared = prepare(dataset, targets="values", split=Split(test_fraction=0.25))
     assert prepared.mapped
-    assert prepared.split == "ordered"
+    assert prepared.split.by == "ordered"
     assert prepared.train.indices.tolist() == [*range(30)]
     assert prepared.test.indices.tolist() == [*range(30, 40)]
     for array in (prepared.train.inputs, prepared.test.inputs):
@@ -41,8 +41,8 @@ def test_both_parts_are_views_of_the_files_and_the_test_is_the_last_rows(tmp_pat
 
 def test_without_a_test_and_by_folds(tmp_path: Path) -> None:
     dataset = mapped(tmp_path)
-    assert prepare(dataset, targets="values", test_fraction=0).test.inputs.shape == (0, 3, 2)
-    prepared = prepare(dataset, targets="values", split="ordered", folds=3, fold=1)
+    assert prepare(dataset, targets="values", split=Split(test_fraction=0)).test.inputs.shape == (0, 3, 2)
+    prepared = prepare(dataset, targets="values", split=Split(by="ordered", folds=3, fold=1))
     assert prepared.test.indices.tolist() == [*range(20, 30)]
     np.testing.assert_array_equal(prepared.test.inputs, dataset.inputs[20:30])
     assert np.shares_memory(prepared.test.inputs, dataset.inputs)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from trainer.config import load
-from trainer.data import Dataset, Scaling, prepare
+from trainer.data import Dataset, Scaling, Split, prepare
 from trainer.errors import DataError
 from trainer.experiment import load_data
 
@@ -35,7 +35,9 @@ def test_arrays_are_contiguous_of_the_dtype_asked_for_and_no_views(
     dtype: type, standardize: bool, test_fraction: float
 ) -> None:
     dataset = prices(2)
-    prepared = prepare(dataset, targets="values", test_fraction=test_fraction, standardize=standardize, dtype=dtype)
+    prepared = prepare(
+        dataset, targets="values", split=Split(test_fraction=test_fraction), standardize=standardize, dtype=dtype
+    )
     for array in (prepared.train.inputs, prepared.train.targets, prepared.test.inputs, prepared.test.targets):
         assert array.dtype == dtype
         assert array.flags.c_contiguous
@@ -44,7 +46,7 @@ def test_arrays_are_contiguous_of_the_dtype_asked_for_and_no_views(
 
 
 def test_without_a_test_the_test_arrays_are_empty_and_have_their_shapes() -> None:
-    prepared = prepare(flowers(), targets="values", one_hot=True, test_fraction=0)
+    prepared = prepare(flowers(), targets="values", one_hot=True, split=Split(test_fraction=0))
     assert prepared.test.inputs.shape == (0, 4)
     assert prepared.test.targets.shape == (0, 3)
     assert prepared.train.indices.tolist() == list(range(60))
@@ -52,7 +54,7 @@ def test_without_a_test_the_test_arrays_are_empty_and_have_their_shapes() -> Non
 
 def test_rows_say_where_the_arrays_came_from() -> None:
     dataset = prices()
-    prepared = prepare(dataset, targets="values", test_fraction=0.25, dtype=np.float64)
+    prepared = prepare(dataset, targets="values", split=Split(test_fraction=0.25), dtype=np.float64)
     np.testing.assert_array_equal(prepared.train.inputs, dataset.inputs[prepared.train.indices])
     np.testing.assert_array_equal(prepared.test.targets[:, 0], dataset.targets[prepared.test.indices])
     assert prepared.rows == 60
@@ -73,7 +75,7 @@ def test_the_scaling_is_fitted_on_the_training_rows_alone() -> None:
 
 def test_a_scaling_is_fitted_before_the_cast() -> None:
     dataset = Dataset("d", 1e8 + np.arange(20.0)[:, None], np.arange(20), "regression")
-    prepared = prepare(dataset, targets="values", test_fraction=0, standardize=True, dtype=np.float32)
+    prepared = prepare(dataset, targets="values", split=Split(test_fraction=0), standardize=True, dtype=np.float32)
     np.testing.assert_allclose(prepared.train.inputs.std(), 1, rtol=1e-6)
 
 
@@ -91,14 +93,14 @@ def test_a_scaling_is_fitted_before_the_cast() -> None:
 def test_classes_are_encoded_as_the_cost_wants_them(
     dataset: Dataset, kind: Any, options: dict[str, Any], dtype: type, first_rows: list[Any]
 ) -> None:
-    prepared = prepare(dataset, targets=kind, test_fraction=0, **options)
+    prepared = prepare(dataset, targets=kind, split=Split(test_fraction=0), **options)
     assert prepared.train.targets.dtype == dtype
     assert prepared.train.targets[:3].tolist() == first_rows
 
 
 @pytest.mark.parametrize(("shape", "encoded"), [((), (60, 1)), ((1,), (60, 1)), ((3,), (60, 3))])
 def test_numbers_have_one_column_per_number(shape: tuple[int, ...], encoded: tuple[int, ...]) -> None:
-    assert prepare(prices(*shape), targets="values", test_fraction=0).train.targets.shape == encoded
+    assert prepare(prices(*shape), targets="values", split=Split(test_fraction=0)).train.targets.shape == encoded
 
 
 BAD: list[tuple[Dataset, str, dict[str, Any], str]] = [
@@ -166,7 +168,7 @@ def test_numbers_too_large_for_the_dtype_are_refused() -> None:
     dataset = Dataset("d", np.array([[1.0], [-1e300], [2.0]]), np.zeros(3), "regression")
     assert prepare(dataset, targets="values", dtype=np.float64).rows == 3
     with pytest.raises(DataError) as caught:
-        prepare(dataset, targets="values", test_fraction=0, dtype=np.float32)
+        prepare(dataset, targets="values", split=Split(test_fraction=0), dtype=np.float32)
     assert str(caught.value) == (
         "inputs of data set 'd': -1e+300 is too large for float32; use compute.dtype: float64, standardize: true for "
         "inputs, or smaller units"
@@ -176,24 +178,24 @@ def test_numbers_too_large_for_the_dtype_are_refused() -> None:
 def test_a_class_per_position_passes_through() -> None:
     targets = np.arange(120).reshape(30, 4) % 3
     dataset = Dataset("text", np.zeros((30, 4)), targets, "classification", ("a", "b", "c"))
-    prepared = prepare(dataset, targets="classes", test_fraction=0.2)
-    assert prepared.split == "random"
+    prepared = prepare(dataset, targets="classes", split=Split(test_fraction=0.2))
+    assert prepared.split.by == "random"
     assert prepared.train.targets.dtype == np.int64
     np.testing.assert_array_equal(prepared.train.targets, targets[prepared.train.indices])
-    one_hot = prepare(dataset, targets="values", one_hot=True, test_fraction=0)
+    one_hot = prepare(dataset, targets="values", one_hot=True, split=Split(test_fraction=0))
     assert one_hot.train.targets.shape == (30, 4, 3)
     np.testing.assert_array_equal(one_hot.train.targets.argmax(axis=2), targets)
 
 
 def test_how_the_rows_were_divided_is_kept() -> None:
-    assert prepare(flowers(), targets="classes").split == "stratified"
-    assert prepare(flowers(), targets="classes", stratify=False).split == "random"
-    assert prepare(prices(), targets="values", split="ordered").split == "ordered"
+    assert prepare(flowers(), targets="classes").split.by == "stratified"
+    assert prepare(flowers(), targets="classes", split=Split(stratify=False)).split.by == "random"
+    assert prepare(prices(), targets="values", split=Split(by="ordered")).split.by == "ordered"
 
 
 def test_folds_take_the_place_of_a_fraction() -> None:
     dataset = prices()
-    parts = [prepare(dataset, targets="values", folds=4, fold=fold) for fold in range(4)]
+    parts = [prepare(dataset, targets="values", split=Split(folds=4, fold=fold)) for fold in range(4)]
     assert [len(part.test) for part in parts] == [15] * 4
     assert sorted(np.concatenate([part.test.indices for part in parts])) == list(range(60))
 
