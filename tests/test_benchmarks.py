@@ -11,11 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))  # benchmarks/ is no part of what is installed
+from benchmarks import measure, peers, report, scaling, workloads
+from benchmarks.measure import Measurement
 
-from benchmarks import measure, peers, report, scaling, workloads  # noqa: E402
-from benchmarks.measure import Measurement  # noqa: E402
+ROOT = Path(__file__).parent.parent
 
 RESULT = report.Result(
     "tiny",

@@ -1,9 +1,9 @@
 import errno
 import os
-import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -43,6 +43,7 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_no_other(tmp_path: Path, m
 WRITE_FOR_EVER = """
 import sys
 from trainer.runs import atomic_write
+atomic_write(sys.argv[1], b"a" * 200_000)
 print("ready", flush=True)
 while True:
     for letter in b"ab":
@@ -50,14 +51,17 @@ while True:
 """
 
 
-def test_a_process_killed_at_any_instant_leaves_a_whole_file(tmp_path: Path) -> None:
+def test_a_process_killed_at_any_instant_leaves_a_whole_file(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[bytes]]
+) -> None:
     path = tmp_path / "file"
     for i in range(6):
-        with subprocess.Popen([sys.executable, "-c", WRITE_FOR_EVER, path], stdout=subprocess.PIPE) as process:
-            assert process.stdout is not None
-            process.stdout.readline()
-            time.sleep(0.01 + 0.003 * i)
-            process.send_signal(signal.SIGKILL)
+        process = start([sys.executable, "-c", WRITE_FOR_EVER, path], stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        time.sleep(0.003 * i)  # at another point of a write each time
+        process.kill()
+        process.wait()
         content = path.read_bytes()
         assert len(content) == 200_000
         assert len(set(content)) == 1

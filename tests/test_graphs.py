@@ -1,242 +1,28 @@
-"""Random graphs of every registered op: the gradient that the tape finds, against the complex step.
-
-The suite draws a few dozen. As a script it draws as many as are asked for, and prints the worst:
-
-    python tests/test_graphs.py 2000
-
-A graph is a few variables of random shape and 5 to 40 calls. Each call takes an op with one of its samples, and bends
-earlier values into shape for it: elements are picked at random, squashed, and laid around the sample's own values, so
-that every op stays where it is defined and can follow every other.
-"""
+"""Some dozens of random graphs of every op that ships; `python tools/graphs.py` draws thousands."""
 
 from __future__ import annotations
 
-import sys
 from copy import copy
-from dataclasses import dataclass, field
-from functools import cache, lru_cache
-from time import perf_counter
-from typing import Any
 
-import numpy as np
 import pytest
 
-from trainer import Op, Tensor, grad
-from trainer.checker.case import Case, Subject, cases_of
-from trainer.checker.library import registered_ops
-from trainer.checker.references import Reference, derive, differences, quietly
+from tools import graphs
 from trainer.plugins import shared
-from trainer.rng import generator
-
-STEPS = (5, 40)
-LIMIT = 1e-10
 
 
-@dataclass
-class Wire:
-    """How one argument of a call is made of an earlier value: which elements, around what, how far from it."""
-
-    source: int
-    pick: Any
-    around: Any
-    reach: Any
-
-    def bend(self, values: list[Any]) -> Any:
-        """The argument, in the precision of the value that it is made of."""
-        z = np.reshape(np.take(np.ravel(values[self.source]), np.ravel(self.pick)), np.shape(self.pick))
-        real = np.float32 if z.dtype in (np.float32, np.complex64) else np.float64
-        return np.asarray(self.around, real) + np.asarray(self.reach, real) * (z / np.sqrt(1 + z * z))
-
-
-@dataclass
-class Call:
-    """One call in a graph."""
-
-    case: Case
-    wires: dict[int, Wire]
-    result: int
-
-    def run(self, values: list[Any]) -> Any:
-        """The result, from the values so far."""
-        dtype = values[next(iter(self.wires.values())).source].dtype
-        single = dtype in (np.float32, np.complex64)
-        arguments = [
-            a.astype(np.float32) if single and isinstance(a, np.ndarray) and a.dtype == np.float64 else a
-            for a in self.case.arguments
-        ]
-        for position, wire in self.wires.items():
-            arguments[position] = wire.bend(values)
-        y = self.case.call_all(arguments)[self.result]
-        return y if isinstance(y, Tensor) else np.asarray(y)
-
-
-@dataclass
-class Graph:
-    """A random function of some arrays, with a scalar result."""
-
-    inputs: list[Any]
-    calls: list[Call] = field(default_factory=list)
-    weights: list[Any] = field(default_factory=list)
-
-    def __call__(self, *xs: Any) -> Any:
-        values = list(xs)
-        for call in self.calls:
-            values.append(call.run(values))
-        total: Any = 0
-        for value, weight in zip(values, self.weights, strict=True):
-            weight = weight.astype(np.float32) if value.dtype in (np.float32, np.complex64) else weight
-            total = total + np.sum(weight * (value / np.sqrt(1 + value * value)))
-        return total
-
-    def __str__(self) -> str:
-        names = [f"x{i} {np.shape(x)}" for i, x in enumerate(self.inputs)]
-        for i, call in enumerate(self.calls, len(self.inputs)):
-            of = ", ".join(f"v{wire.source}" for wire in call.wires.values())
-            names.append(f"h{i} = {call.case.subject.name}({of}), as {call.case.describe()}")
-        return "\n".join(names)
-
-
-# For complex numbers SciPy gives these to so many digits of the value, not of the imaginary part, the derivative here.
-BLUNT = {"jv", "jve", "yv", "yve", "iv", "ive", "kv", "kve"}
-
-
-@lru_cache
-def ops() -> tuple[Op, ...]:
-    """Every registered op with a derivative."""
-    return tuple(c.target for c in registered_ops(shared()).values() if c.target.differentiable)
-
-
-@cache
-def analytic_cases(op: Op) -> tuple[Case, ...]:
-    """The small samples of an op at which the complex step applies."""
-    found = []
-    for case in cases_of(Subject(op), (), "-"):
-        size = sum(x.size for x in case.xs)
-        finite = all(np.all(np.isfinite(x)) for x in case.xs)
-        if 0 < size <= 64 and finite and case.reference.source == "complex step":
-            found.append(case)
-    return tuple(found)
-
-
-def draw(seed: int) -> tuple[Graph, Reference]:
-    """The graph of that number, and its derivatives by the complex step, which the graph is made to admit."""
-    for attempt in range(100):
-        graph = drawn(generator(seed, "random graphs", attempt))
-        with quietly():
-            found = reference(graph)
-        if found.source == "complex step":
-            return graph, found
-    raise AssertionError(f"no graph {seed} admits a complex step")
-
-
-def drawn(rng: np.random.Generator) -> Graph:
-    """A random graph."""
-    shapes = [tuple(rng.integers(1, 4, size=rng.integers(0, 4))) for _ in range(rng.integers(1, 4))]
-    graph = Graph([np.asarray(rng.normal(size=s)) for s in shapes])
-    values = list(graph.inputs)
-    stepped: list[Any] = [x + 1e-20j * rng.normal(size=x.shape) for x in values]
-    wanted = int(rng.integers(STEPS[0], STEPS[1] + 1))
-    while len(graph.calls) < wanted:
-        op = ops()[rng.integers(len(ops()))]
-        cases = analytic_cases(op)
-        if not cases or op.name in BLUNT:
-            continue
-        call = wired(cases[rng.integers(len(cases))], values, rng)
-        try:
-            with quietly():
-                y, z = np.asarray(call.run(values)), np.asarray(call.run(stepped))
-        except (ValueError, ArithmeticError):  # values near a sample that it cannot take, such as a singular matrix
-            continue
-        same = y.shape == z.shape and z.dtype == np.complex128 and np.allclose(z, y, rtol=1e-13, atol=1e-13)
-        # np.partition leaves its elements in another order when they are complex: another function.
-        if y.dtype == np.float64 and y.size and np.all(np.abs(y) < 1e6) and same:
-            graph.calls.append(call)
-            values.append(y)
-            stepped.append(z)
-    graph.weights = [rng.normal(size=np.shape(z)) / slope(z) for z in stepped]
-    return graph
-
-
-def slope(z: Any) -> float:
-    """How much a value of a graph varies with the inputs: 1 over it as a weight lets the deep ones count as well."""
-    found = float(np.max(np.abs(np.imag(z / np.sqrt(1 + z * z))))) * 1e20
-    return max(found, 1e-3) if found < np.inf else 1.0
-
-
-def wired(case: Case, values: list[Any], rng: np.random.Generator) -> Call:
-    """A call whose differentiable arguments are made of earlier values, later ones preferred."""
-    wires = {}
-    for position, x in zip(case.positions, case.xs, strict=True):
-        source = len(values) - 1 - min(int(rng.exponential(3)), len(values) - 1)
-        pick = rng.integers(np.size(values[source]), size=x.shape)
-        wires[position] = Wire(source, pick, x, 0.25 * np.minimum(np.abs(x), 1) * rng.choice([-1.0, 1.0], x.shape))
-    floats = [i for i, d in enumerate(case.outputs.dtypes) if d.kind == "f"]
-    return Call(case, wires, int(rng.choice(floats)))
-
-
-def reference(graph: Graph) -> Reference:
-    """The gradient without the tape."""
-    size = sum(x.size for x in graph.inputs)
-    return derive(lambda xs: (np.asarray(graph(*xs)),), graph.inputs, range(size))
-
-
-def error_of(seed: int) -> tuple[float, str]:
-    """How far the gradient of a graph is from the complex step, relative to its largest element, and the graph."""
-    graph, found = draw(seed)
-    argnums = tuple(range(len(graph.inputs)))
-    with quietly():
-        got = np.concatenate([np.ravel(g) for g in grad(graph, argnums)(*graph.inputs)])
-        want = found.values[0]
-        scale = np.max(np.abs(want)) + 1e-12
-        gaps = np.abs(got - want) / scale
-        if np.max(gaps) > LIMIT:  # SciPy's complex functions may be blunter than their real ones: ask a third party
-            plain = differences(lambda xs: (np.asarray(graph(*xs)),), graph.inputs, range(len(want)))
-            blur = 10 * plain.errors[0] + 1e-13 * scale
-            mistaken = (np.abs(got - plain.values[0]) <= blur) & (np.abs(want - plain.values[0]) > blur)
-            gaps = np.where(mistaken, 0, gaps)
-        singles = [x.astype(np.float32) for x in graph.inputs]
-        for g in grad(graph, argnums)(*singles):
-            assert g.dtype == np.float32, f"graph {seed}: {g.dtype} for float32\n{graph}"
-    return float(np.max(gaps)), str(graph)
-
-
-@pytest.mark.parametrize("block", range(5))
+@pytest.mark.parametrize("block", range(10))
 def test_random_graphs_have_the_gradient_that_the_complex_step_finds(block):
-    for seed in range(10 * block, 10 * block + 10):
-        error, graph = error_of(seed)
-        assert error <= LIMIT, f"graph {seed} is off by {error:.1e}:\n{graph}"
+    for seed in range(5 * block, 5 * block + 5):
+        error, graph = graphs.error_of(seed)
+        assert error <= graphs.LIMIT, f"graph {seed} is off by {error:.1e}:\n{graph}"
 
 
 def test_a_rule_that_is_off_by_a_part_in_a_hundred_million_is_found(monkeypatch):
-    found = [(s, c.case.op) for s in range(300) for c in draw(s)[0].calls if c.case.op.name == "tanh"][:5]
-    op = found[0][1]
-    rule = copy(op.rules["x"])
+    few = tuple(shared().get("ops", name).target for name in ("tanh", "multiply", "add", "sin", "matmul"))
+    monkeypatch.setattr(graphs, "ops", lambda: few)  # of few ops one comes into every graph
+    rule = copy(few[0].rules["x"])
     rule.function = lambda dy, y: dy * (1 - y * y) * (1 + 1e-8)
-    monkeypatch.setattr(op, "_plans", {})
-    monkeypatch.setitem(op.rules, "x", rule)
-    assert max(error_of(seed)[0] for seed, _ in found) > LIMIT  # in one of them it counts for little
-
-
-def main(count: int) -> int:
-    """Draw that many graphs and print the worst."""
-    start = perf_counter()
-    results = []
-    for seed in range(count):
-        try:
-            results.append((*error_of(seed), seed))
-        except Exception as error:  # named with its graph, and the others go on
-            results.append((np.inf, f"{type(error).__name__}: {error}\n{draw(seed)[0]}", seed))
-    results.sort(reverse=True)
-    bad = [r for r in results if not r[0] <= LIMIT]
-    for error, graph, seed in bad[:3]:
-        print(f"graph {seed} is off by {error:.1e}:\n{graph}\n")  # noqa: T201
-    median = results[len(results) // 2][0]
-    print(  # noqa: T201
-        f"{count} graphs: {len(bad)} above {LIMIT}; worst {results[0][0]:.1e}, median {median:.1e}; "
-        f"{perf_counter() - start:.0f} s"
-    )
-    return 1 if bad else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 2000))
+    assert all(graphs.error_of(seed)[0] <= graphs.LIMIT for seed in range(5))
+    monkeypatch.setattr(few[0], "_plans", {})
+    monkeypatch.setitem(few[0].rules, "x", rule)
+    assert max(graphs.error_of(seed)[0] for seed in range(5)) > graphs.LIMIT  # in one of them it counts for little

@@ -90,6 +90,23 @@ def test_the_version_is_that_of_the_distribution():
     assert trainer.__version__ == version("tape-trainer")
 
 
+TESTS = [path for path in SOURCES if ROOT / "tests" in path.parents]
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_no_test_reads_a_clock_or_leaves_a_process_running(path):
+    """A time says what else the computer had to do: see benchmarks/, or count, as the fixture `calls` does."""
+    clocks = {"time": {"time", "monotonic", "perf_counter", "process_time", "thread_time"}, "timeit": {"timeit"}}
+    banned = {f"{module}.{name}" for module, names in clocks.items() for name in names}
+    if path != ROOT / "tests" / "conftest.py":
+        banned.add("subprocess.Popen")  # the fixture `start` ends what it starts
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    used = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    used |= {f"{n.module}.{a.name}" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) for a in n.names}
+    found = used & {*banned, *(f"{name}_ns" for name in banned)}
+    assert not found
+
+
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda p: p.stem)
 def test_every_tool_says_what_it_does_and_stands_on_the_page(tool):
     done = subprocess.run([sys.executable, tool, "--help"], capture_output=True, text=True, check=True)

@@ -1,9 +1,8 @@
-"""Each bad config gets exactly the message in bad_configs.txt, quickly, and no other kind of exception."""
+"""Each bad config gets exactly the message in bad_configs.txt, and no other kind of exception."""
 
 from __future__ import annotations
 
 import re
-import time
 from pathlib import Path
 
 import pytest
@@ -45,10 +44,8 @@ def failure(folder, monkeypatch):
     def failure(config: str | bytes, *overrides: str) -> str:
         folder.joinpath("bad.yaml").write_bytes(config if isinstance(config, bytes) else config.encode())
         plugins = Plugins([str(HERE / "stand_ins.py")], entry_points=False)
-        start = time.perf_counter()
         with pytest.raises(ConfigError) as caught:
             load("bad.yaml", overrides, plugins)
-        assert time.perf_counter() - start < 1
         assert caught.value.exit_code == 2
         return str(caught.value).replace(str(folder.resolve()), "FOLDER")
 
@@ -70,18 +67,20 @@ GOOD = "dataset: iris\nnetwork: [dense: 3]\ncost: huber\nstep_size: 0.1\n"
 
 
 @pytest.mark.parametrize("opening", ["[", "{a: ", "- ", "[[ ", "? "])
-def test_endless_nesting_is_refused(opening, failure):
+def test_endless_nesting_is_refused_without_being_followed(opening, failure, calls):
     message = failure(opening * (30_000 // len(opening)))
     assert "nested more than 50 deep; a config needs 5\n" in message
     assert len(message) < 400
+    assert calls(lambda: failure(opening * 6_000)) < 2 * calls(lambda: failure(opening * 1_000))
 
 
-def test_aliases_that_explode_are_refused(failure):
+def test_aliases_that_explode_are_refused(failure, calls):
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 9)]
     assert failure("\n".join(lines)).startswith(
         "bad.yaml:5:10: this alias makes more than 10,000 values; a config needs a few dozen\n"
     )
+    assert calls(lambda: failure("\n".join(lines))) < 500_000
 
 
 def test_merge_keys_that_explode_are_refused(failure):
