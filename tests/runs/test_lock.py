@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -25,22 +24,19 @@ with locked(Path(sys.argv[1])):
 """
 
 
-def test_a_killed_process_holds_nothing(tmp_path, monkeypatch):
+def test_a_killed_process_holds_nothing(tmp_path, monkeypatch, start):
     monkeypatch.setattr(lock, "_PATIENCE", 0.05)
     assert not held(tmp_path)
     command = [sys.executable, "-c", HOLD, str(tmp_path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == b"held\n"
-            assert held(tmp_path)
-            with pytest.raises(UsageError) as caught, locked(tmp_path):
-                pass
-            who = f"process {process.pid} on {platform.node()}"
-            assert str(caught.value) == f"{tmp_path} is being trained by {who}; wait for it, or stop it first"
-        finally:
-            process.send_signal(signal.SIGKILL)
-            process.wait(30)
+    process = start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"held\n"
+    assert held(tmp_path)
+    with pytest.raises(UsageError) as caught, locked(tmp_path):
+        pass
+    who = f"process {process.pid} on {platform.node()}"
+    assert str(caught.value) == f"{tmp_path} is being trained by {who}; wait for it, or stop it first"
+    process.kill()
+    process.wait()
     assert not held(tmp_path)
     with locked(tmp_path):
         assert held(tmp_path)
@@ -57,14 +53,10 @@ def test_two_readers_do_not_keep_a_writer_out(tmp_path: Path):
         assert held(tmp_path)
 
 
-def test_a_child_does_not_inherit_the_lock(tmp_path):
+def test_a_child_does_not_inherit_the_lock(tmp_path, start):
     with locked(tmp_path):
-        child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
-    try:
-        assert not held(tmp_path)
-    finally:
-        child.kill()
-        child.communicate(timeout=30)
+        start([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+    assert not held(tmp_path)
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
