@@ -1,4 +1,4 @@
-"""Write docs/ops.md: every op that ships, with what its rules keep and what the checker says of it.
+"""Write docs/ops.md: every op that ships, with its rules' residuals and what the checker says of it.
 
     python docs/make_ops_page.py
 
@@ -26,19 +26,19 @@ def page(plugins: Plugins) -> str:
         "# The ops that ship\n\n"
         f"{len(rows)} ops, {differentiable} of them differentiable. Written by `python docs/make_ops_page.py`; the "
         "same as data: `trainer ops list --json`.\n\n"
-        "*Keeps* are the values that an op's rules save from the forward call for the backward sweep, input by input. "
-        "*Orders*: derivatives of any order, or of the first alone.\n\n"
-        "| op | inputs | differentiable in | keeps | orders | dtypes | checks |\n|---|---|---|---|---|---|---|\n"
+        "*Residuals* are the values that an op's rules keep from the forward call for the backward sweep, input by "
+        "input. *Orders*: derivatives of any order, or of the first alone.\n\n"
+        "| op | inputs | differentiable in | residuals | orders | dtypes | checks |\n|---|---|---|---|---|---|---|\n"
     )
     return head + "\n".join(map(_row, rows)) + "\n"
 
 
 def _row(row: dict[str, Any]) -> str:
-    keeps = "; ".join(f"{name}: {', '.join(kept)}" for name, kept in row["residuals"].items() if kept)
+    residuals = "; ".join(f"{name}: {', '.join(kept)}" for name, kept in row["residuals"].items() if kept)
     verdict = row["verdict"]
     passed = "" if verdict is None else f"{verdict['checks']} pass" if verdict["ok"] else "**fails**"
     differentiable = "all" if row["differentiable"] == row["inputs"] else ", ".join(row["differentiable"]) or "none"
-    cells = [row["name"], ", ".join(row["inputs"]), differentiable, keeps]
+    cells = [row["name"], ", ".join(row["inputs"]), differentiable, residuals]
     cells += [row["orders"] or "", ", ".join(row["dtypes"] or ()), passed]
     return f"| {' | '.join(cells)} |"
 

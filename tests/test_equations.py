@@ -254,8 +254,8 @@ def test_the_tape_prints_as_the_list_of_assignments_and_replays_in_reverse():
     assert repr(record).split("\n") == [
         "x1 = variable          float64 ()",
         "x2 = variable          float64 ()",
-        "h1 = multiply(x1, x2)  float64 ()  saves x2, x1",
-        "h2 = sigmoid(h1)       float64 ()  saves y",
+        "h1 = multiply(x1, x2)  float64 ()  residuals x2, x1",
+        "h2 = sigmoid(h1)       float64 ()  residuals y",
         "y  = add(h2, h1)       float64 ()",
     ]
     adjoints = record.replay()

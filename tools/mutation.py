@@ -55,7 +55,7 @@ def mutants(op: Op) -> Iterator[tuple[str, str, Op]]:
             mutant = copy.copy(op)
             mutant._plans = {}
             mutant.rules = {name: broken if r is rule else r for name, r in op.rules.items()}
-            yield kind, ", ".join(rule.targets), mutant
+            yield kind, ", ".join(rule.inputs), mutant
 
 
 def harmless(kind: str, op: Op, mutant: Op, order: int) -> bool:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from trainer.engine.provider import provided_by as _provided_by
+
 if TYPE_CHECKING:
     from trainer.checker import check as check
     from trainer.compiler.compiled import compile as compile
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from trainer.engine.transforms import value_and_grad as value_and_grad
     from trainer.engine.transforms import vjp as vjp
     from trainer.plugins.hookspecs import hookimpl as hookimpl
+    from trainer.plugins.manager import Plugins as _Plugins
 
 _HOME = {
     "trainer.checker": ("check",),
@@ -63,3 +66,13 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+def _plugins() -> _Plugins:
+    """Who brings the engine its ops, when it first asks."""
+    from trainer.plugins.manager import shared
+
+    return shared()
+
+
+_provided_by(_plugins)

@@ -91,7 +91,7 @@ def _(dy: Array, *, axis: int | None, include_initial: bool) -> Array:
 
 @cumulative_prod.vjp("x")
 def _(dy: Array, x: Array, *, axis: int | None, include_initial: bool) -> Array:
-    rule = cumprod.rules["x"].function
+    rule = cumprod.rule("x").function
     return rule(_without_initial(dy, axis, include_initial), x, axis=axis)
 
 

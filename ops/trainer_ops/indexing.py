@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from trainer import op
-from trainer.engine.dispatch import values_of
+from trainer.engine.tensor import values_of
 from trainer_ops._common import Array, draw, refuse, shapes
 
 Mode = Literal["raise", "wrap", "clip"]

@@ -30,7 +30,7 @@ def _reduction(function: Any, masked: Op, *names: str) -> Op:
             known = {"x": x, "y": y, "x_shape": x.shape, "x_dtype": x.dtype}
             return vjp(dy, where=~np.isnan(x), axis=axis, keepdims=keepdims, **{n: known[n] for n in names})
 
-    vjp = masked.rules["x"].function
+    vjp = masked.rule("x").function
     forward.__doc__ = f"As `np.{function.__name__}`."
     made = op(forward, name=function.__name__, implements=function).defvjp(x=rule)
     made.samples(_samples)
@@ -64,7 +64,7 @@ def _running(function: Any, plain: Op, neutral: int) -> Op:
     def _(dy: Array, x: Array, *, axis: int | None) -> Array:
         nan = np.isnan(x)
         known = {"x": np.where(nan, neutral, x), "x_shape": x.shape}
-        rule = plain.rules["x"]
+        rule = plain.rule("x")
         return np.where(nan, 0, rule.function(dy, axis=axis, **{n: known[n] for n in rule.names if n != "dy"}))
 
     @made.samples

@@ -42,7 +42,7 @@ def test_show_prints_the_program_its_buffers_and_its_memory(trainer: Trainer, fo
     )
     assert re.fullmatch(
         r"Memory: [\d.]+ (B|KiB) planned, \d\.\d\d × the 416 B needed "
-        r"\(parameters 8 B, gradient 8 B, batch 272 B, saved 128 B\)\.",
+        r"\(parameters 8 B, gradient 8 B, batch 272 B, residuals 128 B\)\.",
         lines[end + 2],
     )
 

@@ -10,12 +10,13 @@ import pytest
 
 from trainer import compile, grad
 from trainer.compiler.executors import best_executor
+from trainer.compiler.layout import live_ranges, planned_bytes, size
 from trainer.compiler.numpy_executor import NumpyExecutor
-from trainer.compiler.scope import NOWHERE, Origin, here, move, origin
+from trainer.compiler.scope import NOWHERE, Scope, here, move, named_scope
 from trainer.data.prepared import Prepared, Rows
 from trainer.nn import Dense, Network, OpLayer
 from trainer.training.loop import Training
-from trainer.training.memory import Memory, measure_memory, planned_bytes, size, stays
+from trainer.training.memory import Memory, measure_memory
 from trainer.training.step import record_step
 from trainer_ops import relu, softmax_cross_entropy
 
@@ -41,8 +42,8 @@ def test_what_a_step_needs_is_counted_part_by_part():
     # x, y, ε, and τ in both its forms
     assert memory.batch == 64 * (4 * 256 + 8) + 4 + 4 + 8
     # The relu's result, which the next product takes too, and the predictions, from which the cost's rule starts.
-    assert memory.saved == 4 * 64 * (512 + 10)
-    assert memory.needed == 2 * parameters + memory.batch + memory.saved
+    assert memory.residuals == 4 * 64 * (512 + 10)
+    assert memory.needed == 2 * parameters + memory.batch + memory.residuals
 
 
 @pytest.mark.parametrize("plan", [NumpyExecutor, best_executor])
@@ -68,7 +69,7 @@ def test_the_plan_is_what_is_allocated(plan):
 
 def test_every_value_has_a_place_and_no_two_are_in_one_at_once():
     executor = NumpyExecutor(record_step(a_training(8, 4, 6), 6))
-    found = stays(executor)
+    found = live_ranges(executor)
     computed = {o for b in executor.bound for o in b.instruction.outputs}
     assert {s.value for s in found} == computed | set(executor.program.inputs)
     arrays = {o: a for b in executor.bound for o, a in zip(b.instruction.outputs, b.outputs, strict=True)}
@@ -84,43 +85,44 @@ def test_every_value_has_a_place_and_no_two_are_in_one_at_once():
 
 def test_a_call_knows_its_layer_and_the_part_of_the_step():
     program = record_step(a_training(8, 4, 6), 6)
-    origins = [(i.op.name, *i.origin) for i in program.instructions]
-    assert ("matmul", "forward", "0 dense") in origins
-    assert ("maximum", "forward", "1 relu") in origins
-    assert any("greater" in name for name, *where in origins if where == ["backward", "1 relu"])
-    assert [o for o in origins if o[0] == "matmul"] == [
+    scopes = [(i.op.name, *i.scope) for i in program.instructions]
+    assert ("matmul", "forward", "0 dense") in scopes
+    assert ("maximum", "forward", "1 relu") in scopes
+    assert any("greater" in name for name, *where in scopes if where == ["backward", "1 relu"])
+    assert [o for o in scopes if o[0] == "matmul"] == [
         ("matmul", "forward", "0 dense"),
         ("matmul", "forward", "2 dense"),
         ("matmul", "backward", "2 dense"),
         ("matmul", "backward", "2 dense"),
         ("matmul", "backward", "0 dense"),
     ]
-    assert ("exp", "forward", "cost") in origins
-    assert ("mean", "forward", "cost") in origins
-    assert origins[-1][1:] == ("update", "optimizer")
+    assert ("exp", "forward", "cost") in scopes
+    assert ("mean", "forward", "cost") in scopes
+    assert scopes[-1][1:] == ("update", "optimizer")
     # Layers run forward in their order, and backward in the opposite one.
     for part, layers in (("forward", ["0 dense", "1 relu", "2 dense", "cost"]),
                          ("backward", ["cost", "2 dense", "1 relu", "0 dense"])):  # fmt: skip
-        assert list(dict.fromkeys(layer for _, p, layer in origins if p == part)) == layers
+        assert list(dict.fromkeys(layer for _, p, layer in scopes if p == part)) == layers
 
 
 def test_a_compiled_function_has_no_layers_and_its_sweep_is_backward():
     program = compile(grad(lambda x: np.sum(np.tanh(x) * x))).program(np.ones(3))
-    assert {i.origin for i in program.instructions} == {NOWHERE, Origin("backward", "")}
+    assert {i.scope for i in program.instructions} == {NOWHERE, Scope("backward", "")}
     assert here() is NOWHERE
 
 
 def test_an_origin_lasts_to_the_end_of_its_block():
-    with origin("forward", "cost"):
+    with named_scope("forward", "cost"):
         move("forward", "0 dense")
-        assert here() == Origin("forward", "0 dense")
+        assert here() == Scope("forward", "0 dense")
     assert here() is NOWHERE
 
 
 def test_memory_is_told_in_words():
-    memory = Memory(planned=4096, parameters=1024, gradient=1024, state=0, batch=512, saved=1024)
+    memory = Memory(planned=4096, parameters=1024, gradient=1024, state=0, batch=512, residuals=1024)
     assert str(memory) == (
-        "4.0 KiB planned, 1.14 × the 3.5 KiB needed (parameters 1.0 KiB, gradient 1.0 KiB, batch 512 B, saved 1.0 KiB)"
+        "4.0 KiB planned, 1.14 × the 3.5 KiB needed "
+        "(parameters 1.0 KiB, gradient 1.0 KiB, batch 512 B, residuals 1.0 KiB)"
     )
     assert [size(n) for n in (0, 1023, 1024, 1023 * 1024, 5 * 2**30)] == [
         "0 B",

@@ -19,15 +19,15 @@ def test_it_counts():
     assert len(t) == 4
     assert t.count() == {"variable": 1, "tanh": 1, "multiply": 1, "sum": 1}
     assert t.operations() > 0
-    assert t.saved_bytes() == 32  # x once, tanh(x) once, of 16 bytes each
+    assert t.residual_bytes() == 32  # x once, tanh(x) once, of 16 bytes each
 
 
 def test_it_prints_attributes_that_are_not_the_defaults():
     lines = repr(record()).split("\n")
     assert lines == [
         "x1 = variable          float64 (2,)",
-        "h1 = tanh(x1)          float64 (2,)  saves y",
-        "h2 = multiply(h1, x1)  float64 (2,)  saves x2, x1",
+        "h1 = tanh(x1)          float64 (2,)  residuals y",
+        "h2 = multiply(h1, x1)  float64 (2,)  residuals x2, x1",
         "y  = sum(h2, axis=0)   float64 ()",
     ]
 

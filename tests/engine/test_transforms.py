@@ -261,9 +261,9 @@ def test_a_rule_runs_only_when_its_inputs_gradient_is_wanted():
 def test_what_an_entry_saves_is_what_its_rules_ask_for():
     spy = op(lambda x, w: x * w, name="spy").defvjp(x=lambda dy, w: dy * w, w=lambda dy, x: dy * x)
     x, w = np.ones(3), np.full(3, 2.0)
-    assert spy(Tensor(x), w)._node.saved == (w,) or spy(Tensor(x), w)._node.saved[0] is w
-    assert len(spy(Tensor(x), w)._node.saved) == 1
-    assert len((Tensor(x) + w)._node.saved) == 0
+    assert spy(Tensor(x), w)._node.residuals == (w,) or spy(Tensor(x), w)._node.residuals[0] is w
+    assert len(spy(Tensor(x), w)._node.residuals) == 1
+    assert len((Tensor(x) + w)._node.residuals) == 0
 
 
 def test_functions_that_grad_cannot_take():

@@ -80,7 +80,7 @@ def test_the_weights_are_not_kept():
     q, k, v = (Tensor(a.astype(np.float32)) for a in (Q, K, V))
     y = scaled_dot_product_attention(q, k, v)
     assert y.dtype == np.float32
-    kept = [a for a in y._node.saved if isinstance(a, np.ndarray)]
+    kept = [a for a in y._node.residuals if isinstance(a, np.ndarray)]
     assert sum(a.nbytes for a in kept) == sum(t.value.nbytes for t in (q, k, v))
 
 

@@ -122,7 +122,7 @@ def test_single_precision_stays():
 def test_what_is_kept_is_the_inputs_and_not_the_windows():
     x, w = Tensor(np.ones((2, 5, 5, 1))), Tensor(np.ones((3, 3, 1, 4)))
     node = conv2d(x, w)._node
-    assert sum(v.nbytes for v in node.saved if isinstance(v, np.ndarray)) == x.value.nbytes + w.value.nbytes
+    assert sum(v.nbytes for v in node.residuals if isinstance(v, np.ndarray)) == x.value.nbytes + w.value.nbytes
 
 
 def test_results_lie_in_memory_with_the_batch_innermost():

@@ -91,7 +91,7 @@ def test_single_precision_stays_and_only_x_and_scale_are_kept(norm):
     y = norm(x, scale)
     assert y.dtype == np.float32
     node = y._node.parents[0] if y._node.op.name == "select" else y._node
-    kept = [v for v in node.saved if isinstance(v, np.ndarray)]
+    kept = [v for v in node.residuals if isinstance(v, np.ndarray)]
     assert sum(v.nbytes for v in kept) == x.value.nbytes + scale.value.nbytes
     np.sum(y).backward()
     assert (x.grad.dtype, scale.grad.dtype) == (np.float32, np.float32)

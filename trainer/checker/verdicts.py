@@ -162,7 +162,7 @@ def digest_of(op: Op, attributes: Mapping[str, Any] | None = None) -> str:
     functions = [op.forward, op._samples]
     for name in op.inputs:
         rule = op.rules.get(name)
-        parts.append(f"{name}: {','.join(rule.targets) if isinstance(rule, Rule) else rule}")
+        parts.append(f"{name}: {','.join(rule.inputs) if isinstance(rule, Rule) else rule}")
         functions.append(rule.function if isinstance(rule, Rule) else None)
     for function in functions:
         parts += _content(function)

@@ -147,7 +147,7 @@ def show_op(
     name: Annotated[str, typer.Argument(metavar="NAME", help="As `trainer ops list` prints it.", show_default=False)],
     plugin: PluginOption = None,
 ) -> None:
-    """Show one operation: signature, help, what each derivative keeps, where it is written."""
+    """Show one operation: signature, help, the residuals of each derivative, where it is written."""
     from trainer.cli.commands.validate import show_op
 
     show_op(name, plugin or ())

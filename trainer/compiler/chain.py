@@ -65,11 +65,11 @@ class Chain:
         return all(places.isdisjoint(taken) for _, taken in self.steps[self.results[output] + 1 :])
 
     def instruction(self, inputs: tuple[Value, ...], outputs: tuple[Value, ...], like: Instruction) -> Instruction:
-        """The chain on these values; in the place, as origin goes, of one of its calls."""
+        """The chain on these values; in the place, as scope goes, of one of its calls."""
         op = Op(self, name="+".join(ufunc.__name__ for ufunc, _ in self.steps), inputs=("arrays",))
         count = len(self.steps) * math.prod(outputs[0].shape)
         op.operations(lambda *_: count)
-        return Instruction(op, inputs, {}, outputs, like.origin)
+        return Instruction(op, inputs, {}, outputs, like.scope)
 
     def __repr__(self) -> str:
         names = [", ".join(f"~{~t}" if t < 0 else str(t) for t in taken) for _, taken in self.steps]

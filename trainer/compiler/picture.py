@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
-from trainer.compiler.scope import PARTS, Origin
-from trainer.training.memory import Stay, size, stays
+from trainer.compiler.layout import LiveRange, live_ranges, size
+from trainer.compiler.scope import PARTS, Scope
 
 if TYPE_CHECKING:
     from trainer.compiler.numpy_executor import NumpyExecutor
@@ -39,7 +39,7 @@ _ROWS = 48  # of buffers at most; the small ones are told in a line
 class _Box:
     """An instruction, or several that are folded."""
 
-    origin: Origin
+    scope: Scope
     text: str
     tip: str = ""
     name: str = ""
@@ -52,7 +52,7 @@ class _Box:
 
     @property
     def x(self) -> float:
-        return _COLUMNS[self.origin.part]
+        return _COLUMNS[self.scope.part]
 
     @property
     def height(self) -> float:
@@ -79,7 +79,7 @@ def draw_program(
     """
     program = executor.program
     given = dict(zip(program.inputs, inputs or [f"%{n}" for n in range(len(program.inputs))], strict=True))
-    lying = stays(executor)
+    lying = live_ranges(executor)
     boxes = _boxes(executor, lying, given, dict(zip(program.outputs, outputs, strict=len(outputs) > 0)))
     shown = _folded(boxes)
     bottom, bands = _lay_out(list(dict.fromkeys(shown.values())), _layers(boxes, shown))
@@ -99,19 +99,19 @@ def draw_program(
 
 
 def _boxes(
-    executor: NumpyExecutor, lying: Sequence[Stay], given: dict[Value, str], outcomes: dict[Value, str]
+    executor: NumpyExecutor, lying: Sequence[LiveRange], given: dict[Value, str], outcomes: dict[Value, str]
 ) -> dict[Instruction, _Box]:
     """A box per instruction, in the order of the program."""
     program, names = executor.program, executor.program.names()
     lines = repr(program).splitlines()[len(program.inputs) :]
-    buffers = {stay.value: stay.buffer for stay in lying}
+    buffers = {live.value: live.buffer for live in lying}
     run = {b.instruction for b in executor.bound}
-    origins = _origins(executor)
+    scopes = _scopes(executor)
     boxes: dict[Instruction, _Box] = {}
     for i, line in zip(program.instructions, lines, strict=False):
         out = i.outputs[0]
         boxes[i] = _Box(
-            origins[i], i.op.name, line, names[out] + "…" * (len(i.outputs) > 1),
+            scopes[i], i.op.name, line, names[out] + "…" * (len(i.outputs) > 1),
             " · ".join([_kind(out), size(sum(o.nbytes for o in i.outputs))]),
             buffers.get(out), i not in run, ", ".join(outcomes[o] for o in i.outputs if o in outcomes),
             [given[v] for v in i.inputs if v in given],
@@ -119,26 +119,26 @@ def _boxes(
     return boxes
 
 
-def _origins(executor: NumpyExecutor) -> dict[Instruction, Origin]:
+def _scopes(executor: NumpyExecutor) -> dict[Instruction, Scope]:
     """Where each instruction is drawn: where it comes from; but views that were made on the way from and to the vectors
     θ and g, with the layer that takes them or made them."""
     program = executor.program
-    origins = {i: i.origin for i in program.instructions}
+    scopes = {i: i.scope for i in program.instructions}
     run = {b.instruction for b in executor.bound}
     makers = {o: i for i in program.instructions for o in i.outputs}
     users = program.users()
-    views = [i for i in program.instructions if i not in run and i.origin.part in ("update", "")]
+    views = [i for i in program.instructions if i not in run and i.scope.part in ("update", "")]
     inner: set[Instruction] = set()  # views of what was computed
     for i in views:
         source = makers.get(i.inputs[0])
         if source is not None and (source in run or source in inner):
             inner.add(i)
-            origins[i] = origins[source]
+            scopes[i] = scopes[source]
     for i in reversed(views):
         following = users.get(i.outputs[0])
         if i not in inner and following:
-            origins[i] = origins[program.instructions[following[0]]]
-    return origins
+            scopes[i] = scopes[program.instructions[following[0]]]
+    return scopes
 
 
 def _kind(value: Value) -> str:
@@ -149,9 +149,9 @@ def _layers(boxes: dict[Instruction, _Box], shown: dict[Instruction, _Box]) -> l
     """The layers from top to bottom: in the order in which they run forward."""
     first: dict[str, int] = {}
     for n, (i, box) in enumerate(boxes.items()):
-        if box.origin.part != "update":
-            late = len(boxes) if box.view or box.origin.part == "backward" else 0
-            layer = shown[i].origin.layer
+        if box.scope.part != "update":
+            late = len(boxes) if box.view or box.scope.part == "backward" else 0
+            layer = shown[i].scope.layer
             first[layer] = min(first.get(layer, n + late), n + late)
     return sorted(first, key=lambda layer: first[layer])
 
@@ -160,8 +160,8 @@ def _folded(boxes: dict[Instruction, _Box]) -> dict[Instruction, _Box]:
     """Per instruction the box that is drawn: its own, or one that stands for layers like those before."""
     layers: dict[str, list[tuple[Any, ...]]] = {}
     for box in boxes.values():
-        if box.origin.part in ("forward", "backward"):
-            layers.setdefault(box.origin.layer, []).append((box.origin.part, box.text, box.label))
+        if box.scope.part in ("forward", "backward"):
+            layers.setdefault(box.scope.layer, []).append((box.scope.part, box.text, box.label))
     names = [layer for layer in _layers(boxes, boxes) if layer in layers]
     looks = [layers[name] for name in names]
     start, hidden = 0, dict.fromkeys(names, "")
@@ -171,13 +171,13 @@ def _folded(boxes: dict[Instruction, _Box]) -> dict[Instruction, _Box]:
             same = names[start + period : start + period * times]
             hidden |= dict.fromkeys(same, f"{same[0]} – {same[-1]}")
         start += max(1, period * times)
-    folds: dict[Origin, _Box] = {}
+    folds: dict[Scope, _Box] = {}
     shown = dict(boxes)
     for i, box in boxes.items():
-        name = hidden.get(box.origin.layer, "")
-        if name and box.origin.part in ("forward", "backward"):
-            origin = Origin(box.origin.part, name)
-            fold = folds.setdefault(origin, _Box(origin, ""))
+        name = hidden.get(box.scope.layer, "")
+        if name and box.scope.part in ("forward", "backward"):
+            scope = Scope(box.scope.part, name)
+            fold = folds.setdefault(scope, _Box(scope, ""))
             fold.tip += f"{box.tip}\n"
             fold.text = f"{fold.tip.count(chr(10))} more like those above"
             shown[i] = fold
@@ -195,13 +195,13 @@ def _times(looks: Sequence[Any], start: int, period: int) -> int:
 
 def _lay_out(boxes: Sequence[_Box], layers: Sequence[str]) -> tuple[float, list[str]]:
     """Give every box its place; the lower edge, and the bands of the layers."""
-    columns: dict[Origin, list[_Box]] = {}
+    columns: dict[Scope, list[_Box]] = {}
     for box in boxes:
-        columns.setdefault(box.origin, []).append(box)
+        columns.setdefault(box.scope, []).append(box)
     y, bands = float(_TOP), []
     for n, layer in enumerate(layers):
-        down = [*columns.get(Origin("", layer), ()), *columns.get(Origin("forward", layer), ())]
-        up = columns.get(Origin("backward", layer), [])
+        down = [*columns.get(Scope("", layer), ()), *columns.get(Scope("forward", layer), ())]
+        up = columns.get(Scope("backward", layer), [])
         height = max(sum(map(_pitch, down)), sum(map(_pitch, up)), 2 * _HEIGHT) + 14
         shade = "#f8f9fb" if n % 2 else "#ffffff"
         bands.append(
@@ -211,7 +211,7 @@ def _lay_out(boxes: Sequence[_Box], layers: Sequence[str]) -> tuple[float, list[
         _stack(down, y + 9)
         _stack_up(up, y + height - 9)
         y += height
-    end = _stack(columns.get(Origin("update", "optimizer"), []), _TOP + 9)
+    end = _stack(columns.get(Scope("update", "optimizer"), []), _TOP + 9)
     return max(y, end), bands
 
 
@@ -245,7 +245,7 @@ def _edges(executor: NumpyExecutor, boxes: dict[Instruction, _Box], shown: dict[
     """A line per pair of boxes, from the one that computes to the one that reads."""
     order: dict[str, list[_Box]] = {}
     for box in dict.fromkeys(shown.values()):
-        order.setdefault(box.origin.part, []).append(box)
+        order.setdefault(box.scope.part, []).append(box)
     places = {box: n for column in order.values() for n, box in enumerate(sorted(column, key=lambda b: b.y))}
     makers = {o: i for i in executor.program.instructions for o in i.outputs}
     pairs = [(shown[makers[v]], shown[i]) for i in boxes for v in i.inputs if v in makers]
@@ -255,9 +255,9 @@ def _edges(executor: NumpyExecutor, boxes: dict[Instruction, _Box], shown: dict[
 
 
 def _edge(source: _Box, target: _Box, apart: int) -> str:
-    up, out, into = source.origin.part == "backward", source.middle, target.middle
+    up, out, into = source.scope.part == "backward", source.middle, target.middle
     style = f'fill="none" stroke="{_EDGE}" marker-end="url(#tip)"'
-    if source.origin.part != target.origin.part:  # to the next column
+    if source.scope.part != target.scope.part:  # to the next column
         x, end = source.x + _WIDTH, target.x
         middle = (x + end) / 2
         path = f"M{x} {out:.0f}C{middle} {out:.0f} {middle} {into:.0f} {end} {into:.0f}"
@@ -266,20 +266,20 @@ def _edge(source: _Box, target: _Box, apart: int) -> str:
         x = source.x + 16
         start, end = (source.y, target.y + target.height) if up else (source.y + source.height, target.y)
         return f'<path d="M{x} {start:.0f}L{x} {end:.0f}" {style}/>'
-    side = source.x + _WIDTH if up or source.origin.part == "update" else source.x
+    side = source.x + _WIDTH if up or source.scope.part == "update" else source.x
     bend = min(12 + 5 * apart, 60) * (1 if side > source.x else -1)
     path = f"M{side} {out:.0f}C{side + bend} {out:.0f} {side + bend} {into:.0f} {side} {into:.0f}"
     return f'<path d="{path}" {style}/>'
 
 
 def _draw_box(box: _Box, inputs: int) -> Iterator[str]:
-    colour, up = _COLOURS[box.origin.part], box.origin.part == "backward"
+    colour, up = _COLOURS[box.scope.part], box.scope.part == "backward"
     dashed = ' stroke-dasharray="3 2"' if box.view else ""
     wide = 2.5 if box.outcome else 1
     yield f"<g><title>{escape(box.tip.rstrip())}</title>"
     yield (
         f'<rect x="{box.x}" y="{box.y:.0f}" width="{_WIDTH}" height="{box.height}" rx="5" stroke="{colour}"'
-        f' fill="{"white" if box.view else _FILLS[box.origin.part]}" stroke-width="{wide}"{dashed}/>'
+        f' fill="{"white" if box.view else _FILLS[box.scope.part]}" stroke-width="{wide}"{dashed}/>'
     )
     base, letters = box.middle + 4, 9 if box.view else 12
     letters = 10 if len(box.text) > 12 and not box.view else letters
@@ -293,7 +293,7 @@ def _draw_box(box: _Box, inputs: int) -> Iterator[str]:
     if (box.label and not box.view) or box.outcome:
         to = f'<tspan dx="6" font-weight="bold" fill="{_INK}">→ {escape(box.outcome)}</tspan>' if box.outcome else ""
         yield _text(box.x + 24, box.y - 6 if up else box.y + box.height + 13, box.label, size=9, fill=_PALE, more=to)
-    side = box.x - 8 if box.origin.part in ("forward", "") else box.x + _WIDTH + 8
+    side = box.x - 8 if box.scope.part in ("forward", "") else box.x + _WIDTH + 8
     for name in dict.fromkeys(box.given):
         width = max(26, 6 * len(name) + 10)
         side -= width if side < box.x else 0
@@ -303,12 +303,12 @@ def _draw_box(box: _Box, inputs: int) -> Iterator[str]:
 
 
 def _buffers(
-    executor: NumpyExecutor, lying: Sequence[Stay], given: Sequence[str], top: float
+    executor: NumpyExecutor, lying: Sequence[LiveRange], given: Sequence[str], top: float
 ) -> tuple[list[str], float]:
     """The time line of the buffers, the largest first, and where it ends."""
     program, names = executor.program, executor.program.names()
     sizes = [a.nbytes for a in (*executor.inputs, *executor.buffers.blocks)]
-    origins = {o: i.origin.part for i in program.instructions for o in i.outputs}
+    scopes = {o: i.scope.part for i in program.instructions for o in i.outputs}
     order = sorted(range(len(sizes)), key=lambda n: (-sizes[n], n))
     left, width = _COLUMNS["forward"], _PAGE - _COLUMNS["forward"] - _MARGIN
     step = width / (len(program) + 1)
@@ -322,16 +322,16 @@ def _buffers(
         parts.append(_text(left - 76, y + 12, size(sizes[n]), anchor="end", size=10, fill=_PALE))
         parts.append(_chip(left - 70, y + _ROW / 2, 46, _cut(name, 7), "#e4e7eb" if n < len(given) else _shade(n)))
         parts.append(f'<rect x="{left}" y="{y + 1:.0f}" width="{width}" height="{_ROW - 3}" fill="#f5f7fa"/>')
-        for stay in (s for s in lying if s.buffer == n):
-            x, end = left + step * (stay.first + 1), left + step * (stay.last + 1)
-            part = origins.get(stay.value, "")
+        for live in (s for s in lying if s.buffer == n):
+            x, end = left + step * (live.first + 1), left + step * (live.last + 1)
+            part = scopes.get(live.value, "")
             parts.append(
                 f'<rect x="{x:.1f}" y="{y + 1:.0f}" width="{max(end - x, step * 0.6):.1f}" height="{_ROW - 3}" rx="2" '
-                f'fill="{_COLOURS[part]}" fill-opacity="{0.15 if stay.first < 0 else 0.3}"><title>{names[stay.value]} '
-                f"{escape(_kind(stay.value))}, {size(stay.value.nbytes)}</title></rect>"
+                f'fill="{_COLOURS[part]}" fill-opacity="{0.15 if live.first < 0 else 0.3}"><title>{names[live.value]} '
+                f"{escape(_kind(live.value))}, {size(live.value.nbytes)}</title></rect>"
             )
             if end - x > 24:
-                parts.append(_text(x + 3, y + 12, names[stay.value], size=9))
+                parts.append(_text(x + 3, y + 12, names[live.value], size=9))
         y += _ROW
     rest = order[_ROWS:]
     if rest:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from trainer.compiler.scope import NOWHERE, Origin
+from trainer.compiler.scope import NOWHERE, Scope
 from trainer.engine.op import Op
 
 __all__ = ["Instruction", "Program", "Value"]
@@ -68,7 +68,7 @@ class Instruction:
     inputs: tuple[Value, ...]
     attributes: dict[str, Any]
     outputs: tuple[Value, ...]
-    origin: Origin = NOWHERE
+    scope: Scope = NOWHERE
 
     def operations(self) -> int:
         """Scalar operations, as the op counts them."""
@@ -102,7 +102,7 @@ class Program:
 
         table = [
             i if substitutes.keys().isdisjoint(i.inputs)
-            else Instruction(i.op, tuple(map(follow, i.inputs)), i.attributes, i.outputs, i.origin)
+            else Instruction(i.op, tuple(map(follow, i.inputs)), i.attributes, i.outputs, i.scope)
             for i in instructions
         ]  # fmt: skip
         return Program(self.inputs, list(map(follow, self.outputs)), table)

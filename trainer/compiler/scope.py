@@ -11,42 +11,42 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Literal, NamedTuple
 
-__all__ = ["NOWHERE", "PARTS", "Origin", "Part", "here", "move", "origin"]
+__all__ = ["NOWHERE", "PARTS", "Part", "Scope", "here", "move", "named_scope"]
 
 Part = Literal["forward", "backward", "update", ""]
 PARTS: tuple[Part, ...] = ("forward", "backward", "update")
 
 
-class Origin(NamedTuple):
+class Scope(NamedTuple):
     """`layer` is `0 dense`, `cost` or `optimizer`; both are empty where nobody said."""
 
     part: Part
     layer: str
 
 
-NOWHERE = Origin("", "")
-_here: ContextVar[Origin] = ContextVar("origin", default=NOWHERE)
+NOWHERE = Scope("", "")
+_here: ContextVar[Scope] = ContextVar("scope", default=NOWHERE)
 
 
-def here() -> Origin:
+def here() -> Scope:
     """What was last said."""
     return _here.get()
 
 
 def move(part: Part, layer: str) -> None:
-    """What is recorded from now on, to the end of the `origin` block, comes from there."""
-    _here.set(Origin(part, layer))
+    """What is recorded from now on, to the end of the `named_scope` block, comes from there."""
+    _here.set(Scope(part, layer))
 
 
 @contextmanager
-def origin(part: Part, layer: str) -> Iterator[None]:
+def named_scope(part: Part, layer: str) -> Iterator[None]:
     """What is recorded inside the block comes from there.
 
-    >>> with origin("forward", "0 dense"):
+    >>> with named_scope("forward", "0 dense"):
     ...     here()
-    Origin(part='forward', layer='0 dense')
+    Scope(part='forward', layer='0 dense')
     """
-    token = _here.set(Origin(part, layer))
+    token = _here.set(Scope(part, layer))
     try:
         yield
     finally:

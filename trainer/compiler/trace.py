@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from trainer.compiler.program import Instruction, Program, Value
-from trainer.compiler.scope import Origin, here
+from trainer.compiler.scope import Scope, here
 from trainer.engine.dispatch import TABLE
 from trainer.engine.node import Node, next_index, swept
 from trainer.engine.observe import observed
@@ -69,7 +69,7 @@ class _Tracer:
         self.values: dict[Node, Value] = {}
         self.several: dict[Node | None, tuple[Value, ...]] = {}
         self.constants: dict[int, tuple[object, Value]] = {}
-        self.origins: dict[Node, Origin] = {}
+        self.scopes: dict[Node, Scope] = {}
         self.primitive = set(TABLE.values())
         self.start = next_index()  # what is older was made outside
 
@@ -86,7 +86,7 @@ class _Tracer:
                 return self.values[node]
             if node.op is SELECT and node.parents[0] in self.several:
                 several: tuple[Value, ...] = self.several[node.parents[0]]
-                return several[int(node.saved[0])]
+                return several[int(node.residuals[0])]
             if node.op is not None or node.index < self.start:
                 raise DetachError(
                     "a compiled function uses a Tensor from outside, whose value would freeze into the program and "
@@ -103,8 +103,8 @@ class _Tracer:
     def observe(self, op: Op, args: Sequence[Any], attributes: dict[str, Any], result: Any) -> None:
         inputs = tuple(map(self.value_of, args))
         entry = swept.get()
-        origin = Origin("backward", self.origins[entry].layer) if entry in self.origins else here()
-        self.origins[result[0]._node.parents[0] if isinstance(result, tuple) else result._node] = origin
+        scope = Scope("backward", self.scopes[entry].layer) if entry in self.scopes else here()
+        self.scopes[result[0]._node.parents[0] if isinstance(result, tuple) else result._node] = scope
         if op is IDENTITY or op is STOP:
             self.values[result._node] = inputs[0]
             return
@@ -118,7 +118,7 @@ class _Tracer:
         outputs = tuple(map(self.add, results))
         if isinstance(result, tuple):
             self.several[results[0]._node.parents[0]] = outputs
-        self.instructions.append(Instruction(op, inputs, {**op.attributes, **attributes}, outputs, origin))
+        self.instructions.append(Instruction(op, inputs, {**op.attributes, **attributes}, outputs, scope))
 
     def _inline(
         self, op: Op, inputs: tuple[Value, ...], args: Sequence[Any], attributes: dict[str, Any], result: Any

@@ -6,7 +6,7 @@
 Inside, every recorded call and every rule is looked at: the first value that is not finite, forward or backward, raises
 `NonFiniteError` with the op, its plugin, the inputs' statistics and the line of the call; and an array that changed
 between the forward call and the backward sweep raises `ChangedArrayError`. Outside, nothing of this exists: an observer
-looks at each call while the block is open, and gives its entry a plan whose steps look before and after they run a
+looks at each call while the block is open, and gives its entry a plan whose calls look before and after they run a
 rule.
 """
 
@@ -20,10 +20,10 @@ from zlib import crc32
 import numpy as np
 
 from trainer.engine import verify
-from trainer.engine.node import Node
+from trainer.engine.node import Node, Operation
 from trainer.engine.observe import observed
 from trainer.engine.op import Op
-from trainer.engine.rules import Plan, Step
+from trainer.engine.plan import Plan, RuleCall
 from trainer.engine.tensor import Tensor
 from trainer.errors import OpError
 
@@ -95,51 +95,51 @@ def _judge(op: Op, node: Node, args: Sequence[Any], y: Any) -> None:
 
 
 class _CheckedPlan(Plan):
-    """An entry's plan, whose steps look at what goes into a rule and what comes out."""
+    """An entry's plan, whose calls look at what goes into a rule and what comes out."""
 
     def __init__(self, node: Node) -> None:
         plan = node.plan
         assert plan is not None
         self.names, self.sources, self.getter = plan.names, plan.sources, plan.getter
-        prints = [_fingerprint(v) for v in node.saved]
-        self.steps = [_CheckedStep(step, node, prints) for step in plan.steps]
+        prints = [_fingerprint(v) for v in node.residuals]
+        self.calls = [_CheckedCall(call, node, prints) for call in plan.calls]
 
 
-class _CheckedStep(Step):
-    __slots__ = ("node", "prints", "step")
+class _CheckedCall(RuleCall):
+    __slots__ = ("call", "node", "prints")
 
-    def __init__(self, step: Step, node: Node, prints: list[int]) -> None:
-        self.step, self.node, self.prints = step, node, prints
-        self.rule, self.function, self.single = step.rule, step.function, step.single
-        self.position, self.positions = step.position, step.positions
+    def __init__(self, call: RuleCall, node: Node, prints: list[int]) -> None:
+        self.call, self.node, self.prints = call, node, prints
+        self.rule, self.function, self.single = call.rule, call.function, call.single
+        self.position, self.positions = call.position, call.positions
         self.direct = False  # the sweep then calls `run`
 
-    def run(self, dy: Any, saved: tuple[Any, ...], wanted: tuple[bool, ...]) -> Any:
+    def run(self, dy: Any, residuals: tuple[Any, ...], wanted: tuple[bool, ...]) -> Any:
         op = self.node.op
         assert op is not None
         assert self.node.plan is not None
-        for name, value, before in zip(self.node.plan.names, saved, self.prints, strict=True):
+        for name, value, before in zip(self.node.plan.names, residuals, self.prints, strict=True):
             if _fingerprint(value) != before:
                 raise ChangedArrayError(
                     f"'{name}' of op '{op.name}' was changed between the forward call and the backward sweep: the "
                     f"gradient would be wrong. Write to a copy instead\n"
                     f"  op        {op.name}, from {op.origin}\n  called    {verify.called(self.node)}"
                 )
-        result = self.step.run(dy, saved, wanted)
+        result = self.call.run(dy, residuals, wanted)
         results = result if isinstance(result, list | tuple) else [result]
         cotangents = dy if isinstance(dy, tuple) else (dy,)
         if any(map(_has_non_finite, results)) and not any(map(_has_non_finite, cotangents)):
             bad = next(r for r in results if _has_non_finite(r))
             names = ", ".join(dict.fromkeys(op.inputs[0 if op.variadic else p] for p in self.positions))
             rows = {"dy": statistics(cotangents[0])} | {
-                n: statistics(v) for n, v in zip(self.node.plan.names, saved, strict=True) if _is_array(v)
+                n: statistics(v) for n, v in zip(self.node.plan.names, residuals, strict=True) if _is_array(v)
             }
             what = f"made {_counts(bad)} for '{names}' from a finite cotangent"
             raise _found(op, "backward", self.node, what, rows)
         return result
 
 
-def _found(op: Op, direction: str, node: Node, what: str, rows: dict[str, str]) -> NonFiniteError:
+def _found(op: Operation, direction: str, node: Node, what: str, rows: dict[str, str]) -> NonFiniteError:
     subject = f"op '{op.name}'" if direction == "forward" else f"the rule of op '{op.name}'"
     table = {"op": f"{op.name}, from {op.origin}", **rows, "called": verify.called(node)}
     width = max(9, *map(len, table))

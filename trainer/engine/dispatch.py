@@ -1,27 +1,26 @@
 """From NumPy's functions to ops.
 
 A Tensor answers NumPy's two protocols by looking the function up here. Ops enter the table when they are made, so the
-hot path is one dictionary look-up; only a function that is not in it makes the installed plugins load.
+hot path is one dictionary look-up; only a function that is not in it makes the provider bring what else there is.
 """
 
 from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
+from trainer.engine.node import Operation
+from trainer.engine.provider import load_ops
 from trainer.errors import DetachError, OpError, RuleError
-
-if TYPE_CHECKING:
-    from trainer.engine.op import Op
 
 __all__ = ["STRUCTURAL", "TABLE", "Call", "bind", "default_binder", "find", "function_name", "structural"]
 
 # How a call of a NumPy function is spelt as a call of its op: (arrays, attributes).
 Call = tuple[tuple[Any, ...], dict[str, Any]]
 
-TABLE: dict[Any, Op] = {}
+TABLE: dict[Any, Operation] = {}
 STRUCTURAL: set[Any] = set()
 _BINDERS: dict[Any, Callable[..., Call]] = {}
 
@@ -35,7 +34,7 @@ def structural(*functions: Callable[..., Any]) -> None:
     STRUCTURAL.update(functions)
 
 
-def bind(function: Any, op: Op, binder: Callable[..., Call] | None = None) -> None:
+def bind(function: Any, op: Operation, binder: Callable[..., Call] | None = None) -> None:
     """Make calls of `function` on Tensors record `op`. `binder` turns the function's own arguments into the op's.
 
     `function` may be a dotted name, "scipy.special.erf": the function itself takes its place when it first meets a
@@ -52,18 +51,16 @@ def bind(function: Any, op: Op, binder: Callable[..., Call] | None = None) -> No
         _BINDERS[function] = binder
 
 
-def find(function: Any) -> Op | None:
-    """The op of a NumPy function, after loading the installed plugins where it is not known yet."""
+def find(function: Any) -> Operation | None:
+    """The op of a NumPy function, after asking the provider for more where it is not known yet."""
     op = TABLE.get(function)
     if op is None and function not in STRUCTURAL:
-        from trainer.plugins import shared
-
-        shared().names("ops")
+        load_ops()
         op = TABLE.get(function) or _declared(function)
     return op
 
 
-def _declared(function: Any) -> Op | None:
+def _declared(function: Any) -> Operation | None:
     """The op that was declared for a function by its dotted name; from now on the function itself leads to it."""
     name = function_name(function)
     op = TABLE.get(name)
@@ -90,7 +87,7 @@ def function_name(function: Any) -> str:
     return f"{module.lstrip('_')}.{function.__name__}"
 
 
-def arguments(function: Any, op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
+def arguments(function: Any, op: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
     """A call of `function`, spelt as a call of its op."""
     binder = _BINDERS.get(function)
     if binder is None:
@@ -98,7 +95,7 @@ def arguments(function: Any, op: Op, args: tuple[Any, ...], kwargs: dict[str, An
     return binder(*args, **kwargs)
 
 
-def default_binder(function: Any, op: Op) -> Callable[..., Call]:
+def default_binder(function: Any, op: Operation) -> Callable[..., Call]:
     """Match by position for the arrays and by name for the attributes, which is how most of NumPy's functions read."""
     try:
         parameters = {p.name: p.default for p in inspect.signature(function).parameters.values()}
@@ -130,7 +127,7 @@ def default_binder(function: Any, op: Op) -> Callable[..., Call]:
     return binder
 
 
-def _unsupported(function: Any, op: Op, name: str) -> OpError:
+def _unsupported(function: Any, op: Operation, name: str) -> OpError:
     what = f"argument '{name}' of {function_name(function)} cannot be used on a Tensor"
     if name == "out":  # also what `a += t` and the like come to
         return DetachError(f"{what}: a Tensor is never written to; use the result instead")
@@ -151,22 +148,3 @@ def unknown(function: Any) -> DetachError:
         f"{name} has no rule, so its result would drop off the tape. Register one:\n{how}\n"
         f"or leave the tape on purpose: {name}(t.value)."
     )
-
-
-def values_of(arguments: Any) -> Any:
-    """The same arguments with plain arrays in place of Tensors, inside lists, tuples and dicts as well."""
-    from trainer.engine.tensor import Tensor
-
-    if isinstance(arguments, Tensor):
-        return arguments._value
-    if isinstance(arguments, dict):
-        return {k: values_of(v) for k, v in arguments.items()}
-    if isinstance(arguments, list | tuple) and _holds_tensor(arguments):
-        return type(arguments)(values_of(a) for a in arguments)
-    return arguments
-
-
-def _holds_tensor(items: Iterable[Any]) -> bool:
-    from trainer.engine.tensor import Tensor
-
-    return any(isinstance(i, Tensor) or (isinstance(i, list | tuple) and _holds_tensor(i)) for i in items)

@@ -7,27 +7,49 @@ other, so nothing needs resetting after an exception and threads share nothing b
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextvars import ContextVar
 from itertools import count
+from operator import attrgetter
 from types import CodeType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from trainer.engine.op import Op
-    from trainer.engine.rules import Plan
+from trainer.engine.plan import EMPTY_PLAN, Plan
+from trainer.engine.rules import Absence, Rule
 
-__all__ = ["Node", "Variable", "complete", "next_index", "swept"]
+__all__ = ["Node", "Operation", "Variable", "ancestors", "next_index", "recording_all", "swept"]
 
 # Whether this context wants everything on the record (see `trainer.engine.observe`).
-complete: ContextVar[bool] = ContextVar("complete", default=False)
+recording_all: ContextVar[bool] = ContextVar("recording_all", default=False)
 
 # The entry that a recorded sweep is at: what is recorded meanwhile is the work of its rule.
 swept: ContextVar[Node | None] = ContextVar("swept", default=None)
 
 # Calling an itertools.count is one bytecode-atomic C call: threads never draw the same index.
 next_index = count().__next__
+
+
+class Operation(Protocol):
+    """What the tape knows of an op (`trainer.engine.op.Op`)."""
+
+    name: str
+    module: str
+    forward: Callable[..., Any]
+    inputs: tuple[str, ...]
+    required: int
+    attributes: dict[str, Any]
+    variadic: bool
+    elementwise: bool
+    rules: dict[str, Rule | Absence]
+
+    @property
+    def origin(self) -> str: ...
+
+    def record(self, args: Sequence[Any], attributes: dict[str, Any]) -> Any: ...
+
+    def count_operations(self, input_shapes: Sequence[tuple[int, ...]], output_shape: tuple[int, ...]) -> int: ...
 
 
 class Node:
@@ -38,21 +60,21 @@ class Node:
         parents: per array argument its node, or None for a constant.
         attributes: the call's static attributes.
         plan: which rules a backward sweep runs here; None where no gradient can pass.
-        saved: the values that those rules asked for, in the plan's order.
+        residuals: the values that those rules asked for, in the plan's order.
         index: the creation index. Parents have smaller ones.
         shape, dtype: of the result; tuples of them for an op with several results.
         code, instruction: the place of the call in the user's program.
     """
 
-    __slots__ = ("attributes", "code", "dtype", "index", "instruction", "op", "parents", "plan", "saved", "shape")
+    __slots__ = ("attributes", "code", "dtype", "index", "instruction", "op", "parents", "plan", "residuals", "shape")
 
     def __init__(
         self,
-        op: Op | None,
+        op: Operation | None,
         parents: tuple[Node | None, ...],
         attributes: dict[str, Any],
         plan: Plan | None,
-        saved: tuple[Any, ...],
+        residuals: tuple[Any, ...],
         shape: Any,
         dtype: Any,
         code: CodeType | None,
@@ -62,7 +84,7 @@ class Node:
         self.parents = parents
         self.attributes = attributes
         self.plan = plan
-        self.saved = saved
+        self.residuals = residuals
         self.shape = shape
         self.dtype = dtype
         self.code = code
@@ -80,8 +102,44 @@ class Variable(Node):
     __slots__ = ("grad",)
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-        from trainer.engine.rules import EMPTY_PLAN
-
         differentiable = dtype.kind in "fc"
         super().__init__(None, (), {}, EMPTY_PLAN if differentiable else None, (), shape, dtype, None, -1)
         self.grad: Any = None
+
+    @classmethod
+    def as_of(cls, index: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Variable:
+        """A variable that counts as made when `index` was drawn: older than all that has been recorded since."""
+        variable = cls(shape, dtype)
+        variable.index = index
+        return variable
+
+
+_by_index = attrgetter("index")
+
+
+def ancestors(
+    roots: Iterable[Node], *, until: Collection[Node] = (), since: int = 0, differentiable: bool = True
+) -> tuple[list[Node], bool]:
+    """What led to the roots, oldest first and themselves included, and whether anything older than `since` did.
+
+    Args:
+        until: nodes whose own ancestors are left out.
+        since: nodes with smaller creation indices are left out.
+        differentiable: whether to leave out what carries no gradient.
+    """
+    seen = set(roots)
+    stack = list(seen)
+    older = False
+    while stack:
+        node = stack.pop()
+        if node in until:
+            continue
+        for parent in node.parents:
+            if parent is None or parent in seen or (differentiable and parent.plan is None):
+                continue
+            if parent.index < since:
+                older = True
+            else:
+                seen.add(parent)
+                stack.append(parent)
+    return sorted(seen, key=_by_index), older

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from trainer.engine.node import complete
+from trainer.engine.node import recording_all
 from trainer.engine.op import Op
 
 __all__ = ["Observer", "observed"]
@@ -39,11 +39,11 @@ def observed(observer: Observer, *, strict: bool = False) -> Iterator[None]:
         _open += 1
         Op.record = _observed_record  # type: ignore[assignment, method-assign]  # see above
     token = _observers.set((*_observers.get(), observer))
-    strictly = complete.set(strict or complete.get())
+    strictly = recording_all.set(strict or recording_all.get())
     try:
         yield
     finally:
-        complete.reset(strictly)
+        recording_all.reset(strictly)
         _observers.reset(token)
         with _lock:
             _open -= 1

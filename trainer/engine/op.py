@@ -10,23 +10,25 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
 from typing import Any, TypeVar, overload
 
 import numpy as np
 
 from trainer.engine import dispatch, verify
 from trainer.engine.node import Node
-from trainer.engine.rules import NONDIFFERENTIABLE, ZERO, Plan, Rule, signature
+from trainer.engine.plan import Plan
+from trainer.engine.rules import NONDIFFERENTIABLE, ZERO, Absence, Rule, Signature, read_signature
 from trainer.engine.tensor import Tensor
 from trainer.errors import DetachError, OpError, RuleError, ShapeError, nearest
 
-__all__ = ["REQUIRED", "Op", "op"]
+__all__ = ["ARRAY_TYPES", "REQUIRED", "Op", "op"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 _getframe = sys._getframe
 _new = object.__new__
 # What a forward function may return, by exact type: a set is quicker to ask than isinstance.
-_ARRAYS = {np.ndarray, *np.sctypeDict.values()}
+ARRAY_TYPES = frozenset({np.ndarray, *np.sctypeDict.values()})
 
 
 class _Required:
@@ -79,7 +81,8 @@ class Op:
             self.required = forward.nin
         else:
             self._read_signature(forward)
-        self.rules: dict[str, Any] = {}
+        self.signature = Signature(self.name, self.inputs, tuple(self.attributes), self.variadic)
+        self.rules: dict[str, Rule | Absence] = {}
         self._plans: dict[int, Plan] = {}
         self._samples: Callable[[np.random.Generator], Iterator[Any]] | None = None
         self._operations: Callable[..., int] | None = None
@@ -88,7 +91,7 @@ class Op:
             dispatch.bind(function, self, binder)
 
     def _read_signature(self, forward: Callable[..., Any]) -> None:
-        self.inputs, keywords, self.variadic = signature(forward)
+        self.inputs, keywords, self.variadic = read_signature(forward)
         if not self.inputs:
             raise RuleError(
                 f"op '{self.name}' has no array argument; arrays are positional: def {self.name}(x, *, ...)"
@@ -153,7 +156,7 @@ class Op:
         """Declare inputs that have no derivative: indices, masks, labels. Asking for one is an error."""
         return self._declare(targets, NONDIFFERENTIABLE)
 
-    def _declare(self, targets: Sequence[str], what: Any) -> Op:
+    def _declare(self, targets: Sequence[str], what: Absence) -> Op:
         for target in targets:
             self._check_input(target)
             self.rules[target] = what
@@ -165,7 +168,7 @@ class Op:
             raise RuleError(f"name the input that the rule is for: @{self.name}.vjp('{self.inputs[0]}')")
         for target in targets:
             self._check_input(target)
-        rule = Rule(self, targets, function)
+        rule = Rule(self.signature, targets, function)
         for target in targets:
             self.rules[target] = rule
         self._plans.clear()
@@ -216,6 +219,13 @@ class Op:
     def differentiable(self) -> tuple[str, ...]:
         """The inputs that have a rule, or a derivative of zero."""
         return tuple(n for n in self.inputs if n in self.rules and self.rules[n] is not NONDIFFERENTIABLE)
+
+    def rule(self, target: str) -> Rule:
+        """The rule of an input, for the rule of another op that is made of it."""
+        rule = self.rules.get(target)
+        if not isinstance(rule, Rule):
+            raise RuleError(f"op '{self.name}' has no rule for '{target}'")
+        return rule
 
     @property
     def origin(self) -> str:
@@ -282,17 +292,17 @@ class Op:
         if plan is None:
             plan = self._plans[key] = _plan(self, key, count)
         frame = _getframe(2)
-        if type(y) not in _ARRAYS and not isinstance(y, np.ndarray):
+        if type(y) not in ARRAY_TYPES and not isinstance(y, np.ndarray):
             return self._record_other(y, values, parents, attributes, plan, frame)
         dtype = y.dtype
-        if plan.steps and dtype.kind in "fc":
+        if plan.calls and dtype.kind in "fc":
             getter = plan.getter
-            saved = plan.collect(y, values, attributes) if getter is None else getter((y, *values))
+            residuals = plan.collect(y, values, attributes) if getter is None else getter((y, *values))
         else:
-            plan, saved = None, ()
+            plan, residuals = None, ()
         tensor = _new(Tensor)
         tensor._value = y
-        tensor._node = Node(self, parents, attributes, plan, saved, y.shape, dtype, frame.f_code, frame.f_lasti)
+        tensor._node = Node(self, parents, attributes, plan, residuals, y.shape, dtype, frame.f_code, frame.f_lasti)
         return tensor
 
     def _attributes(self, given: dict[str, Any]) -> dict[str, Any]:
@@ -327,7 +337,7 @@ class Op:
         return tuple(f"{self.inputs[0]}[{i}]" for i in range(count)) if self.variadic else self.inputs
 
     def _record_other(
-        self, y: Any, values: Any, parents: tuple[Node | None, ...], attributes: Any, plan: Plan, frame: Any
+        self, y: Any, values: Any, parents: tuple[Node | None, ...], attributes: Any, plan: Plan, frame: FrameType
     ) -> Any:
         """Record a call that returned several arrays; refuse anything that is no array at all."""
         if not isinstance(y, tuple) or not all(isinstance(v, np.ndarray | np.generic) for v in y):
@@ -336,10 +346,10 @@ class Op:
                 "it must return an array, or a tuple of arrays"
             )
         kind, y = type(y), tuple(y)  # a named tuple, as of np.linalg.eigh, becomes a plain one for the rules
-        live = bool(plan.steps) and any(v.dtype.kind in "fc" for v in y)
-        saved = plan.collect(y, values, attributes) if live else ()
+        live = bool(plan.calls) and any(v.dtype.kind in "fc" for v in y)
+        residuals = plan.collect(y, values, attributes) if live else ()
         node = Node(
-            self, parents, attributes, plan if live else None, saved,
+            self, parents, attributes, plan if live else None, residuals,
             tuple(v.shape for v in y), tuple(v.dtype for v in y), frame.f_code, frame.f_lasti,
         )  # fmt: skip
         results = [Tensor(v, selection(node, i)) for i, v in enumerate(y)]
@@ -367,7 +377,7 @@ def _take_apart(args: Sequence[Any]) -> tuple[list[Any], tuple[Node | None, ...]
 
 
 def _plan(op: Op, key: int, count: int) -> Plan:
-    return Plan(op, [i for i in range(count) if key >> i & 1], count)
+    return Plan(op.signature, op.rules, [i for i in range(count) if key >> i & 1], count)
 
 
 def selection(node: Node, i: int) -> Node:

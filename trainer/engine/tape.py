@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from trainer.engine.node import Node, complete
+from trainer.engine.node import Node, ancestors, recording_all
 from trainer.engine.op import SELECT
 from trainer.engine.sweep import History, check_cotangent, sweep
 from trainer.engine.tensor import Tensor
@@ -47,8 +47,8 @@ class Tape:
     >>> record
     x1 = variable          float64 ()
     x2 = variable          float64 ()
-    h1 = multiply(x1, x2)  float64 ()  saves x2, x1
-    h2 = tanh(h1)          float64 ()  saves y
+    h1 = multiply(x1, x2)  float64 ()  residuals x2, x1
+    h2 = tanh(h1)          float64 ()  residuals y
     y  = add(h2, h1)       float64 ()
     >>> record.count()
     {'variable': 2, 'multiply': 1, 'tanh': 1, 'add': 1}
@@ -56,13 +56,7 @@ class Tape:
 
     def __init__(self, result: Tensor) -> None:
         self._result = result
-        seen, stack = {result._node}, [result._node]
-        while stack:
-            for parent in stack.pop().parents:
-                if parent is not None and parent not in seen:
-                    seen.add(parent)
-                    stack.append(parent)
-        self.entries: list[Node] = sorted(seen, key=lambda n: n.index)
+        self.entries, _ = ancestors([result._node], differentiable=False)
         self.names: dict[Node, str] = {}
         variables = steps = 0
         for node in self.entries:
@@ -94,9 +88,9 @@ class Tape:
                 total += node.op.count_operations(shapes, node.shape)
         return total
 
-    def saved_bytes(self) -> int:
+    def residual_bytes(self) -> int:
         """Bytes of the arrays that the entries keep for the backward sweep, each array counted once."""
-        arrays = {id(v): v for node in self.entries for v in node.saved if isinstance(v, np.ndarray)}
+        arrays = {id(v): v for node in self.entries for v in node.residuals if isinstance(v, np.ndarray)}
         return sum(a.nbytes for a in arrays.values())
 
     def replay(self, dy: Any = None) -> Adjoints:
@@ -113,7 +107,7 @@ class Tape:
         δx1 = 3.0
         """
         y = self._result
-        if complete.get():
+        if recording_all.get():
             raise UsageError(
                 "replay() inside of a compiled function would freeze this run's adjoints; "
                 "use trainer.grad or trainer.vjp"
@@ -122,17 +116,17 @@ class Tape:
             if y.shape:
                 raise UsageError(f"the result has shape {y.shape}: replay needs its cotangent, replay(dy)")
             dy = 1.0
-        adjoints = _Kept({y._node: check_cotangent(dy, y.shape, y.dtype)})
+        adjoints = {y._node: check_cotangent(dy, y.shape, y.dtype)}
         live = [n for n in self.entries if n.plan is not None]
-        sweep(adjoints, History(live, None, False), [n for n in live if n.op is None], recorded=False)
+        sweep(adjoints, History.whole(live), [n for n in live if n.op is None], keep=True)
         return Adjoints({self.names[n]: adjoints[n] for n in reversed(self.entries) if n in adjoints})
 
     def __repr__(self) -> str:
-        rows = [(self.names[n], self._call(n), _kind(n), _saves(n)) for n in self.entries]
+        rows = [(self.names[n], self._call(n), _kind(n), _residuals(n)) for n in self.entries]
         widths = [max(len(r[i]) for r in rows) for i in range(3)]
         return "\n".join(
-            f"{name:<{widths[0]}} = {call:<{widths[1]}}  {kind:<{widths[2]}}{saves}".rstrip()
-            for name, call, kind, saves in rows
+            f"{name:<{widths[0]}} = {call:<{widths[1]}}  {kind:<{widths[2]}}{residuals}".rstrip()
+            for name, call, kind, residuals in rows
         )
 
     def graphviz(self) -> str:
@@ -171,13 +165,6 @@ def tape(y: Tensor) -> Tape:
     return Tape(y)
 
 
-class _Kept(dict[Node, Any]):
-    """Cotangents that stay when the sweep takes them."""
-
-    def pop(self, key: Any, default: Any = None) -> Any:
-        return self.get(key, default)
-
-
 def _op_name(node: Node) -> str:
     return "variable" if node.op is None else node.op.name
 
@@ -188,13 +175,13 @@ def _kind(node: Node) -> str:
     return f"{node.dtype} {node.shape}"
 
 
-def _saves(node: Node) -> str:
+def _residuals(node: Node) -> str:
     """The arrays that the entry keeps; shapes and attributes are kept too, but cost nothing."""
     if node.plan is None:
         return ""
     kept = zip(node.plan.names, node.plan.sources, strict=True)
     names = [name for name, (kind, _) in kept if kind in ("value", "values")]
-    return f"  saves {', '.join(names)}" if names else ""
+    return f"  residuals {', '.join(names)}" if names else ""
 
 
 def _is_default(value: Any, default: Any) -> bool:

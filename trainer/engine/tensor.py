@@ -8,17 +8,17 @@ has rules is recorded. What would drop it from the tape without saying so is ref
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NoReturn
 
 import numpy as np
 
 from trainer.engine import dispatch
 from trainer.engine.dispatch import TABLE
-from trainer.engine.node import Node, Variable, complete
+from trainer.engine.node import Node, Variable, recording_all
 from trainer.errors import DetachError, NotDifferentiableError
 
-__all__ = ["Tensor"]
+__all__ = ["Tensor", "values_of"]
 
 
 def _binary(function: Callable[..., Any], reflected: bool = False) -> Any:
@@ -94,7 +94,7 @@ class Tensor:
     @property
     def value(self) -> Any:
         """The plain array, off the tape."""
-        if complete.get():
+        if recording_all.get():
             raise DetachError(
                 "t.value would freeze this run's numbers into the compiled program. Stay with NumPy functions of t, "
                 "or compute the constant outside of the compiled function"
@@ -118,7 +118,7 @@ class Tensor:
         Args:
             dy: the cotangent, of this Tensor's shape and dtype. May be left out for a scalar.
         """
-        from trainer.engine.sweep import backward
+        from trainer.engine.sweep import backward  # a Tensor knows who replays it only when asked to, as in PyTorch
 
         backward(self, dy)
 
@@ -165,7 +165,7 @@ class Tensor:
         op = TABLE.get(function) or dispatch.find(function)
         if op is None:
             if function in dispatch.STRUCTURAL:
-                return function(*dispatch.values_of(args), **dispatch.values_of(kwargs))
+                return function(*values_of(args), **values_of(kwargs))
             raise dispatch.unknown(function)
         return op.record(*dispatch.arguments(function, op, args, kwargs))
 
@@ -306,3 +306,18 @@ _NUMBER = (
     "{0}(t) would drop a Tensor from the tape (math.sin(t) and its kin do the same). Write np.sin(t), not math.sin(t); "
     "for the plain number, off the tape, write {0}(t.value)"
 )
+
+
+def values_of(arguments: Any) -> Any:
+    """The same arguments with plain arrays in place of Tensors, inside lists, tuples and dicts as well."""
+    if isinstance(arguments, Tensor):
+        return arguments._value
+    if isinstance(arguments, dict):
+        return {k: values_of(v) for k, v in arguments.items()}
+    if isinstance(arguments, list | tuple) and _holds_tensor(arguments):
+        return type(arguments)(values_of(a) for a in arguments)
+    return arguments
+
+
+def _holds_tensor(items: Iterable[Any]) -> bool:
+    return any(isinstance(i, Tensor) or (isinstance(i, list | tuple) and _holds_tensor(i)) for i in items)

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from trainer.engine.node import Node, Variable, complete, next_index
+from trainer.engine.node import Node, Variable, next_index, recording_all
 from trainer.engine.op import IDENTITY, STOP, Op
-from trainer.engine.rules import EMPTY_PLAN
+from trainer.engine.plan import EMPTY_PLAN
 from trainer.engine.sweep import check_cotangent, history, sweep
 from trainer.engine.tensor import Tensor
 from trainer.engine.tree import flatten, leaves, tree_map
@@ -65,13 +65,13 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
         y = call()
         value, node = _scalar(y)
         if node is None:
-            return (y if complete.get() else value), rebuild([_zeros(v) for v in variables])
+            return (y if recording_all.get() else value), rebuild([_zeros(v) for v in variables])
         del y
         past = history((node,), variables)
         result = Tensor(value, node) if past.recorded else value
         cotangents = {node: value.dtype.type(1)}
         del node  # the sweep frees what it passes; nothing here may hold the tape
-        sweep(cotangents, past, variables, past.recorded)
+        sweep(cotangents, past, variables, recorded=past.recorded)
         return result, rebuild(_of(cotangents, variables))
 
     return with_value
@@ -104,7 +104,7 @@ def vjp(f: Function, *args: Any) -> tuple[Any, Function]:
             if root is not None and root.plan is not None:
                 cotangents[root] = cotangents[root] + g if root in cotangents else g
         recorded = past.recorded or any(isinstance(g, Tensor) for g in given)
-        sweep(cotangents, type(past)(list(past.order), past.active, past.recorded), variables, recorded)
+        sweep(cotangents, past.copy(), variables, recorded=recorded)
         return rebuild(_of(cotangents, variables, given))
 
     return y, pullback
@@ -131,9 +131,7 @@ def jvp(f: Function, args: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any,
     y, pullback = vjp(f, *args)
     outputs, rebuild = flatten(y)
     values = [o._value if isinstance(o, Tensor) else np.asarray(o) for o in outputs]
-    dys = [Variable(v.shape, v.dtype) for v in values]
-    for dy in dys:
-        dy.index = reserved
+    dys = [Variable.as_of(reserved, v.shape, v.dtype) for v in values]
     cotangents = pullback(rebuild([Tensor(np.zeros(v.shape, v.dtype), dy) for v, dy in zip(values, dys, strict=True)]))
     back: dict[Node, Any] = {}
     for g, v in zip(leaves(cotangents), leaves(list(tangents)), strict=True):
@@ -141,7 +139,8 @@ def jvp(f: Function, args: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any,
         if isinstance(g, Tensor) and g._node.plan is not None:
             back[g._node] = back[g._node] + tangent if g._node in back else tangent
     past = history(back, dys)
-    sweep(back, past, dys, past.recorded or any(isinstance(v, Tensor) for v in leaves(list(tangents))))
+    recorded = past.recorded or any(isinstance(v, Tensor) for v in leaves(list(tangents)))
+    sweep(back, past, dys, recorded=recorded)
     return y, rebuild(_of(back, dys))
 
 
@@ -308,7 +307,7 @@ def _variable(value: Any) -> Tensor:
     else:
         tensor = Tensor(value)
     if tensor.dtype.kind not in "fc":
-        hint = f"{float(value)!r}" if isinstance(value, int) else f"x.astype({'np.float64'})"
+        hint = f"{float(value)!r}" if isinstance(value, int) else "x.astype(np.float64)"
         raise NotDifferentiableError(
             f"an argument of dtype {tensor.dtype} is not differentiable: integers and bools have no small "
             f"changes; write {hint}"

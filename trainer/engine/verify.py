@@ -9,54 +9,77 @@ from __future__ import annotations
 import linecache
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from trainer.engine.node import Node, Operation
+from trainer.engine.plan import RuleCall
+from trainer.engine.provider import package_of
+from trainer.engine.rules import place
+from trainer.engine.tensor import Tensor
 from trainer.errors import NotDifferentiableError, RuleError
-
-if TYPE_CHECKING:
-    from trainer.engine.node import Node
-    from trainer.engine.rules import Step
 
 __all__ = ["called", "describe", "no_rule", "origin", "settle", "unbroadcast", "wrong_count"]
 
 
-def settle(node: Node, step: Step, position: int, parent: Node, g: Any, dy: Any) -> Any:
+@dataclass(frozen=True)
+class _Judged:
+    """The call of a rule that is judged: the entry that a sweep is at, and which of its rules ran."""
+
+    node: Node
+    call: RuleCall
+
+    @property
+    def op(self) -> Operation:
+        assert self.node.op is not None
+        return self.node.op
+
+    @property
+    def inputs(self) -> str:
+        """The inputs that the rule is for."""
+        op = self.op
+        return ", ".join(dict.fromkeys(op.inputs[0 if op.variadic else i] for i in self.call.positions))
+
+    def input(self, position: int) -> str:
+        """One of the inputs by its name, `arrays[2]` of a variadic op."""
+        return f"{self.op.inputs[0]}[{position}]" if self.op.variadic else self.op.inputs[position]
+
+    def table(self, **rows: str) -> str:
+        """What the messages end with: op and rule, what is told of the case, and the line of the forward call."""
+        assert self.call.function is not None
+        rule = place(self.call.function)
+        return _table(op=f"{self.op.name}, from {self.op.origin}", rule=rule, **rows, called=called(self.node))
+
+    def wrong(self, position: int, parent: Node, g: Any, what: str) -> RuleError:
+        """The error for what the rule returned for one input."""
+        target = self.input(position)
+        rows = {"input": target, "expected": f"{parent.dtype} {parent.shape}, as the input", "got": describe(g)}
+        return RuleError(f"the rule of op '{self.op.name}' for '{target}' returned {what}\n{self.table(**rows)}")
+
+
+def settle(node: Node, call: RuleCall, position: int, parent: Node, g: Any, dy: Any) -> Any:
     """The cotangent `g` made to fit its input, or a RuleError.
 
     Args:
-        node: the call whose rule returned `g`.
+        node: the entry whose rule returned `g`; `call` is the call of that rule.
         position: which input it is for; `parent` is that input's node.
         dy: the cotangent that the rule was given.
     """
-    from trainer.engine.tensor import Tensor
-
+    judged = _Judged(node, call)
     if not isinstance(g, np.ndarray | np.generic | Tensor):
-        raise _wrong(node, step, position, parent, g, "returned " + _kind(g))
+        raise judged.wrong(position, parent, g, _kind(g))
     several = isinstance(node.dtype, tuple)
     shapes, dtypes = (node.shape, node.dtype) if several else ((node.shape,), (node.dtype,))
     promoted = g.dtype in dtypes and g.dtype.kind in "fc"
     if g.dtype != parent.dtype and not promoted:
-        raise _wrong(
-            node,
-            step,
-            position,
-            parent,
-            g,
-            f"returned dtype {g.dtype}, where {_input(node, position)} has {parent.dtype}",
-        )
+        what = f"dtype {g.dtype}, where {judged.input(position)} has {parent.dtype}"
+        raise judged.wrong(position, parent, g, what)
     if g.shape != parent.shape:
-        assert node.op is not None
-        if not (node.op.elementwise and g.shape in shapes):
-            raise _wrong(
-                node,
-                step,
-                position,
-                parent,
-                g,
-                f"returned shape {g.shape}, where {_input(node, position)} has {parent.shape}",
-            )
+        if not (judged.op.elementwise and g.shape in shapes):
+            what = f"shape {g.shape}, where {judged.input(position)} has {parent.shape}"
+            raise judged.wrong(position, parent, g, what)
         g = unbroadcast(g, parent.shape)
     if g.dtype != parent.dtype:
         if parent.dtype.kind == "f" and g.dtype.kind == "c":
@@ -77,13 +100,15 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     return np.reshape(g, shape)
 
 
-def wrong_count(node: Node, step: Step, result: Any, expected: int) -> RuleError:
+def wrong_count(node: Node, call: RuleCall, result: Any, expected: int) -> RuleError:
     """The error for a rule of several inputs that did not return one cotangent for each."""
+    judged = _Judged(node, call)
     got = f"{len(result)} results" if isinstance(result, list | tuple) else _kind(result)
-    return _wrong(
-        node, step, step.position, None, result,
-        f"returned {got}; it must return {expected}, one cotangent per input (None for one that is not wanted)",
-    )  # fmt: skip
+    return RuleError(
+        f"the rule of op '{judged.op.name}' for '{judged.inputs}' returned {got}; it must return {expected}, "
+        "one cotangent per input (None for one that is not wanted)\n"
+        + judged.table(inputs=judged.inputs, got=describe(result))
+    )
 
 
 def no_rule(node: Node, position: int) -> NotDifferentiableError:
@@ -102,41 +127,14 @@ def no_rule(node: Node, position: int) -> NotDifferentiableError:
     )
 
 
-def not_recordable(node: Node, step: Step, error: Exception) -> NotDifferentiableError:
+def not_recordable(node: Node, call: RuleCall, error: Exception) -> NotDifferentiableError:
     """The error for a rule that leaves NumPy when asked to be differentiated itself."""
-    op = node.op
-    assert op is not None
-    names = ", ".join(op.inputs[0] if op.variadic else op.inputs[i] for i in step.positions)
+    judged = _Judged(node, call)
     return NotDifferentiableError(
-        f"the rule of op '{op.name}' for '{names}' leaves NumPy, so it has no derivative of its own: "
-        f"first-order gradients work, higher orders (and recording a whole step) do not\n"
-        + _table(op=f"{op.name}, from {op.origin}", rule=_rule(step), because=str(error), called=called(node))
+        f"the rule of op '{judged.op.name}' for '{judged.inputs}' leaves NumPy, so it has no derivative of its own: "
+        "first-order gradients work, higher orders (and recording a whole step) do not\n"
+        + judged.table(because=str(error))
     )
-
-
-def _wrong(node: Node, step: Step, position: int, parent: Node | None, g: Any, what: str) -> RuleError:
-    op = node.op
-    assert op is not None
-    names = [op.inputs[0] if op.variadic else op.inputs[i] for i in step.positions]
-    target = _input(node, position) if parent is not None else ", ".join(dict.fromkeys(names))
-    rows = {"op": f"{op.name}, from {op.origin}", "rule": _rule(step)}
-    if parent is not None:
-        rows |= {"input": target, "expected": f"{parent.dtype} {parent.shape}, as the input", "got": describe(g)}
-    else:
-        rows |= {"inputs": target, "got": describe(g)}
-    return RuleError(f"the rule of op '{op.name}' for '{target}' {what}\n{_table(**rows, called=called(node))}")
-
-
-def _input(node: Node, position: int) -> str:
-    assert node.op is not None
-    return f"{node.op.inputs[0]}[{position}]" if node.op.variadic else node.op.inputs[position]
-
-
-def _rule(step: Step) -> str:
-    from trainer.engine.rules import place
-
-    assert step.function is not None
-    return place(step.function)
 
 
 def _table(**rows: str) -> str:
@@ -183,14 +181,12 @@ def origin(module: str) -> str:
     """`plugin 'my_ops' (my-package 1.2)` for the module that defined an op."""
     plugin = module.split(".")[0]
     loaded = sys.modules.get(module)
-    if plugin == "__main__" or loaded is None:
-        return f"script '{os.path.basename(getattr(loaded, '__file__', None) or plugin)}'"
-    from importlib.metadata import entry_points
-
-    for entry in entry_points(group="trainer"):
-        if entry.dist and entry.module.split(".")[0] == plugin:
-            return f"plugin '{plugin}' ({entry.dist.name} {entry.dist.version})"
     file = getattr(loaded, "__file__", None)
+    if plugin == "__main__" or loaded is None:
+        return f"script '{os.path.basename(file or plugin)}'"
+    package = package_of(module)
+    if package is not None:
+        return f"plugin '{plugin}' ({package})"
     if file and os.path.splitext(os.path.basename(file))[0] in plugin:  # a plugin in one file goes by the file's name
         return f"plugin '{os.path.basename(file)}'"
     return f"plugin '{plugin}'"

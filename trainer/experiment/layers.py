@@ -32,7 +32,7 @@ def layer_table(training: Training) -> list[LayerRow]:
     network = training.network
     operations: Counter[tuple[str, str]] = Counter()
     for instruction in record_step(training, training.batch_size).instructions:
-        operations[instruction.origin] += instruction.operations()
+        operations[instruction.scope] += instruction.operations()
     sizes, rows = {part.name: part.slice.stop - part.slice.start for part in network.parts}, []
     for i, (name, own) in enumerate(zip(network.names, network.trees, strict=True)):
         place = f"{i} {name}"

@@ -109,6 +109,21 @@ class Plugins:
         known = f"did you mean '{guess}'?" if guess else f"there are: {', '.join(sorted(components)) or 'none'}"
         raise PluginError(f"unknown {noun(kind)} '{name}'; {known}")
 
+    # What the engine asks for (`trainer.engine.provider.Provider`).
+
+    def load_ops(self) -> None:
+        """Import whatever has ops."""
+        self.names("ops")
+
+    def package_of(self, module: str) -> str | None:
+        """The distribution that an installed plugin's module came in, `my-package 1.2`; None for any other module."""
+        from importlib.metadata import entry_points
+
+        for entry in entry_points(group=GROUP):
+            if entry.dist and entry.module.split(".")[0] == module.split(".")[0]:
+                return f"{entry.dist.name} {entry.dist.version}"
+        return None
+
     def __repr__(self) -> str:
         counts = [f"{len(components)} {kind}" for kind, components in self._components.items() if components]
         return f"<Plugins: {', '.join(counts) or 'nothing loaded yet'}>"

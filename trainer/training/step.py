@@ -13,7 +13,7 @@ import numpy as np
 
 from trainer.compiler.passes import simplify
 from trainer.compiler.program import Program
-from trainer.compiler.scope import move, origin
+from trainer.compiler.scope import move, named_scope
 from trainer.compiler.trace import trace
 from trainer.compiler.uncollected import uncollected
 from trainer.engine.tree import flatten
@@ -39,7 +39,7 @@ def record_step(training: Training, rows: int) -> Program:
 
     def step(theta: Any, carried: Any, batch: Any, step_size: Any, counter: Any, number: Any) -> Any:
         state, kept = carried
-        with origin("update", "optimizer"):
+        with named_scope("update", "optimizer"):
             loss, g, kept = objective.gradient(theta, batch, kept, number)
             after, state = optimizer.update(g, state, theta, step_size, counter)
             return loss, g, after, (state, kept)
@@ -73,5 +73,5 @@ class _Located(Objective):
         self, named: Any, kept: Any, batch: Any, step: Any, entering: Callable[[int], None] | None = None
     ) -> tuple[Any, dict[str, Any]]:
         places = [*(f"{i} {name}" for i, name in enumerate(self.network.names)), "cost"]
-        with origin("forward", "cost"):
+        with named_scope("forward", "cost"):
             return super().loss(named, kept, batch, step, lambda i: move("forward", places[i]))

@@ -75,12 +75,12 @@ def _work(executor: NumpyExecutor) -> str:
 
 def _print_buffers(executor: NumpyExecutor) -> None:
     """A row per buffer: its size, and the values that lie in it one after the other."""
-    from trainer.training.memory import stays
+    from trainer.compiler.layout import live_ranges
 
     names, inputs = executor.program.names(), len(executor.inputs)
     held: dict[int, list[str]] = defaultdict(list)
-    for stay in stays(executor):
-        held[stay.buffer].append(names[stay.value])
+    for live in live_ranges(executor):
+        held[live.buffer].append(names[live.value])
     sizes = [*(a.nbytes for a in executor.inputs), *(b.nbytes for b in executor.buffers.blocks)]
     rows = [["input" if n < inputs else f"b{n - inputs}", f"{sizes[n]:,}", " ".join(held[n])] for n in sorted(held)]
     print_table(["buffer", "bytes", "holds"], rows, right={1})
@@ -109,7 +109,7 @@ def _print_profile(executor: NumpyExecutor) -> None:
     rows = [
         [
             names[b.instruction.outputs[0]], b.instruction.op.name, f"{b.outputs[0].dtype} {b.outputs[0].shape}",
-            b.instruction.origin.layer, b.instruction.origin.part, f"{seconds * 1e6:.2f}",
+            b.instruction.scope.layer, b.instruction.scope.part, f"{seconds * 1e6:.2f}",
             f"{100 * seconds / total:.1f}", f"{b.instruction.operations() / seconds / 1e9:.2f}",
         ]
         for b, seconds in times
@@ -134,9 +134,9 @@ def _print_layers(times: Sequence[tuple[Bound, float]], total: float) -> None:
 
     by_layer: dict[str, dict[str, float]] = {}
     for b, seconds in times:
-        origin = b.instruction.origin
-        parts = by_layer.setdefault(origin.layer, dict.fromkeys(PARTS, 0.0))
-        parts[origin.part] = parts.get(origin.part, 0.0) + seconds
+        scope = b.instruction.scope
+        parts = by_layer.setdefault(scope.layer, dict.fromkeys(PARTS, 0.0))
+        parts[scope.part] = parts.get(scope.part, 0.0) + seconds
     by_layer["total"] = {part: sum(parts[part] for parts in by_layer.values()) for part in PARTS}
     rows = []
     for layer, parts in by_layer.items():

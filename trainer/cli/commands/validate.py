@@ -186,7 +186,7 @@ def _derivatives(op: Op) -> str:
 
 
 def show_op(name: str, plugins: Sequence[str]) -> None:
-    """Print one op: signature, help, what each rule keeps for the backward sweep, and where it is written."""
+    """Print one op: signature, help, the residuals of each rule, and where it is written."""
     found = _plugins(plugins)
     found.all("ops")
     report_problems(found)  # first: an op that is missing may have been a broken plugin's
@@ -199,7 +199,7 @@ def show_op(name: str, plugins: Sequence[str]) -> None:
     for target in op.inputs:
         what, where = _rule(op.rules.get(target))
         rows.append([f"δ{target}", what, where])
-    print_table(["derivative", "keeps until the backward sweep", "written in"], rows)
+    print_table(["derivative", "residuals", "written in"], rows)
     typer.echo()
     details = {
         "kind": "element-wise: a cotangent is summed down to a broadcast input" if op.elementwise else "any shapes",
@@ -231,14 +231,14 @@ def _help(op: Op) -> str:
 
 
 def _rule(rule: Rule | Any | None) -> tuple[str, str]:
-    """What a rule saves, and where it stands; or why there is none."""
+    """The residuals of a rule, and where it stands; or why there is none."""
     from trainer.engine.rules import Rule
 
     if rule is None:
         return "no rule was written", "-"
     if not isinstance(rule, Rule):
         return f"nothing: {rule.name}" if rule.name == "zero" else rule.name, "-"
-    together = f" (together with {', '.join(rule.targets)})" if len(rule.targets) > 1 else ""
+    together = f" (together with {', '.join(rule.inputs)})" if len(rule.inputs) > 1 else ""
     return (", ".join(rule.residuals) or "nothing") + together, _place(rule.function)
 
 

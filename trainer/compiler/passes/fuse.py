@@ -79,7 +79,7 @@ def _kind(instruction: Instruction, uses: _Uses) -> Hashable:
     # What a comparison gives is a mask within the chain, or the comparison is no part of one.
     kinds = {_kind_of_arithmetic(user) for user in uses.users.get(output, ())}
     (kind,) = kinds if len(kinds) == 1 else (None,)
-    if kind is None or output in uses.outputs or (output.shape, instruction.origin) != (kind[0], kind[3]):
+    if kind is None or output in uses.outputs or (output.shape, instruction.scope) != (kind[0], kind[3]):
         return None
     compared = {v.dtype for v in instruction.inputs if v.dtype is not None}
     alike = compared == {kind[2]} or (compared == {np.dtype(np.int64)} and _is_one_small(instruction, kind[2]))
@@ -87,7 +87,7 @@ def _kind(instruction: Instruction, uses: _Uses) -> Hashable:
 
 
 def _kind_of_arithmetic(instruction: Instruction) -> tuple[Any, ...] | None:
-    """Shape, memory order, dtype and origin."""
+    """Shape, memory order, dtype and scope."""
     ufunc, inputs, output = instruction.op.forward, instruction.inputs, instruction.outputs[0]
     if not isinstance(ufunc, np.ufunc) or ufunc not in EXACT or output.dtype not in (np.float32, np.float64):
         return None
@@ -96,7 +96,7 @@ def _kind_of_arithmetic(instruction: Instruction) -> tuple[Any, ...] | None:
     dtypes = {v.dtype for v in inputs if v.dtype is not None} - {np.dtype(np.bool_)}  # a mask counts as 0 and 1
     numbers = all(v.dtype is not None or type(v.known) in (int, float) for v in inputs)
     return (
-        (output.shape, output.order, output.dtype, instruction.origin) if numbers and dtypes == {output.dtype} else None
+        (output.shape, output.order, output.dtype, instruction.scope) if numbers and dtypes == {output.dtype} else None
     )
 
 

@@ -1,0 +1,87 @@
+"""Where the values of a program lie, and how long: the layout that an executor made, to measure and to draw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.lib.array_utils import byte_bounds
+
+if TYPE_CHECKING:
+    from trainer.compiler.numpy_executor import NumpyExecutor
+    from trainer.compiler.program import Value
+
+__all__ = ["LiveRange", "covered_bytes", "live_ranges", "planned_bytes", "size"]
+
+
+def planned_bytes(executor: NumpyExecutor) -> int:
+    """Bytes of everything that an executor holds, each byte counted once."""
+    blocks = executor.buffers.blocks
+    arrays = [*blocks, *executor.inputs]
+    arrays += [v.known for i in executor.program.instructions for v in i.inputs if v.constant]
+    for _, _, operands, *_ in getattr(executor, "table", ()):
+        arrays += operands
+    return executor.nbytes + covered_bytes(arrays) - covered_bytes(blocks)
+
+
+class LiveRange(NamedTuple):
+    """A value in the buffer with this number, from the instruction that computes it to the last that reads it.
+
+    Inputs have numbers below those of the blocks, are there from −1 on, and to the end.
+    """
+
+    buffer: int
+    value: Value
+    first: int
+    last: int
+
+
+def live_ranges(executor: NumpyExecutor) -> list[LiveRange]:
+    """Which value lies where and how long, in the order in which they come. Views are part of what they look at."""
+    program, end = executor.program, len(executor.program)
+    spans = [byte_bounds(array) for array in (*executor.inputs, *executor.buffers.blocks)]
+    bound = {b.instruction: b.outputs for b in executor.bound}
+    found = {value: LiveRange(n, value, -1, end) for n, value in enumerate(program.inputs)}
+    owner: dict[Value, Value] = {}
+    for position, instruction in enumerate(program.instructions):
+        for value in instruction.inputs:
+            value = owner.get(value, value)
+            if value in found:
+                found[value] = found[value]._replace(last=max(position, found[value].last))
+        if instruction not in bound:
+            owner[instruction.outputs[0]] = owner.get(instruction.inputs[0], instruction.inputs[0])
+            continue
+        for value, array in zip(instruction.outputs, bound[instruction], strict=True):
+            start = byte_bounds(array)[0] if isinstance(array, np.ndarray) else 0
+            for n, (low, high) in enumerate(spans):
+                if low <= start < high:
+                    found[value] = LiveRange(n, value, position, position)
+    for value in program.outputs:
+        value = owner.get(value, value)
+        if value in found:
+            found[value] = found[value]._replace(last=end)
+    return list(found.values())
+
+
+def size(nbytes: int) -> str:
+    """Bytes for people.
+
+    >>> size(512), size(76840), size(3 * 2**20)
+    ('512 B', '75.0 KiB', '3.0 MiB')
+    """
+    if nbytes < 1024:
+        return f"{nbytes} B"
+    number, units = nbytes / 1024, ["KiB", "MiB", "GiB"]
+    while number >= 1000 and len(units) > 1:
+        number, units = number / 1024, units[1:]
+    return f"{number:.1f} {units[0]}"
+
+
+def covered_bytes(arrays: Iterable[Any]) -> int:
+    """How many bytes these arrays cover together."""
+    covered = end = 0
+    for low, high in sorted(byte_bounds(a) for a in arrays if isinstance(a, np.ndarray)):
+        covered += max(0, high - max(low, end))
+        end = max(end, high)
+    return covered

@@ -1,0 +1,42 @@
+"""Who brings ops that the engine has not met yet, and knows where they come from.
+
+For this package these are its plugins, of which the engine knows nothing: `trainer` hands in who is to be asked. This
+module imports nothing, for it is there as soon as `trainer` is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+__all__ = ["Provider", "load_ops", "package_of", "provided_by"]
+
+
+class Provider(Protocol):
+    """What is asked of a provider."""
+
+    def load_ops(self) -> None:
+        """Import whatever is installed, so that its ops enter the table (`trainer.engine.dispatch`)."""
+
+    def package_of(self, module: str) -> str | None:
+        """The distribution that a plugin's module came in and its version, `my-package 1.2`; None for other modules."""
+
+
+_provider: Callable[[], Provider] | None = None
+
+
+def provided_by(provider: Callable[[], Provider]) -> None:
+    """From now on `provider()`, called when there is something to ask, is who is asked."""
+    global _provider
+    _provider = provider
+
+
+def load_ops() -> None:
+    """As `Provider.load_ops`; nothing where there is no provider."""
+    if _provider is not None:
+        _provider().load_ops()
+
+
+def package_of(module: str) -> str | None:
+    """As `Provider.package_of`; None where there is no provider."""
+    return None if _provider is None else _provider().package_of(module)
