@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from trainer.compiler.executors import native_available
-from trainer.data.prepare import Prepared, Rows
+from trainer.data.prepared import Prepared, Rows
 from trainer.nn import Dense, Network
 from trainer.training.loop import AHEAD_SECONDS, Training
 from trainer_ops import mean_squared_error
