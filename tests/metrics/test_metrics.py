@@ -262,3 +262,41 @@ def test_what_cannot_be_scored_is_explained(call, kind, message):
     with pytest.raises(kind) as caught:
         call()
     assert str(caught.value) == message
+
+
+HOLED = np.where(np.arange(60)[:, None] == 7, np.nan, SCORES)
+
+
+def test_a_row_without_a_number_is_never_right():
+    assert accuracy(np.array([[np.nan, 1.0], [0.0, 1.0]]), np.array([0, 1])) == 0.5
+    assert accuracy(np.array([[np.nan], [-1.0]]), np.array([[0.0], [0.0]])) == 0.5
+    right = PREDICTED == CLASSES
+    right[7] = False
+    assert_allclose(accuracy(HOLED, CLASSES), right.mean())
+    assert top_k_accuracy(np.array([[np.nan, 1.0, 0.0]]), np.array([1]), k=2) == 0
+    recalls = [right[k == CLASSES].mean() for k in range(4)]
+    assert_allclose(balanced_accuracy(HOLED, CLASSES), np.mean(recalls))
+    assert confusion_matrix(HOLED, CLASSES).sum() == 59
+
+
+@pytest.mark.parametrize("metric", [precision, recall, f1, roc_auc, average_precision, log_loss, perplexity])
+def test_a_share_of_predictions_of_which_one_is_missing_is_nan(metric):
+    assert np.isnan(metric(HOLED, CLASSES))
+    assert np.isnan(metric(np.where(np.arange(50)[:, None] == 3, np.nan, LOGITS), BINARY[:, None]))
+
+
+@pytest.mark.parametrize("metric", [roc_auc, average_precision])
+def test_ranks_do_not_tie_where_probabilities_round_to_one(metric):
+    logits, classes = np.array([[60.0, 0, 0], [40, 0, 0], [0, 1, 0], [0, 0, 1]]), np.array([0, 1, 1, 2])
+    assert_allclose(metric(logits, classes), metric(logits / 10, classes))
+
+
+def test_a_single_row_has_no_coefficient_of_determination():
+    assert np.isnan(r2(np.ones((1, 2)), np.ones((1, 2))))
+
+
+@pytest.mark.parametrize("metric", [roc_auc, average_precision])
+def test_two_columns_rank_by_their_difference(metric):
+    scores = RNG.normal(size=(50, 2)) * [1, 5]
+    assert_allclose(metric(scores, BINARY), metric(scores[:, 1:] - scores[:, :1], BINARY[:, None]))
+    assert metric(scores, BINARY) != metric(scores[:, 1:], BINARY[:, None])

@@ -1,4 +1,8 @@
-"""Metrics of predicted classes: how many are right, and which are taken for which."""
+"""Metrics of predicted classes: how many are right, and which are taken for which.
+
+A row whose scores hold a nan predicts no class. It is never right, and where a share is taken of what was predicted
+there is none: nan.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +52,8 @@ def top_k_accuracy(predictions: Array, targets: Array, *, k: Annotated[int, Limi
         return mean(chosen(scores) == classes)
     own = np.take_along_axis(scores, classes[:, None], 1)
     before = np.arange(count) < classes[:, None]
-    return mean(np.sum((scores > own) | ((scores == own) & before), axis=1) < k)
+    among = np.sum((scores > own) | ((scores == own) & before), axis=1) < k
+    return mean(among & ~np.isnan(scores).any(axis=1))
 
 
 def balanced_accuracy(predictions: Array, targets: Array) -> float:
@@ -57,9 +62,10 @@ def balanced_accuracy(predictions: Array, targets: Array) -> float:
     >>> balanced_accuracy(np.array([[-1.0], [-1.0], [-1.0], [1.0]]), np.array([[0.0], [0.0], [1.0], [1.0]]))
     0.75
     """
-    counts = confusion_matrix(predictions, targets)
-    members = np.sum(counts, axis=1)
-    return mean(np.diagonal(counts)[members > 0] / members[members > 0])
+    scores, classes = decoded("balanced_accuracy", predictions, targets)
+    members = np.bincount(classes)
+    right = np.bincount(classes[chosen(scores) == classes], minlength=len(members))
+    return mean(right[members > 0] / members[members > 0])
 
 
 def precision(predictions: Array, targets: Array, *, average: Average = None) -> float:
@@ -113,14 +119,16 @@ def _score(name: str, function: Callable[..., Any], predictions: Array, targets:
         raise UsageError(
             f"{name} with average: binary is of two classes, and there are {k}; say macro, micro or weighted"
         )
-    if not len(classes):
+    predicted = chosen(scores)
+    if not len(classes) or np.min(predicted) < 0:
         return float("nan")
     average = average or ("binary" if k <= 2 else "macro")
-    return float(function(classes, chosen(scores), average=average, zero_division=0))
+    return float(function(classes, predicted, average=average, zero_division=0))
 
 
 def confusion_matrix(predictions: Array, targets: Array) -> Array:
-    """How many examples of each class (row) were predicted to be of each (column), shape (k, k).
+    """How many examples of each class (row) were predicted to be of each (column), shape (k, k); those without a
+    prediction stand in none.
 
     As scikit-learn's `confusion_matrix`, with a row for every class that the network knows. A table, not a number: for
     the end of a run.
@@ -129,8 +137,9 @@ def confusion_matrix(predictions: Array, targets: Array) -> Array:
     [[0, 1], [1, 1]]
     """
     scores, classes = decoded("confusion_matrix", predictions, targets)
-    k = max(2, scores.shape[1])
-    return np.bincount(classes * k + chosen(scores), minlength=k * k).reshape(k, k)
+    k, predicted = max(2, scores.shape[1]), chosen(scores)
+    known = predicted >= 0
+    return np.bincount(classes[known] * k + predicted[known], minlength=k * k).reshape(k, k)
 
 
 def nearest_neighbour_accuracy(predictions: Array, targets: Array) -> float:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from trainer.metrics.decoding import decoded, mean, probabilities
+from trainer.metrics.decoding import decoded, mean
 from trainer.types import Array
 
 __all__ = ["average_precision", "log_loss", "perplexity", "roc_auc"]
@@ -19,7 +19,8 @@ def roc_auc(predictions: Array, targets: Array, *, average: Average = "macro") -
     """The area under the ROC curve: how often an example of a class has a larger score for it than one of another.
 
     scikit-learn's `roc_auc_score`, of class 1 for two classes, and for more that of each class's probability against
-    the rest, `multi_class="ovr"`. nan where a class is missing among the targets, for then its curve does not exist.
+    the rest, `multi_class="ovr"`. nan where a class is missing among the targets, for then its curve does not exist,
+    and where a score is nan.
 
     Args:
         average: over more than two classes, "macro", or "weighted" by the number of members.
@@ -30,19 +31,19 @@ def roc_auc(predictions: Array, targets: Array, *, average: Average = "macro") -
     from sklearn.metrics import roc_auc_score
 
     scores, classes = decoded("roc_auc", predictions, targets)
-    if not _all_occur(scores, classes):
+    if not _ranks(scores, classes):
         return NAN
     if scores.shape[1] <= 2:
         return float(roc_auc_score(classes, _score_of_1(scores)))
-    labels = np.arange(scores.shape[1])
-    return float(roc_auc_score(classes, probabilities(scores), multi_class="ovr", average=average, labels=labels))
+    one_hot = classes[:, None] == np.arange(scores.shape[1])
+    return float(roc_auc_score(one_hot, _log_odds(scores), average=average))
 
 
 def average_precision(predictions: Array, targets: Array, *, average: Average = "macro") -> float:
     """The mean precision over the recalls that lowering the threshold passes: the area under their curve, by steps.
 
     scikit-learn's `average_precision_score`, of class 1 for two classes, and for more the mean of each class's against
-    the rest. nan where a class is missing among the targets.
+    the rest. nan where a class is missing among the targets or a score is nan.
 
     Args:
         average: over more than two classes, "macro", or "weighted" by the number of members.
@@ -53,16 +54,25 @@ def average_precision(predictions: Array, targets: Array, *, average: Average = 
     from sklearn.metrics import average_precision_score
 
     scores, classes = decoded("average_precision", predictions, targets)
-    if not _all_occur(scores, classes):
+    if not _ranks(scores, classes):
         return NAN
     if scores.shape[1] <= 2:
         return float(average_precision_score(classes, _score_of_1(scores)))
     one_hot = classes[:, None] == np.arange(scores.shape[1])
-    return float(average_precision_score(one_hot, probabilities(scores), average=average))
+    return float(average_precision_score(one_hot, _log_odds(scores), average=average))
 
 
-def _all_occur(scores: Array, classes: Array) -> bool:
-    return bool(np.all(np.bincount(classes, minlength=max(2, scores.shape[1])) > 0))
+def _ranks(scores: Array, classes: Array) -> bool:
+    """Whether there is something to rank: every class occurs, and every score is a number."""
+    return not np.isnan(scores).any() and bool(np.all(np.bincount(classes, minlength=max(2, scores.shape[1])) > 0))
+
+
+def _log_odds(scores: Array) -> Array:
+    """z_k − log Σ e^z_j over the others: ranks as the probabilities do, also where they round to 1."""
+    k = scores.shape[1]
+    others = np.where(np.eye(k, dtype=bool), -np.inf, scores[:, None, :])  # (rows, k, k)
+    top = np.max(others, axis=2)
+    return np.asarray(scores - top - np.log(np.sum(np.exp(others - top[:, :, None]), axis=2)))
 
 
 def _score_of_1(scores: Array) -> Array:
@@ -80,7 +90,8 @@ def log_loss(predictions: Array, targets: Array) -> float:
     0.6931
     """
     scores, classes = decoded("log_loss", predictions, targets)
-    return mean(_surprise(scores, classes))
+    with np.errstate(invalid="ignore"):  # logaddexp of a nan
+        return mean(_surprise(scores, classes))
 
 
 def _surprise(scores: Array, classes: Array) -> Any:
@@ -100,5 +111,5 @@ def perplexity(predictions: Array, targets: Array) -> float:
     5.0
     """
     scores, classes = decoded("perplexity", predictions, targets)
-    with np.errstate(over="ignore"):  # of a network that is sure and wrong
+    with np.errstate(over="ignore", invalid="ignore"):  # of a network that is sure and wrong; of a nan
         return float(np.exp(mean(_surprise(scores, classes))))

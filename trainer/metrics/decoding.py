@@ -7,7 +7,7 @@ import numpy as np
 from trainer.errors import ShapeError
 from trainer.types import Array
 
-__all__ = ["Array", "chosen", "decoded", "mean", "probabilities", "true_classes"]
+__all__ = ["chosen", "decoded", "mean", "true_classes"]
 
 
 def decoded(metric: str, predictions: Array, targets: Array) -> tuple[Array, Array]:
@@ -45,14 +45,14 @@ def true_classes(targets: Array, k: int | None = None) -> Array:
 
 
 def chosen(scores: Array) -> Array:
-    """The predicted classes: those of the largest score, or of a single score's sign."""
-    return (scores[:, 0] > 0).astype(np.int64) if scores.shape[1] == 1 else np.argmax(scores, axis=1)
+    """The predicted classes: those of the largest score, or of a single score's sign; −1 for a row with a nan, which
+    predicts nothing.
 
-
-def probabilities(scores: Array) -> Array:
-    """The softmax of k > 1 scores."""
-    e = np.exp(scores - np.max(scores, axis=1, keepdims=True))
-    return np.asarray(e / np.sum(e, axis=1, keepdims=True))
+    >>> chosen(np.array([[0.1, 2.0], [np.nan, 1.0]])).tolist(), chosen(np.array([[0.3], [np.nan]])).tolist()
+    ([1, -1], [1, -1])
+    """
+    classes = (scores[:, 0] > 0).astype(np.int64) if scores.shape[1] == 1 else np.argmax(scores, axis=1)
+    return np.where(np.isnan(scores).any(axis=1), -1, classes)
 
 
 def mean(values: Array) -> float:

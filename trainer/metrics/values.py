@@ -76,12 +76,14 @@ def r2(predictions: Array, targets: Array) -> float:
     """The coefficient of determination: 1 − (squared error) / (squared error of the mean), averaged over outputs.
 
     1 is perfect, 0 is no better than the mean. An output whose targets are all equal counts as 0, or as 1 when it is
-    predicted exactly, as in scikit-learn's `r2_score`.
+    predicted exactly, as in scikit-learn's `r2_score`. nan of a single row, whose mean leaves no error to compare with.
 
     >>> r2(np.array([[1.0], [2.0], [3.0]]), np.array([[1.0], [2.0], [4.0]])).__round__(4)
     0.7857
     """
     error = np.sum(np.square(_errors("r2", predictions, targets)), axis=0)
+    if len(targets) < 2:
+        return float("nan")
     spread = np.sum((targets - np.mean(targets, axis=0, dtype=np.float64)) ** 2, axis=0, dtype=np.float64)
     score = np.where(spread > 0, 1 - error / np.where(spread > 0, spread, 1), np.where(error > 0, 0.0, 1.0))
     return float(np.mean(score))
