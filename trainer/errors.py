@@ -19,7 +19,6 @@ Anything else that escapes is a bug in this project and keeps its traceback.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from typing import Any
 
 __all__ = [
@@ -35,10 +34,6 @@ __all__ = [
     "StorageError",
     "TrainerError",
     "UsageError",
-    "described",
-    "nearest",
-    "nearest_file",
-    "source_of",
 ]
 
 
@@ -122,59 +117,3 @@ class NotDifferentiableError(OpError):
 
 class DetachError(OpError, TypeError):
     """An operation that would silently drop a Tensor from the tape."""
-
-
-def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The name in `names` that `name` was probably meant to be, or None.
-
-    >>> nearest("sofmax", ["relu", "softmax", "tanh"])
-    'softmax'
-    """
-    from difflib import get_close_matches
-
-    matches = get_close_matches(name, list(names), n=1, cutoff=0.6)
-    return matches[0] if matches else None
-
-
-def nearest_file(name: str, names: Iterable[str]) -> str | None:
-    """The file in `names` that `name` was probably meant to be, or None: a common suffix makes no two files alike.
-
-    >>> nearest_file("swich.py", ["tor.py", "swish.py"]), nearest_file("nothere.py", ["tor.py"])
-    ('swish.py', None)
-    """
-    by_stem: dict[str, str] = {}
-    suffix = os.path.splitext(name)[1]
-    for known in names:
-        stem, end = os.path.splitext(known)
-        if stem not in by_stem or end == suffix:
-            by_stem[stem] = known
-    guess = nearest(os.path.splitext(name)[0], by_stem)
-    return None if guess is None else by_stem[guess]
-
-
-def described(error: BaseException, file: str | None = None) -> str:
-    """An exception of a plugin's in a line, `ValueError: message (swish.py, line 3)`.
-
-    The line is the innermost in the plugin's `file`; where that has none, the innermost of all.
-    """
-    import traceback
-
-    text = f"{type(error).__name__}: {error}"
-    if isinstance(error, SyntaxError):  # its message names file and line already
-        return text
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")]
-    own = [frame for frame in frames if frame.filename == file]
-    frame = (own or frames)[-1]
-    return f"{text} ({os.path.basename(frame.filename)}, line {frame.lineno})"
-
-
-def source_of(obj: Any) -> str | None:
-    """The file that a class, a function or an object's class is written in; None where that cannot be told."""
-    import inspect
-
-    function = inspect.unwrap(getattr(obj, "func", obj))  # of a partial, and of what stands around a function
-    written = getattr(function, "forward", getattr(function, "func", function))  # of an op
-    try:
-        return inspect.getfile(written if inspect.isclass(written) or inspect.isroutine(written) else type(written))
-    except (TypeError, OSError):  # a function of C, or a class of an interactive session
-        return None

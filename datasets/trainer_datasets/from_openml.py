@@ -17,8 +17,9 @@ import numpy as np
 from trainer.data import Dataset, cached
 from trainer.data.dataset import Task, class_indices
 from trainer.data.readers.features import Encoding, Feature, encode_features
-from trainer.errors import DataError, nearest
+from trainer.errors import DataError
 from trainer.types import Array
+from trainer.wording import did_you_mean
 from trainer_datasets.fetched import fetching
 
 __all__ = ["openml"]
@@ -125,8 +126,7 @@ class _Columns:
             raise DataError(f"{self.name} of openml.org has no target of its own; name one: {', '.join(self.values)}")
         for name in (*targets, *ignore):
             if name not in self.values:
-                near = nearest(name, self.values)
-                hint = f"did you mean {near!r}?" if near else f"it has {', '.join(self.values)}"
+                hint = did_you_mean(name, self.values, f"it has {', '.join(self.values)}")
                 raise DataError(f"{self.name} of openml.org has no column {name!r}; {hint}")
         inputs = [name for name in self.values if name not in targets and name not in ignore]
         if not inputs:

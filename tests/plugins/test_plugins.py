@@ -101,15 +101,7 @@ def test_an_unknown_name_gets_the_nearest_or_the_list(write, tmp_path):
         ("costs", "hubber", "unknown cost 'hubber'; did you mean 'huber'?"),
         ("costs", "zzz", "unknown cost 'zzz'; there are: huber"),
         ("datasets", "zzz", "unknown data set 'zzz'; there are: none"),
-        (
-            "cost",
-            "huber",
-            (
-                "there are no components of kind 'cost'; did you mean 'costs'? The kinds are ops, layers, costs, "
-                "optimizers, schedules, metrics, datasets, preprocessors, "
-                "callbacks, commands."
-            ),
-        ),
+        ("cost", "huber", "there are no components of kind 'cost'; did you mean 'costs'?"),
     ]:
         with pytest.raises(PluginError) as caught:
             plugins.get(kind, name)

@@ -18,6 +18,7 @@ from trainer.engine.transforms import vjp
 from trainer.engine.tree import flatten, leaves
 from trainer.rng import generator
 from trainer.types import ArrayLike
+from trainer.wording import cut
 
 __all__ = ["Case", "Subject", "cases_of"]
 
@@ -238,8 +239,7 @@ def _some(size: int, rng: np.random.Generator) -> list[int]:
 def _short(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"{value.dtype} {value.shape}"
-    text = repr(value)
-    return text if len(text) <= 40 else text[:37] + "..."
+    return cut(repr(value), 40)
 
 
 def cases_of(subject: Subject, samples: Sequence[Any], where: str) -> Iterator[Case]:

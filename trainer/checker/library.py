@@ -12,9 +12,10 @@ from pathlib import Path
 from trainer.checker.report import Report
 from trainer.checker.run import check
 from trainer.engine.op import Op
-from trainer.errors import PluginError, nearest
+from trainer.errors import PluginError
 from trainer.plugins import Component, Plugins
 from trainer.plugins.loading import is_file
+from trainer.wording import did_you_mean
 
 __all__ = ["check_all", "check_names", "check_source", "exit_code", "ops_of", "registered_ops", "select"]
 
@@ -95,11 +96,8 @@ def _of_package(known: dict[str, Component], word: str) -> dict[str, Component]:
         exists = False
     if exists:
         return ops_of(word)
-    guess = nearest(word, known)
-    raise PluginError(
-        f"there is no op, plugin or package '{word}'"
-        + (f"; did you mean '{guess}'?" if guess else "; `trainer ops list` names the ops, and a file ends in .py")
-    )
+    hint = did_you_mean(word, known, "`trainer ops list` names the ops, and a file ends in .py")
+    raise PluginError(f"there is no op, plugin or package '{word}'; {hint}")
 
 
 def _belongs(component: Component, word: str) -> bool:

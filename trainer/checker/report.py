@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from trainer.errors import RuleError
+from trainer.wording import count, either
 
 __all__ = ["Failure", "Report"]
 
@@ -90,16 +90,16 @@ class Report:
         >>> Report("swish", "plugin 'swish'", 2, 34, (), (), ("complex step",), 2, ("float64",), 0.05).summary()
         'swish passes 34 checks on 2 samples; derivatives of order 1 and 2; by complex step'
         """
-        samples = _count(self.samples, "sample")
+        samples = count(self.samples, "sample")
         if not self.ok:
-            return f"{self.name} fails {len(self.failures)} of {_count(self.total, 'check')} on {samples}"
+            return f"{self.name} fails {len(self.failures)} of {count(self.total, 'check')} on {samples}"
         order = {
             0: "no derivative",
             1: "derivatives of order 1 only",
             2: "derivatives of order 1 and 2",
         }[self.order]
-        by = f"; by {_listed(self.sources)}" if self.sources else ""
-        return f"{self.name} passes {_count(self.passed, 'check')} on {samples}; {order}{by}"
+        by = f"; by {either(self.sources, 'and')}" if self.sources else ""
+        return f"{self.name} passes {count(self.passed, 'check')} on {samples}; {order}{by}"
 
     def __str__(self) -> str:
         parts = [f"{self.summary()}\n({self.origin})"] if not self.ok else [self.summary()]
@@ -119,14 +119,5 @@ class Report:
 
     def _shown(self, same: list[Failure]) -> str:
         """The first of several failures, and how many more there are."""
-        text = f"on {_count(len(same) - 1, 'more sample')}"
+        text = f"on {count(len(same) - 1, 'more sample')}"
         return str(same[0]) + (f"\n{_row('also', text)}" if len(same) > 1 else "")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
-def _listed(items: Iterable[str]) -> str:
-    *rest, last = items
-    return f"{', '.join(rest)} and {last}" if rest else last

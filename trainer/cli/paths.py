@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trainer.errors import UsageError, nearest
+from trainer.errors import UsageError
+from trainer.wording import nearest
 
 __all__ = ["find_config"]
 

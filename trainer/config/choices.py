@@ -13,12 +13,12 @@ from trainer.config.document import Node
 from trainer.config.schema import Chain, Choice, DatasetConfig, WeightsByClass
 from trainer.config.source import Problems, Span
 from trainer.config.synonyms import KEYS, NAMES, exactly, hint_of, unknown
-from trainer.config.values import INVALID, check, either, found
+from trainer.config.values import INVALID, check, found
 from trainer.data.load import FILES, READERS, read_folder
-from trainer.errors import nearest
 from trainer.limits import Nested
 from trainer.plugins import Component, Parameter, Plugins
 from trainer.plugins.registry import noun
+from trainer.wording import either, nearest
 
 __all__ = [
     "PREPARATION",

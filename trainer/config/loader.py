@@ -32,10 +32,11 @@ from trainer.config.schema import (
     SubNetwork,
 )
 from trainer.config.source import Problems, Source, Span
-from trainer.config.values import INVALID, check, complaint, either, found
-from trainer.errors import ConfigError, DataError, PluginError, ShapeError, UsageError, nearest
+from trainer.config.values import INVALID, check, complaint, found
+from trainer.errors import ConfigError, DataError, PluginError, ShapeError, UsageError
 from trainer.plugins import Component, Plugins
 from trainer.plugins.loading import is_file
+from trainer.wording import either, nearest
 
 __all__ = ["LoadedConfig", "load"]
 

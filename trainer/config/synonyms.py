@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from difflib import SequenceMatcher
 from typing import NamedTuple
 
-from trainer.errors import nearest
+from trainer.wording import nearest
 
 __all__ = ["KEYS", "NAMES", "Guess", "exactly", "hint_of", "meant", "unknown"]
 

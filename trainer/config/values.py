@@ -21,9 +21,9 @@ from pydantic.fields import FieldInfo
 
 from trainer.config.document import Node, scalar
 from trainer.config.source import Problems
-from trainer.errors import nearest
+from trainer.wording import did_you_mean, either
 
-__all__ = ["INVALID", "adapter", "check", "complaint", "either", "expected", "found"]
+__all__ = ["INVALID", "adapter", "check", "complaint", "expected", "found"]
 
 INVALID: Any = object()
 
@@ -100,15 +100,6 @@ def found(node: Node) -> str:
     if isinstance(value, dict):
         return "a mapping" if value else "an empty mapping"
     return str(value).lower() if isinstance(value, bool) else node.written
-
-
-def either(words: Iterable[str]) -> str:
-    """
-    >>> either(["'a'", "'b'", "3"])
-    "'a', 'b' or 3"
-    """
-    *others, last = dict.fromkeys(words)
-    return f"{', '.join(others)} or {last}" if others else last
 
 
 @cache
@@ -255,8 +246,7 @@ def _hint_for_text(text: str, admitted: set[Any]) -> str:
             return f"a decimal point is a point: {text.replace(',', '.')}"
         if re.fullmatch(r"\d+(\.\d+)? *%", text):
             return f"write {float(text.rstrip('% ')) / 100:g}"
-    guess = nearest(text.lower(), [name for name in admitted if isinstance(name, str)])
-    return f"did you mean '{guess}'?" if guess else ""
+    return did_you_mean(text.lower(), [name for name in admitted if isinstance(name, str)])
 
 
 def _innermost(node: Node, loc: Sequence[int | str]) -> Node:

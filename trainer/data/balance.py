@@ -8,9 +8,10 @@ from typing import Literal
 import numpy as np
 
 from trainer.data.dataset import Dataset
-from trainer.errors import DataError, nearest
+from trainer.errors import DataError
 from trainer.rng import generator
 from trainer.types import Array
+from trainer.wording import did_you_mean
 
 __all__ = ["ClassWeights", "Resampling", "check_balance", "resampled", "row_weights"]
 
@@ -100,8 +101,7 @@ def _of_classes(dataset: Dataset, classes: Array, class_weights: ClassWeights) -
     for name, weight in class_weights.items():
         option = ("class_weights", name)
         if name not in names:
-            near = nearest(name, names)
-            hint = f"did you mean {near!r}?" if near else f"its classes are {', '.join(map(repr, names))}"
+            hint = did_you_mean(name, names, f"its classes are {', '.join(map(repr, names))}")
             raise DataError(f"class_weights: data set {dataset.name!r} has no class {name!r}; {hint}", *option)
         if not 0 < weight < np.inf:
             what = f"class_weights: a weight is a number above 0; that of class {name!r} is {weight}"

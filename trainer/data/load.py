@@ -14,8 +14,9 @@ from trainer.data.readers.csv_file import read_csv
 from trainer.data.readers.image_folder import read_images
 from trainer.data.readers.mapped import ARRAYS, read_array_folder
 from trainer.data.readers.text_file import read_text
-from trainer.errors import DataError, nearest
+from trainer.errors import DataError
 from trainer.rng import generator
+from trainer.wording import did_you_mean, nearest
 
 if TYPE_CHECKING:
     from trainer.plugins.registry import Component
@@ -179,6 +180,5 @@ def _check_types(path: str, options: Mapping[str, Any]) -> None:
 def _check_options(what: str, options: Mapping[str, Any], accepted: list[str]) -> None:
     for name in options:
         if name not in accepted:
-            near = nearest(name, accepted)
-            hint = f"did you mean {near!r}?" if near else f"it has {', '.join(accepted) or 'none'}"
+            hint = did_you_mean(name, accepted, f"it has {', '.join(accepted) or 'none'}")
             raise DataError(f"{what} has no option {name!r}; {hint}", name)

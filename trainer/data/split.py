@@ -21,6 +21,7 @@ from trainer.data.dataset import Dataset
 from trainer.errors import DataError
 from trainer.rng import generator
 from trainer.types import Array
+from trainer.wording import count
 
 __all__ = ["TEST_FRACTION", "Split", "SplitName"]
 
@@ -179,7 +180,7 @@ def _number_of_test_rows(dataset: Dataset, test_fraction: float) -> int:
     n_test = max(1, round(test_fraction * dataset.rows))
     if n_test == dataset.rows:
         raise DataError(
-            f"data set {dataset.name!r} has {_count(dataset.rows, 'row')}: test_fraction {test_fraction} leaves none "
+            f"data set {dataset.name!r} has {count(dataset.rows, 'row')}: test_fraction {test_fraction} leaves none "
             f"to train on; add rows, or use test_fraction: 0",
             "test_fraction",
         )
@@ -206,7 +207,7 @@ def _draw_from_each_class(dataset: Dataset, n_test: int, rng: np.random.Generato
     if n_test > dataset.rows - len(rows_of_class):
         raise DataError(
             f"data set {dataset.name!r}: {n_test} of {dataset.rows} rows for the test leave "
-            f"{_count(dataset.rows - n_test, 'row')} to train {len(rows_of_class)} classes, and every class needs one; "
+            f"{count(dataset.rows - n_test, 'row')} to train {len(rows_of_class)} classes, and every class needs one; "
             f"use a smaller test_fraction",
             "test_fraction",
         )
@@ -245,7 +246,7 @@ def _groups(dataset: Dataset, at_least: int) -> tuple[Array, Array]:
     _, group_of_row, sizes = np.unique(dataset.groups, return_inverse=True, return_counts=True)
     if len(sizes) < at_least:
         raise DataError(
-            f"data set {dataset.name!r} has {_count(len(sizes), 'group')}, and split: grouped needs at least "
+            f"data set {dataset.name!r} has {count(len(sizes), 'group')}, and split: grouped needs at least "
             f"{at_least}, {'a group for each part' if at_least == 2 else 'one for each fold'}",
             "split",
         )
@@ -257,7 +258,7 @@ def _check_enough_rows(dataset: Dataset, by: SplitName, folds: int) -> None:
     if dataset.rows < needed:
         first = ", and one more to begin with" if by == "ordered" else ""
         raise DataError(
-            f"data set {dataset.name!r} has {_count(dataset.rows, 'row')}, and folds: {folds} needs one for each "
+            f"data set {dataset.name!r} has {count(dataset.rows, 'row')}, and folds: {folds} needs one for each "
             f"fold{first}: use fewer folds",
             "folds",
         )
@@ -311,7 +312,3 @@ def _check_every_class_is_trained(dataset: Dataset, train: Array, by: SplitName)
             f"learnt; {way_out}",
             "split",
         )
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

@@ -20,7 +20,8 @@ from trainer.engine.node import Node
 from trainer.engine.plan import Plan
 from trainer.engine.rules import NONDIFFERENTIABLE, ZERO, Absence, Rule, Signature, read_signature
 from trainer.engine.tensor import Tensor
-from trainer.errors import DetachError, OpError, RuleError, ShapeError, nearest
+from trainer.errors import DetachError, OpError, RuleError, ShapeError
+from trainer.wording import describe, nearest
 
 __all__ = ["ARRAY_TYPES", "REQUIRED", "Op", "op"]
 
@@ -328,7 +329,7 @@ class Op:
 
     def _explained(self, error: Exception, values: Sequence[Any]) -> Exception:
         """The forward function's own error, with the op and the shapes that it met."""
-        shapes = ", ".join(f"{n}: {verify.describe(v)}" for n, v in zip(self._names(len(values)), values, strict=False))
+        shapes = ", ".join(f"{n}: {describe(v)}" for n, v in zip(self._names(len(values)), values, strict=False))
         text = f"op '{self.name}' ({shapes}): {error}"
         return ShapeError(text) if isinstance(error, ValueError) else OpError(text)
 
@@ -342,7 +343,7 @@ class Op:
         """Record a call that returned several arrays; refuse anything that is no array at all."""
         if not isinstance(y, tuple) or not all(isinstance(v, np.ndarray | np.generic) for v in y):
             raise OpError(
-                f"the forward function of op '{self.name}' ({self.origin}) returned {verify.describe(y)}; "
+                f"the forward function of op '{self.name}' ({self.origin}) returned {describe(y)}; "
                 "it must return an array, or a tuple of arrays"
             )
         kind, y = type(y), tuple(y)  # a named tuple, as of np.linalg.eigh, becomes a plain one for the rules

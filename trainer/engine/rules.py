@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trainer.errors import RuleError, nearest
+from trainer.errors import RuleError
+from trainer.wording import nearest
 
 __all__ = ["NONDIFFERENTIABLE", "ZERO", "Absence", "Rule", "Signature", "place", "read_signature"]
 

@@ -20,8 +20,9 @@ from trainer.engine.provider import package_of
 from trainer.engine.rules import place
 from trainer.engine.tensor import Tensor
 from trainer.errors import NotDifferentiableError, RuleError
+from trainer.wording import describe
 
-__all__ = ["called", "describe", "no_rule", "origin", "settle", "unbroadcast", "wrong_count"]
+__all__ = ["called", "no_rule", "origin", "settle", "unbroadcast", "wrong_count"]
 
 
 @dataclass(frozen=True)
@@ -145,18 +146,6 @@ def _kind(value: Any) -> str:
     if value is None:
         return "None; it must return a cotangent (did it forget `return`?)"
     return f"a {type(value).__name__}; a cotangent is a NumPy array"
-
-
-def describe(value: Any) -> str:
-    """A value in a few words: `float64 (3, 4)`, `list of 2`, `None`."""
-    dtype, shape = getattr(value, "dtype", None), getattr(value, "shape", None)
-    if dtype is not None and shape is not None:
-        return f"{dtype} {shape}"
-    if isinstance(value, list | tuple):
-        return f"{type(value).__name__} of {len(value)}"
-    return (
-        repr(value) if value is None or isinstance(value, bool | int | float | complex | str) else type(value).__name__
-    )
 
 
 def called(node: Node) -> str:

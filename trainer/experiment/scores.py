@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from trainer.engine.verify import describe
 from trainer.errors import UsageError
 from trainer.experiment.components import built
 from trainer.nn.several import Several
 from trainer.training.evaluation import measured
+from trainer.wording import describe
 
 if TYPE_CHECKING:
     from trainer.config import LoadedConfig

@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 
-from trainer.errors import UsageError, nearest
+from trainer.errors import UsageError
 from trainer.types import Array, Shape
+from trainer.wording import did_you_mean
 
 __all__ = ["Initial", "draw"]
 
@@ -151,8 +152,7 @@ def _read(initial: Any) -> tuple[str, dict[str, float]]:
     else:
         raise UsageError(f"initial values are a name, or one name with its options: {{normal: 0.02}}, not {initial!r}")
     if name not in get_args(_Name):
-        guess = nearest(str(name), get_args(_Name))
-        hint = f"did you mean '{guess}'?" if guess else f"there are: {', '.join(get_args(_Name))}"
+        hint = did_you_mean(name, get_args(_Name), f"there are: {', '.join(get_args(_Name))}")
         raise UsageError(f"there are no initial values named '{name}'; {hint}")
     known = _OPTIONS.get(name, {})
     given = {} if given is None else given

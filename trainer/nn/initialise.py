@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from trainer.engine.verify import describe
-from trainer.errors import TrainerError, UsageError, described, source_of
+from trainer.errors import TrainerError, UsageError
 from trainer.nn.calls import Kept
 from trainer.types import Shape
+from trainer.wording import describe, described, source_of
 
 __all__ = ["initialised", "line_of", "told"]
 

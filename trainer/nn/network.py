@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from trainer.errors import TrainerError, UsageError, nearest
+from trainer.errors import TrainerError, UsageError
 from trainer.nn.calls import Kept, Masked, evaluate, name_of, train
 from trainer.nn.draw import Draw
 from trainer.nn.initialise import initialised
@@ -23,6 +23,7 @@ from trainer.nn.layers import Layer
 from trainer.nn.structure import LayerError
 from trainer.rng import generator
 from trainer.types import Array, Shape
+from trainer.wording import did_you_mean
 
 __all__ = ["LayerError", "Network", "Part", "matching"]
 
@@ -300,5 +301,5 @@ def matching(patterns: Sequence[str], names: Sequence[str]) -> set[str]:
 
 
 def _guess(name: str, names: Any) -> str:
-    near = nearest(name, names)
-    return f"; did you mean '{near}'?" if near else f"; there are: {', '.join(names) or 'none'}"
+    there = f"there are: {', '.join(names) or 'none'}"
+    return f"; {did_you_mean(name, names, there)}"

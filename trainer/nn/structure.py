@@ -11,12 +11,13 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 
-from trainer.errors import ShapeError, TrainerError, nearest
+from trainer.errors import ShapeError, TrainerError
 from trainer.limits import Checked, Limits, Nested
 from trainer.nn.calls import Parameters, evaluate, name_of, on_values, train
 from trainer.nn.draw import Draw
 from trainer.nn.initialise import initialised
 from trainer.types import Shape
+from trainer.wording import did_you_mean
 
 __all__ = [
     "Columns", "Input", "LayerError", "Layers", "Layout", "Parallel", "Repeat", "Residual", "Sequential",
@@ -323,10 +324,10 @@ class Columns:
         known = {name: i for i, name in enumerate(layout.feature_names)}
         for column in self.columns:
             if isinstance(column, str) and column not in known:
-                guess = nearest(column, known)
-                hint = f"; did you mean '{guess}'?" if guess else f"; there are: {', '.join(known)}"
-                hint = hint if known else f"; data set '{layout.name}' has no names of columns, give its number"
-                raise ShapeError(f"columns: there is no column '{column}'{hint}")
+                there = f"there are: {', '.join(known)}"
+                none = f"data set '{layout.name}' has no names of columns, give its number"
+                hint = did_you_mean(column, known, there if known else none)
+                raise ShapeError(f"columns: there is no column '{column}'; {hint}")
         return replace(self, columns=tuple(known[c] if isinstance(c, str) else c for c in self.columns))
 
 

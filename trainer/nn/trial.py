@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 import numpy as np
 
 from trainer.engine.tensor import Tensor
-from trainer.engine.verify import describe
-from trainer.errors import DataError, DetachError, ShapeError, TrainerError, nearest
+from trainer.errors import DataError, DetachError, ShapeError, TrainerError
 from trainer.nn.calls import Kept, Masked, evaluate, name_of, train
 from trainer.nn.draw import Draw
 from trainer.nn.initialise import initialised, line_of, told
 from trainer.nn.structure import LayerError, Parallel, Repeat, Residual, Sequential, Shared
 from trainer.rng import generator
 from trainer.types import Array, Shape
+from trainer.wording import describe, did_you_mean
 
 if TYPE_CHECKING:
     from trainer.nn.network import Network
@@ -184,8 +184,7 @@ class _Parameters(dict[str, Any]):
         super().__init__({k: _Parameters(v) if isinstance(v, dict) else v for k, v in parameters.items()})
 
     def __missing__(self, key: str) -> NoReturn:
-        guess = nearest(str(key), self)
-        hint = f"did you mean '{guess}'?" if guess else f"there are: {', '.join(self) or 'none'}"
+        hint = did_you_mean(key, self, f"there are: {', '.join(self) or 'none'}")
         raise _NoParameter(f"a parameter {key!r} that init does not give; {hint}")
 
 

@@ -16,8 +16,9 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from trainer.errors import PluginError, described, nearest, nearest_file
+from trainer.errors import PluginError
 from trainer.plugins.registry import KINDS, Component, component
+from trainer.wording import described, did_you_mean, nearest_file
 
 __all__ = ["Plugin", "explained", "is_file", "listed"]
 
@@ -65,8 +66,7 @@ class Plugin:
             self._manager.check_pending()
         except pluggy.PluginValidationError:
             for hook in self._unknown_hooks():
-                guess = nearest(hook, _HOOKS)
-                instead = f"did you mean '{guess}'?" if guess else f"the hooks are {', '.join(_HOOKS)}"
+                instead = did_you_mean(hook, _HOOKS, f"the hooks are {', '.join(_HOOKS)}")
                 found.append(f"{self.origin} implements an unknown hook '{hook}'; {instead}")
         implemented = [caller.name for caller in self._manager.get_hookcallers(self._module) or ()]
         for hook in _HOOKS:

@@ -20,9 +20,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from trainer.errors import PluginError, nearest
+from trainer.errors import PluginError
 from trainer.plugins.loading import Plugin, explained, listed
 from trainer.plugins.registry import KINDS, Component, noun
+from trainer.wording import did_you_mean
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -88,12 +89,8 @@ class Plugins:
     def all(self, kind: str) -> dict[str, Component]:
         """The components of a kind, by name."""
         if kind not in KINDS:
-            guess = nearest(kind, KINDS)
-            raise PluginError(
-                f"there are no components of kind '{kind}'"
-                + (f"; did you mean '{guess}'?" if guess else "")
-                + f" The kinds are {', '.join(KINDS)}."
-            )
+            hint = did_you_mean(kind, KINDS, f"the kinds are {', '.join(KINDS)}")
+            raise PluginError(f"there are no components of kind '{kind}'; {hint}")
         with self._lock:
             return dict(self._of(kind))
 
@@ -105,9 +102,8 @@ class Plugins:
         components = self.all(kind)
         if name in components:
             return components[name]
-        guess = nearest(name, components)
-        known = f"did you mean '{guess}'?" if guess else f"there are: {', '.join(sorted(components)) or 'none'}"
-        raise PluginError(f"unknown {noun(kind)} '{name}'; {known}")
+        hint = did_you_mean(name, components, f"there are: {', '.join(sorted(components)) or 'none'}")
+        raise PluginError(f"unknown {noun(kind)} '{name}'; {hint}")
 
     # What the engine asks for (`trainer.engine.provider.Provider`).
 

@@ -18,8 +18,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from trainer.errors import UsageError, nearest
+from trainer.errors import UsageError
 from trainer.runs.lock import held
+from trainer.wording import nearest
 
 __all__ = ["Condition", "Summary", "runs_in", "select", "status_of"]
 

@@ -9,9 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainer.errors import DataError, nearest
+from trainer.errors import DataError
 from trainer.runs.metrics import read_metrics
 from trainer.runs.parameters import Saved, load_parameters
+from trainer.wording import nearest
 
 if TYPE_CHECKING:
     from trainer.data import Preprocessing, Scaling

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from trainer.errors import UsageError, described, source_of
+from trainer.errors import UsageError
+from trainer.wording import described, source_of
 
 __all__ = ["measured"]
 

@@ -22,7 +22,6 @@ import numpy as np
 from trainer.compiler.executors import ExecutorName
 from trainer.data.prepared import Prepared
 from trainer.data.shuffling import batch_order
-from trainer.engine.verify import describe
 from trainer.errors import DivergedError, UsageError
 from trainer.nn.network import Network
 from trainer.optimizers import Optimizer, Sgd, State, evaluated, prepared
@@ -33,6 +32,7 @@ from trainer.training.runners import runner
 from trainer.training.schedules import Schedule, Seen, Watching, is_watching, over
 from trainer.training.stopping import Memory, Stopping
 from trainer.types import Array
+from trainer.wording import describe
 
 __all__ = ["Best", "Callback", "Epoch", "Step", "Training"]
 

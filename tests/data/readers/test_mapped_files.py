@@ -108,7 +108,7 @@ BAD: list[tuple[Any, str, dict[str, Any], str]] = [
         _save("class_name.npy", X),
         "big",
         {},
-        "big has a file class_name.npy, which is no part of a data set; did you mean class_names.npy?",
+        "big has a file class_name.npy, which is no part of a data set; did you mean 'class_names.npy'?",
     ),
     (
         _save("inputs.npy", X.astype(np.uint8)),

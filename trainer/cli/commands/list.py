@@ -11,7 +11,8 @@ import typer
 
 from trainer.cli.plugin_commands import report_problems
 from trainer.cli.terminal.tables import print_table
-from trainer.errors import UsageError, nearest
+from trainer.errors import UsageError
+from trainer.wording import did_you_mean
 
 if TYPE_CHECKING:
     from trainer.plugins import Component, Parameter, Plugins
@@ -74,10 +75,11 @@ def _reader(kind: str, name: str, plugins: Plugins) -> Component | None:
 
     if kind != "datasets" or name in plugins.all(kind):
         return None
-    near = nearest(name, FILES)
-    if near is not None and name not in FILES:
-        raise UsageError(f"unknown data set '{name}'; did you mean '{near}'?")
-    return reader_component(name) if near is not None else None
+    if name in FILES:
+        return reader_component(name)
+    if hint := did_you_mean(name, FILES):
+        raise UsageError(f"unknown data set '{name}'; {hint}")
+    return None
 
 
 def _options(component: Component) -> str:

@@ -15,6 +15,7 @@ from trainer.cli.commands.list import files_line
 from trainer.cli.paths import find_config
 from trainer.cli.plugin_commands import report_problems
 from trainer.cli.terminal.tables import print_table
+from trainer.wording import count
 
 if TYPE_CHECKING:
     from trainer.config.schema import Config, DatasetConfig
@@ -43,7 +44,7 @@ def show_config(path: Path, overrides: Sequence[str], plugins: Sequence[str], *,
     typer.echo(f"{path} is valid.\n")
     for name, text in _summary(training, loaded.config).items():
         typer.echo(f"{name:<10}{text}")
-    typer.echo(f"\nScalar operations per step of {_count(training.batch_size, 'row')}:\n")
+    typer.echo(f"\nScalar operations per step of {count(training.batch_size, 'row')}:\n")
     total = [sum(column) for column in zip(*((r.parameters, r.forward, r.backward) for r in rows), strict=True)] or [
         0
     ] * 3
@@ -104,7 +105,7 @@ def _summary(training: Training, config: Config) -> dict[str, str]:
         **_changes(data, config.dataset),
         "cost": f"{config.cost.name}" + (f"; metrics {', '.join(training.metrics)}" if training.metrics else ""),
         "optimizer": f"{config.optimizer.name}, step size {step_size}" + "".join(f"; {w}" for w in _around(config)),
-        "training": f"{_count(training.epochs, 'epoch')} of {_count(training.steps_per_epoch, 'step')}, "
+        "training": f"{count(training.epochs, 'epoch')} of {count(training.steps_per_epoch, 'step')}, "
         f"{steps:,} in all; {training.dtype}, seed {training.seed}",
     }
 
@@ -294,7 +295,3 @@ def _plugins(sources: Sequence[str]) -> Plugins:
 
 def _shape(shape: tuple[int, ...] | None) -> str:
     return "-" if shape is None else " × ".join(map(str, shape)) or "1"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trainer.data.dataset import Dataset
-from trainer.errors import DataError, ShapeError, nearest
+from trainer.errors import DataError, ShapeError
 from trainer.rng import generator
 from trainer.types import Array
+from trainer.wording import did_you_mean, listed
 
 if TYPE_CHECKING:
     from trainer.data.preprocessing.transformers import Preprocessor
@@ -251,9 +252,7 @@ def _column(index: int, name: str, wanted: int | str, names: list[str]) -> int:
         return names.index(wanted)
     if wanted in names:
         raise StepError(index, f"{name}: {names.count(wanted)} columns are called {wanted!r}; name one by its number")
-    near = nearest(wanted, names)
-    listed = ", ".join(map(repr, names[:SHOWN])) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
-    hint = f"did you mean {near!r}?" if near else f"there are {listed}"
+    hint = did_you_mean(wanted, names, f"there are {listed([*map(repr, names)], SHOWN)}")
     raise StepError(index, f"{name}: there is no column {wanted!r}; {hint}")
 
 

@@ -25,8 +25,9 @@ from trainer.data.dataset import Dataset, Task, as_numbers
 from trainer.data.readers.mapped import read_pair
 from trainer.data.readers.stored import classes_of, load_arrays, task_of, texts_of
 from trainer.data.readers.table import MENDING
-from trainer.errors import DataError, nearest
+from trainer.errors import DataError
 from trainer.types import Array
+from trainer.wording import nearest
 
 __all__ = ["read_npy", "read_npz"]
 

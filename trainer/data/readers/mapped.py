@@ -12,7 +12,8 @@ from pathlib import Path
 
 from trainer.data.dataset import Dataset, Task
 from trainer.data.readers.stored import classes_of, load_one, task_of, texts_of
-from trainer.errors import DataError, nearest
+from trainer.errors import DataError
+from trainer.wording import did_you_mean
 
 __all__ = ["ARRAYS", "read_array_folder", "read_pair"]
 
@@ -80,8 +81,7 @@ def read_array_folder(path: str | os.PathLike[str], *, task: Task | None = None,
             raise DataError(f"{path} has no {name} beside {next(n for n in ARRAYS if n in names)}")
     for name in names:
         if name not in (*ARRAYS, *NAMES):
-            near = nearest(name, NAMES)
-            hint = f"did you mean {near}?" if near else f"beside {' and '.join(ARRAYS)} there may be {', '.join(NAMES)}"
+            hint = did_you_mean(name, NAMES, f"beside {' and '.join(ARRAYS)} there may be {', '.join(NAMES)}")
             raise DataError(f"{path} has a file {name}, which is no part of a data set; {hint}")
     inputs, targets = (str(folder / name) for name in ARRAYS)
     class_names, feature_names = (texts_of(load_one(str(folder / name))) if name in names else () for name in NAMES)

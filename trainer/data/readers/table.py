@@ -20,12 +20,14 @@ from pathlib import Path
 import numpy as np
 
 from trainer.data.dataset import class_indices
-from trainer.errors import DataError, nearest
+from trainer.errors import DataError
 from trainer.types import Array
+from trainer.wording import count, cut, did_you_mean, listed
 
 __all__ = ["Table", "parse", "read_table", "read_utf8", "shown"]
 
 MENDING = "fill it in, remove the row, or have it filled in by missing: allow and preprocess: [simple_imputer]"
+MOST_COLUMNS = 12  # a message does not list more
 MISSING = frozenset({"", "?", "na", "n/a", "nan", "null"})
 
 
@@ -66,8 +68,7 @@ class Table:
                 *option,
             )
         if column not in self.names:
-            near = nearest(column, self.names)
-            hint = f"did you mean {near!r}?" if near else f"it has {_listed(self.names)}"
+            hint = did_you_mean(column, self.names, f"it has {listed(self.names, MOST_COLUMNS)}")
             use = f"to be {purpose}" if purpose in ("ignored", "categorical") else f"for the {purpose}"
             raise DataError(f"{self.path} has no column {column!r} {use}; {hint}", *option)
         return self.names.index(column)
@@ -172,7 +173,7 @@ def shown(cell: str) -> str:
     """A cell in a message, cut short."""
     if not cell:
         return "an empty cell"
-    return repr(cell) if len(cell) <= 40 else repr(cell[:37] + "...")
+    return repr(cut(cell, 40))
 
 
 def read_table(path: str | os.PathLike[str], header: bool | None, delimiter: str) -> Table:
@@ -184,7 +185,8 @@ def read_table(path: str | os.PathLike[str], header: bool | None, delimiter: str
     for row, line in zip(rows, lines, strict=True):
         if len(row) != len(rows[0]):
             way_out = _way_to_even_rows(place, rows[0], row, delimiter)
-            raise DataError(f"{place}:{line}: {_cells(len(row))}, but line {lines[0]} has {len(rows[0])}; {way_out}")
+            cells = count(len(row), "cell")
+            raise DataError(f"{place}:{line}: {cells}, but line {lines[0]} has {len(rows[0])}; {way_out}")
     declared = header is not None
     if not declared:
         header = all(parse(cell) is None for cell in rows[0])
@@ -259,11 +261,3 @@ def _check_names(place: str, names: list[str], declared: bool) -> None:
                 f"{place}: columns {column_of[name]} and {j} are both named {name!r}; rename one, or say header: false "
                 f"if this line is data"
             )
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
-
-
-def _cells(n: int) -> str:
-    return "1 cell" if n == 1 else f"{n} cells"

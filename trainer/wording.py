@@ -1,0 +1,148 @@
+"""The words of messages that more than one room needs: a hint, a list, a count, a value in short.
+
+A message says what came and what would be right, and it says so alike wherever it is made.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+__all__ = [
+    "count",
+    "cut",
+    "describe",
+    "described",
+    "did_you_mean",
+    "either",
+    "listed",
+    "nearest",
+    "nearest_file",
+    "shape_of",
+    "source_of",
+]
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The name in `names` that `name` was probably meant to be, or None.
+
+    >>> nearest("sofmax", ["relu", "softmax", "tanh"])
+    'softmax'
+    """
+    from difflib import get_close_matches
+
+    matches = get_close_matches(name, list(names), n=1, cutoff=0.6)
+    return matches[0] if matches else None
+
+
+def nearest_file(name: str, names: Iterable[str]) -> str | None:
+    """The file in `names` that `name` was probably meant to be, or None: a common suffix makes no two files alike.
+
+    >>> nearest_file("swich.py", ["tor.py", "swish.py"]), nearest_file("nothere.py", ["tor.py"])
+    ('swish.py', None)
+    """
+    by_stem: dict[str, str] = {}
+    suffix = os.path.splitext(name)[1]
+    for known in names:
+        stem, end = os.path.splitext(known)
+        if stem not in by_stem or end == suffix:
+            by_stem[stem] = known
+    guess = nearest(os.path.splitext(name)[0], by_stem)
+    return None if guess is None else by_stem[guess]
+
+
+def did_you_mean(name: object, names: Iterable[str], otherwise: str = "") -> str:
+    """The hint at the nearest of the names that exist; `otherwise` where none is near.
+
+    >>> did_you_mean("sofmax", ["relu", "softmax"], "there are: relu, softmax")
+    "did you mean 'softmax'?"
+    >>> did_you_mean("dense", ["relu", "softmax"], "there are: relu, softmax")
+    'there are: relu, softmax'
+    """
+    guess = nearest(str(name), names)
+    return f"did you mean '{guess}'?" if guess else otherwise
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """A number of things.
+
+    >>> count(1, "row"), count(2000, "row"), count(0, "entry", "entries")
+    ('1 row', '2,000 rows', '0 entries')
+    """
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def listed(words: Collection[str], most: int) -> str:
+    """The words, or the first so many of them and how many more there are.
+
+    >>> listed(["a", "b", "c"], 2)
+    'a, b and 1 more'
+    """
+    shown = ", ".join(list(words)[:most])
+    return shown + (f" and {len(words) - most} more" if len(words) > most else "")
+
+
+def either(words: Iterable[str], last: str = "or") -> str:
+    """Each of the words once, the last after an `or`.
+
+    >>> either(["'a'", "'b'", "3"])
+    "'a', 'b' or 3"
+    """
+    *others, final = dict.fromkeys(words)
+    return f"{', '.join(others)} {last} {final}" if others else final
+
+
+def cut(text: str, length: int) -> str:
+    """
+    >>> cut("a long story", 9)
+    'a long...'
+    """
+    return text if len(text) <= length else text[: length - 3] + "..."
+
+
+def shape_of(shape: Sequence[int]) -> str:
+    """
+    >>> shape_of((28, 28, 1)), shape_of(())
+    ('28 × 28 × 1', '1')
+    """
+    return " × ".join(map(str, shape)) or "1"
+
+
+def describe(value: object) -> str:
+    """A value in a few words: `float64 (3, 4)`, `list of 2`, `None`."""
+    dtype, shape = getattr(value, "dtype", None), getattr(value, "shape", None)
+    if dtype is not None and shape is not None:
+        return f"{dtype} {shape}"
+    if isinstance(value, list | tuple):
+        return f"{type(value).__name__} of {len(value)}"
+    plain = value is None or isinstance(value, bool | int | float | complex | str)
+    return repr(value) if plain else type(value).__name__
+
+
+def described(error: BaseException, file: str | None = None) -> str:
+    """An exception of a plugin's in a line, `ValueError: message (swish.py, line 3)`.
+
+    The line is the innermost in the plugin's `file`; where that has none, the innermost of all.
+    """
+    import traceback
+
+    text = f"{type(error).__name__}: {error}"
+    if isinstance(error, SyntaxError):  # its message names file and line already
+        return text
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")]
+    own = [frame for frame in frames if frame.filename == file]
+    frame = (own or frames)[-1]
+    return f"{text} ({os.path.basename(frame.filename)}, line {frame.lineno})"
+
+
+def source_of(obj: Any) -> str | None:
+    """The file that a class, a function or an object's class is written in; None where that cannot be told."""
+    import inspect
+
+    function = inspect.unwrap(getattr(obj, "func", obj))  # of a partial, and of what stands around a function
+    written = getattr(function, "forward", getattr(function, "func", function))  # of an op
+    try:
+        return inspect.getfile(written if inspect.isclass(written) or inspect.isroutine(written) else type(written))
+    except (TypeError, OSError):  # a function of C, or a class of an interactive session
+        return None
