@@ -15,7 +15,18 @@ import numpy as np
 from trainer import Op
 from trainer.types import ArrayLike as Array
 
-__all__ = ["Array", "Axis", "axes_of", "draw", "elementwise", "reduced_size", "refuse", "restore", "shapes"]
+__all__ = [
+    "Array",
+    "Axis",
+    "axes_of",
+    "converted",
+    "draw",
+    "elementwise",
+    "reduced_size",
+    "refuse",
+    "restore",
+    "shapes",
+]
 
 Axis = int | tuple[int, ...] | None
 
@@ -44,6 +55,11 @@ def restore(reduced: Array, shape: Sequence[int], axis: Axis, keepdims: bool) ->
     if keepdims or axis is None:
         return reduced
     return np.expand_dims(reduced, tuple(sorted(axes_of(axis, len(shape)))))
+
+
+def converted(g: Array, dtype: Any) -> Array:
+    """A cotangent in the dtype of its input; of a complex one, where the input is real, the real part."""
+    return (np.real(g) if dtype.kind == "f" and g.dtype.kind == "c" else g).astype(dtype, copy=False)
 
 
 def refuse(function: str, **arguments: Any) -> None:

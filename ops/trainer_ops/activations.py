@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 from trainer import op
+from trainer.engine.dispatch import instead
 from trainer_ops._common import Array, draw, elementwise, shapes
 
 # Rectifiers.
@@ -122,6 +123,7 @@ def silu(x: Array) -> Array:
 sigmoid.defvjp(x=lambda dy, y: dy * (y * (1 - y)))
 log_sigmoid.defvjp(x=lambda dy, x: dy * sigmoid(-x))
 softplus.defvjp(x=lambda dy, x: dy * sigmoid(x))
+instead("scipy.special.softplus", softplus)
 
 
 def _swish(dy: Array, x: Array, beta: float = 1.0) -> Array:

@@ -15,6 +15,7 @@ import math
 import numpy as np
 
 from trainer import Op, op
+from trainer.engine.dispatch import instead
 from trainer_ops._common import Array, draw, elementwise
 from trainer_ops._lazy import Lazy, deferred
 
@@ -116,6 +117,7 @@ def _spherical(name: str, doc: str, before: int, after: int, shown: float) -> Op
         f"    >>> round(float({name}(0, 1.0)), 6)\n    {shown}\n    "
     )
     made = op(forward, name=name, elementwise=True)
+    instead(f"scipy.special.{name}", made)
 
     def rule(dy: Array, n: Array, z: Array) -> Array:
         below = np.where(n == 0, 0, n - 1)  # for n = 0 the factor n drops it

@@ -68,7 +68,7 @@ def lexsort(*keys: Array, axis: int = -1) -> Array:
     return np.lexsort(keys, axis=axis)
 
 
-@op(implements=np.ix_, binder=lambda *arrays: (arrays, {}))
+@op(implements=np.ix_)
 def ix_(*arrays: Array) -> tuple[Array, ...]:
     """Indices of every combination of places, as `np.ix_`."""
     return np.ix_(*arrays)

@@ -8,16 +8,16 @@ import numpy as np
 
 from trainer import op
 from trainer.engine.dispatch import bind
-from trainer_ops._common import Array, draw, refuse, shapes
+from trainer_ops._common import Array, converted, draw, refuse, shapes
 from trainer_ops.indexing import scatter_along_axis
 
 
 def _along(function_axis: int | None) -> Any:
     """How NumPy's cumulative functions are called: (a, axis, dtype, out)."""
 
-    def binder(a: Array, axis: int | None = function_axis, dtype: Any = None, out: None = None, **others: Any) -> Any:
-        refuse("a cumulative function", out=out, dtype=dtype)
-        return (a,), {"axis": axis, **others}
+    def binder(a: Array, axis: int | None = function_axis, dtype: Any = None, out: None = None) -> Any:
+        refuse("a cumulative function", out=out)
+        return (a,), {"axis": axis} if dtype is None else {"axis": axis, "dtype": dtype}
 
     return binder
 
@@ -26,15 +26,15 @@ def _along(function_axis: int | None) -> Any:
 
 
 @op(implements=np.cumsum, binder=_along(None))
-def cumsum(x: Array, *, axis: int | None = None) -> Array:
+def cumsum(x: Array, *, axis: int | None = None, dtype: Any = None) -> Array:
     """Running sums, as `np.cumsum`."""
-    return np.cumsum(x, axis=axis)
+    return np.cumsum(x, axis=axis, dtype=dtype)
 
 
 @cumsum.vjp("x")
-def _(dy: Array, x_shape: Any, *, axis: int | None) -> Array:
+def _(dy: Array, x_shape: Any, x_dtype: Any, *, axis: int | None) -> Array:
     along = 0 if axis is None else axis
-    return np.reshape(np.flip(np.cumsum(np.flip(dy, along), axis=along), along), x_shape)
+    return converted(np.reshape(np.flip(np.cumsum(np.flip(dy, along), axis=along), along), x_shape), x_dtype)
 
 
 # y_i = Π_{l≤i} x_l: δx_j = L_j·R_j with L_j = Π_{l<j} x_l and R_j = Σ_{i≥j} δy_i Π_{j<l≤i} x_l, without division.
@@ -43,9 +43,9 @@ def _(dy: Array, x_shape: Any, *, axis: int | None) -> Array:
 
 
 @op(implements=np.cumprod, binder=_along(None))
-def cumprod(x: Array, *, axis: int | None = None) -> Array:
+def cumprod(x: Array, *, axis: int | None = None, dtype: Any = None) -> Array:
     """Running products, as `np.cumprod`. Zeros are elements like any other."""
-    return np.cumprod(x, axis=axis)
+    return np.cumprod(x, axis=axis, dtype=dtype)
 
 
 @cumprod.vjp("x")
@@ -61,19 +61,19 @@ def _(dy: Array, x: Array, *, axis: int | None) -> Array:
         rest = rest + factor * np.concatenate([rest[..., step:], pad], axis=-1)
         factor = factor * np.concatenate([factor[..., step:], pad], axis=-1)
         step *= 2
-    return np.reshape(np.moveaxis(before * rest, -1, along), x.shape)
+    return converted(np.reshape(np.moveaxis(before * rest, -1, along), x.shape), x.dtype)
 
 
 @op(implements=getattr(np, "cumulative_sum", None))
-def cumulative_sum(x: Array, *, axis: int | None = None, include_initial: bool = False) -> Array:
+def cumulative_sum(x: Array, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Array:
     """Running sums, from 0 if `include_initial`, as `np.cumulative_sum`."""
-    return np.cumulative_sum(x, axis=axis, include_initial=include_initial)
+    return np.cumulative_sum(x, axis=axis, dtype=dtype, include_initial=include_initial)
 
 
 @op(implements=getattr(np, "cumulative_prod", None))
-def cumulative_prod(x: Array, *, axis: int | None = None, include_initial: bool = False) -> Array:
+def cumulative_prod(x: Array, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Array:
     """Running products, from 1 if `include_initial`, as `np.cumulative_prod`."""
-    return np.cumulative_prod(x, axis=axis, include_initial=include_initial)
+    return np.cumulative_prod(x, axis=axis, dtype=dtype, include_initial=include_initial)
 
 
 def _without_initial(dy: Array, axis: int | None, include_initial: bool) -> Array:
@@ -84,9 +84,9 @@ def _without_initial(dy: Array, axis: int | None, include_initial: bool) -> Arra
 
 
 @cumulative_sum.vjp("x")
-def _(dy: Array, *, axis: int | None, include_initial: bool) -> Array:
+def _(dy: Array, x_dtype: Any, *, axis: int | None, include_initial: bool) -> Array:
     dy, axis = _without_initial(dy, axis, include_initial), 0 if axis is None else axis
-    return np.flip(np.cumsum(np.flip(dy, axis), axis=axis), axis)
+    return converted(np.flip(np.cumsum(np.flip(dy, axis), axis=axis), axis), x_dtype)
 
 
 @cumulative_prod.vjp("x")

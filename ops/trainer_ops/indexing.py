@@ -15,7 +15,7 @@ import numpy as np
 
 from trainer import op
 from trainer.engine.tensor import values_of
-from trainer_ops._common import Array, draw, refuse, shapes
+from trainer_ops._common import Array, converted, draw, refuse, shapes
 
 Mode = Literal["raise", "wrap", "clip"]
 _BASIC = (int, np.integer, slice, NoneType, EllipsisType)
@@ -242,9 +242,9 @@ def diagonal(x: Array, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Ar
 
 
 @op(implements=np.trace)
-def trace(x: Array, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
+def trace(x: Array, *, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Array:
     """The sum of the diagonal of two axes, as `np.trace`."""
-    return np.trace(x, offset, axis1, axis2)
+    return np.trace(x, offset, axis1, axis2, dtype)
 
 
 @diagonal.vjp("x")
@@ -253,10 +253,10 @@ def _(dy: Array, x_shape: Any, *, offset: int, axis1: int, axis2: int) -> Array:
 
 
 @trace.vjp("x")
-def _(dy: Array, x_shape: Any, *, offset: int, axis1: int, axis2: int) -> Array:
+def _(dy: Array, x_shape: Any, x_dtype: Any, *, offset: int, axis1: int, axis2: int) -> Array:
     length = np.diagonal(np.broadcast_to(0, x_shape), offset, axis1, axis2).shape[-1]
     same = np.broadcast_to(np.expand_dims(dy, -1), (*dy.shape, length))
-    return gathered_from(same, x_shape, lambda x: np.diagonal(x, offset, axis1, axis2))
+    return converted(gathered_from(same, x_shape, lambda x: np.diagonal(x, offset, axis1, axis2)), x_dtype)
 
 
 @op(implements=np.diag)

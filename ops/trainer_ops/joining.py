@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from trainer import Op, op
+from trainer.engine.dispatch import bind
 from trainer_ops._common import Array, draw, refuse
 
 
@@ -122,7 +123,8 @@ def _splitting(function: Any, axis: int | None, *cases: Any) -> Op:
             return tuple(function(x, indices_or_sections))
 
     forward.__doc__ = f"As `np.{function.__name__}`, as a tuple."
-    made = op(forward, name=function.__name__, implements=function)
+    made = op(forward, name=function.__name__)
+    bind(function, made, container=list)
     if axis is None:
         made.defvjp(x=lambda dy, axis: np.concatenate(dy, axis=axis))
     else:

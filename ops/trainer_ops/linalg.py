@@ -402,16 +402,12 @@ draw(matrix_rank.nondifferentiable("A"), [(3, 4)], [(2, 3, 3)])
 # Functions that numpy.linalg has a second time.
 
 
-def _last_axes(x: Array, offset: int = 0) -> Any:
-    return (x,), {"offset": offset, "axis1": -2, "axis2": -1}
+def _last_axes(x: Array, /, **others: Any) -> Any:
+    return (x,), {"axis1": -2, "axis2": -1, **others}
 
 
-bind(
-    np.linalg.trace,
-    trace,
-    lambda x, /, *, offset=0, dtype=None: _last_axes(x if dtype is None else np.astype(x, dtype), offset),
-)
-bind(np.linalg.diagonal, diagonal, lambda x, /, *, offset=0: _last_axes(x, offset))
+bind(np.linalg.trace, trace, _last_axes)
+bind(np.linalg.diagonal, diagonal, _last_axes)
 bind(np.linalg.matmul, matmul)
 bind(np.linalg.matrix_transpose, matrix_transpose)
 bind(np.linalg.outer, outer)

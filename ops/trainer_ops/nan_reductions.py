@@ -63,7 +63,7 @@ def _running(function: Any, plain: Op, neutral: int) -> Op:
     @made.vjp("x")
     def _(dy: Array, x: Array, *, axis: int | None) -> Array:
         nan = np.isnan(x)
-        known = {"x": np.where(nan, neutral, x), "x_shape": x.shape}
+        known = {"x": np.where(nan, neutral, x), "x_shape": x.shape, "x_dtype": x.dtype}
         rule = plain.rule("x")
         return np.where(nan, 0, rule.function(dy, axis=axis, **{n: known[n] for n in rule.names if n != "dy"}))
 

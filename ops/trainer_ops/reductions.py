@@ -15,7 +15,7 @@ import numpy as np
 
 from trainer import op
 from trainer.engine.dispatch import bind
-from trainer_ops._common import Array, Axis, axes_of, draw, reduced_size, refuse, restore, shapes
+from trainer_ops._common import Array, Axis, axes_of, converted, draw, reduced_size, refuse, restore, shapes
 
 _ABSENT: Any = object()  # NumPy tells "not given" from None
 _add: Any = np.add.reduce  # what np.sum and its kin come down to; Any, for its overloads want a literal keepdims
@@ -75,20 +75,31 @@ def _mask(where: Array | None) -> Array:
     return True if where is None else where
 
 
+def _from(initial: float | None) -> dict[str, Any]:
+    """What a ufunc's reduction is told to start from: for a sum None would mean the first element."""
+    return {} if initial is None else {"initial": initial}
+
+
 # Sums and means.
 
 
 @op(name="sum", implements=np.sum, binder=_reduction())
 def sum_(
-    x: Array, where: Array | None = None, *, axis: Axis = None, keepdims: bool = False, dtype: Any = None
+    x: Array,
+    where: Array | None = None,
+    *,
+    axis: Axis = None,
+    keepdims: bool = False,
+    dtype: Any = None,
+    initial: float | None = None,
 ) -> Array:
-    """Σ x over the axes, (11), as `np.sum`."""
-    return _add(x, axis=axis, dtype=dtype, keepdims=keepdims, where=_mask(where))
+    """Σ x over the axes, (11), from `initial` where it is given, as `np.sum`."""
+    return _add(x, axis=axis, dtype=dtype, keepdims=keepdims, where=_mask(where), **_from(initial))
 
 
 @sum_.vjp("x")
 def _(dy: Array, x_shape: Any, x_dtype: Any, where: Array, *, axis: Axis, keepdims: bool) -> Array:
-    return _everywhere(restore(dy, x_shape, axis, keepdims), x_shape, where).astype(x_dtype, copy=False)
+    return converted(_everywhere(restore(dy, x_shape, axis, keepdims), x_shape, where), x_dtype)
 
 
 @op(implements=np.mean, binder=_reduction())
@@ -102,7 +113,7 @@ def mean(
 @mean.vjp("x")
 def _(dy: Array, x_shape: Any, x_dtype: Any, where: Array, *, axis: Axis, keepdims: bool) -> Array:
     n = _count(x_shape, where, axis, dy.dtype)
-    return _everywhere(restore(dy, x_shape, axis, keepdims) / n, x_shape, where).astype(x_dtype, copy=False)
+    return converted(_everywhere(restore(dy, x_shape, axis, keepdims) / n, x_shape, where), x_dtype)
 
 
 def _count(shape: tuple[int, ...], where: Array | None, axis: Axis, dtype: Any) -> Any:
@@ -161,7 +172,7 @@ def _from_mean(dy: Array, x: Array, where: Array | None, axis: Axis, ddof: float
         x = np.where(where, x, 0)  # a nan that does not take part must not take part in the second derivative either
     centre = np.mean(x, axis=axis, keepdims=True, where=_mask(where))
     n = _count(x.shape, where, axis, dy.dtype) - ddof
-    return _everywhere(np.conjugate(x - centre) * (dy / n), x.shape, where).astype(x.dtype, copy=False)
+    return converted(_everywhere(np.conjugate(x - centre) * (dy / n), x.shape, where), x.dtype)
 
 
 # Extremes.
@@ -213,22 +224,29 @@ def _(dy: Array, x: Array, *, axis: Axis, keepdims: bool) -> Array:
 
 @op(implements=np.prod, binder=_reduction())
 def prod(
-    x: Array, where: Array | None = None, *, axis: Axis = None, keepdims: bool = False, dtype: Any = None
+    x: Array,
+    where: Array | None = None,
+    *,
+    axis: Axis = None,
+    keepdims: bool = False,
+    dtype: Any = None,
+    initial: float | None = None,
 ) -> Array:
-    """Π x over the axes, as `np.prod`."""
-    return _multiply(x, axis=axis, dtype=dtype, keepdims=keepdims, where=_mask(where))
+    """Π x over the axes, times `initial` where it is given, as `np.prod`."""
+    return _multiply(x, axis=axis, dtype=dtype, keepdims=keepdims, where=_mask(where), **_from(initial))
 
 
 @prod.vjp("x")
-def _(dy: Array, x: Array, where: Array, *, axis: Axis, keepdims: bool) -> Array:
+def _(dy: Array, x: Array, where: Array, *, axis: Axis, keepdims: bool, initial: float | None = None) -> Array:
     factors = x if where is None else np.where(where, x, 1)
+    dy = dy if initial is None else dy * initial
     axes = axes_of(axis, x.ndim)
     others = tuple(a for a in range(x.ndim) if a not in axes)
     last = np.transpose(factors, others + axes)
     flat = np.reshape(last, (*last.shape[: len(others)], reduced_size(x.shape, axis)))
     products = np.reshape(_before(flat) * np.flip(_before(np.flip(flat, -1)), -1), last.shape)
     products = np.transpose(products, tuple(np.argsort(others + axes)))
-    return _everywhere(restore(dy, x.shape, axis, keepdims) * products, x.shape, where).astype(x.dtype, copy=False)
+    return converted(_everywhere(restore(dy, x.shape, axis, keepdims) * products, x.shape, where), x.dtype)
 
 
 def _before(x: Array) -> Array:
@@ -292,8 +310,11 @@ _CASES = [
     [(2, 3, 4), {"axis": 1, "keepdims": True}],
 ]
 _MASK = np.array([[True, False, True, True], [True, True, False, False], [False, True, True, True]])
-for _op in (sum_, mean, prod, any_, all_):
-    draw(_op, *_CASES, [(3, 4), _MASK], [(3, 4), _MASK, {"axis": 1}])
+_MASKED: list[list[Any]] = [[(3, 4), _MASK], [(3, 4), _MASK, {"axis": 1}]]
+for _op in (mean, any_, all_):
+    draw(_op, *_CASES, *_MASKED)
+for _op in (sum_, prod):
+    draw(_op, *_CASES, *_MASKED, [(3, 4), {"axis": 0, "initial": 2.5}], [(3, 4), _MASK, {"initial": -0.5}])
 for _op in (ptp, count_nonzero):
     draw(_op, *_CASES)
 for _op in (argmax, argmin):

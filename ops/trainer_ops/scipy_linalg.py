@@ -17,10 +17,12 @@ from typing import Any
 import numpy as np
 
 from trainer import Op, op, stop_gradient, vjp
+from trainer.engine.dispatch import instead
 from trainer_ops._common import Array, draw
 from trainer_ops._composed import composed
 from trainer_ops._lazy import Lazy
-from trainer_ops.linalg import H, T, along, matrices
+from trainer_ops.decompositions import cholesky, eig, eigh, eigvals, eigvalsh, qr, svd, svdvals
+from trainer_ops.linalg import H, T, along, det, inv, lstsq, matrices, norm, pinv, solve
 from trainer_ops.shaping import sum_to
 
 sl = Lazy("scipy.linalg")
@@ -335,3 +337,9 @@ def _wide_polar(a: Array) -> tuple[Array, Array]:
 
 
 matrices(polar, [(3, 3)], [(4, 3)], [(2, 3)], [(2, 2, 2)])
+
+# What SciPy's own functions, which refuse a Tensor, are told to call instead; some of it is numpy.linalg's.
+
+_NUMPYS = (cholesky, det, eig, eigh, eigvals, eigvalsh, inv, lstsq, norm, pinv, qr, solve, svd, svdvals)
+for _op in (*_NUMPYS, *[value for value in vars().values() if isinstance(value, Op) and value.module == __name__]):
+    instead(f"scipy.linalg.{_op.name}", _op)

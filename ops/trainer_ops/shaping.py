@@ -8,7 +8,7 @@ import numpy as np
 
 from trainer import op
 from trainer.engine.verify import unbroadcast
-from trainer_ops._common import Array, Axis, axes_of, draw, shapes
+from trainer_ops._common import Array, Axis, axes_of, converted, draw, shapes
 from trainer_ops.indexing import gathered_from
 
 # New shape, same order.
@@ -257,7 +257,7 @@ def _at_least(function: Any) -> Any:
         return function(*arrays)
 
     forward.__doc__ = f"With leading axes of length 1 as needed, as `np.{function.__name__}`."
-    made = op(forward, name=function.__name__, implements=function, binder=lambda *arrays: (arrays, {}))
+    made = op(forward, name=function.__name__, implements=function)
 
     @made.vjp("arrays")
     def _(dy: Any, arrays_shape: Any) -> list[Array]:
@@ -278,9 +278,7 @@ def astype(x: Array, *, dtype: Any, copy: bool = True) -> Array:
     return x.astype(dtype, copy=copy)
 
 
-@astype.vjp("x")
-def _(dy: Array, x_dtype: Any) -> Array:
-    return (np.real(dy) if x_dtype.kind == "f" else dy).astype(x_dtype)
+astype.defvjp(x=lambda dy, x_dtype: converted(dy, x_dtype))
 
 
 @op(implements=np.copy)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from trainer import op
+from trainer.engine.dispatch import instead
 from trainer_ops._common import Array, Axis, draw, restore, shapes
 
 
@@ -73,5 +74,7 @@ def _(dy: Array, x: Array, y: Array, *, axis: Axis, keepdims: bool) -> Array:
 for _op in (softmax, log_softmax):
     draw(_op, *shapes((3, 4), (5,)), [(3, 4), {"axis": 0}], [(2, 3, 4), {"axis": (0, 2)}])
 draw(logsumexp, *shapes((3, 4), ()), [(3, 4), {"axis": 0}], [(2, 3, 4), {"axis": (0, -1), "keepdims": True}])
+for _op in (softmax, log_softmax, logsumexp):
+    instead(f"scipy.special.{_op.name}", _op)
 for _op, _each in ((softmax, 5), (log_softmax, 5), (logsumexp, 4)):
     _op.operations(lambda *shapes, each=_each: each * int(np.prod(shapes[0])))

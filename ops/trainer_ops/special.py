@@ -20,7 +20,7 @@ import math
 import numpy as np
 
 from trainer import op
-from trainer.engine.dispatch import bind
+from trainer.engine.dispatch import bind, instead
 from trainer_ops._common import Array, draw, elementwise, shapes
 from trainer_ops._lazy import Lazy, deferred, weak
 from trainer_ops.arithmetic import cbrt
@@ -375,6 +375,11 @@ def lambertw(z: Array, *, k: int = 0) -> Array:
 lambertw.elementwise = True
 lambertw.defvjp(z=lambda dy, y: dy * np.exp(-y) / (1 + y))
 draw(lambertw, *shapes((3, 4), ()), [np.array([0.3 + 0.4j, -1.2 + 2j])], [(3,), {"k": -1}], low=0.3)
+
+# SciPy's functions that are no ufuncs refuse a Tensor; the error names the op.
+
+for _op in (zeta, polygamma, multigammaln, lambertw):
+    instead(f"scipy.special.{_op.name}", _op)
 
 # The arithmetic-geometric mean is M = π(a+b)/(4K(m)), m = ((a−b)/(a+b))², DLMF 19.8.5. K'(m) = π/8·₂F₁(3/2, 3/2; 2; m).
 

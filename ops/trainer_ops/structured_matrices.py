@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from trainer import Op, op, vjp
+from trainer.engine.dispatch import instead
 from trainer_ops._common import Array, draw
 from trainer_ops._composed import composed
 from trainer_ops._lazy import Lazy
@@ -192,3 +193,6 @@ draw(khatri_rao, [(2, 3), (4, 3)], [(2, 2, 3), (2, 1, 3)])
 draw(convolution_matrix, *([(3,), {"n": n, "mode": mode}] for n in (2, 4) for mode in ("full", "same", "valid")))
 draw(block_diag, [(2, 3), (1, 2)], [(2, 2)], [(3,), (2, 2), ()])
 draw(solve_toeplitz, [np.array([4.0, 0.5, -1.0, 0.3]), np.array([4.0, 1.0, 0.7, -0.4]), (4,)])
+
+for _op in [value for value in vars().values() if isinstance(value, Op)]:
+    instead(f"scipy.linalg.{_op.name}", _op)

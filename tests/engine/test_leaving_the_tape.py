@@ -20,7 +20,7 @@ REFUSED = {
     "math.sin(t)": (lambda t: math.sin(t), "Write np.sin(t), not math.sin(t)"),
     "bool(t)": (lambda t: bool(t), "write np.where(t > 0, a, b)"),
     "if t > 0": (lambda t: t if t > 0 else -t, "write `if t.value > 0:`"),
-    "[0, 1][t]": (lambda t: [0, 1][t], "write np.take(x, t, axis=0)"),
+    "[0, 1][t]": (lambda t: [0, 1][t], "from trainer_ops.indexing import take; take(x, indices"),
     "t[0] = 1": (lambda t: t.__setitem__(0, 1.0), "Make a new one: np.where(mask, value, t)"),
     "np.sin(t, out=a)": (lambda t: np.sin(t, out=np.empty(())), "a Tensor is never written to; use the result instead"),
     "np.partition(t, 1)": (

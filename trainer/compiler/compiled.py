@@ -13,9 +13,8 @@ from trainer.compiler.numpy_executor import NumpyExecutor
 from trainer.compiler.passes import simplify
 from trainer.compiler.program import Program
 from trainer.compiler.trace import trace
-from trainer.engine.tensor import Tensor
+from trainer.engine.tensor import Tensor, plain
 from trainer.engine.tree import flatten
-from trainer.errors import OpError
 
 __all__ = ["Compiled", "compile"]
 
@@ -38,8 +37,7 @@ class Compiled:
             return self.f(*args)  # inside somebody else's record the function records itself
         arrays = [leaf for leaf in leaves if isinstance(leaf, np.ndarray | np.generic)]
         for array in arrays:
-            if isinstance(array, np.ma.MaskedArray | np.matrix):
-                raise OpError(f"a compiled function takes plain arrays; a {type(array).__name__} would lose what it is")
+            plain(array)
         executor, rebuild = self._executor(args, leaves)
         return rebuild(executor.run(arrays))
 

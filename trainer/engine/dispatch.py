@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
+
+import numpy as np
 
 from trainer.engine.node import Operation
 from trainer.engine.provider import load_ops
 from trainer.errors import DetachError, OpError, RuleError
 
-__all__ = ["STRUCTURAL", "TABLE", "Call", "bind", "default_binder", "find", "function_name", "structural"]
+__all__ = [
+    "STRUCTURAL", "TABLE", "Call", "bind", "contained", "default_binder", "find", "function_name", "instead",
+    "known_by", "structural",
+]  # fmt: skip
 
 # How a call of a NumPy function is spelt as a call of its op: (arrays, attributes).
 Call = tuple[tuple[Any, ...], dict[str, Any]]
@@ -23,6 +28,8 @@ Call = tuple[tuple[Any, ...], dict[str, Any]]
 TABLE: dict[Any, Operation] = {}
 STRUCTURAL: set[Any] = set()
 _BINDERS: dict[Any, Callable[..., Call]] = {}
+_INSTEAD: dict[str, Operation] = {}
+_CONTAINERS: dict[Any, Callable[[Iterable[Any]], Any]] = {}
 
 
 def structural(*functions: Callable[..., Any]) -> None:
@@ -34,8 +41,14 @@ def structural(*functions: Callable[..., Any]) -> None:
     STRUCTURAL.update(functions)
 
 
-def bind(function: Any, op: Operation, binder: Callable[..., Call] | None = None) -> None:
-    """Make calls of `function` on Tensors record `op`. `binder` turns the function's own arguments into the op's.
+def bind(
+    function: Any,
+    op: Operation,
+    binder: Callable[..., Call] | None = None,
+    container: Callable[[Iterable[Any]], Any] | None = None,
+) -> None:
+    """Make calls of `function` on Tensors record `op`. `binder` turns the function's own arguments into the op's, and
+    `container` the op's several results into the function's own container.
 
     `function` may be a dotted name, "scipy.special.erf": the function itself takes its place when it first meets a
     Tensor, so that nothing is imported for the sake of declaring an op.
@@ -49,6 +62,20 @@ def bind(function: Any, op: Operation, binder: Callable[..., Call] | None = None
     TABLE[function] = op
     if binder is not None:
         _BINDERS[function] = binder
+    if container is not None:
+        _CONTAINERS[function] = container
+
+
+def instead(name: str, op: Operation) -> None:
+    """Name the op to call in place of a function that lets no Tensor through to NumPy's protocols, as SciPy's Python
+    functions: "scipy.special.softmax". The error that the function then meets says so."""
+    _INSTEAD[name] = op
+
+
+def contained(function: Any, results: Any) -> Any:
+    """Several results in the container that `function` itself returns them in."""
+    container = _CONTAINERS.get(function)
+    return results if container is None else container(results)
 
 
 def find(function: Any) -> Operation | None:
@@ -58,6 +85,12 @@ def find(function: Any) -> Operation | None:
         load_ops()
         op = TABLE.get(function) or _declared(function)
     return op
+
+
+def known_by(name: str) -> Operation | None:
+    """The op of a function by its dotted name, `np.take` or `scipy.special.softmax`."""
+    module, _, short = name.replace("np.", "numpy.", 1).rpartition(".")
+    return find(getattr(sys.modules.get(module), short, name)) or _INSTEAD.get(name)
 
 
 def _declared(function: Any) -> Operation | None:
@@ -71,17 +104,20 @@ def _declared(function: Any) -> Operation | None:
     return op
 
 
+_MADE = " (vectorized)"  # what NumPy adds to the name of a ufunc that np.frompyfunc has made
+
+
 def function_name(function: Any) -> str:
     """The name a person would type: `np.linalg.inv`, `scipy.special.erf`, `np.add.reduce`."""
     if isinstance(function, str):
         return function
+    if function.__name__.endswith(_MADE):
+        return f"np.frompyfunc({function.__name__.removesuffix(_MADE)})"
     owner = getattr(function, "__self__", None)
     if owner is not None and hasattr(owner, "nin"):
         return f"{function_name(owner)}.{function.__name__}"
     module = getattr(function, "__module__", None)
     if module is None:  # an older NumPy's ufuncs name no module
-        import numpy as np
-
         module = "numpy" if getattr(np, function.__name__, None) is function else "scipy.special"
     module = module.replace("numpy", "np", 1) if module.split(".")[0] == "numpy" else module.removesuffix("._ufuncs")
     return f"{module.lstrip('_')}.{function.__name__}"
@@ -97,12 +133,28 @@ def arguments(function: Any, op: Operation, args: tuple[Any, ...], kwargs: dict[
 
 def default_binder(function: Any, op: Operation) -> Callable[..., Call]:
     """Match by position for the arrays and by name for the attributes, which is how most of NumPy's functions read."""
+    kinds = inspect.Parameter
     try:
-        parameters = {p.name: p.default for p in inspect.signature(function).parameters.values()}
+        parameters = inspect.signature(function).parameters
+        defaults = {p.name: p.default for p in parameters.values() if p.kind is not kinds.VAR_POSITIONAL}
+        spread = any(p.kind is kinds.VAR_POSITIONAL for p in parameters.values())
     except (TypeError, ValueError):  # a C function that does not tell its signature
-        parameters = dict.fromkeys((*op.inputs, *op.attributes), inspect.Parameter.empty)
-    names = list(parameters)
+        defaults, spread = dict.fromkeys((*op.inputs, *op.attributes), kinds.empty), False
+    names = list(defaults)
     arrays = names[:1] if op.variadic else names[: len(op.inputs)]
+
+    def attributes_of(given: dict[str, Any]) -> dict[str, Any]:
+        attributes = {}
+        for name, value in given.items():
+            if name in op.attributes:
+                if value is not np._NoValue:
+                    attributes[name] = value
+            elif name not in defaults or not _is_default(value, defaults[name]):
+                raise _unsupported(function, op, name)
+        return attributes
+
+    def of_all(*args: Any, **kwargs: Any) -> Call:
+        return args, attributes_of(kwargs)
 
     def binder(*args: Any, **kwargs: Any) -> Call:
         given = dict(zip(names, args, strict=False)) | kwargs
@@ -116,35 +168,32 @@ def default_binder(function: Any, op: Operation) -> Callable[..., Call]:
                 raise OpError(f"{function_name(function)} needs its argument '{name}'")
             else:
                 inputs.append(None)
-        attributes = {}
-        for name, value in given.items():
-            if name in op.attributes:
-                attributes[name] = value
-            elif name not in parameters or value is not parameters[name]:
-                raise _unsupported(function, op, name)
-        return (tuple(inputs[0]) if op.variadic else tuple(inputs)), attributes
+        return (tuple(inputs[0]) if op.variadic else tuple(inputs)), attributes_of(given)
 
-    return binder
+    return of_all if spread else binder
+
+
+def _is_default(value: Any, default: Any) -> bool:
+    """Whether an argument says no more than leaving it out would."""
+    plain = isinstance(value, bool | int | float | str)
+    return value is default or (plain and type(value) is type(default) and bool(value == default))
+
+
+# What to write in place of a ufunc's own arguments.
+_WAYS_OUT = {
+    "where": "np.where(mask, {0}(...), otherwise): what a mask leaves out is not defined",
+    "dtype": "np.astype({0}(...), dtype)",
+    "casting": "np.astype({0}(...), dtype)",
+    "signature": "np.astype({0}(...), dtype)",
+    "order": "np.copy({0}(...), order)",
+}
 
 
 def _unsupported(function: Any, op: Operation, name: str) -> OpError:
     what = f"argument '{name}' of {function_name(function)} cannot be used on a Tensor"
     if name == "out":  # also what `a += t` and the like come to
         return DetachError(f"{what}: a Tensor is never written to; use the result instead")
+    if hasattr(function, "nin") and name in _WAYS_OUT:
+        return OpError(f"{what}: write {_WAYS_OUT[name].format(function_name(function))}")
     known = ", ".join(f"'{a}'" for a in op.attributes) or "none"
     return OpError(f"{what}: attributes that op '{op.name}' has: {known}")
-
-
-def unknown(function: Any) -> DetachError:
-    """The error for a function that nobody has written a rule for."""
-    name = function_name(function)
-    short = name.rsplit(".", 1)[-1]
-    if hasattr(function, "nin"):
-        target = "x" if function.nin == 1 else "x1"
-        how = f"    op({name}).defvjp({target}=lambda dy, {target}: ...)"
-    else:
-        how = f"    @op(implements={name})\n    def {short}(x, *, ...): ..."
-    return DetachError(
-        f"{name} has no rule, so its result would drop off the tape. Register one:\n{how}\n"
-        f"or leave the tape on purpose: {name}(t.value)."
-    )

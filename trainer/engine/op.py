@@ -9,7 +9,7 @@ result, its node, two tuples and the Tensor.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from types import FrameType
 from typing import Any, TypeVar, overload
 
@@ -19,7 +19,7 @@ from trainer.engine import dispatch, verify
 from trainer.engine.node import Node
 from trainer.engine.plan import Plan
 from trainer.engine.rules import NONDIFFERENTIABLE, ZERO, Absence, Rule, Signature, read_signature
-from trainer.engine.tensor import Tensor
+from trainer.engine.tensor import Tensor, plain
 from trainer.errors import DetachError, OpError, RuleError, ShapeError
 from trainer.wording import describe, nearest
 
@@ -83,6 +83,8 @@ class Op:
         else:
             self._read_signature(forward)
         self.signature = Signature(self.name, self.inputs, tuple(self.attributes), self.variadic)
+        # What stands for an array; in an index a tuple means something else.
+        self.sequences = {list} if "index" in self.inputs else {list, tuple}
         self.rules: dict[str, Rule | Absence] = {}
         self._plans: dict[int, Plan] = {}
         self._samples: Callable[[np.random.Generator], Iterator[Any]] | None = None
@@ -268,17 +270,17 @@ class Op:
                 one, first = first._node, first._value
                 if one.plan is not None:
                     key = 5
-            elif type(first) is list:
+            elif type(first) in self.sequences:
                 first = np.asarray(first)
             if type(second) is Tensor:
                 two, second = second._node, second._value
                 if two.plan is not None:
                     key += 2
-            elif type(second) is list:
+            elif type(second) in self.sequences:
                 second = np.asarray(second)
             values, parents = (first, second), (one, two)
         else:
-            values, parents, key = _take_apart(args)
+            values, parents, key = _take_apart(args, self.sequences)
         try:
             if attributes or self.attributes:
                 attributes = self._attributes(attributes)
@@ -293,8 +295,10 @@ class Op:
         if plan is None:
             plan = self._plans[key] = _plan(self, key, count)
         frame = _getframe(2)
-        if type(y) not in ARRAY_TYPES and not isinstance(y, np.ndarray):
-            return self._record_other(y, values, parents, attributes, plan, frame)
+        if type(y) not in ARRAY_TYPES:
+            if not isinstance(y, np.ndarray):
+                return self._record_other(y, values, parents, attributes, plan, frame)
+            y = plain(y)
         dtype = y.dtype
         if plan.calls and dtype.kind in "fc":
             getter = plan.getter
@@ -357,7 +361,7 @@ class Op:
         return kind(*results) if hasattr(kind, "_fields") else tuple(results)
 
 
-def _take_apart(args: Sequence[Any]) -> tuple[list[Any], tuple[Node | None, ...], int]:
+def _take_apart(args: Sequence[Any], sequences: Collection[type]) -> tuple[list[Any], tuple[Node | None, ...], int]:
     """The plain arrays, their nodes, and the key of the call's plan: a bit per argument that carries a gradient and one
     above them all, so that the key tells the number of arguments too."""
     values: list[Any] = []
@@ -372,7 +376,7 @@ def _take_apart(args: Sequence[Any]) -> tuple[list[Any], tuple[Node | None, ...]
                 key |= bit
         else:
             parents.append(None)
-            values.append(np.asarray(arg) if type(arg) is list else arg)
+            values.append(np.asarray(arg) if type(arg) in sequences else arg)
         bit += bit
     return values, tuple(parents), key | bit
 

@@ -13,12 +13,12 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from trainer.engine import dispatch
+from trainer.engine import callers, dispatch, ufuncs
 from trainer.engine.dispatch import TABLE
 from trainer.engine.node import Node, Variable, recording_all
-from trainer.errors import DetachError, NotDifferentiableError
+from trainer.errors import DetachError, NotDifferentiableError, OpError
 
-__all__ = ["Tensor", "values_of"]
+__all__ = ["Tensor", "plain", "values_of"]
 
 
 def _binary(function: Callable[..., Any], reflected: bool = False) -> Any:
@@ -60,8 +60,44 @@ def _method(function: Callable[..., Any]) -> Any:
 def _load(function: Any) -> Any:
     op = dispatch.find(function)
     if op is None:
-        raise dispatch.unknown(function)
+        raise callers.unknown(function)
     return op
+
+
+class _Refused:
+    """An attribute that arrays have and a Tensor cannot have, with the way out. `hasattr` says that it is not there."""
+
+    def __init__(self, instead: str) -> None:
+        self.instead = instead
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, tensor: Any, owner: type) -> Any:
+        if tensor is None:
+            return self
+        raise NoAttributeError(callers.advice(tensor) or f"a Tensor has no '{self.name}': {self.instead}")
+
+
+class NoAttributeError(DetachError, AttributeError):
+    pass
+
+
+def plain(array: Any) -> Any:
+    """The array itself, where it is NumPy's own kind.
+
+    Raises:
+        OpError: for a subclass, which may mean something else by `*` or by an element, as np.matrix and masked arrays
+            do, and a Tensor does not.
+    """
+    if isinstance(array, np.ndarray) and type(array) is not np.ndarray:
+        if not isinstance(array, np.memmap):
+            raise OpError(
+                f"the tape takes plain arrays; a {type(array).__name__} would lose what it is. Write np.asarray(x) for "
+                "its numbers alone"
+            )
+        array = np.asarray(array)
+    return array
 
 
 class Tensor:
@@ -84,7 +120,7 @@ class Tensor:
         if node is None:
             if isinstance(value, Tensor):
                 raise DetachError("Tensor(t) of a Tensor would drop it from the tape; use t itself, or Tensor(t.value)")
-            value = np.asarray(value)
+            value = np.asarray(plain(value))
             if value.dtype.kind not in "fciub":
                 raise NotDifferentiableError(f"a Tensor holds numbers; got {value.dtype} from {value!r:.60}")
             node = Variable(value.shape, value.dtype)
@@ -140,6 +176,14 @@ class Tensor:
     def size(self) -> int:
         return self._value.size  # type: ignore[no-any-return]
 
+    @property
+    def itemsize(self) -> int:
+        return self._value.itemsize  # type: ignore[no-any-return]
+
+    @property
+    def nbytes(self) -> int:
+        return self._value.nbytes  # type: ignore[no-any-return]
+
     def __len__(self) -> int:
         return len(self._value)
 
@@ -155,10 +199,14 @@ class Tensor:
     # NumPy's two protocols.
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method == "outer":
+            return ufuncs.outer(ufunc, *inputs, **kwargs)
         function = ufunc if method == "__call__" else getattr(ufunc, method)
         op = TABLE.get(function) or _load(function)
-        if method == "__call__" and not kwargs:
+        if not kwargs and method == "__call__":
             return op.record(inputs, kwargs)
+        if ufunc.signature is not None and not kwargs.keys().isdisjoint(("axes", "axis", "keepdims")):
+            return ufuncs.along_axes(ufunc, *inputs, **kwargs)
         return op.record(*dispatch.arguments(function, op, inputs, kwargs))
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -166,8 +214,9 @@ class Tensor:
         if op is None:
             if function in dispatch.STRUCTURAL:
                 return function(*values_of(args), **values_of(kwargs))
-            raise dispatch.unknown(function)
-        return op.record(*dispatch.arguments(function, op, args, kwargs))
+            raise callers.unknown(function)
+        result = op.record(*dispatch.arguments(function, op, args, kwargs))
+        return result if type(result) is Tensor else dispatch.contained(function, result)
 
     # Operators, with their reflections.
 
@@ -177,11 +226,14 @@ class Tensor:
     __truediv__, __rtruediv__ = _binary(np.true_divide), _binary(np.true_divide, reflected=True)
     __floordiv__, __rfloordiv__ = _binary(np.floor_divide), _binary(np.floor_divide, reflected=True)
     __mod__, __rmod__ = _binary(np.remainder), _binary(np.remainder, reflected=True)
+    __divmod__, __rdivmod__ = _binary(np.divmod), _binary(np.divmod, reflected=True)
     __pow__, __rpow__ = _binary(np.power), _binary(np.power, reflected=True)
     __matmul__, __rmatmul__ = _binary(np.matmul), _binary(np.matmul, reflected=True)
     __and__, __rand__ = _binary(np.bitwise_and), _binary(np.bitwise_and, reflected=True)
     __or__, __ror__ = _binary(np.bitwise_or), _binary(np.bitwise_or, reflected=True)
     __xor__, __rxor__ = _binary(np.bitwise_xor), _binary(np.bitwise_xor, reflected=True)
+    __lshift__, __rlshift__ = _binary(np.left_shift), _binary(np.left_shift, reflected=True)
+    __rshift__, __rrshift__ = _binary(np.right_shift), _binary(np.right_shift, reflected=True)
     __eq__, __ne__ = _binary(np.equal), _binary(np.not_equal)
     __lt__, __le__ = _binary(np.less), _binary(np.less_equal)
     __gt__, __ge__ = _binary(np.greater), _binary(np.greater_equal)
@@ -217,64 +269,73 @@ class Tensor:
     diagonal = _method(np.diagonal)
     any = _method(np.any)
     all = _method(np.all)
-    astype = _method(np.astype)
-    copy = _method(np.copy)
+    nonzero = _method(np.nonzero)
+    argsort = _method(np.argsort)
+    argpartition = _method(np.argpartition)
+    searchsorted = _method(np.searchsorted)
+    choose = _method(np.choose)
+    conj = conjugate = _method(np.conjugate)
+    T = property(_unary(np.transpose), doc="The transpose: axes reversed.")
+    mT = property(_unary(np.matrix_transpose), doc="The transpose of each matrix: the last two axes exchanged.")
+    real = property(_unary(np.real), doc="The real part.")
+    imag = property(_unary(np.imag), doc="The imaginary part.")
 
-    @property
-    def T(self) -> Any:
-        """The transpose: axes reversed."""
-        op = TABLE.get(np.transpose) or _load(np.transpose)
-        return op.record((self,), {})
+    def astype(
+        self, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True
+    ) -> Any:
+        """As `np.astype`."""
+        if order != "K" or casting != "unsafe":
+            raise OpError("t.astype of a Tensor converts as casting='unsafe' does and keeps the order; leave both out")
+        op = TABLE.get(np.astype) or _load(np.astype)
+        return op.record((self,), {"dtype": dtype, "copy": copy})
+
+    def compress(self, condition: Any, axis: int | None = None, out: None = None) -> Any:
+        """As `np.compress(condition, t)`."""
+        op = TABLE.get(np.compress) or _load(np.compress)
+        return op.record(*dispatch.arguments(np.compress, op, (condition, self, axis, out), {}))
+
+    def copy(self, order: str = "C") -> Any:
+        """As `np.copy`."""
+        op = TABLE.get(np.copy) or _load(np.copy)
+        return op.record((self,), {"order": order})
 
     def transpose(self, *axes: Any) -> Any:
         """As `np.transpose`; the axes may be given one by one."""
         op = TABLE.get(np.transpose) or _load(np.transpose)
         return op.record((self,), {"axes": (axes[0] if len(axes) == 1 else axes) or None})
 
-    def reshape(self, *shape: Any) -> Any:
+    def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Any:
         """As `np.reshape`; the lengths may be given one by one."""
         op = TABLE.get(np.reshape) or _load(np.reshape)
-        return op.record((self,), {"shape": shape[0] if len(shape) == 1 else shape})
+        attributes: dict[str, Any] = {"shape": shape[0] if len(shape) == 1 else shape}
+        return op.record((self,), attributes if order == "C" else attributes | {"order": order})
 
-    def flatten(self) -> Any:
+    def flatten(self, order: str = "C") -> Any:
         """All elements in one axis."""
         op = TABLE.get(np.ravel) or _load(np.ravel)
-        return op.record((self,), {})
-
-    @property
-    def real(self) -> Any:
-        op = TABLE.get(np.real) or _load(np.real)
-        return op.record((self,), {})
-
-    @property
-    def imag(self) -> Any:
-        op = TABLE.get(np.imag) or _load(np.imag)
-        return op.record((self,), {})
-
-    def conj(self) -> Any:
-        """As `np.conj`."""
-        op = TABLE.get(np.conjugate) or _load(np.conjugate)
-        return op.record((self,), {})
+        return op.record((self,), {} if order == "C" else {"order": order})
 
     # What would leave the tape without saying so.
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> NoReturn:
         raise DetachError(
-            "turning a Tensor into a NumPy array would drop it from the tape. To join Tensors write np.stack([t1, t2]) "
-            "or np.concatenate([t1, t2]), not np.array([t1, t2]); inside a rule, keep to NumPy functions that return "
-            "new arrays; for the plain array, off the tape, write t.value"
+            callers.advice(self)
+            or "turning a Tensor into a NumPy array would drop it from the tape. To join Tensors write np.stack([t1, "
+            "t2]) or np.concatenate([t1, t2]), not np.array([t1, t2]), and to fill an array np.where(mask, t, a), not "
+            "a[i:j] = t; inside a rule, keep to NumPy functions that return new arrays; for the plain array, off the "
+            "tape, write t.value"
         )
 
     def __float__(self) -> NoReturn:
-        raise DetachError(_NUMBER.format("float"))
+        raise DetachError(callers.advice(self) or _NUMBER.format("float"))
 
     def __int__(self) -> NoReturn:
-        raise DetachError(_NUMBER.format("int"))
+        raise DetachError(callers.advice(self) or _NUMBER.format("int"))
 
     def __complex__(self) -> NoReturn:
-        raise DetachError(_NUMBER.format("complex"))
+        raise DetachError(callers.advice(self) or _NUMBER.format("complex"))
 
-    def item(self) -> NoReturn:
+    def item(self, *index: Any) -> NoReturn:
         """Refused, with the fix."""
         raise DetachError("t.item() would drop a Tensor from the tape; for the plain number write t.value.item()")
 
@@ -284,16 +345,37 @@ class Tensor:
 
     def __index__(self) -> NoReturn:
         raise DetachError(
-            "a Tensor cannot index a list or count a loop: that would drop it from the tape. To pick elements write "
-            "np.take(x, t, axis=0); for the plain integer, off the tape, write int(t.value)"
+            callers.advice(self)
+            or "a Tensor cannot index a list or count a loop: that would drop it from the tape. To pick elements call "
+            f"the op, {callers.spelling(_load(np.take), 'np.take')}; for the plain integer, off the tape, write "
+            "int(t.value)"
         )
 
     def __bool__(self) -> NoReturn:
         raise DetachError(
-            "bool(t), as in `if t > 0:` or `while t:`, would freeze into the record a decision that depends on the "
+            callers.advice(self)
+            or "bool(t), as in `if t > 0:` or `while t:`, would freeze into the record a decision that depends on the "
             "values. To keep both branches on the tape write np.where(t > 0, a, b); to decide now, for these values "
-            "alone, write `if t.value > 0:`"
+            "alone, write `if t.value > 0:`; an element of a bool array is not filled by a[i] = t, write np.where"
         )
+
+    def __contains__(self, value: Any) -> NoReturn:
+        raise DetachError("`x in t` would freeze an answer into the record; write np.any(t == x)")
+
+    def __delitem__(self, index: Any) -> NoReturn:
+        raise DetachError("a Tensor is never written to: write np.delete(t, index, axis)")
+
+    flat = _Refused("write np.ravel(t)")
+    sort = _Refused("it would sort in place, and a Tensor is never written to: write np.sort(t)")
+    partition = _Refused("it would write in place, and a Tensor is never written to: write np.partition(t, kth)")
+    resize = _Refused("it would write in place, and a Tensor is never written to: write np.resize(t, shape)")
+    fill = _Refused("it would write in place, and a Tensor is never written to: write np.full_like(t, value)")
+    put = _Refused("it would write in place, and a Tensor is never written to: write np.where(mask, values, t)")
+    setfield = setflags = _Refused("a Tensor is never written to: write np.where(mask, values, t)")
+    view = getfield = byteswap = _Refused("bytes have no derivative: write t.astype(dtype), or t.value for the array")
+    base = ctypes = data = flags = strides = _Refused("where its array lies is no matter of the tape; t.value has it")
+    tobytes = tofile = dump = dumps = _Refused("writing it down leaves the tape: t.value has it")
+    device = to_device = _Refused("its array lies in this machine's memory; t.value is the array")
 
     def __setitem__(self, index: Any, value: Any) -> NoReturn:
         raise DetachError(
@@ -303,8 +385,9 @@ class Tensor:
 
 
 _NUMBER = (
-    "{0}(t) would drop a Tensor from the tape (math.sin(t) and its kin do the same). Write np.sin(t), not math.sin(t); "
-    "for the plain number, off the tape, write {0}(t.value)"
+    "{0}(t) would drop a Tensor from the tape (math.sin(t) and its kin do the same, and so does filling an array, "
+    "c[i] = t). Write np.sin(t), not math.sin(t); np.stack of a list of the parts, or np.where(mask, t, c), not "
+    "c[i] = t; for the plain number, off the tape, write {0}(t.value)"
 )
 
 

@@ -286,7 +286,18 @@ def _trace(
         trees = rebuild(results)
         return trees[0] if isinstance(argnums, int) else trees
 
-    return nodes, structured, lambda: f(*arguments, **kwargs)
+    return nodes, structured, lambda: _called(f, arguments, kwargs)
+
+
+def _called(f: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """f's result. NumPy reports what went wrong in c[i] = t as "setting an array element with a sequence", and has the
+    Tensor's own error, which says what to do, as its cause: that one is raised."""
+    try:
+        return f(*args, **kwargs)
+    except ValueError as error:
+        if isinstance(error.__cause__, DetachError):
+            raise DetachError(str(error.__cause__)) from error
+        raise
 
 
 def _argument(args: tuple[Any, ...], number: int) -> Any:
