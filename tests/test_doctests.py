@@ -16,7 +16,9 @@ from trainer import Op
 from trainer.compiler.executors import native_available
 
 # Without a C compiler there is no machine, and nothing imports the modules that drive it.
-DRIVES_THE_MACHINE = {f"trainer.compiler.machine.{name}" for name in ("lowering", "lowering_chain", "loop", "executor")}
+DRIVES_THE_MACHINE = {
+    f"trainer.compiler.machine.{name}" for name in ("executor", "instructions", "loop", "lowering", "lowering_chain")
+}
 ABSENT = set() if native_available() else DRIVES_THE_MACHINE
 MODULES = sorted(
     m.name

@@ -33,8 +33,8 @@ def main() -> int:
         shutil.copy(ROOT / "pyproject.toml", copy)
         target = copy / "trainer" / "compiler" / "machine" / f"_machine{sysconfig.get_config_var('EXT_SUFFIX')}"
         includes = [f"-I{np.get_include()}", f"-I{sysconfig.get_path('include')}"]
-        source = str(copy / "trainer" / "compiler" / "machine" / "machine.c")
-        subprocess.run(["gcc", *FLAGS, "-shared", "-fPIC", *includes, source, "-o", str(target)], check=True)
+        sources = sorted(map(str, target.parent.glob("*.c")))
+        subprocess.run(["gcc", *FLAGS, "-shared", "-fPIC", *includes, *sources, "-o", str(target)], check=True)
         libraries = [
             subprocess.run(
                 ["gcc", f"-print-file-name={name}"], capture_output=True, text=True, check=True

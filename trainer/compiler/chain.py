@@ -11,14 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
+from trainer.compiler.functions import COMPARISONS
 from trainer.compiler.program import Instruction, Value
 from trainer.engine.op import Op
 
-__all__ = ["COMPARISONS", "Chain", "chain_of"]
-
-COMPARISONS = {np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal}
+__all__ = ["Chain", "chain_of"]
 
 
 @dataclass(frozen=True)

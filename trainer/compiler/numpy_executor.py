@@ -7,7 +7,6 @@ that eager NumPy makes, in its order and on arrays of its layout, so the bits ar
 
 from __future__ import annotations
 
-import operator
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import numpy as np
 
 from trainer.compiler.buffers import Buffers, aligned, dense
 from trainer.compiler.chain import Chain, chain_of
+from trainer.compiler.functions import UNKNOWN, Known, known_ops
 from trainer.compiler.program import Instruction, Program, Value
 from trainer.engine.dispatch import TABLE
 from trainer.errors import ShapeError
@@ -28,25 +28,16 @@ Call = Callable[[], Any]
 
 PIECE = 1 << 17  # bytes of an array that go through a chain at a time: a few of them stay in the second cache
 
-# Functions whose result is a view of their first argument where the layout allows it.
-_VIEWS = (
-    np.reshape, np.ravel, np.transpose, np.expand_dims, np.squeeze, np.swapaxes, np.moveaxis, np.broadcast_to, np.flip,
-    np.diagonal, np.real, np.imag, np.matrix_transpose, np.atleast_1d, np.atleast_2d, np.atleast_3d, operator.getitem,
-)  # fmt: skip
-_REDUCTIONS = {
-    np.sum: np.add, np.prod: np.multiply, np.max: np.maximum, np.min: np.minimum, np.any: np.logical_or,
-    np.all: np.logical_and,
-}  # fmt: skip
-
 
 @dataclass(frozen=True, eq=False)
 class Bound:
-    """An instruction with the arrays that it reads and writes, and the NumPy calls that compute it."""
+    """An instruction, the arrays it reads and writes, the NumPy calls that compute it, and what is known of it."""
 
     instruction: Instruction
     inputs: list[Any]
     outputs: list[Any]
     calls: list[Call]
+    known: Known = UNKNOWN
 
 
 class NumpyExecutor:
@@ -78,8 +69,7 @@ class NumpyExecutor:
         pairs = dict(zip(program.outputs[first:], program.inputs, strict=False))
         self.buffers = Buffers(program, pairs, known)
         self._lock = threading.Lock()
-        self._views = {TABLE[f] for f in _VIEWS if f in TABLE}
-        self._reductions = {TABLE[f]: ufunc for f, ufunc in _REDUCTIONS.items() if f in TABLE}
+        self._known = known_ops()
         self._arrays: dict[Value, Any] = {}
         self._between: dict[Any, Any] = {}  # by register and layout, what lies between two calls of a chain
         self.inputs = [self._input(v) for v in program.inputs]
@@ -102,7 +92,7 @@ class NumpyExecutor:
         for call in self.calls:
             call()
 
-    def instructions_of(self, bound: Bound) -> list[tuple[Any, ...]] | None:
+    def instructions_of(self, bound: Bound) -> Sequence[tuple[Any, ...]] | None:
         """The machine's instructions for one of the program's; None where the machine does not run it."""
         return None
 
@@ -131,7 +121,8 @@ class NumpyExecutor:
         outputs = [self._output(position, instruction, o) for o in instruction.outputs]
         self._arrays.update(zip(instruction.outputs, outputs, strict=True))
         self.buffers.release(position)
-        return Bound(instruction, inputs, outputs, self._calls(instruction, inputs, outputs))
+        known = self._known.get(instruction.op, UNKNOWN)
+        return Bound(instruction, inputs, outputs, self._calls(instruction, known, inputs, outputs), known)
 
     def _output(self, position: int, instruction: Instruction, value: Value) -> Any:
         source = self.buffers.over_input(position, instruction, value)
@@ -139,7 +130,7 @@ class NumpyExecutor:
 
     def _view(self, instruction: Instruction, inputs: list[Any]) -> Any:
         """The result as a view of the first input's buffer, or None where it is none."""
-        if instruction.op not in self._views or instruction.inputs[0].constant:
+        if not self._known.get(instruction.op, UNKNOWN).view or instruction.inputs[0].constant:
             return None
         if not all(v.constant for v in instruction.inputs[1:]) or not _is_basic(inputs[1:]):
             return None
@@ -147,26 +138,14 @@ class NumpyExecutor:
         shares = isinstance(result, np.ndarray) and np.may_share_memory(result, inputs[0])
         return result if shares or (isinstance(result, np.ndarray) and not result.size) else None
 
-    def _calls(self, instruction: Instruction, inputs: list[Any], outputs: list[Any]) -> list[Call]:
+    def _calls(self, instruction: Instruction, known: Known, inputs: list[Any], outputs: list[Any]) -> list[Call]:
         op, attributes = instruction.op, instruction.attributes
         if isinstance(op.forward, np.ufunc) and not attributes:
             return [partial(op.forward, *inputs, out=tuple(outputs) if len(outputs) > 1 else outputs[0])]
-        if (
-            len(outputs) == 1
-            and len(inputs) == 1
-            and attributes.get("dtype") is None
-            and attributes.get("initial") is None
-        ):
-            axis, keepdims, x, out = attributes.get("axis"), attributes.get("keepdims", False), inputs[0], outputs[0]
-            if op in self._reductions and x.dtype == out.dtype:
-                return [partial(self._reductions[op].reduce, x, axis=axis, out=out, keepdims=keepdims)]
-            if op is TABLE.get(np.mean) and x.dtype == out.dtype and x.dtype.char in "fd" and out.size:
-                # As np.mean does it: the sum, divided by the count as an integer of its own.
-                count = np.intp(x.size // out.size)
-                return [
-                    partial(np.add.reduce, x, axis=axis, out=out, keepdims=keepdims),
-                    partial(np.true_divide, out, count, out=out, casting="unsafe"),
-                ]
+        if known.reduces is not None and len(inputs) == 1:
+            reduced = _reduction(known, inputs[0], outputs[0], **attributes)
+            if reduced is not None:
+                return reduced
         if op is TABLE.get(np.concatenate) and attributes.get("axis", 0) is not None:
             parts = pieces_of(outputs[0], inputs, attributes.get("axis", 0))
             return [partial(np.copyto, place, array) for place, array in parts]
@@ -198,6 +177,28 @@ class NumpyExecutor:
         if key not in self._between:
             self._between[key] = np.empty_like(like, key[-1])
         return self._between[key]
+
+
+def _reduction(
+    known: Known,
+    x: Any,
+    out: Any,
+    axis: Any = None,
+    keepdims: bool = False,
+    dtype: Any = None,
+    initial: Any = None,
+    **others: Any,
+) -> list[Call] | None:
+    """A reduction straight into its place, where NumPy's function does no more than that."""
+    if dtype is not None or initial is not None or x.dtype != out.dtype or known.reduces is None:
+        return None
+    calls: list[Call] = [partial(known.reduces.reduce, x, axis=axis, out=out, keepdims=keepdims)]
+    if known.averages:
+        if x.dtype.char not in "fd" or not out.size:
+            return None
+        # The count is an integer of its own, as in np.mean: with one of Python's the division would be in float32.
+        calls.append(partial(np.true_divide, out, np.intp(x.size // out.size), out=out, casting="unsafe"))
+    return calls
 
 
 def pieces_of(whole: Any, parts: Sequence[Any], axis: int) -> list[tuple[Any, Any]]:

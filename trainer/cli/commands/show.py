@@ -158,7 +158,7 @@ def _runner(executor: NumpyExecutor, bound: Bound) -> Callable[[int], Any]:
     if instructions is not None:
         from trainer.compiler.machine import _machine
 
-        machine = _machine.Machine(instructions)
+        machine = _machine.Machine(list(instructions))
         return lambda count: machine.run(0, count)
 
     def calls(count: int) -> None:

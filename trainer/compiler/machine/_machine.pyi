@@ -1,5 +1,7 @@
-# What machine.c offers to Python.
+# What the machine, written in C, offers to Python.
 from typing import Any
+
+from trainer.compiler.machine.instructions import MachineInstruction
 
 # Kinds of instructions.
 LOOP: int
@@ -16,7 +18,7 @@ RANDOM: int
 CHECK: int
 CALL: int
 
-# What a chain may consist of.
+# What a chain may consist of; machine.h has the formulas.
 NEGATIVE: int
 SQUARE: int
 SQRT: int
@@ -33,13 +35,13 @@ LESS: int
 LESS_EQUAL: int
 EQUAL: int
 NOT_EQUAL: int
-STEP: int
-MOVE: int
-MOVE_SQUARE: int
-STEP_ROOT: int
-TANH_BACK: int
-RELU_BACK: int
+AXPY: int
+MOVING_AVERAGE: int
+MOVING_SQUARE: int
+ADAM_STEP: int
+TANH_VJP: int
+RELU_VJP: int
 
 class Machine:
-    def __new__(cls, instructions: list[tuple[Any, ...]], /) -> Machine: ...
+    def __new__(cls, instructions: list[MachineInstruction] | list[tuple[Any, ...]], /) -> Machine: ...
     def run(self, start: int, stop: int, /) -> int: ...

@@ -1,4 +1,4 @@
-"""Hatchling's build hook: compiles machine.c where there is a C compiler, and says so where there is none.
+"""Hatchling's build hook: compiles the machine where there is a C compiler, and says so where there is none.
 
 The package works without the machine: the NumPy executor then runs the programs, with the same results.
 """
@@ -25,7 +25,7 @@ def compile_machine(root: Path, target: Path) -> Path:
 
     extension = Extension(
         NAME,
-        [str(root / "trainer" / "compiler" / "machine" / "machine.c")],
+        sorted(map(str, (root / "trainer" / "compiler" / "machine").glob("*.c"))),
         include_dirs=[numpy.get_include()],
         extra_compile_args=["/std:c11"] if sys.platform == "win32" else FLAGS,
     )

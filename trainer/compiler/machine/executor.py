@@ -17,6 +17,8 @@ import numpy as np
 
 from trainer.compiler.chain import chain_of
 from trainer.compiler.machine import _machine as m
+from trainer.compiler.machine import instructions as make
+from trainer.compiler.machine.instructions import MachineInstruction
 from trainer.compiler.machine.lowering import lower, lower_own
 from trainer.compiler.numpy_executor import Bound, NumpyExecutor
 from trainer.compiler.program import Program
@@ -53,7 +55,7 @@ class NativeExecutor(NumpyExecutor):
         self.table = before + after
         self.machine = m.Machine(self.table)
 
-    def tables(self) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+    def tables(self) -> tuple[list[MachineInstruction], list[MachineInstruction]]:
         """The machine's instructions for `bound[:checked]`, and for the rest."""
         parts = self.bound[: self.checked], self.bound[self.checked :]
         before, after = ([i for bound in part for i in self._of[bound]] for part in parts)
@@ -72,10 +74,10 @@ class NativeExecutor(NumpyExecutor):
         if not any(chain_of(bound.instruction) for bound in kept):
             self._between.clear()
 
-    def instructions_of(self, bound: Bound) -> list[tuple[Any, ...]] | None:
+    def instructions_of(self, bound: Bound) -> list[MachineInstruction] | None:
         return self._of[bound]
 
-    def _instructions(self, bound: Bound, rng: np.random.Generator) -> list[tuple[Any, ...]]:
+    def _instructions(self, bound: Bound, rng: np.random.Generator) -> list[MachineInstruction]:
         reason = "it has no lowering"
         for way in (lower_own, lower):
             lowered = None
@@ -91,9 +93,9 @@ class NativeExecutor(NumpyExecutor):
             if not reason:
                 return lowered
         self.called_back.append((bound, reason))
-        return [(m.CALL, partial(_all, bound.calls), ())]
+        return [make.call(partial(_all, bound.calls))]
 
-    def _try(self, bound: Bound, lowered: list[tuple[Any, ...]], rng: np.random.Generator) -> str:
+    def _try(self, bound: Bound, lowered: list[MachineInstruction], rng: np.random.Generator) -> str:
         """Why the machine cannot be trusted with this instruction; empty where it can."""
         try:
             machine = m.Machine(lowered)

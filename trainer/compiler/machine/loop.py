@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from trainer.compiler.loop import StepLoop
 from trainer.compiler.machine import _machine as m
 from trainer.compiler.machine.executor import NativeExecutor
-from trainer.compiler.machine.lowering import lower_copy
+from trainer.compiler.machine.instructions import MachineInstruction, check, copy, gather, stream_in, stream_out
 from trainer.types import Array
 
 if TYPE_CHECKING:
@@ -39,15 +39,15 @@ class MachineLoop(StepLoop):
         self.streams = [np.zeros(self.LONGEST, place.dtype) for place in scalars]
         before, after = self.executor.tables()
         self.table = [
-            (m.STREAM, self.rows, (here, self.rows[0]), 1),
-            *((m.STREAM, s, (place, s[0, ...]), 1) for place, s in zip(scalars, self.streams, strict=True)),
+            stream_in(here, self.rows),
+            *(stream_in(place, stream) for place, stream in zip(scalars, self.streams, strict=True)),
             *(_gather(x, source, here) for x, source in zip(self.batch, training.data.batch_arrays, strict=True)),
             *before,
-            (m.CHECK, None, (self.loss,)),
-            (m.CHECK, None, (self.g,)),
-            (m.STREAM, self.losses, (self.losses[0, ...], self.loss), 0),
+            check(self.loss),
+            check(self.g),
+            stream_out(self.losses, self.loss),
             *after,
-            *(lower_copy(place, value) for place, value in self.moves),
+            *(copy(place, value) for place, value in self.moves),
         ]
         self.machine = m.Machine(self.table)
 
@@ -66,10 +66,10 @@ class MachineLoop(StepLoop):
         return losses
 
 
-def _gather(target: Array, source: Array, rows: Array) -> tuple[Any, ...]:
+def _gather(target: Array, source: Array, rows: Array) -> MachineInstruction:
     """The instruction that picks rows; a row is one element, however many numbers it has."""
     places, whole = _as_rows(target), _as_rows(np.ascontiguousarray(source))
-    return m.GATHER, whole, (places, rows, np.broadcast_to(whole[:1], places.shape)), 0
+    return gather(places, whole, rows, np.broadcast_to(whole[:1], places.shape), axis=0)
 
 
 def _as_rows(array: Array) -> Array:

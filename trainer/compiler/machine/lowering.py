@@ -13,17 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from trainer.compiler.chain import COMPARISONS, Chain, chain_of
-from trainer.compiler.machine import _machine as m
+from trainer.compiler.chain import Chain, chain_of
+from trainer.compiler.functions import COMPARISONS, Known
+from trainer.compiler.machine import instructions as make
+from trainer.compiler.machine.instructions import MachineInstruction
 from trainer.compiler.machine.lowering_chain import CODES, lower_chain
 from trainer.compiler.numpy_executor import Bound, pieces_of
-from trainer.engine.dispatch import TABLE
 from trainer.engine.random import uniform
 from trainer.types import Array
 
-__all__ = ["lower", "lower_copy", "lower_own"]
+__all__ = ["lower", "lower_own"]
 
-Lowered = list[tuple[Any, ...]] | None
+Lowered = list[MachineInstruction] | None
 
 _CASTS = {np.dtype(t) for t in (np.bool_, np.int64, np.float32, np.float64)}
 
@@ -34,26 +35,27 @@ def lower(bound: Bound) -> Lowered:
     if len(outputs) != 1 or not isinstance(outputs[0], np.ndarray):
         return None
     attributes = {k: v for k, v in bound.instruction.attributes.items() if v is not None}
-    if op.forward is np.matmul:
-        return _matmul(bound.inputs, outputs[0])
-    if isinstance(op.forward, np.ufunc):
+    known = bound.known
+    if known.lowering is None and isinstance(op.forward, np.ufunc):
         return None if attributes or op.forward.signature else _elementwise(op.forward, bound.inputs, outputs[0])
     if op is uniform:
         return _uniform(bound.inputs, outputs[0], attributes["key"])
-    rule = next((rule for function, rule in _RULES.items() if TABLE.get(function) is op), None)
-    return rule(bound.inputs, outputs[0], **attributes) if rule else None
+    if known.lowering == "reduction":
+        return _reduction(known, bound.inputs, outputs[0], **attributes)
+    return _RULES[known.lowering](bound.inputs, outputs[0], **attributes) if known.lowering else None
 
 
 def lower_own(bound: Bound) -> Lowered:
     """The instructions for arithmetic that the machine does by itself: a chain, a call that could be one, a sum or a
     maximum of short rows, a column times a row; else None."""
     instruction, out = bound.instruction, bound.outputs[0]
-    if any(TABLE.get(function) is instruction.op for function in (np.sum, np.max, np.min)):
+    if bound.known.reduces in (np.add, np.maximum, np.minimum) and not bound.known.averages:
         lowered = lower(bound)
         if lowered is None:
             return None
-        start, (_, ufunc, (target, source, _)) = lowered
-        return [start, (m.REDUCE, ufunc, (target, source), CODES[ufunc])]
+        start, total = lowered
+        target, source, _ = total.operands
+        return [start, make.reduce(total.what, CODES[total.what], target, source)]
     if instruction.op.forward is np.matmul and out.ndim >= 2 and bound.inputs[0].shape[-1:] == (1,):
         # A column times a row: sums of one product each, which start from 0.
         product = Chain(((np.multiply, (0, 1)), (np.add, (~0, 2))), (1,))
@@ -75,11 +77,6 @@ def lower_own(bound: Bound) -> Lowered:
     return lower_chain(Chain(((ufunc, tuple(range(len(given)))),), (0,)), bound.inputs, bound.outputs)
 
 
-def lower_copy(target: Array, source: Array) -> tuple[Any, ...]:
-    """The instruction that copies `source`, broadcast, into `target`."""
-    return m.COPY, None, (target, np.broadcast_to(source, target.shape))
-
-
 def _elementwise(ufunc: np.ufunc, inputs: Sequence[Any], out: Array) -> Lowered:
     given = [i.dtype if isinstance(i, np.ndarray | np.generic) else type(i) for i in inputs]
     try:
@@ -96,10 +93,10 @@ def _elementwise(ufunc: np.ufunc, inputs: Sequence[Any], out: Array) -> Lowered:
         operand, instructions = cast
         casts += instructions
         operands.append(np.broadcast_to(operand, out.shape))
-    return [*casts, (m.LOOP, ufunc, (*operands, out))]
+    return [*casts, make.loop(ufunc, *operands, out)]
 
 
-def _cast(value: Any, dtype: np.dtype[Any]) -> tuple[Array, list[tuple[Any, ...]]] | None:
+def _cast(value: Any, dtype: np.dtype[Any]) -> tuple[Array, list[MachineInstruction]] | None:
     """The value as an array of a dtype, and the instructions that keep it so."""
     if not isinstance(value, np.ndarray):
         return np.asarray(value, dtype), []
@@ -108,34 +105,40 @@ def _cast(value: Any, dtype: np.dtype[Any]) -> tuple[Array, list[tuple[Any, ...]
     if not {value.dtype, dtype} <= _CASTS or dtype == np.bool_:
         return None
     place = np.empty_like(value, dtype)  # in the value's own memory order
-    return place, [(m.CAST, None, (place, value))]
+    return place, [make.cast(place, value)]
 
 
 def _matmul(inputs: Sequence[Any], out: Array) -> Lowered:
     if not all(isinstance(i, np.ndarray) and i.ndim >= 2 and i.dtype == out.dtype for i in inputs) or out.ndim < 2:
         return None
     stack = out.shape[:-2]
-    return [(m.MATMUL, np.matmul, (*(np.broadcast_to(i, stack + i.shape[-2:]) for i in inputs), out))]
+    a, b = (np.broadcast_to(i, stack + i.shape[-2:]) for i in inputs)
+    return [make.matmul(a, b, out)]
 
 
-def _reduction(ufunc: np.ufunc) -> Callable[..., Lowered]:
-    """Reductions: the output has stride 0 along the reduced axes. A sum starts from 0, a maximum from the first."""
+def _reduction(
+    known: Known, inputs: Sequence[Any], out: Array, axis: Any = None, keepdims: bool = False, **others: Any
+) -> Lowered:
+    """The output has stride 0 along the reduced axes. A sum starts from 0, a maximum from the first."""
+    ufunc, x = known.reduces, inputs[0]
+    if ufunc is None or others or len(inputs) != 1 or x.dtype != out.dtype or not x.size:
+        return None
+    if any(n > 1 and not stride for n, stride in zip(x.shape, x.strides, strict=True)):
+        return None  # NumPy goes through a broadcast axis in an order of its own
+    whole, spread = _spread(x, out, axis, keepdims)
+    if ufunc.identity is not None:
+        start = make.fill(out, ufunc.identity)
+    else:
+        start = make.copy(whole, x[(*(slice(0, n) for n in whole.shape), ...)])
+    total = [start, make.loop(ufunc, spread, x, spread)]
+    return total + _division(out, x.size // max(out.size, 1)) if known.averages else total
 
-    def lowered(inputs: Sequence[Any], out: Array, axis: Any = None, keepdims: bool = False, **others: Any) -> Lowered:
-        if others or len(inputs) != 1 or inputs[0].dtype != out.dtype or not inputs[0].size:
-            return None
-        x = inputs[0]
-        if any(n > 1 and not stride for n, stride in zip(x.shape, x.strides, strict=True)):
-            return None  # NumPy goes through a broadcast axis in an order of its own
-        whole, spread = _spread(x, out, axis, keepdims)
-        if ufunc.identity is not None:
-            start = (m.FILL, None, (out, np.broadcast_to(np.asarray(ufunc.identity, out.dtype), out.shape)))
-        else:
-            first = (*(slice(0, n) for n in whole.shape), ...)
-            start = (m.COPY, None, (whole, x[first]))
-        return [start, (m.LOOP, ufunc, (spread, x, spread))]
 
-    return lowered
+def _division(out: Array, count: int) -> list[MachineInstruction]:
+    """A sum divided by a count as np.mean does it: in float64, and rounded back."""
+    wide = out if out.dtype == np.float64 else np.empty(out.shape, np.float64)
+    divide = make.loop(np.true_divide, wide, np.broadcast_to(np.float64(count), out.shape), wide)
+    return [divide] if wide is out else [make.cast(wide, out), divide, make.cast(out, wide)]
 
 
 def _spread(x: Array, out: Array, axis: Any, keepdims: bool) -> tuple[Array, Array]:
@@ -145,29 +148,16 @@ def _spread(x: Array, out: Array, axis: Any, keepdims: bool) -> tuple[Array, Arr
     return whole, np.broadcast_to(whole, x.shape)
 
 
-def _mean(inputs: Sequence[Any], out: Array, axis: Any = None, keepdims: bool = False, **others: Any) -> Lowered:
-    """As np.mean: the sum, divided in float64 by the count, and rounded back."""
-    total = _reduction(np.add)(inputs, out, axis, keepdims, **others)
-    if total is None or out.dtype not in _CASTS or out.dtype.kind != "f":
-        return None
-    count = np.broadcast_to(np.float64(inputs[0].size // max(out.size, 1)), out.shape)
-    wide = out if out.dtype == np.float64 else np.empty(out.shape, np.float64)
-    divide = (m.LOOP, np.true_divide, (wide, count, wide))
-    if wide is out:
-        return [*total, divide]
-    return [*total, (m.CAST, None, (wide, out)), divide, (m.CAST, None, (out, wide))]
-
-
 def _concatenate(inputs: Sequence[Any], out: Array, axis: int | None = 0) -> Lowered:
     if axis is None or not all(isinstance(i, np.ndarray) and i.dtype == out.dtype for i in inputs):
         return None
-    return [(m.COPY, None, (place, array)) for place, array in pieces_of(out, inputs, axis)]
+    return [make.copy(place, array) for place, array in pieces_of(out, inputs, axis)]
 
 
 def _stack(inputs: Sequence[Any], out: Array, axis: int = 0) -> Lowered:
     if not all(isinstance(i, np.ndarray) and i.dtype == out.dtype for i in inputs):
         return None
-    return [(m.COPY, None, (np.moveaxis(out, axis, 0)[i, ...], array)) for i, array in enumerate(inputs)]
+    return [make.copy(np.moveaxis(out, axis, 0)[i, ...], array) for i, array in enumerate(inputs)]
 
 
 def _reshape(inputs: Sequence[Any], out: Array, **attributes: Any) -> Lowered:
@@ -175,14 +165,14 @@ def _reshape(inputs: Sequence[Any], out: Array, **attributes: Any) -> Lowered:
     x = inputs[0]
     if attributes.get("order", "C") != "C" or not out.flags.c_contiguous or not isinstance(x, np.ndarray):
         return None
-    return [(m.COPY, None, (out.reshape(x.shape), x))]
+    return [make.copy(out.reshape(x.shape), x)]
 
 
 def _astype(inputs: Sequence[Any], out: Array, **attributes: Any) -> Lowered:
     if not isinstance(inputs[0], np.ndarray):
         return None
     cast = _cast(inputs[0], out.dtype)
-    return None if cast is None else [*cast[1], (m.COPY, None, (out, cast[0]))]
+    return None if cast is None else [*cast[1], make.copy(out, cast[0])]
 
 
 def _where(inputs: Sequence[Any], out: Array) -> Lowered:
@@ -196,7 +186,7 @@ def _where(inputs: Sequence[Any], out: Array) -> Lowered:
             return None
         operands.append(np.broadcast_to(one[0], out.shape))
         casts += one[1]
-    return [*casts, (m.WHERE, None, (out, *operands))]
+    return [*casts, make.where(out, *operands)]
 
 
 def _take_along_axis(inputs: Sequence[Any], out: Array, axis: int | None = -1) -> Lowered:
@@ -207,7 +197,7 @@ def _take_along_axis(inputs: Sequence[Any], out: Array, axis: int | None = -1) -
     if x.shape[axis] == 0 or x.shape[:axis] + x.shape[axis + 1 :] != out.shape[:axis] + out.shape[axis + 1 :]:
         return None
     first = np.broadcast_to(np.moveaxis(np.moveaxis(x, axis, 0)[:1], 0, axis), out.shape)
-    return [(m.GATHER, x, (out, index, first), axis)]
+    return [make.gather(out, x, index, first, axis)]
 
 
 def _take(inputs: Sequence[Any], out: Array, axis: int | None = None, **others: Any) -> Lowered:
@@ -222,12 +212,12 @@ def _take(inputs: Sequence[Any], out: Array, axis: int | None = None, **others: 
     if not np.may_share_memory(first, x):
         return None
     places = index.reshape(index.shape + (1,) * len(after))
-    return [(m.GATHER, x, (out, np.broadcast_to(places, out.shape), np.broadcast_to(first, out.shape)), axis)]
+    return [make.gather(out, x, np.broadcast_to(places, out.shape), np.broadcast_to(first, out.shape), axis)]
 
 
 def _full_like(inputs: Sequence[Any], out: Array, **attributes: Any) -> Lowered:
     cast = _cast(inputs[1], out.dtype)
-    return None if cast is None else [*cast[1], lower_copy(out, cast[0])]
+    return None if cast is None else [*cast[1], make.copy(out, cast[0])]
 
 
 def _pad(inputs: Sequence[Any], out: Array, pad_width: Any, mode: str = "constant", **attributes: Any) -> Lowered:
@@ -236,30 +226,24 @@ def _pad(inputs: Sequence[Any], out: Array, pad_width: Any, mode: str = "constan
     if mode != "constant" or np.ndim(value) or np.shape(pad_width) != (out.ndim, 2):
         return None
     inside = out[tuple(slice(before, before + n) for (before, _), n in zip(pad_width, x.shape, strict=True))]
-    return [lower_copy(out, np.asarray(value, out.dtype)), (m.COPY, None, (inside, x))]
+    return [make.copy(out, np.asarray(value, out.dtype)), make.copy(inside, x)]
 
 
 def _uniform(inputs: Sequence[Any], out: Array, key: tuple[int, int]) -> Lowered:
     if not out.flags.c_contiguous or not out.size:
         return None
-    return [(m.RANDOM, key, (out, np.asarray(inputs[0], np.int64)))]
+    return [make.random(out, key, np.asarray(inputs[0], np.int64))]
 
 
-_RULES: dict[Any, Callable[..., Lowered]] = {
-    np.sum: _reduction(np.add),
-    np.prod: _reduction(np.multiply),
-    np.max: _reduction(np.maximum),
-    np.min: _reduction(np.minimum),
-    np.mean: _mean,
-    np.concatenate: _concatenate,
-    np.stack: _stack,
-    np.reshape: _reshape,
-    np.ravel: _reshape,
-    np.astype: _astype,
-    np.copy: _astype,
-    np.full_like: _full_like,
-    np.pad: _pad,
-    np.where: _where,
-    np.take: _take,
-    np.take_along_axis: _take_along_axis,
+_RULES: dict[str, Callable[..., Lowered]] = {
+    "matmul": _matmul,
+    "concatenate": _concatenate,
+    "stack": _stack,
+    "reshape": _reshape,
+    "astype": _astype,
+    "full_like": _full_like,
+    "pad": _pad,
+    "where": _where,
+    "take": _take,
+    "take_along_axis": _take_along_axis,
 }

@@ -8,36 +8,32 @@ from typing import Any
 import numpy as np
 
 from trainer.compiler.chain import Chain
+from trainer.compiler.functions import FUNCTIONS
 from trainer.compiler.machine import _machine as m
+from trainer.compiler.machine.instructions import ChainCall, MachineInstruction, fused
 from trainer.types import Array
 
 __all__ = ["CODES", "lower_chain"]
 
-
-CODES = {
-    np.negative: m.NEGATIVE, np.square: m.SQUARE, np.sqrt: m.SQRT, np.absolute: m.ABSOLUTE, np.add: m.ADD,
-    np.subtract: m.SUBTRACT, np.multiply: m.MULTIPLY, np.divide: m.DIVIDE, np.maximum: m.MAXIMUM,
-    np.minimum: m.MINIMUM, np.greater: m.GREATER, np.greater_equal: m.GREATER_EQUAL, np.less: m.LESS,
-    np.less_equal: m.LESS_EQUAL, np.equal: m.EQUAL, np.not_equal: m.NOT_EQUAL,
-}  # fmt: skip
+CODES: dict[Any, int] = {f: getattr(m, known.code) for f, known in FUNCTIONS.items() if known.code}
 
 # Several calls that the machine makes as one, and in which order it takes what these letters stand for: "a", "b" and
 # "e" for anything, "s", "t" and "u" for numbers.
 _LONGER: tuple[tuple[int, Any, str], ...] = (
     (
-        m.STEP_ROOT,
+        m.ADAM_STEP,
         (np.subtract, "a", (np.multiply, "s", (np.divide, "b", (np.add, (np.multiply, (np.sqrt, "e"), "t"), "u")))),
         "abestu",
     ),
-    (m.MOVE_SQUARE, (np.add, (np.multiply, "s", "a"), (np.multiply, "t", (np.square, "b"))), "ab-st"),
-    (m.MOVE, (np.add, (np.multiply, "s", "a"), (np.multiply, "t", "b")), "ab-st"),
-    (m.STEP, (np.subtract, "a", (np.multiply, "s", "b")), "ab-s"),
-    (m.TANH_BACK, (np.multiply, (np.add, "s", (np.multiply, "a", (np.negative, "a"))), "b"), "ab-s"),
-    (m.RELU_BACK, (np.multiply, "b", (np.greater, "a", "s")), "ab-s"),
+    (m.MOVING_SQUARE, (np.add, (np.multiply, "s", "a"), (np.multiply, "t", (np.square, "b"))), "ab-st"),
+    (m.MOVING_AVERAGE, (np.add, (np.multiply, "s", "a"), (np.multiply, "t", "b")), "ab-st"),
+    (m.AXPY, (np.subtract, "a", (np.multiply, "s", "b")), "ab-s"),
+    (m.TANH_VJP, (np.multiply, (np.add, "s", (np.multiply, "a", (np.negative, "a"))), "b"), "ab-s"),
+    (m.RELU_VJP, (np.multiply, "b", (np.greater, "a", "s")), "ab-s"),
 )
 
 
-def lower_chain(chain: Chain, inputs: Sequence[Any], outputs: Sequence[Array]) -> list[tuple[Any, ...]]:
+def lower_chain(chain: Chain, inputs: Sequence[Any], outputs: Sequence[Array]) -> list[MachineInstruction]:
     """The machine's instruction for a chain. Raises ValueError, here or there, where the operands do not suit it."""
     shape, dtype = outputs[0].shape, outputs[0].dtype
     operands = [np.broadcast_to(x if isinstance(x, np.ndarray) else np.asarray(x, dtype), shape) for x in inputs]
@@ -51,8 +47,8 @@ def lower_chain(chain: Chain, inputs: Sequence[Any], outputs: Sequence[Array]) -
         if ~step not in places:
             busy = {places[~j] for _, j, _ in calls[:k] if last.get(~j, -1) >= k}
             places[~step] = next(r for r in range(len(operands), 256) if r not in busy)
-        table.append((code, places[~step], *(places.get(t, t) for t in taken)))
-    return [(m.FUSED, tuple(table), tuple(operands))]
+        table.append(ChainCall(code, places[~step], tuple(places.get(t, t) for t in taken)))
+    return [fused(table, operands)]
 
 
 def _calls(chain: Chain, number: Sequence[bool]) -> Iterator[tuple[int, int, tuple[int, ...]]]:

@@ -16,14 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from trainer.compiler.chain import COMPARISONS, Chain
+from trainer.compiler.chain import Chain
+from trainer.compiler.functions import COMPARISONS, EXACT
 from trainer.compiler.program import Instruction, Program, Value
 
-__all__ = ["EXACT", "fuse"]
-
-EXACT = COMPARISONS | {
-    np.add, np.subtract, np.multiply, np.divide, np.negative, np.square, np.sqrt, np.absolute, np.maximum, np.minimum,
-}  # fmt: skip
+__all__ = ["fuse"]
 
 LONGEST = 24  # calls
 MOST = 16  # arrays and numbers that a chain takes and gives

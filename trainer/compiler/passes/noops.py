@@ -6,20 +6,15 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from trainer.compiler.functions import known_ops
 from trainer.compiler.program import Instruction, Program, Value
-from trainer.engine.dispatch import TABLE
 
 __all__ = ["drop_noops"]
-
-# Functions that give their argument's elements in their order, so that equal shape and dtype mean equal value.
-_KEEPERS = (np.reshape, np.broadcast_to, np.ravel, np.squeeze, np.expand_dims, np.astype, np.positive, np.copy)
 
 
 def drop_noops(program: Program) -> Program:
     """The program without the calls that change nothing."""
-    keepers = {TABLE[f] for f in _KEEPERS if f in TABLE}
+    keepers = {op for op, known in known_ops().items() if known.keeps}
     substitutes: dict[Value, Value] = {}
     kept = []
     for instruction in program.instructions:

@@ -1,0 +1,143 @@
+/* What the parts of the machine share: an instruction, ready to run.
+ *
+ *     machine.c     the Python object and the module; its first page says what the machine is
+ *     prepare.c     from Python's tuples of arrays to instructions, with everything checked
+ *     run.c         running them, without the interpreter lock
+ *     arithmetic.c  the arithmetic that the machine does by itself: chains, short sums, whether all is finite
+ */
+#ifndef TRAINER_MACHINE_H
+#define TRAINER_MACHINE_H
+
+#define PY_SSIZE_T_CLEAN
+#define NPY_NO_DEPRECATED_API NPY_2_0_API_VERSION
+#define NPY_TARGET_VERSION NPY_2_0_API_VERSION
+/* NumPy's table of functions is fetched once, by the file that defines MACHINE_IMPORTS. */
+#define PY_ARRAY_UNIQUE_SYMBOL trainer_machine_array_api
+#define PY_UFUNC_UNIQUE_SYMBOL trainer_machine_ufunc_api
+#ifndef MACHINE_IMPORTS
+#define NO_IMPORT_ARRAY
+#define NO_IMPORT_UFUNC
+#endif
+#include <Python.h>
+#include <numpy/arrayobject.h>
+#include <numpy/ufuncobject.h>
+#include <string.h>
+
+#define MAX_OPERANDS 16
+#define MAX_AXES 16
+#define MAX_CALLS 24
+#define REGISTERS 16
+#define BLOCK 2048 /* bytes of each operand that go through a chain at a time: a few of them stay in the nearest cache */
+#define VECTOR 64  /* bytes; what is spread out over a block may reach so far beyond it */
+
+#define FOR_EACH_KIND(X)                                                                                                \
+    X(LOOP) X(FUSED) X(REDUCE) X(MATMUL) X(COPY) X(CAST) X(FILL) X(WHERE) X(GATHER) X(STREAM) X(RANDOM) X(CHECK) X(CALL)
+
+/* What a chain may consist of, how many operands each takes, and what it gives. a, b and e are arrays; s, t and u
+ * numbers, the same for all elements, which come at places 3, 4 and 5 of what is taken. Every operation rounds by itself,
+ * as in NumPy: nothing here may be contracted or reordered by the compiler. The longer ones are there because they spare
+ * a walk through the nearest cache. */
+#define FOR_EACH_CODE(X)                                                                                                \
+    X(NEGATIVE, 1)         /* -a */                                                                                     \
+    X(SQUARE, 1)           /* a a */                                                                                    \
+    X(SQRT, 1)             /* root of a */                                                                              \
+    X(ABSOLUTE, 1)         /* |a| */                                                                                    \
+    X(ADD, 2)              /* a + b */                                                                                  \
+    X(SUBTRACT, 2)         /* a - b */                                                                                  \
+    X(MULTIPLY, 2)         /* a b */                                                                                    \
+    X(DIVIDE, 2)           /* a / b */                                                                                  \
+    X(MAXIMUM, 2)          /* the larger, and what is no number where one is none */                                    \
+    X(MINIMUM, 2)          /* the smaller, likewise */                                                                  \
+    X(GREATER, 2)          /* a > b, as 1 and 0; so the next ones */                                                    \
+    X(GREATER_EQUAL, 2)                                                                                                 \
+    X(LESS, 2)                                                                                                          \
+    X(LESS_EQUAL, 2)                                                                                                    \
+    X(EQUAL, 2)                                                                                                         \
+    X(NOT_EQUAL, 2)                                                                                                     \
+    X(AXPY, 4)             /* a - s b: gradient descent's step */                                                       \
+    X(MOVING_AVERAGE, 5)   /* s a + t b */                                                                              \
+    X(MOVING_SQUARE, 5)    /* s a + t b^2: the moving average of a square */                                            \
+    X(ADAM_STEP, 6)        /* a - s (b / (t root(e) + u)): a step over a root */                                        \
+    X(TANH_VJP, 4)         /* (s + a (-a)) b, with a = tanh x, b its cotangent and s = 1 */                             \
+    X(RELU_VJP, 4)         /* b where a > s, else 0 */
+
+#define MEMBER(name, ...) name,
+enum kind { FOR_EACH_KIND(MEMBER) KINDS };
+enum code { FOR_EACH_CODE(MEMBER) CODES };
+
+/* Operands that are walked together: axes from the slowest to the fastest, the last of them given to the inner loop. */
+typedef struct {
+    int operands, axes;
+    npy_intp shape[MAX_AXES];
+    npy_intp stride[MAX_OPERANDS][MAX_AXES];
+    char *data[MAX_OPERANDS];
+} walk;
+
+/* One call of a chain. Operands are numbered first, then registers: blocks in the nearest cache. */
+typedef struct {
+    unsigned char code, target, take[7];
+} call;
+
+typedef struct {
+    enum kind kind;
+    walk walk;
+    npy_intp size;               /* bytes of an element */
+    PyUFuncGenericFunction loop; /* LOOP, REDUCE, MATMUL */
+    void *loop_data;
+    union {
+        struct {
+            call *calls;
+            int count;
+            npy_intp width;            /* elements of a row */
+            char types[MAX_OPERANDS];  /* NumPy's numbers of the operands' types */
+            char staged[MAX_OPERANDS]; /* whether an operand's elements are brought into a block first */
+        } fused;
+        struct {
+            enum code code; /* ADD, MAXIMUM or MINIMUM */
+            npy_intp width; /* elements of a row */
+            int into_row;   /* whether rows are added to a row of the target, else each to a number */
+        } reduce;
+        struct {
+            npy_intp n, k, m;
+            npy_intp stride[6]; /* of the three matrices, two each */
+        } matmul;
+        struct {
+            int to, from; /* NumPy's numbers of the types */
+        } cast;
+        struct {
+            npy_intp length, stride; /* of the axis along which elements are picked */
+        } gather;
+        struct {
+            npy_intp length, stride; /* how many iterations there are, and bytes from one to the next */
+            int moving;              /* which of target (0) and source (1) moves on */
+        } stream;
+        struct {
+            unsigned long long key[2];
+            npy_intp length; /* how many numbers */
+            int type;
+        } random;
+        PyObject *callable; /* CALL */
+    };
+} instruction;
+
+/* The loops that exist once per kind of processor (arithmetic.c). */
+typedef struct {
+    void (*chain)(const call *chain, int calls, char *const *q, npy_intp n, npy_intp size);
+    void (*reduce)(const instruction *in, char *t, npy_intp ts, char *s, npy_intp ss, npy_intp m);
+    int (*finite)(const char *p, npy_intp n, npy_intp size);
+} arithmetic;
+
+extern const arithmetic *arith;
+const arithmetic *best_arithmetic(void);
+
+/* From (kind, what, operands, extra) to an instruction; -1 where it cannot be used, mostly with an error set. */
+int prepare_instruction(instruction *in, PyObject *item);
+
+/* Why a run ended. */
+enum ending { DONE, HALTED, WRONG_INDEX, FAILED };
+
+/* Iterations `start` to `stop` of the table; gives the first that was not completed. Called and left with the interpreter
+ * lock, which is released in between. */
+Py_ssize_t run_table(const instruction *table, Py_ssize_t count, Py_ssize_t start, Py_ssize_t stop, enum ending *how);
+
+#endif

@@ -1,0 +1,315 @@
+/* Running a table of instructions, without the interpreter lock. */
+#include "machine.h"
+
+/* Call `body` on every row of the walk: the pointers of its operands, with the last axis left to do. With `count` a
+ * number that the compiler knows, the loops over the operands unroll. */
+#define ROWS(w, count, body)                                                                                                   \
+    do {                                                                                                                \
+        const int last = (w)->axes - 1;                                                                                 \
+        npy_intp at[MAX_AXES] = {0};                                                                                    \
+        char *p[MAX_OPERANDS];                                                                                          \
+        memcpy(p, (w)->data, sizeof(char *) * (size_t)(count));                                                   \
+        int more_rows = 1;                                                                                              \
+        for (int axis = 0; axis <= last; axis++) more_rows &= (w)->shape[axis] > 0;                                     \
+        while (more_rows) {                                                                                             \
+            body;                                                                                                       \
+            int axis = last - 1;                                                                                        \
+            for (; axis >= 0; axis--) {                                                                                 \
+                for (int i = 0; i < (count); i++) p[i] += (w)->stride[i][axis];                                   \
+                if (++at[axis] < (w)->shape[axis]) break;                                                               \
+                for (int i = 0; i < (count); i++) p[i] -= (w)->stride[i][axis] * (w)->shape[axis];                \
+                at[axis] = 0;                                                                                           \
+            }                                                                                                           \
+            more_rows = axis >= 0;                                                                                      \
+        }                                                                                                               \
+    } while (0)
+
+static void run_loop(const instruction *in) {
+    const walk *w = &in->walk;
+    npy_intp steps[MAX_OPERANDS], n = w->shape[w->axes - 1];
+    char *args[MAX_OPERANDS]; /* a loop may move its pointers on as it goes */
+    for (int i = 0; i < w->operands; i++) steps[i] = w->stride[i][w->axes - 1];
+    #define CALL_LOOP(count) ROWS(w, count, memcpy(args, p, sizeof(char *) * (size_t)(count)); in->loop(args, &n, steps, in->loop_data))
+    switch (w->operands) {
+    case 2: CALL_LOOP(2); break;
+    case 3: CALL_LOOP(3); break;
+    default: CALL_LOOP(w->operands);
+    }
+}
+
+/* One element in many places; up to a vector's length further is written. */
+static void fill(char *place, npy_intp n, double value, npy_intp size) {
+    if (size == sizeof(npy_float)) {
+        npy_float *t = (npy_float *)place, v = (npy_float)value;
+        for (npy_intp k = 0; k < n; k += 16)
+            for (int i = 0; i < 16; i++) t[k + i] = v;
+    } else {
+        npy_double *t = (npy_double *)place;
+        for (npy_intp k = 0; k < n; k += 8)
+            for (int i = 0; i < 8; i++) t[k + i] = value;
+    }
+}
+
+static double number_at(const char *p, int type) {
+    switch (type) {
+    case NPY_FLOAT: return *(const npy_float *)p;
+    case NPY_DOUBLE: return *(const npy_double *)p;
+    case NPY_INT64: return (double)*(const npy_int64 *)p;
+    default: return *(const npy_bool *)p;
+    }
+}
+
+/* Ask for memory that will be needed soon. */
+static void fetch(const char *p, npy_intp bytes) {
+#if defined(__GNUC__)
+    for (npy_intp k = 0; k < bytes; k += VECTOR) __builtin_prefetch(p + k);
+#endif
+}
+
+/* Bring so many rows of an operand into a block. */
+static void stage(const instruction *in, int i, char *block, const char *p, npy_intp rows) {
+    const walk *w = &in->walk;
+    npy_intp outer = w->stride[i][w->axes - 1], inner = in->fused.width > 1 ? w->stride[i][w->axes] : 0, width = in->fused.width;
+    npy_intp row = width * in->size;
+    if (width == 1 && outer == 0) fill(block, rows, number_at(p, in->fused.types[i]), in->size);
+    else if (inner == 0)
+        for (npy_intp k = 0; k < rows; k++) fill(block + k * row, width, number_at(p + k * outer, in->fused.types[i]), in->size);
+    else if (inner == in->size && in->fused.types[i] != NPY_INT64 && in->fused.types[i] != NPY_BOOL)
+        for (npy_intp k = 0; k < rows; k++) memcpy(block + k * row, p + k * outer, (size_t)row);
+    else
+        for (npy_intp k = 0; k < rows; k++)
+            for (npy_intp j = 0; j < width; j++)
+                fill(block + k * row + j * in->size, 1, number_at(p + k * outer + j * inner, in->fused.types[i]), in->size);
+}
+
+static void run_fused(const instruction *in) {
+    _Alignas(VECTOR) char blocks[(MAX_OPERANDS + REGISTERS) * (BLOCK + VECTOR)];
+    char *q[MAX_OPERANDS + REGISTERS];
+    const walk *w = &in->walk;
+    const int count = w->operands, last_axis = w->axes - 1;
+    const npy_intp rows = w->shape[last_axis], width = in->fused.width, most = BLOCK / in->size / width;
+    for (int i = 0; i < count + REGISTERS; i++) q[i] = blocks + i * (BLOCK + VECTOR);
+    ROWS(w, count, for (npy_intp start = 0; start < rows; start += most) {
+        const npy_intp piece = rows - start < most ? rows - start : most;
+        for (int i = 0; i < count; i++) {
+            char *at_start = p[i] + start * w->stride[i][last_axis];
+            if (!in->fused.staged[i]) q[i] = at_start;
+            else if (start == 0 || w->stride[i][last_axis] != 0) stage(in, i, q[i], at_start, piece);
+        }
+        arith->chain(in->fused.calls, in->fused.count, q, piece * width, in->size);
+    });
+}
+
+static void run_reduce(const instruction *in) {
+    const walk *w = &in->walk;
+    const npy_intp m = w->shape[w->axes - 1], ts = w->stride[0][w->axes - 1], ss = w->stride[1][w->axes - 1];
+    ROWS(w, 2, arith->reduce(in, p[0], ts, p[1], ss, m));
+}
+
+static void run_matmul(const instruction *in) {
+    const walk *w = &in->walk;
+    npy_intp dims[4] = {1, in->matmul.n, in->matmul.k, in->matmul.m};
+    npy_intp steps[9] = {0, 0, 0};
+    memcpy(steps + 3, in->matmul.stride, 6 * sizeof(npy_intp));
+    npy_intp total = 1, at[MAX_AXES] = {0};
+    for (int axis = 0; axis < w->axes; axis++) total *= w->shape[axis];
+    char *p[3] = {w->data[0], w->data[1], w->data[2]};
+    while (total-- > 0) {
+        char *args[3] = {p[0], p[1], p[2]};
+        in->loop(args, dims, steps, in->loop_data);
+        for (int axis = w->axes - 1; axis >= 0; axis--) {
+            for (int i = 0; i < 3; i++) p[i] += w->stride[i][axis];
+            if (++at[axis] < w->shape[axis]) break;
+            for (int i = 0; i < 3; i++) p[i] -= w->stride[i][axis] * w->shape[axis];
+            at[axis] = 0;
+        }
+    }
+}
+
+#define ELEMENTS(type, n, target, ts, source, ss)                                                                       \
+    for (npy_intp k = 0; k < (n); k++) *(type *)((target) + k * (ts)) = *(const type *)((source) + k * (ss))
+
+static void copy_row(char *t, npy_intp ts, const char *s, npy_intp ss, npy_intp n, npy_intp size) {
+    if (ts == size && ss == size) {
+        memmove(t, s, (size_t)(n * size));
+        return;
+    }
+    switch (size) {
+    case 1: ELEMENTS(npy_uint8, n, t, ts, s, ss); return;
+    case 4: ELEMENTS(npy_uint32, n, t, ts, s, ss); return;
+    case 8: ELEMENTS(npy_uint64, n, t, ts, s, ss); return;
+    default:
+        for (npy_intp k = 0; k < n; k++) memcpy(t + k * ts, s + k * ss, (size_t)size);
+    }
+}
+
+/* `ahead`: how many bytes the target and the source have moved on. */
+static void run_copy(const instruction *in, const npy_intp ahead[2]) {
+    const walk *w = &in->walk;
+    npy_intp n = w->shape[w->axes - 1], ts = w->stride[0][w->axes - 1], ss = w->stride[1][w->axes - 1];
+    ROWS(w, 2, copy_row(p[0] + ahead[0], ts, p[1] + ahead[1], ss, n, in->size));
+}
+
+static void run_stream(const instruction *in, npy_intp iteration) {
+    npy_intp ahead[2] = {0, 0};
+    ahead[in->stream.moving] = iteration * in->stream.stride;
+    run_copy(in, ahead);
+}
+
+/* The first loop is one that compilers vectorise. */
+#define CAST_ROW(to, from)                                                                                              \
+    if (ts == sizeof(to) && ss == sizeof(from))                                                                         \
+        for (npy_intp k = 0; k < n; k++) ((to *)p[0])[k] = (to)((const from *)p[1])[k];                                 \
+    else                                                                                                                \
+        for (npy_intp k = 0; k < n; k++) *(to *)(p[0] + k * ts) = (to) * (const from *)(p[1] + k * ss)
+#define CAST_FROM(from_type)                                                                                            \
+    switch (in->cast.to) {                                                                                                   \
+    case NPY_FLOAT: ROWS(w, 2, CAST_ROW(npy_float, from_type)); return;                                                    \
+    case NPY_DOUBLE: ROWS(w, 2, CAST_ROW(npy_double, from_type)); return;                                                  \
+    default: ROWS(w, 2, CAST_ROW(npy_int64, from_type)); return;                                                           \
+    }
+
+static void run_cast(const instruction *in) {
+    const walk *w = &in->walk;
+    npy_intp n = w->shape[w->axes - 1], ts = w->stride[0][w->axes - 1], ss = w->stride[1][w->axes - 1];
+    switch (in->cast.from) {
+    case NPY_BOOL: CAST_FROM(npy_bool)
+    case NPY_FLOAT: CAST_FROM(npy_float)
+    case NPY_DOUBLE: CAST_FROM(npy_double)
+    default: CAST_FROM(npy_int64)
+    }
+}
+
+static void run_where(const instruction *in) {
+    const walk *w = &in->walk;
+    const int last_axis = w->axes - 1;
+    npy_intp n = w->shape[last_axis], s[4];
+    for (int i = 0; i < 4; i++) s[i] = w->stride[i][last_axis];
+    ROWS(w, 4, for (npy_intp k = 0; k < n; k++) {
+        const char *from = *(npy_bool *)(p[1] + k * s[1]) ? p[2] + k * s[2] : p[3] + k * s[3];
+        memcpy(p[0] + k * s[0], from, (size_t)in->size);
+    });
+}
+
+/* An index, counted from the front; −1 where it lies outside of the axis. */
+static npy_int64 row_at(const char *p, npy_intp length) {
+    npy_int64 index = *(const npy_int64 *)p;
+    if (index < 0) index += length;
+    return index < 0 || index >= length ? -1 : index;
+}
+
+/* Returns whether every index was one. */
+static int run_gather(const instruction *in) {
+    const walk *w = &in->walk;
+    const int last_axis = w->axes - 1;
+    npy_intp n = w->shape[last_axis], s[3];
+    int good = 1;
+    for (int i = 0; i < 3; i++) s[i] = w->stride[i][last_axis];
+    ROWS(w, 3, for (npy_intp k = 0; k < n; k++) {
+        npy_int64 index = row_at(p[1] + k * s[1], in->gather.length);
+        if (in->size > 4 * VECTOR && k + 2 < n) {
+            npy_int64 next = row_at(p[1] + (k + 2) * s[1], in->gather.length);
+            if (next >= 0) fetch(p[2] + (k + 2) * s[2] + next * in->gather.stride, in->size);
+        }
+        if (index < 0) good = 0;
+        else if (in->size == 4) memcpy(p[0] + k * s[0], p[2] + k * s[2] + index * in->gather.stride, 4);
+        else if (in->size == 8) memcpy(p[0] + k * s[0], p[2] + k * s[2] + index * in->gather.stride, 8);
+        else memcpy(p[0] + k * s[0], p[2] + k * s[2] + index * in->gather.stride, (size_t)in->size);
+    });
+    return good;
+}
+
+static npy_uint64 high_product(npy_uint64 a, npy_uint64 b) {
+    npy_uint64 al = a & 0xffffffff, ah = a >> 32, bl = b & 0xffffffff, bh = b >> 32;
+    npy_uint64 low = al * bl, m = ah * bl + (low >> 32), n = al * bh + (m & 0xffffffff);
+    return ah * bh + (m >> 32) + (n >> 32);
+}
+
+/* Block `number` of Philox 4×64 with ten rounds (Salmon et al., Parallel random numbers: as easy as 1, 2, 3, 2011). */
+static void philox(npy_uint64 block[4], npy_uint64 number, npy_uint64 step, const unsigned long long key[2]) {
+    npy_uint64 c[4] = {number, 0, 0, step}, k0 = key[0], k1 = key[1];
+    for (int round = 0; round < 10; round++) {
+        npy_uint64 a = c[0], b = c[2];
+        c[0] = high_product(0xCA5A826395121157u, b) ^ c[1] ^ k0;
+        c[1] = 0xCA5A826395121157u * b;
+        c[2] = high_product(0xD2E7470EE14C6C93u, a) ^ c[3] ^ k1;
+        c[3] = 0xD2E7470EE14C6C93u * a;
+        k0 += 0x9E3779B97F4A7C15u;
+        k1 += 0xBB67AE8584CAA73Bu;
+    }
+    memcpy(block, c, sizeof c);
+}
+
+/* NumPy counts before it draws, so its first block is number 1. A double takes 53 bits of a word, a float 24 bits of each
+ * half, the lower one first. */
+static void run_random(const instruction *in) {
+    npy_uint64 block[4], step = (npy_uint64) * (const npy_int64 *)in->walk.data[1];
+    int each = in->random.type == NPY_DOUBLE ? 4 : 8;
+    for (npy_intp i = 0; i < in->random.length; i++) {
+        int place = (int)(i % each);
+        if (place == 0) philox(block, (npy_uint64)(i / each) + 1, step, in->random.key);
+        if (in->random.type == NPY_DOUBLE)
+            ((double *)in->walk.data[0])[i] = (double)(block[place] >> 11) * (1.0 / 9007199254740992.0);
+        else
+            ((float *)in->walk.data[0])[i] = (float)((npy_uint32)(block[place / 2] >> (place % 2 * 32)) >> 8) * (1.0f / 16777216.0f);
+    }
+}
+
+static int finite_row(const char *p, npy_intp n, npy_intp stride, npy_intp size) {
+    int good = 1;
+    if (stride == size || n == 1) { /* from the end, which was written last, to the start, which is read next */
+        for (npy_intp start = (n - 1) / BLOCK * BLOCK; good && start >= 0; start -= BLOCK)
+            good = arith->finite(p + start * size, n - start < BLOCK ? n - start : BLOCK, size);
+        return good;
+    }
+    for (npy_intp k = 0; k < n; k++) good &= arith->finite(p + k * stride, 1, size);
+    return good;
+}
+
+static int is_finite(const instruction *in) {
+    const walk *w = &in->walk;
+    npy_intp n = w->shape[w->axes - 1], stride = w->stride[0][w->axes - 1];
+    int good = 1;
+    ROWS(w, 1, good = good && finite_row(p[0], n, stride, in->size));
+    return good;
+}
+
+static int call_back(const instruction *in, PyThreadState **saved) {
+    PyEval_RestoreThread(*saved);
+    PyObject *result = PyObject_CallNoArgs(in->callable);
+    int failed = result == NULL;
+    Py_XDECREF(result);
+    *saved = PyEval_SaveThread();
+    return failed ? -1 : 0;
+}
+
+static enum ending run_one(const instruction *in, Py_ssize_t iteration, PyThreadState **saved) {
+    switch (in->kind) {
+    case LOOP: run_loop(in); return DONE;
+    case FUSED: run_fused(in); return DONE;
+    case REDUCE: run_reduce(in); return DONE;
+    case MATMUL: run_matmul(in); return DONE;
+    case COPY:
+    case FILL: run_copy(in, (npy_intp[2]){0, 0}); return DONE;
+    case CAST: run_cast(in); return DONE;
+    case WHERE: run_where(in); return DONE;
+    case GATHER: return run_gather(in) ? DONE : WRONG_INDEX;
+    case STREAM: run_stream(in, iteration); return DONE;
+    case RANDOM: run_random(in); return DONE;
+    case CHECK: return is_finite(in) ? DONE : HALTED;
+    case CALL: return call_back(in, saved) < 0 ? FAILED : DONE;
+    default: return DONE;
+    }
+}
+
+Py_ssize_t run_table(const instruction *table, Py_ssize_t count, Py_ssize_t start, Py_ssize_t stop, enum ending *how) {
+    Py_ssize_t iteration = start;
+    PyThreadState *saved = PyEval_SaveThread();
+    *how = DONE;
+    for (; iteration < stop; iteration++) {
+        for (Py_ssize_t i = 0; i < count && *how == DONE; i++) *how = run_one(&table[i], iteration, &saved);
+        if (*how != DONE) break;
+    }
+    PyEval_RestoreThread(saved);
+    return iteration;
+}
