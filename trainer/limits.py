@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, cast
 
 from trainer.errors import UsageError
@@ -59,12 +59,15 @@ class Nested:
     Attributes:
         section: the section of a config whose names the option takes.
         of: a dataclass, if the option is a list of mappings that each make one, with components among their values.
+        says: options of the same dataclass that follow from a trait of the component that is chosen, by the option's
+            name, where a config does not give them.
 
     layers: Annotated[tuple[Any, ...], Nested("network")]
     """
 
     section: str
     of: type | None = None
+    says: Mapping[str, str] = field(default_factory=dict)
 
 
 class Checked:
@@ -72,12 +75,12 @@ class Checked:
 
     def __post_init__(self) -> None:
         annotations = typing.get_type_hints(type(self), include_extras=True)
-        for field in fields(cast("Any", self)):
-            value = getattr(self, field.name)
+        for own in fields(cast("Any", self)):
+            value = getattr(self, own.name)
             for each in value if isinstance(value, list | tuple) else (value,):
-                for limits in _limits(annotations[field.name]):
+                for limits in _limits(annotations[own.name]):
                     if isinstance(each, int | float) and not limits.admit(each):
-                        raise UsageError(f"{type(self).__name__}: {field.name} is {each!r}; it must be {limits}")
+                        raise UsageError(f"{type(self).__name__}: {own.name} is {each!r}; it must be {limits}")
 
 
 def _limits(annotation: Any) -> Iterator[Limits]:

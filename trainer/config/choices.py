@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer.config.document import Node
-from trainer.config.schema import Chain, Choice, DatasetConfig, WeightsByClass
+from trainer.config.schema import SECTIONS, Chain, Choice, DatasetConfig, WeightsByClass
 from trainer.config.source import Problems, Span
 from trainer.config.synonyms import KEYS, NAMES, exactly, hint_of, unknown
 from trainer.config.values import INVALID, check, found
@@ -22,7 +22,6 @@ from trainer.wording import either, nearest
 
 __all__ = [
     "PREPARATION",
-    "SECTIONS",
     "Chooser",
     "file_reader",
     "is_layer",
@@ -32,17 +31,6 @@ __all__ = [
     "spread_dataset",
 ]
 
-# The kinds that each key of a config chooses from; of two components with one name the first kind counts.
-SECTIONS: Mapping[str, tuple[str, ...]] = {
-    "network": ("layers", "ops"),
-    "cost": ("costs",),
-    "optimizer": ("optimizers",),
-    "step_size": ("schedules",),
-    "metrics": ("metrics",),
-    "callbacks": ("callbacks",),
-    "dataset": ("datasets",),
-    "preprocess": ("preprocessors",),
-}
 MANY = 20  # names; a message does not list more
 # The keys that a data set has whatever it is.
 PREPARATION = tuple(key for key in DatasetConfig.model_fields if key not in ("name", "path", "component", "options"))
@@ -67,10 +55,10 @@ class Chooser:
 
     def component(self, section: str, name: str) -> Component | None:
         """The component of that name that a section of the config would choose, or None."""
-        if section == "network" and name in self.networks:
+        if name in self.networks and "layers" in SECTIONS[section].kinds:
             self.used.add(name)
             return self.networks[name]
-        kinds = (self.plugins.all(kind) for kind in SECTIONS[section])
+        kinds = (self.plugins.all(kind) for kind in SECTIONS[section].kinds)
         return next((components[name] for components in kinds if name in components), None)
 
     def choose(self, section: str, node: Node) -> Choice | None:
@@ -91,7 +79,7 @@ class Chooser:
     def chain(self, section: str, label: str, node: Node) -> Any:
         """The choices of a list, and of the lists in it; INVALID after a problem."""
         if not isinstance(node.value, list):
-            kinds = f"{noun(SECTIONS[section][0])}s"
+            kinds = f"{SECTIONS[section].noun}s"
             hint = f"; write [{node.written}]" if node.written else ""
             self.problems.add(node.span, f"{label} expects a list of {kinds}, found {found(node)}{hint}")
             return INVALID
@@ -118,7 +106,7 @@ class Chooser:
         return DatasetConfig.model_validate({"component": component, "options": values, **plain, **common})
 
     def _common(self, key: str, node: Node) -> Any:
-        if key == "preprocess" and isinstance(node.value, list) and node.value:
+        if SECTIONS["dataset"].inner[key].form == "choices" and isinstance(node.value, list) and node.value:
             steps = [self.choose(key, item) for item in node.value]
             return INVALID if None in steps else steps
         by_class = key == "class_weights" and isinstance(node.value, dict)
@@ -170,7 +158,7 @@ class Chooser:
         if isinstance(value, str):
             return value, node.span, None
         if not isinstance(value, dict) or not value:
-            kind = noun(SECTIONS[section][0])
+            kind = SECTIONS[section].noun
             self.problems.add(node.span, f"{section} expects the name of {_a(kind)}, found {found(node)}")
             return None
         if len(value) > 1:
@@ -190,28 +178,28 @@ class Chooser:
         stray, node = others[0]
         span = node.key_span or node.span
         if self.component(section, first) and not self.component(section, stray):
-            text = f"'{stray}' is not {_a(noun(SECTIONS[section][0]))}; indent it further if it is an option of {first}"
+            text = f"'{stray}' is not {_a(SECTIONS[section].noun)}; indent it further if it is an option of {first}"
         else:
-            text = f"one entry names one {noun(SECTIONS[section][0])}, found '{first}' and '{stray}'"
-            is_list = section in ("network", "metrics", "preprocess")
+            text = f"one entry names one {SECTIONS[section].noun}, found '{first}' and '{stray}'"
+            is_list = SECTIONS[section].form == "choices"
             text += "; begin each with '- ' on a line of its own" if is_list else ""
         self.problems.add(span, text)
 
     def _add_unknown(self, section: str, name: str, span: Span, given: Node | None) -> None:
         if self.incomplete:
             return
-        names = sorted({name for kind in SECTIONS[section] for name in self._usable(kind)})
+        names = sorted({name for kind in SECTIONS[section].kinds for name in self._usable(kind)})
         names += list(self.networks) if section == "network" else []
         run_together = re.fullmatch(r"(\w+)\s*[ :=(]\s*(.+?)\)?", name)
         if given is None and run_together and run_together[1] in names:
             text = f"'{name}' is one word to YAML; write '{run_together[1]}: {run_together[2]}'"
             self.problems.add(span, text + (", with a space after the ':'" if ":" in name else ""))
             return
-        all_kinds = (kind for kinds in SECTIONS.values() for kind in kinds)
+        all_kinds = (kind for row in SECTIONS.values() for kind in row.kinds)
         elsewhere = next((kind for kind in all_kinds if name in self.plugins.all(kind)), None)
         guess, hint, _ = unknown(name, names, NAMES)
         if elsewhere and exactly(name, names, NAMES) is None:
-            hint = f"that is {_a(noun(elsewhere))}, not {_a(noun(SECTIONS[section][0]))}; {self._listed(section)}"
+            hint = f"that is {_a(noun(elsewhere))}, not {_a(SECTIONS[section].noun)}; {self._listed(section)}"
         elif guess is None:
             hint = self._listed(section)
         for problem in self.plugins.problems:
@@ -220,7 +208,7 @@ class Chooser:
 
     def _listed(self, section: str) -> str:
         """The names that a section can choose from; of many, where a person finds them."""
-        kind = SECTIONS[section][0]
+        kind = SECTIONS[section].kinds[0]
         names = self.plugins.names(kind)
         if len(names) > MANY:
             return f"see trainer list {kind}" + (
@@ -304,9 +292,12 @@ class Chooser:
             options = self._options(component, item.span, item)
             if options is None:
                 return INVALID
-            cost = options.get("cost")
-            if isinstance(cost, Choice):  # what its targets are, the cost says itself
-                options.setdefault("kind", cost.component.traits.get("targets", "values"))
+            for parameter in component.parameters:
+                follows = nesting(parameter.annotation)
+                if follows is None or not isinstance(choice := options.get(parameter.name), Choice):
+                    continue
+                said = {o: choice.component.traits[t] for o, t in follows.says.items() if t in choice.component.traits}
+                options = {**said, **options}
             chosen.append(Choice(component, options))
         return Chain(chosen)
 

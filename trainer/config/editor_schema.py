@@ -12,9 +12,9 @@ from typing import Any
 
 from pydantic.errors import PydanticInvalidForJsonSchema
 
-from trainer.config.choices import SECTIONS, file_reader, is_layer, nesting, reader_component
+from trainer.config.choices import file_reader, is_layer, nesting, reader_component
 from trainer.config.help import help_of, option_help
-from trainer.config.schema import DEFAULT_OPTIMIZER, Config, DatasetConfig, plain_options
+from trainer.config.schema import DEFAULT_OPTIMIZER, SECTIONS, Config, DatasetConfig, plain_options
 from trainer.config.values import adapter
 from trainer.data.load import FILES, READERS
 from trainer.plugins import Component, Parameter, Plugins, shared
@@ -39,12 +39,11 @@ def json_schema(plugins: Plugins | None = None) -> dict[str, Any]:
     _add_short_spellings(schema["properties"])
     definitions = schema.setdefault("$defs", {})
     definitions["datasets"] = _dataset(plugins)
-    for section, kinds in SECTIONS.items():
-        if section != "dataset":
-            components: dict[str, Component] = {}
-            for kind in reversed(kinds):  # the first kind wins
-                components |= {n: c for n, c in plugins.all(kind).items() if kind != "ops" or is_layer(c)}
-            definitions[kinds[0]] = _choice(kinds[0], components)
+    for kinds in dict.fromkeys(row.kinds for row in SECTIONS.values() if row.kinds and row.form != "source"):
+        components: dict[str, Component] = {}
+        for kind in reversed(kinds):  # the first kind wins
+            components |= {n: c for n, c in plugins.all(kind).items() if kind != "ops" or is_layer(c)}
+        definitions[kinds[0]] = _choice(kinds[0], components)
     # A schema cannot know the names that a config gives, so whatever could be one passes.
     named = {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "description": "A sub-network of `networks:`."}
     definitions["layers"].setdefault("anyOf", []).append(named)
@@ -52,10 +51,13 @@ def json_schema(plugins: Plugins | None = None) -> dict[str, Any]:
 
 
 def _add_short_spellings(properties: dict[str, Any]) -> None:
-    """What the loader spreads before a model sees it: one penalty without a list, a path alone."""
-    penalties = {key: properties["penalty"].pop(key) for key in ("type", "items")}
-    properties["penalty"]["anyOf"] = [penalties["items"], penalties]
-    properties["start_from"]["anyOf"].append({"type": "string"})
+    """What the loader spreads before a model sees it: one mapping without a list, a text in place of a mapping."""
+    for key, section in SECTIONS.items():
+        if section.form == "mappings":
+            several = {part: properties[key].pop(part) for part in ("type", "items")}
+            properties[key]["anyOf"] = [several["items"], several]
+        if section.short:
+            properties[key]["anyOf"].append({"type": "string"})
 
 
 def _linked(schema: Any) -> Any:
@@ -111,7 +113,7 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     if nested is not None and nested.of is not None:
         return {"type": "array", "items": _options(Component("parts", "part", nested.of, "trainer", None, {}))}
     if nested is not None:
-        one = {"$ref": f"#/$defs/{SECTIONS[nested.section][0]}"}
+        one = {"$ref": f"#/$defs/{SECTIONS[nested.section].kinds[0]}"}
         if typing.get_origin(typing.get_args(parameter.annotation)[0]) is not tuple:
             return one
         return {"type": "array", "items": {"anyOf": [one, {"type": "array", "items": one}]}}

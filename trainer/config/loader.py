@@ -15,50 +15,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
-from trainer.config.choices import PREPARATION, SECTIONS, Chooser, rename_keys, spread_dataset
+from trainer.config.choices import Chooser, rename_keys, spread_dataset
 from trainer.config.document import Node, Unreadable, parse
 from trainer.config.overrides import Override, apply, read
-from trainer.config.schema import (
-    DEFAULT_OPTIMIZER,
-    Clip,
-    Compute,
-    Config,
-    DatasetConfig,
-    PenaltyConfig,
-    StartConfig,
-    StopConfig,
-    SubNetwork,
-)
+from trainer.config.schema import DEFAULT_OPTIMIZER, SECTIONS, Config, DatasetConfig, SubNetwork
+from trainer.config.sections import Relative, Section, SectionModel
 from trainer.config.source import Problems, Source, Span
 from trainer.config.values import INVALID, check, complaint, found
 from trainer.errors import ConfigError, DataError, PluginError, ShapeError, UsageError
 from trainer.plugins import Component, Plugins
 from trainer.plugins.loading import is_file
-from trainer.wording import either, nearest
+from trainer.wording import nearest
 
 __all__ = ["LoadedConfig", "load"]
 
-# What a missing or mistaken section looks like when it is right.
-_EXAMPLES = {
-    "dataset": "dataset: iris",
-    "network": "network: [dense: 3]",
-    "cost": "cost: softmax_cross_entropy",
-    "step_size": "step_size: 0.1",
-    "networks": "networks: {tower: [dense: 8, relu]}",
-    "stop": "stop: {patience: 10}",
-    "start_from": "start_from: runs/20260131-174502-mlp",
-    "penalty": "penalty: {l2: 1e-4}",
-    "clip": "clip: {norm: 1.0}",
-    "compute": "compute: {dtype: float64}",
-}
-_SKELETON = "\n".join(
-    ["the least that runs is", *(f"  {_EXAMPLES[key]}" for key in ("dataset", "network", "cost", "step_size"))]
-)
-# Where a key belongs that was written at the top.
-_INNER = {**dict.fromkeys((*PREPARATION, "path", "target"), "dataset")}
-_INNER |= dict.fromkeys(Compute.model_fields, "compute")
+_NEEDED = [key for key, field in Config.model_fields.items() if field.is_required() and SECTIONS[key].example]
+_SKELETON = "\n".join(["the least that runs is", *(f"  {SECTIONS[key].right}" for key in _NEEDED)])
+# The section that a key belongs to that was written at the top; of two sections the first.
+_INNER = {"target": "dataset"}
+for _outer in SECTIONS.values():
+    _INNER = {**dict.fromkeys(_outer.inner, _outer.key), **_INNER}
 
 
 @dataclass(frozen=True, eq=False)
@@ -271,7 +247,7 @@ class _Loader:
             self.problems.add(span or items["networks"].span, f"the sub-network '{name}' is not used in network")
         for key, field in Config.model_fields.items():
             if field.is_required() and key not in values:
-                self.problems.add(self.source, f"'{key}' is missing; for example {_EXAMPLES[key]}")
+                self.problems.add(self.source, f"'{key}' is missing; for example {SECTIONS[key].right}")
         if self.problems:
             return None
         return Config(**values)
@@ -288,29 +264,19 @@ class _Loader:
 
     def _value(self, key: str, node: Node) -> Any:
         """The validated value of a key; INVALID or None after a problem."""
-        if key == "dataset":
+        section = SECTIONS[key]
+        if section.form == "source":
             return self._dataset(node)
-        if key == "compute":
-            return self._section(key, Compute, node)
-        if key == "clip":
-            return self._clip(node)
-        if key == "networks":
+        if section.form == "named choices":
             return self._networks(node)
-        if key == "penalty":
-            return self._penalties(node)
-        if key in ("cost", "optimizer"):
-            return self.chooser.choose(key, node)
-        if key == "start_from":
-            return self._start(node)
-        if key == "stop":
-            stop = self._section(key, StopConfig, node)
-            limits = ("patience", "target", "steps", "seconds")
-            if isinstance(stop, StopConfig) and not stop.best and all(getattr(stop, key) is None for key in limits):
-                self.problems.add(node.name_span, f"stop says nothing; for example {_EXAMPLES['stop']}")
-            return stop
-        if key in ("network", "metrics", "callbacks"):
-            return self._choices(key, node)
-        if key == "step_size" and (isinstance(node.value, dict) or _is_name(node.value)):
+        if section.form == "mapping":
+            return self._section(section, node)
+        if section.form == "mappings":
+            return self._several(section, node)
+        if section.form == "choices":
+            return self._choices(section, node)
+        named = isinstance(node.value, dict) or _is_name(node.value)
+        if section.form == "choice" or (section.form == "value or choice" and named):
             return self.chooser.choose(key, node)
         return check(key, Config.model_fields[key].rebuild_annotation(), node, self.problems)
 
@@ -321,7 +287,12 @@ class _Loader:
         self._complain("dataset", "dataset expects the name of a data set, a file or a mapping", node)
         return None
 
-    def _section(self, name: str, model: type[BaseModel], node: Node) -> Any:
+    def _section(self, section: Section, node: Node) -> Any:
+        """The model of a mapping of its keys."""
+        name, model = section.key, section.model
+        assert model is not None
+        if section.short and isinstance(node.value, str):
+            node = Node({section.short: node}, node.span, node.key_span)
         if not isinstance(node.value, dict):
             return self._complain(name, f"{name} expects a mapping", node)
         fields = model.model_fields
@@ -334,32 +305,22 @@ class _Loader:
         }
         missing = [key for key, field in fields.items() if field.is_required() and key not in values]
         if missing:
-            self.problems.add(node.span, f"{name} needs '{missing[0]}'; for example {_EXAMPLES[name]}")
-        return INVALID if missing or any(value is INVALID for value in values.values()) else model(**values)
+            self.problems.add(node.span, f"{name} needs '{missing[0]}'; for example {section.right}")
+        if missing or any(value is INVALID for value in values.values()):
+            return INVALID
+        for key in values:
+            if any(isinstance(mark, Relative) for mark in fields[key].metadata):
+                values[key] = str(self.folder(node.value[key]) / values[key])
+        made = model(**values)
+        if isinstance(made, SectionModel) and (problem := made.problem()):
+            self.problems.add(node.span, f"{problem}; for example {section.right}")
+        return made
 
-    def _clip(self, node: Node) -> Any:
-        clip = self._section("clip", Clip, node)
-        given = [key for key in node.value if getattr(clip, key) is not None] if isinstance(clip, Clip) else []
-        if isinstance(clip, Clip) and len(given) != 1:
-            text = f"clip takes one of {either(Clip.model_fields)}, found {' and '.join(given) or 'none'}"
-            self.problems.add(node.span, f"{text}; for example {_EXAMPLES['clip']}")
-        return clip
-
-    def _penalties(self, node: Node) -> Any:
+    def _several(self, section: Section, node: Node) -> Any:
+        """A list of mappings, or one without a list."""
         nodes = node.value if isinstance(node.value, list) else [node]
-        values = [self._section("penalty", PenaltyConfig, each) for each in nodes]
-        for each, value in zip(nodes, values, strict=True):
-            if isinstance(value, PenaltyConfig) and not value.l1 and not value.l2:
-                self.problems.add(each.name_span, f"a penalty needs l1 or l2; for example {_EXAMPLES['penalty']}")
+        values = [self._section(section, each) for each in nodes]
         return INVALID if any(value is INVALID for value in values) else values
-
-    def _start(self, node: Node) -> Any:
-        if isinstance(node.value, str):  # the short spelling
-            node = Node({"path": node}, node.span, node.key_span)
-        start = self._section("start_from", StartConfig, node)
-        if not isinstance(start, StartConfig):
-            return start
-        return start.model_copy(update={"path": str(self.folder(node.value["path"]) / start.path)})
 
     def _networks(self, node: Node) -> Any:
         """The named sub-networks, each of which those after it may use."""
@@ -384,14 +345,15 @@ class _Loader:
                 self.chooser.networks[name] = Component("layers", name, SubNetwork(chain), "this config", None, {})
         return networks if len(networks) == len(node.value) else INVALID
 
-    def _choices(self, key: str, node: Node) -> Any:
-        if not isinstance(node.value, list) or (key == "network" and not node.value):
-            self.problems.add(node.span, complaint(key, Config.model_fields[key].rebuild_annotation(), node))
+    def _choices(self, section: Section, node: Node) -> Any:
+        if not isinstance(node.value, list) or (section.filled and not node.value):
+            annotation = Config.model_fields[section.key].rebuild_annotation()
+            self.problems.add(node.span, complaint(section.key, annotation, node))
             return INVALID
-        return [self.chooser.choose(key, item) for item in node.value]
+        return [self.chooser.choose(section.key, item) for item in node.value]
 
     def _complain(self, key: str, expects: str, node: Node) -> Any:
-        example = f"; for example {_EXAMPLES[key]}"
+        example = f"; for example {SECTIONS[key].right}"
         self.problems.add(node.span, f"{expects}, found {found(node)}{example}")
         return INVALID
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from trainer.config.document import Node, Unreadable, parse
+from trainer.config.schema import SECTIONS
+from trainer.config.sections import Section
 from trainer.config.source import Problems, Source, Span
 
 __all__ = ["Override", "apply", "read"]
@@ -67,7 +69,7 @@ def apply(root: Node, override: Override, problems: Problems, first_option: Call
         last = depth == len(override.keys) - 1
         value = override.value if last else Node({}, span)
         if isinstance(node.value, list) and not key.isdecimal() and depth > 1:
-            option = first_option(_section(names), names[depth - 1])  # the [...] of {residual: [...]}
+            option = first_option(_section(names).key, names[depth - 1])  # the [...] of {residual: [...]}
             if option is not None:
                 node.value = {option: Node(node.value, node.span, node.span)}
         if isinstance(node.value, list):
@@ -101,26 +103,23 @@ def _open(node: Node, key: str, path: Sequence[str], first_option: Callable[[str
         if isinstance(node.value, str) or not keeps:
             node.value = {key: Node(None, node.span, node.span)} if keeps else {}
     elif not isinstance(node.value, dict):  # the 64 of {dense: 64}
-        option = first_option(_section(path), path[-1]) if len(path) > 1 else _FIRST.get(path[-1])
+        option = first_option(_section(path).key, path[-1]) if len(path) > 1 else _section(path).short
         short = Node(node.value, node.span, node.span, node.written)
         node.value = {option: short} if option and node.value is not None else {}
 
 
-# Sections with a short spelling, and the key that it stands for.
-_FIRST = {"start_from": "path"}
-
-
-def _section(path: Sequence[str]) -> str:
-    """Whose names stand at a path: a sub-network's are layers; preprocessors have a section of their own."""
-    if path[0] == "networks":
-        return "network"
-    return "preprocess" if "preprocess" in path[:2] else path[0]
+def _section(path: Sequence[str]) -> Section:
+    """The section whose names stand at a path; an inner one has names of its own."""
+    outer = SECTIONS.get(path[0], Section(path=(path[0],)))
+    return outer.inner.get(path[1], outer) if len(path) > 1 else outer
 
 
 def _is_choice(path: Sequence[str]) -> bool:
     """Whether a name stands at a path; an entry of another list, such as a penalty, is a mapping of its own keys."""
     if not path:
         return False
+    section = _section(path)
     if path[-1].isdecimal():
-        return path[0] in ("network", "networks", "metrics", "callbacks") or list(path[:2]) == ["dataset", "preprocess"]
-    return list(path) in (["cost"], ["optimizer"], ["step_size"]) or (path[0] == path[-1] == "cost")
+        return section.form in ("choices", "named choices")
+    one = section.form in ("choice", "value or choice")
+    return one and (len(path) == 1 or path[-1] == section.key)  # also the cost of a part of several

@@ -7,20 +7,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler
+from pydantic import BaseModel, Field
 
+from trainer.config.sections import Kind, Relative, Section, SectionModel, sections
 from trainer.data.split import TEST_FRACTION, Split
-from trainer.plugins.registry import Component, noun
+from trainer.plugins.registry import Component
+from trainer.wording import either
 
 __all__ = [
     "DEFAULT_OPTIMIZER",
+    "SECTIONS",
     "Chain",
     "Choice",
     "Clip",
     "Compute",
     "Config",
     "DatasetConfig",
-    "Kind",
     "PenaltyConfig",
     "SubNetwork",
     "WeightsByClass",
@@ -77,29 +79,11 @@ def _within(value: Any) -> Iterator[Choice]:
         if value.component.kind != "parts":
             yield value
         yield from _within(list(value.options.values()))
-    elif isinstance(value, list | Chain):
-        for item in value:
+    elif isinstance(value, BaseModel):
+        yield from _within([getattr(value, key) for key in type(value).model_fields])
+    elif isinstance(value, list | Chain | dict):
+        for item in value.values() if isinstance(value, dict) else value:
             yield from _within(item)
-
-
-@dataclass(frozen=True)
-class Kind:
-    """Marks a field with the kind of component that it chooses from."""
-
-    kind: str
-
-    @property
-    def words(self) -> tuple[str, str]:
-        """For messages, `a schedule` and `schedules`."""
-        one = noun(self.kind)
-        return f"{'an' if one[0] in 'aeiou' else 'a'} {one}", f"{one}s"
-
-    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"x-kind": self.kind}  # `editors` puts in its place what is installed
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, arbitrary_types_allowed=True)
 
 
 @dataclass(frozen=True)
@@ -115,7 +99,7 @@ WeightsByClass = Annotated[
 ]
 
 
-class DatasetConfig(_Model):
+class DatasetConfig(SectionModel):
     """The data, and how they are split and changed. Keys that are not here are options of the data set itself."""
 
     name: str | None = Field(None, description="A data set by name.")
@@ -180,7 +164,7 @@ class DatasetConfig(_Model):
         return {**{key: plain[key] for key in keys}, **plain_options(self.component, self.options)}
 
 
-class Clip(_Model):
+class Clip(SectionModel):
     """How long a gradient may be, in one of three ways."""
 
     value: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
@@ -193,8 +177,13 @@ class Clip(_Model):
         None, description="The gradient of each parameter at most so long."
     )
 
+    def problem(self) -> str:
+        given = [key for key in type(self).model_fields if getattr(self, key) is not None]
+        found = " and ".join(given) or "none"
+        return "" if len(given) == 1 else f"clip takes one of {either(type(self).model_fields)}, found {found}"
 
-class StopConfig(_Model):
+
+class StopConfig(SectionModel):
     """When training ends before its epochs are over, and which parameters it hands back."""
 
     patience: Annotated[int, Field(ge=1)] | None = Field(
@@ -221,17 +210,21 @@ class StopConfig(_Model):
         None, description="Hand back the parameters of the best epoch, not of the last; by default with patience."
     )
 
+    def problem(self) -> str:
+        limits = (self.patience, self.target, self.steps, self.seconds)
+        return "" if self.best or any(limit is not None for limit in limits) else "stop says nothing"
 
-class StartConfig(_Model):
+
+class StartConfig(SectionModel):
     """Parameters to begin with, by name."""
 
-    path: str = Field(description="A run folder or a .safetensors file, relative to the config.")
+    path: Annotated[str, Relative()] = Field(description="A run folder or a .safetensors file, relative to the config.")
     parameters: list[str] = Field(
         default_factory=lambda: ["*"], description="Patterns of the names that are taken; by default all that fit."
     )
 
 
-class PenaltyConfig(_Model):
+class PenaltyConfig(SectionModel):
     """A price of large parameters, l1 · Σ|w| + l2 · ½ Σw², added to the loss of every step."""
 
     l1: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(0.0, description="The price of a sum of sizes.")
@@ -240,8 +233,11 @@ class PenaltyConfig(_Model):
     )
     parameters: str = Field("*", description="A pattern of the names that it is for, such as '*.weights'.")
 
+    def problem(self) -> str:
+        return "" if self.l1 or self.l2 else "a penalty needs l1 or l2"
 
-class Compute(_Model):
+
+class Compute(SectionModel):
     """Precision and processors."""
 
     dtype: Literal["float32", "float64"] = Field(
@@ -257,7 +253,10 @@ class Compute(_Model):
     )
 
 
-class Config(_Model):
+Layer = Annotated[Choice, Kind("layers", "ops")]
+
+
+class Config(SectionModel):
     """A training run: what is learnt from what, and how."""
 
     name: Annotated[str, Field(min_length=1)] | None = Field(
@@ -265,17 +264,21 @@ class Config(_Model):
     )
     seed: Annotated[int, Field(ge=0)] = Field(0, description="Of everything random: initial values, shuffling, splits.")
     plugins: list[str] = Field(default_factory=list, description="Files beside the config, or importable modules.")
-    dataset: Annotated[DatasetConfig, Kind("datasets")] = Field(description="The data, and how they are split.")
-    networks: dict[str, list[Annotated[Choice, Kind("layers")]]] = Field(
+    dataset: Annotated[DatasetConfig, Kind("datasets"), Section("iris")] = Field(
+        description="The data, and how they are split."
+    )
+    networks: Annotated[dict[str, list[Layer]], Section("{tower: [dense: 8, relu]}")] = Field(
         default_factory=dict,
         description="Sub-networks by name; used as layers, they have the same parameters wherever they stand.",
     )
-    network: Annotated[list[Annotated[Choice, Kind("layers")]], Field(min_length=1)] = Field(
+    network: Annotated[list[Layer], Field(min_length=1), Section("[dense: 3]")] = Field(
         description="The layers, from input to output. Any op of one array is a layer too."
     )
-    cost: Annotated[Choice, Kind("costs")] = Field(description="What is minimised, C in (1).")
+    cost: Annotated[Choice, Kind("costs"), Section("softmax_cross_entropy")] = Field(
+        description="What is minimised, C in (1)."
+    )
     optimizer: Annotated[Choice, Kind("optimizers")] = Field(description="How a gradient updates θ; sgd is (2).")
-    start_from: StartConfig | None = Field(
+    start_from: Annotated[StartConfig | None, Section("runs/20260131-174502-mlp", short="path")] = Field(
         None, description="Parameters to begin with instead of drawn ones: a run folder or a .safetensors file."
     )
     freeze: list[str] = Field(
@@ -285,20 +288,22 @@ class Config(_Model):
         default_factory=dict,
         description="Parameters that are no others than these, {3.weights: 0.table.T}; .T transposes.",
     )
-    penalty: list[PenaltyConfig] = Field(
+    penalty: Annotated[list[PenaltyConfig], Section("{l2: 1e-4}")] = Field(
         default_factory=list, description="Prices of large parameters: {l2: 1e-4, parameters: '*.weights'}, or several."
     )
-    clip: Clip | None = Field(None, description="A limit of the gradient's length, {norm: 1.0}, or of its elements.")
+    clip: Annotated[Clip | None, Section("{norm: 1.0}")] = Field(
+        None, description="A limit of the gradient's length, {norm: 1.0}, or of its elements."
+    )
     accumulate: Annotated[int, Field(ge=1)] = Field(1, description="Batches whose gradients make one update.")
     average: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None, description="How slowly a moving average of θ forgets; it is what is evaluated and saved."
     )
     batch_size: Annotated[int, Field(ge=1)] | Literal["all"] = Field(32, description="Rows per step, m in (1).")
-    step_size: Annotated[float, Field(gt=0, allow_inf_nan=False)] | Annotated[Choice, Kind("schedules")] = Field(
-        description="A number, ε in (2), or a schedule."
-    )
+    step_size: Annotated[
+        Annotated[float, Field(gt=0, allow_inf_nan=False)] | Annotated[Choice, Kind("schedules")], Section("0.1")
+    ] = Field(description="A number, ε in (2), or a schedule.")
     epochs: Annotated[int, Field(ge=1)] = Field(20, description="Passes over the training rows.")
-    stop: StopConfig | None = Field(
+    stop: Annotated[StopConfig | None, Section("{patience: 10}")] = Field(
         None, description="When to end early, {patience: 10}; the best epoch's parameters are handed back."
     )
     callbacks: list[Annotated[Choice, Kind("callbacks")]] = Field(
@@ -307,25 +312,13 @@ class Config(_Model):
     metrics: list[Annotated[Choice, Kind("metrics")]] | None = Field(
         None, description="What is reported beside the loss; by default what suits the cost."
     )
-    compute: Compute = Field(
+    compute: Annotated[Compute, Section("{dtype: float64}")] = Field(
         Compute(dtype="float32", executor="auto", threads="auto"), description="Precision and processors."
     )
 
     def choices(self) -> Iterator[Choice]:
         """Every choice, also those within layers and costs."""
-        size = self.step_size
-        yield from _within(
-            [
-                self.dataset.preprocess or [],
-                *self.networks.values(),
-                self.network,
-                self.cost,
-                self.optimizer,
-                *([size] if isinstance(size, Choice) else []),
-                self.callbacks,
-                self.metrics or [],
-            ]
-        )
+        yield from _within([getattr(self, key) for key in type(self).model_fields])
 
     def plain(self) -> dict[str, Any]:
         """Everything, defaults included, as a config that can be loaded again."""
@@ -339,8 +332,13 @@ class Config(_Model):
             elif isinstance(value, list) and any(isinstance(item, Choice) for item in value):
                 chosen[key] = [item.plain() for item in value]
         plain = self.model_dump(exclude_none=True, exclude=set(chosen)) | chosen
-        mostly_empty = ("networks", "freeze", "tie", "penalty", "callbacks")
-        return {k: plain[k] for k in type(self).model_fields if k in plain and (plain[k] or k not in mostly_empty)}
+        empty = {key: field.get_default(call_default_factory=True) for key, field in type(self).model_fields.items()}
+        return {key: plain[key] for key in empty if key in plain and (plain[key] or plain[key] != empty[key])}
+
+
+# Every section by its key: those of a config, and of a data set those that name components too.
+SECTIONS: Mapping[str, Section] = sections(Config)
+SECTIONS = {**SECTIONS, **{key: row for outer in SECTIONS.values() for key, row in outer.inner.items() if row.kinds}}
 
 
 def plain_options(component: Component, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class Part(Checked):
         metrics: of its columns alone; a table calls that of the second part `accuracy_1`.
     """
 
-    cost: Annotated[Callable[[ArrayLike, ArrayLike], ArrayLike], Nested("cost")]
+    cost: Annotated[Callable[[ArrayLike, ArrayLike], ArrayLike], Nested("cost", says={"kind": "targets"})]
     outputs: Annotated[int, Limits(ge=1)]
     targets: Annotated[int, Limits(ge=1)] = 1
     weight: Annotated[float, Limits(ge=0)] = 1.0

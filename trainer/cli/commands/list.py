@@ -20,16 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["files_line", "list_components"]
 
 # Where each is written, for the example.
-_PLACES = {
-    "layers": "network: [{}]",
-    "costs": "cost: {}",
-    "optimizers": "optimizer: {}",
-    "schedules": "step_size: {}",
-    "metrics": "metrics: [{}]",
-    "preprocessors": "dataset: {{name: wine, preprocess: [{}]}}",
-    "callbacks": "callbacks: [{}]",
-    "datasets": "dataset: {}",
-}
 
 
 def list_components(kind: str, name: str | None, plugins: Sequence[str]) -> None:
@@ -88,6 +78,8 @@ def _options(component: Component) -> str:
 
 def _show(component: Component) -> None:
     from trainer.config.help import help_of
+    from trainer.config.schema import SECTIONS
+    from trainer.config.sections import place
 
     typer.echo(f"{component.name}\n")
     text = (help_of(component) or "No help was written for it.").partition(">>>")[0].rstrip()
@@ -101,7 +93,7 @@ def _show(component: Component) -> None:
             fitted=True,
         )
         typer.echo()
-    typer.echo(f"in a config  {_PLACES[component.kind].format(_example(component))}")
+    typer.echo(f"in a config  {place(SECTIONS, component.kind, _example(component))}")
     typer.echo(f"from         {component.origin}")
 
 
