@@ -26,12 +26,15 @@ from trainer.errors import DetachError
 __all__ = ["trace"]
 
 
-def trace(f: Callable[..., Any], args: Sequence[Any]) -> tuple[Program, Any, Callable[[Sequence[Any]], Any]]:
+def trace(
+    f: Callable[..., Any], args: Sequence[Any], whole: Callable[[Op], bool] | None = None
+) -> tuple[Program, Any, Callable[[Sequence[Any]], Any]]:
     """Run `f` on these arrays and write down what it computes.
 
     Args:
         f: a function of arrays, or of nested dicts, lists and tuples of them.
         args: its arguments. Arrays become the program's inputs, in the order of the leaves; all else is constant.
+        whole: which ops are written down as one instruction, although they are made of NumPy calls.
 
     Returns:
         The program, the result of this run, and a function that gives a list of outputs the result's structure.
@@ -44,7 +47,7 @@ def trace(f: Callable[..., Any], args: Sequence[Any]) -> tuple[Program, Any, Cal
     return %2
     """
     leaves, rebuild = flatten(tuple(args))
-    tracer = _Tracer()
+    tracer = _Tracer(whole)
     inputs = []
     for i, leaf in enumerate(leaves):
         if isinstance(leaf, np.ndarray | np.generic):
@@ -63,7 +66,8 @@ def trace(f: Callable[..., Any], args: Sequence[Any]) -> tuple[Program, Any, Cal
 class _Tracer:
     """Writes down the calls that it observes."""
 
-    def __init__(self) -> None:
+    def __init__(self, whole: Callable[[Op], bool] | None = None) -> None:
+        self.whole = whole or (lambda op: False)
         self.instructions: list[Instruction] = []
         # Nodes, not Tensors: the sweep wraps saved arrays into new Tensors on their old nodes.
         self.values: dict[Node, Value] = {}
@@ -111,6 +115,7 @@ class _Tracer:
         if (
             not isinstance(op.forward, np.ufunc)
             and op not in self.primitive
+            and not self.whole(op)
             and self._inline(op, inputs, args, attributes, result)
         ):
             return

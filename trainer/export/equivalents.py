@@ -1,0 +1,458 @@
+"""What each of NumPy's functions is called in ONNX.
+
+A converter is told the graph, the call as both records have it, and the names of its array inputs; it adds nodes and
+gives the name of the result. A table where ONNX has the same function, a few lines where it takes another form.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from trainer.compiler.program import Instruction, Value
+from trainer.errors import UsageError
+from trainer.export.graph import Graph, Length
+
+__all__ = ["CONVERTERS", "Call", "Converter"]
+
+_LAST, _FIRST = np.iinfo(np.int64).max, np.iinfo(np.int64).min
+
+
+@dataclass(frozen=True)
+class Call:
+    """One instruction as the two records have it, with the names of its inputs in the graph."""
+
+    one: Instruction
+    two: Instruction
+    inputs: list[str]
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        return self.one.attributes
+
+    def lengths(self, value: int | None = None) -> list[Length]:
+        """The shape of an input, or of the output."""
+        a, b = (i.outputs[0] if value is None else i.inputs[value] for i in (self.one, self.two))
+        return [Length(m, n) for m, n in zip(a.shape, b.shape, strict=True)]
+
+    def rank(self, value: int | None = None) -> int:
+        return len(self.lengths(value))
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        dtype: np.dtype[Any] = self.one.outputs[0].dtype
+        return dtype
+
+
+Converter = Callable[[Graph, Call], str]
+CONVERTERS: dict[str, Converter] = {}
+
+
+def _converts(*names: str) -> Callable[[Converter], Converter]:
+    def register(converter: Converter) -> Converter:
+        CONVERTERS.update(dict.fromkeys(names, converter))
+        return converter
+
+    return register
+
+
+# Element by element.
+
+_SAME = {
+    "add": "Add", "subtract": "Sub", "multiply": "Mul", "divide": "Div", "power": "Pow", "maximum": "Max",
+    "minimum": "Min", "negative": "Neg", "absolute": "Abs", "fabs": "Abs", "exp": "Exp", "log": "Log", "sqrt": "Sqrt",
+    "reciprocal": "Reciprocal", "tanh": "Tanh", "sin": "Sin", "cos": "Cos", "tan": "Tan", "arcsin": "Asin",
+    "arccos": "Acos", "arctan": "Atan", "sinh": "Sinh", "cosh": "Cosh", "arcsinh": "Asinh", "arccosh": "Acosh",
+    "arctanh": "Atanh", "sign": "Sign", "floor": "Floor", "ceil": "Ceil", "rint": "Round", "erf": "Erf",
+    "expit": "Sigmoid", "remainder": "Mod",
+}  # fmt: skip
+_COMPARISONS = {
+    "equal": "Equal", "less": "Less", "less_equal": "LessOrEqual", "greater": "Greater",
+    "greater_equal": "GreaterOrEqual",
+}  # fmt: skip
+_LOGICAL = {
+    "logical_and": "And", "logical_or": "Or", "logical_xor": "Xor", "logical_not": "Not", "bitwise_and": "And",
+    "bitwise_or": "Or", "bitwise_xor": "Xor", "invert": "Not",
+}  # fmt: skip
+# f(c·x), and c·f(x).
+_OF_SCALED = {"exp2": ("Exp", math.log(2)), "exp10": ("Exp", math.log(10))}
+_SCALED = {
+    "log2": ("Log", 1 / math.log(2)), "log10": ("Log", 1 / math.log(10)),
+    "deg2rad": ("Identity", math.pi / 180), "radians": ("Identity", math.pi / 180),
+    "rad2deg": ("Identity", 180 / math.pi), "degrees": ("Identity", 180 / math.pi),
+}  # fmt: skip
+
+
+def _operands(g: Graph, call: Call, dtype: Any) -> list[str]:
+    """The inputs in one dtype: ONNX never converts by itself."""
+    names = []
+    for name, value in zip(call.inputs, call.one.inputs, strict=True):
+        if value.shape is None:  # a Python number, which takes the others' dtype
+            names.append(g.constant(value.known, dtype))
+        else:
+            names.append(name if value.dtype == dtype else g.cast(name, dtype))
+    return names
+
+
+def _common(call: Call) -> np.dtype[Any]:
+    operands = [v.known if v.shape is None else v.dtype for v in call.one.inputs]
+    common: np.dtype[Any] = np.result_type(*operands)
+    return common
+
+
+def _same(g: Graph, call: Call, kind: str) -> str:
+    return g.node(kind, *_operands(g, call, call.dtype))
+
+
+def _compared(g: Graph, call: Call, kind: str) -> str:
+    return g.node(kind, *_operands(g, call, _common(call)))
+
+
+for _name, _kind in _SAME.items():
+    CONVERTERS[_name] = partial(_same, kind=_kind)
+for _name, _kind in _COMPARISONS.items():
+    CONVERTERS[_name] = partial(_compared, kind=_kind)
+
+
+def _logical(g: Graph, call: Call, kind: str) -> str:
+    if call.dtype != bool:
+        raise UsageError(f"{call.one.op.name} of {call.dtype} has no ONNX equivalent here; of bool it has")
+    return g.node(kind, *_operands(g, call, bool))
+
+
+for _name, _kind in _LOGICAL.items():
+    CONVERTERS[_name] = partial(_logical, kind=_kind)
+
+
+@_converts("not_equal")
+def _not_equal(g: Graph, call: Call) -> str:
+    return g.node("Not", g.node("Equal", *_operands(g, call, _common(call))))
+
+
+for _name, (_kind, _factor) in _OF_SCALED.items():
+
+    @_converts(_name)
+    def _of_scaled(g: Graph, call: Call, kind: str = _kind, factor: float = _factor) -> str:
+        (x,) = _operands(g, call, call.dtype)
+        return g.node(kind, g.node("Mul", x, g.constant(factor, call.dtype)))
+
+
+for _name, (_kind, _factor) in _SCALED.items():
+
+    @_converts(_name)
+    def _scaled(g: Graph, call: Call, kind: str = _kind, factor: float = _factor) -> str:
+        (x,) = _operands(g, call, call.dtype)
+        return g.node("Mul", g.node(kind, x), g.constant(factor, call.dtype))
+
+
+@_converts("trunc", "fix")
+def _trunc(g: Graph, call: Call) -> str:
+    (x,) = _operands(g, call, call.dtype)
+    return g.node("Mul", g.node("Sign", x), g.node("Floor", g.node("Abs", x)))
+
+
+@_converts("cbrt")
+def _cbrt(g: Graph, call: Call) -> str:
+    (x,) = _operands(g, call, call.dtype)
+    root = g.node("Pow", g.node("Abs", x), g.constant(1 / 3, call.dtype))
+    return g.node("Mul", g.node("Sign", x), root)
+
+
+@_converts("erfc")
+def _erfc(g: Graph, call: Call) -> str:
+    (x,) = _operands(g, call, call.dtype)
+    return g.node("Sub", g.constant(1.0, call.dtype), g.node("Erf", x))
+
+
+@_converts("square")
+def _square(g: Graph, call: Call) -> str:
+    (x,) = _operands(g, call, call.dtype)
+    return g.node("Mul", x, x)
+
+
+@_converts("isnan")
+def _isnan(g: Graph, call: Call) -> str:
+    return g.node("IsNaN", call.inputs[0])
+
+
+@_converts("isfinite")
+def _isfinite(g: Graph, call: Call) -> str:
+    x = call.inputs[0]
+    return g.node("Not", g.node("Or", g.node("IsNaN", x), g.node("IsInf", x)))
+
+
+@_converts("expm1")
+def _expm1(g: Graph, call: Call) -> str:
+    """2·e^(x/2)·sinh(x/2), which keeps its digits near 0."""
+    (x,) = _operands(g, call, call.dtype)
+    half = g.node("Mul", x, g.constant(0.5, call.dtype))
+    return g.node("Mul", g.constant(2.0, call.dtype), g.node("Mul", g.node("Exp", half), g.node("Sinh", half)))
+
+
+def _log1p_of(g: Graph, x: str, dtype: Any) -> str:
+    """x·log(u)/(u − 1) for u = 1 + x as it was rounded (Kahan), and x itself where u is 1."""
+    one = g.constant(1.0, dtype)
+    u = g.node("Add", x, one)
+    quotient = g.node("Div", g.node("Mul", x, g.node("Log", u)), g.node("Sub", u, one))
+    return g.node("Where", g.node("Equal", u, one), x, quotient)
+
+
+@_converts("log1p")
+def _log1p(g: Graph, call: Call) -> str:
+    (x,) = _operands(g, call, call.dtype)
+    return _log1p_of(g, x, call.dtype)
+
+
+@_converts("logaddexp")
+def _logaddexp(g: Graph, call: Call) -> str:
+    """The larger one plus log1p(e^−|difference|)."""
+    a, b = _operands(g, call, call.dtype)
+    apart = g.node("Neg", g.node("Abs", g.node("Sub", a, b)))
+    return g.node("Add", g.node("Max", a, b), _log1p_of(g, g.node("Exp", apart), call.dtype))
+
+
+@_converts("ndtr")
+def _ndtr(g: Graph, call: Call) -> str:
+    (x,) = _operands(g, call, call.dtype)
+    erf = g.node("Erf", g.node("Mul", x, g.constant(math.sqrt(0.5), call.dtype)))
+    return g.node("Mul", g.constant(0.5, call.dtype), g.node("Add", erf, g.constant(1.0, call.dtype)))
+
+
+@_converts("log_expit")
+def _log_expit(g: Graph, call: Call) -> str:
+    (x,) = _operands(g, call, call.dtype)
+    return g.node("Neg", g.node("Softplus", g.node("Neg", x)))
+
+
+@_converts("where")
+def _where(g: Graph, call: Call) -> str:
+    condition, *others = call.inputs
+    values = Call(_tail(call.one), _tail(call.two), others)
+    return g.node("Where", g.cast(condition, bool), *_operands(g, values, call.dtype))
+
+
+def _tail(i: Instruction) -> Instruction:
+    return Instruction(i.op, i.inputs[1:], i.attributes, i.outputs, i.scope)
+
+
+@_converts("astype", "entry_numbers")
+def _astype(g: Graph, call: Call) -> str:
+    return g.cast(call.inputs[0], call.dtype)
+
+
+@_converts("copy", "contiguous", "ascontiguousarray", "positive")
+def _copy(g: Graph, call: Call) -> str:
+    return call.inputs[0]
+
+
+# Shapes.
+
+
+@_converts("reshape", "ravel", "expand_dims", "squeeze", "atleast_1d")
+def _reshape(g: Graph, call: Call) -> str:
+    if call.attributes.get("order", "C") not in ("C", "A", "K"):
+        raise UsageError(f"{call.one.op.name} in the order '{call.attributes['order']}' has no ONNX equivalent")
+    lengths = call.lengths()
+    known = [length.first if length.times is None else -1 for length in lengths]
+    return g.node("Reshape", call.inputs[0], g.integers(known) if known.count(-1) < 2 else g.shape(lengths))
+
+
+@_converts("broadcast_to")
+def _broadcast(g: Graph, call: Call) -> str:
+    return g.node("Expand", call.inputs[0], g.shape(call.lengths()))
+
+
+@_converts("transpose", "swapaxes", "moveaxis")
+def _transpose(g: Graph, call: Call) -> str:
+    """The order of the axes is asked of the function itself, on an array of none but different lengths."""
+    probe = np.empty(tuple(range(2, 2 + call.rank(0))))
+    turned = call.one.op.forward(probe, **call.attributes)
+    return g.transposed(call.inputs[0], [length - 2 for length in turned.shape])
+
+
+def _axis(call: Call, value: int | None = 0) -> int:
+    axis = int(call.attributes.get("axis", 0))
+    return axis % call.rank(value)
+
+
+@_converts("concatenate")
+def _concatenate(g: Graph, call: Call) -> str:
+    return g.node("Concat", *_operands(g, call, call.dtype), axis=_axis(call))
+
+
+@_converts("stack")
+def _stack(g: Graph, call: Call) -> str:
+    axis = _axis(call, None)
+    parts = [g.node("Unsqueeze", name, g.integers([axis])) for name in _operands(g, call, call.dtype)]
+    return g.node("Concat", *parts, axis=axis)
+
+
+@_converts("pad")
+def _pad(g: Graph, call: Call) -> str:
+    width = np.broadcast_to(np.asarray(call.attributes["pad_width"], np.int64), (call.rank(0), 2))
+    mode = call.attributes.get("mode", "constant")
+    modes = {"constant": "constant", "edge": "edge", "reflect": "reflect", "wrap": "wrap"}
+    if mode not in modes:
+        raise UsageError(f"pad in the mode '{mode}' has no ONNX equivalent; there are {', '.join(modes)}")
+    values = call.attributes.get("constant_values", 0)
+    if np.ndim(values):
+        raise UsageError("pad with several values has no ONNX equivalent; pad with one")
+    inputs = [call.inputs[0], g.integers(width.T.ravel().tolist())]
+    return g.node("Pad", *inputs, *([g.constant(values, call.dtype)] if mode == "constant" else []), mode=modes[mode])
+
+
+# Elements.
+
+
+@_converts("take", "embedding")
+def _take(g: Graph, call: Call) -> str:
+    table, index = call.inputs
+    axis = call.attributes.get("axis", 0)
+    if axis is None:
+        table, axis = g.node("Reshape", table, g.integers([-1])), 0
+    return g.node("Gather", table, g.cast(index, np.int64), axis=int(axis) % call.rank(0))
+
+
+@_converts("flip", "fliplr", "flipud")
+def _flip(g: Graph, call: Call) -> str:
+    named = {"fliplr": 1, "flipud": 0}.get(call.one.op.name, call.attributes.get("axis"))
+    axes = list(range(call.rank(0))) if named is None else [a % call.rank(0) for a in np.atleast_1d(named).tolist()]
+    count = len(axes)
+    bounds = [_LAST] * count, [_FIRST] * count, axes, [-1] * count
+    return g.node("Slice", call.inputs[0], *map(g.integers, bounds))
+
+
+@_converts("take_along_axis")
+def _take_along(g: Graph, call: Call) -> str:
+    return g.node("GatherElements", call.inputs[0], g.cast(call.inputs[1], np.int64), axis=_axis(call))
+
+
+@_converts("getitem")
+def _getitem(g: Graph, call: Call) -> str:
+    """Slices, numbers, new axes, and one array of whole numbers."""
+    rank, pairs = call.rank(0), list(zip(_index(call.one), _index(call.two), strict=True))
+    used = sum(item is not None and item is not Ellipsis for item, _ in pairs)
+    full = [(slice(None), slice(None))] * (rank - used)
+    where = next((i for i, (item, _) in enumerate(pairs) if item is Ellipsis), len(pairs))
+    pairs = [*pairs[:where], *full, *pairs[where + 1 :]]
+    starts: list[int] = []
+    ends: list[int] = []
+    steps: list[int] = []
+    axes, gone, new = [], [], []
+    name, gathered, axis, place = call.inputs[0], None, 0, 0
+    for item, other in pairs:
+        if item is None:
+            new.append(place)
+            place += 1
+            continue
+        if isinstance(item, slice):
+            if item != slice(None):
+                bounds = _bounds(item, other, call.lengths(0)[axis])
+                for values, value in zip((starts, ends, steps), bounds, strict=True):
+                    values.append(value)
+                axes.append(axis)
+            place += 1
+        elif np.ndim(item) == 0:
+            starts.append(int(item))
+            ends.append(int(item) + 1 if int(item) != -1 else _LAST)
+            steps.append(1)
+            axes.append(axis)
+            gone.append(axis)
+        elif gathered is None and np.asarray(item).dtype.kind in "iu":
+            gathered = (axis, np.asarray(item))
+            place += np.ndim(item)
+        else:
+            raise UsageError(f"x[{_index(call.one)}] has no ONNX equivalent: of arrays an index may hold one")
+        axis += 1
+    if axes:
+        name = g.node("Slice", name, *(g.integers(values) for values in (starts, ends, axes, steps)))
+    if gathered is not None:
+        name = g.node("Gather", name, g.constant(gathered[1].astype(np.int64)), axis=gathered[0])
+        if gone and max(gone) > gathered[0]:
+            gone = [a + gathered[1].ndim - 1 if a > gathered[0] else a for a in gone]
+    if gone:
+        name = g.node("Squeeze", name, g.integers(gone))
+    return g.node("Unsqueeze", name, g.integers(new)) if new else name
+
+
+def _index(instruction: Instruction) -> tuple[Any, ...]:
+    values: Sequence[Value] = instruction.inputs[1:]
+    if any(not value.constant for value in values):
+        raise UsageError("x[index] with an index that is computed has no ONNX equivalent here; write np.take")
+    known = [value.known for value in values]
+    index = known[0] if len(known) == 1 else tuple(known)
+    return index if isinstance(index, tuple) else (index,)
+
+
+def _bounds(one: slice, two: slice, length: Length) -> tuple[int, int, int]:
+    """Start, end and step of a slice, where both records agree or it goes as far as the axis does."""
+    step = 1 if one.step is None else int(one.step)
+    start = (0 if step > 0 else _LAST) if one.start is None else int(one.start)
+    end = (_LAST if step > 0 else _FIRST) if one.stop is None else int(one.stop)
+    if one != two:
+        if one.start != two.start or one.stop != length.first or two.stop != length.second:
+            raise UsageError(f"a slice is {one} for some rows and {two} for others: it has no ONNX equivalent")
+        end = _LAST
+    return start, end, step
+
+
+# Sums and the like.
+
+_REDUCTIONS = {"sum": "ReduceSum", "mean": "ReduceMean", "max": "ReduceMax", "min": "ReduceMin", "prod": "ReduceProd"}
+
+
+def _reduced(g: Graph, call: Call, kind: str, name: str) -> str:
+    if len(call.one.inputs) > 1 and not all(v.constant and v.known is True for v in call.one.inputs[1:]):
+        raise UsageError(f"{call.one.op.name} with where= has no ONNX equivalent; multiply, or use np.where before it")
+    axis = call.attributes.get("axis")
+    axes = range(call.rank(0)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    keep = int(bool(call.attributes.get("keepdims", False)))
+    return g.node(kind, name, g.integers([a % call.rank(0) for a in axes]), keepdims=keep)
+
+
+for _name, _kind in _REDUCTIONS.items():
+
+    @_converts(_name)
+    def _reduce(g: Graph, call: Call, kind: str = _kind) -> str:
+        return _reduced(g, call, kind, g.cast(call.inputs[0], call.dtype))
+
+
+@_converts("any", "all")
+def _truth(g: Graph, call: Call) -> str:
+    numbers = g.cast(g.cast(call.inputs[0], bool), np.int32)
+    return g.cast(_reduced(g, call, "ReduceMax" if call.one.op.name == "any" else "ReduceMin", numbers), bool)
+
+
+@_converts("argmax", "argmin")
+def _arg(g: Graph, call: Call) -> str:
+    if call.attributes.get("axis") is None:
+        raise UsageError(f"{call.one.op.name} over all axes has no ONNX equivalent; name an axis")
+    kind = "ArgMax" if call.one.op.name == "argmax" else "ArgMin"
+    return g.node(kind, call.inputs[0], axis=_axis(call), keepdims=int(call.attributes.get("keepdims", False)))
+
+
+@_converts("cumsum")
+def _cumsum(g: Graph, call: Call) -> str:
+    return g.node("CumSum", call.inputs[0], g.constant(_axis(call), np.int64))
+
+
+# Products.
+
+
+@_converts("matmul", "dot")
+def _matmul(g: Graph, call: Call) -> str:
+    if call.one.op.name == "dot" and min(call.rank(0), call.rank(1)) == 0:
+        return g.node("Mul", *_operands(g, call, call.dtype))
+    if call.one.op.name == "dot" and call.rank(1) > 2:
+        raise UsageError("np.dot with a second array of more than two axes has no ONNX equivalent; use np.matmul")
+    return g.node("MatMul", *_operands(g, call, call.dtype))
+
+
+@_converts("einsum")
+def _einsum(g: Graph, call: Call) -> str:
+    return g.node("Einsum", *_operands(g, call, call.dtype), equation=call.attributes["subscripts"])
