@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from trainer.data import Dataset, Prepared, Split, prepare
+from trainer.data.balance import resampled
 
 
 def dataset(*rows_of_class: int, weights: Any = None) -> Dataset:
@@ -88,3 +89,10 @@ def test_what_is_fitted_is_fitted_before_rows_are_repeated() -> None:
     assert plain.scaling is not None
     assert more.scaling is not None
     np.testing.assert_array_equal(plain.scaling.mean, more.scaling.mean)
+
+
+def test_the_rows_that_are_repeated_once_more_are_drawn() -> None:
+    classes = np.array([0] * 13 + [1] * 5)  # 5 goes into 13 twice, so three rows of class 1 come three times
+    drawn = {tuple(np.flatnonzero(np.bincount(resampled(classes, "oversample", seed)) == 3)) for seed in range(30)}
+    assert len(drawn) > 5
+    assert all(len(rows) == 3 for rows in drawn)

@@ -65,6 +65,15 @@ def test_a_class_of_one_row_stays_in_training() -> None:
         assert set(dataset.targets[train]) == {0, 1, 2}
 
 
+@pytest.mark.parametrize("sizes", [(1, 1, 6), (1, 1, 1, 9), (2, 1, 5), (1, 12)])
+def test_every_class_is_trained_whatever_the_test_takes(sizes: tuple[int, ...]) -> None:
+    dataset = classification(*sizes)
+    for n_test in range(1, sum(sizes) - len(sizes) + 1):
+        train, test = divided(dataset, test_fraction=n_test / sum(sizes))
+        assert len(test) == n_test
+        assert set(dataset.targets[train]) == set(range(len(sizes)))
+
+
 def test_every_row_of_a_class_is_drawn_sooner_or_later() -> None:
     dataset = classification(5, 5)
     drawn = {row for seed in range(40) for row in divided(dataset, test_fraction=0.2, seed=seed)[1]}

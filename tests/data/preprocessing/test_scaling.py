@@ -109,3 +109,17 @@ def test_numbers_whose_squares_overflow_are_refused() -> None:
 
 def test_it_prints_the_shape_that_it_fits() -> None:
     assert repr(Scaling.fit(np.ones((4, 3)))) == "Scaling of inputs (3,)"
+
+
+def test_a_column_that_is_constant_up_to_rounding_is_only_centred() -> None:
+    column = np.where(np.arange(300) % 2, 0.1, np.nextafter(0.1, 1.0))
+    scaling = Scaling.fit(np.stack([column, np.linspace(0.0, 1.0, 300)], axis=1))
+    assert scaling.scale[0] == 1.0
+    assert scaling.scale[1] != 1.0
+
+
+def test_categories_are_left_as_they_are() -> None:
+    inputs = np.stack([np.arange(9.0) % 3, np.arange(9.0)], axis=1)
+    scaled = Scaling.fit(inputs, without=[0]).apply(inputs)
+    np.testing.assert_array_equal(scaled[:, 0], inputs[:, 0])
+    assert abs(scaled[:, 1].mean()) < 1e-15
