@@ -1,4 +1,4 @@
-"""Limits on the options of a component, written once in the annotation of its field.
+"""What an option of a component may be, written once in the annotation of its field: its type, and limits.
 
     beta1: Annotated[float, Limits(ge=0, lt=1)] = 0.9
 
@@ -8,17 +8,37 @@ derives from `Checked` holds its instances to them in Python as well.
 
 from __future__ import annotations
 
+import enum
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, TypeGuard, cast
 
 from trainer.errors import UsageError
+from trainer.wording import either
 
-__all__ = ["Checked", "Limits", "Nested"]
+__all__ = ["Checked", "Limits", "Nested", "admits", "expected"]
 
-_WORDS = {"gt": "greater than {:g}", "ge": "at least {:g}", "lt": "less than {:g}", "le": "at most {:g}"}
+_WORDS: dict[Any, tuple[str, str]] = {
+    Any: ("a value", "values"),
+    None: ("null", "nulls"),
+    types.NoneType: ("null", "nulls"),
+    bool: ("true or false", "true or false"),
+    int: ("a whole number", "whole numbers"),
+    float: ("a number", "numbers"),
+    str: ("text", "texts"),
+}
+_LIMITS = {
+    "gt": "greater than {}",
+    "ge": "at least {}",
+    "lt": "less than {}",
+    "le": "at most {}",
+    "multiple_of": "that is a multiple of {}",
+    "min_length": "with at least {} {parts}",
+    "max_length": "with at most {} {parts}",
+    "pattern": "that matches {}",
+}
 
 
 @dataclass(frozen=True)
@@ -45,9 +65,7 @@ class Limits:
         )
 
     def __str__(self) -> str:
-        return " and ".join(
-            words.format(bound) for name, words in _WORDS.items() if (bound := getattr(self, name)) is not None
-        )
+        return " and ".join(_limits_in_words([self], ""))
 
 
 @dataclass(frozen=True)
@@ -81,6 +99,91 @@ class Checked:
                 for limits in _limits(annotations[own.name]):
                     if isinstance(each, int | float) and not limits.admit(each):
                         raise UsageError(f"{type(self).__name__}: {own.name} is {each!r}; it must be {limits}")
+
+
+def admits(annotation: Any, value: object) -> bool:
+    """Whether a value is what an annotation of plain data wants, as a config would take it; an unknown one admits all.
+
+    >>> admits(tuple[int, int] | None, [28, 28]), admits(list[str], "a"), admits(Annotated[int, Limits(ge=1)], 0)
+    (True, False, False)
+    """
+    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Annotated:
+        limits = (item for item in args[1:] if isinstance(item, Limits))
+        numeric = isinstance(value, int | float)
+        return admits(args[0], value) and all(not numeric or limit.admit(cast("float", value)) for limit in limits)
+    if origin in (typing.Union, types.UnionType):
+        return any(admits(member, value) for member in args)
+    if origin is Literal:
+        return value in args
+    if origin is list:
+        return isinstance(value, list) and all(admits(args[0], item) for item in value)
+    if origin is tuple and args[-1] is not ...:
+        same = isinstance(value, list | tuple) and len(value) == len(args)
+        return same and all(admits(arg, item) for arg, item in zip(args, cast("list[object]", value), strict=True))
+    if annotation in (None, types.NoneType):
+        return value is None
+    if annotation in (bool, int, str):
+        return type(value) is annotation
+    return isinstance(value, int | float) and not isinstance(value, bool) if annotation is float else True
+
+
+def expected(annotation: Any, plural: bool = False) -> str:
+    """What an annotation admits, in words; empty for one that there are no words for.
+
+    >>> expected(tuple[int, int]), expected(int | None), expected(list[str])
+    ('a list of 2 whole numbers', 'a whole number', 'a list of texts')
+    """
+    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Annotated:
+        own = next((item.words[plural] for item in args[1:] if hasattr(item, "words")), "")
+        base = own or expected(args[0], plural)
+        limits = " and ".join(_limits_in_words(args[1:], "characters" if args[0] is str else "entries"))
+        limits = f"of {limits}" if limits.startswith("at ") else limits
+        return f"{base} {limits}".strip() if base else ""
+    if origin is Literal:
+        return either(repr(value) if isinstance(value, str) else str(value).lower() for value in args)
+    if origin in (typing.Union, types.UnionType):
+        # Every whole number is a number; that there may be nothing is no news to a person who wrote something.
+        members = [arg for arg in args if arg is not types.NoneType and not (arg is int and float in args)]
+        words = [expected(member, plural) for member in members]
+        return either(words) if all(words) else ""
+    if _is_class(annotation) and issubclass(annotation, enum.Enum):
+        return either(repr(member.value) for member in annotation)
+    if origin is tuple and args and args[-1] is not ...:
+        return _expected_tuple(args, plural)
+    container = origin or annotation
+    if _is_class(container) and issubclass(container, Collection) and not issubclass(container, str | bytes):
+        if issubclass(container, Mapping):
+            return "mappings" if plural else "a mapping"
+        items = expected(args[0], plural=True) if args else ""
+        return ("lists" if plural else "a list") + (f" of {items}" if items else "")
+    return _WORDS[annotation][plural] if isinstance(annotation, Hashable) and annotation in _WORDS else ""
+
+
+def _expected_tuple(items: Sequence[Any], plural: bool) -> str:
+    lists = "lists" if plural else "a list"
+    if len(set(items)) == 1:
+        return f"{lists} of {len(items)} {expected(items[0], plural=True)}"
+    return f"{lists} of {len(items)}: {', '.join(expected(item) or 'a value' for item in items)}"
+
+
+def _limits_in_words(metadata: Iterable[Any], parts: str) -> Iterator[str]:
+    for item in metadata:
+        if hasattr(item, "metadata"):  # a pydantic Field
+            yield from _limits_in_words(item.metadata, parts)
+            continue
+        for attribute, words in _LIMITS.items():
+            limit = getattr(item, attribute, None)
+            if attribute == "min_length" and limit == 1:
+                yield "that is not empty"
+            elif limit is not None:
+                yield words.format(f"{limit:g}" if isinstance(limit, float) else limit, parts=parts)
+
+
+def _is_class(annotation: Any) -> TypeGuard[type]:
+    """Whether an annotation is a class; `list[int]` is none, though `isinstance` takes it for one."""
+    return isinstance(annotation, type) and typing.get_origin(annotation) is None
 
 
 def _limits(annotation: Any) -> Iterator[Limits]:

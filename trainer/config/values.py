@@ -6,14 +6,13 @@ so that a YAML list can become a tuple, and text a path or an enumeration's memb
 
 from __future__ import annotations
 
-import enum
 import json
 import re
 import types
 import typing
-from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
-from typing import Annotated, Any, Literal, TypeGuard
+from typing import Annotated, Any, Literal
 
 import annotated_types
 from pydantic import ConfigDict, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
@@ -21,31 +20,13 @@ from pydantic.fields import FieldInfo
 
 from trainer.config.document import Node, scalar
 from trainer.config.source import Problems
-from trainer.wording import did_you_mean, either
+from trainer.limits import expected
+from trainer.wording import did_you_mean
 
-__all__ = ["INVALID", "adapter", "check", "complaint", "expected", "found"]
+__all__ = ["INVALID", "adapter", "check", "complaint", "found"]
 
 INVALID: Any = object()
 
-_WORDS: dict[Any, tuple[str, str]] = {
-    Any: ("a value", "values"),
-    None: ("null", "nulls"),
-    types.NoneType: ("null", "nulls"),
-    bool: ("true or false", "true or false"),
-    int: ("a whole number", "whole numbers"),
-    float: ("a number", "numbers"),
-    str: ("text", "texts"),
-}
-_LIMITS = {
-    "gt": "greater than {}",
-    "ge": "at least {}",
-    "lt": "less than {}",
-    "le": "at most {}",
-    "multiple_of": "that is a multiple of {}",
-    "min_length": "with at least {} {parts}",
-    "max_length": "with at most {} {parts}",
-    "pattern": "that matches {}",
-}
 _CONSTRAINTS = {
     "gt": annotated_types.Gt,
     "ge": annotated_types.Ge,
@@ -142,66 +123,6 @@ def _with_limits(annotation: Any) -> Any:
         if getattr(item, attribute, None) is not None
     ]
     return Annotated[(base, *metadata, *limits)] if limits else annotation
-
-
-def expected(annotation: Any, plural: bool = False) -> str:
-    """What an annotation admits, in words; empty for one that there are no words for.
-
-    >>> expected(tuple[int, int]), expected(int | None), expected(list[str])
-    ('a list of 2 whole numbers', 'a whole number', 'a list of texts')
-    """
-    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin is Annotated:
-        own = next((item.words[plural] for item in args[1:] if hasattr(item, "words")), "")
-        base = own or expected(args[0], plural)
-        limits = " and ".join(_limits(args[1:], "characters" if args[0] is str else "entries"))
-        limits = f"of {limits}" if limits.startswith("at ") else limits
-        return f"{base} {limits}".strip() if base else ""
-    if origin is Literal:
-        return either(repr(value) if isinstance(value, str) else str(value).lower() for value in args)
-    if origin in (typing.Union, types.UnionType):
-        # Every whole number is a number; that there may be nothing is no news to a person who wrote something.
-        members = [arg for arg in args if arg is not types.NoneType and not (arg is int and float in args)]
-        words = [expected(member, plural) for member in members]
-        return either(words) if all(words) else ""
-    if _is_class(annotation) and issubclass(annotation, enum.Enum):
-        return either(repr(member.value) for member in annotation)
-    if origin is tuple and args and args[-1] is not ...:
-        return _expected_tuple(args, plural)
-    container = origin or annotation
-    if _is_class(container) and issubclass(container, Collection) and not issubclass(container, str | bytes):
-        if issubclass(container, Mapping):
-            return "mappings" if plural else "a mapping"
-        items = expected(args[0], plural=True) if args else ""
-        return ("lists" if plural else "a list") + (f" of {items}" if items else "")
-    return _WORDS[annotation][plural] if isinstance(annotation, Hashable) and annotation in _WORDS else ""
-
-
-def _expected_tuple(items: Sequence[Any], plural: bool) -> str:
-    lists = "lists" if plural else "a list"
-    if len(set(items)) == 1:
-        return f"{lists} of {len(items)} {expected(items[0], plural=True)}"
-    return f"{lists} of {len(items)}: {', '.join(expected(item) or 'a value' for item in items)}"
-
-
-def _limits(metadata: Iterable[Any], parts: str) -> Iterator[str]:
-    for item in metadata:
-        if isinstance(item, FieldInfo):
-            yield from _limits(item.metadata, parts)
-        elif isinstance(item, annotated_types.GroupedMetadata):
-            yield from _limits(item, parts)
-        else:
-            for attribute, words in _LIMITS.items():
-                limit = getattr(item, attribute, None)
-                if attribute == "min_length" and limit == 1:
-                    yield "that is not empty"
-                elif limit is not None:
-                    yield words.format(limit, parts=parts)
-
-
-def _is_class(annotation: Any) -> TypeGuard[type]:
-    """Whether an annotation is a class; `list[int]` is none, though `isinstance` takes it for one."""
-    return isinstance(annotation, type) and typing.get_origin(annotation) is None
 
 
 def _admits(annotation: Any) -> set[Any]:

@@ -99,7 +99,7 @@ def _show(component: Component) -> None:
 
 def _takes(parameter: Parameter) -> str:
     from trainer.config.choices import nesting
-    from trainer.config.values import expected
+    from trainer.limits import expected
 
     nested = nesting(parameter.annotation)
     if nested is not None:
