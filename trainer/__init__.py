@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from trainer.engine.transforms import stop_gradient as stop_gradient
     from trainer.engine.transforms import value_and_grad as value_and_grad
     from trainer.engine.transforms import vjp as vjp
+    from trainer.experiment.execution import train as train
     from trainer.plugins.hookspecs import hookimpl as hookimpl
     from trainer.plugins.manager import Plugins as _Plugins
 
@@ -43,6 +44,7 @@ _HOME = {
     "trainer.engine.op": ("REQUIRED", "Op", "op"),
     "trainer.engine.tape": ("Tape", "tape"),
     "trainer.engine.tensor": ("Tensor",),
+    "trainer.experiment.execution": ("train",),
     "trainer.plugins.hookspecs": ("hookimpl",),
     "trainer.engine.transforms": (
         "checkpoint", "grad", "hessian", "hvp", "jacobian", "jvp", "stop_gradient", "value_and_grad", "vjp",
@@ -52,7 +54,7 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "REQUIRED", "Op", "Tape", "Tensor", "check", "checkpoint", "compile", "debug", "grad", "hessian", "hookimpl", "hvp",
-    "jacobian", "jvp", "op", "stop_gradient", "structural", "tape", "value_and_grad", "vjp",
+    "jacobian", "jvp", "op", "stop_gradient", "structural", "tape", "train", "value_and_grad", "vjp",
 ]  # fmt: skip
 __version__ = "0.1.0"
 

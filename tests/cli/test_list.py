@@ -6,14 +6,13 @@ import inspect
 
 import pytest
 
-from trainer.cli.app import Kind
-from trainer.cli.commands.list import list_components
+from trainer.cli.commands.list import Kind, list_components
 from trainer.config.help import option_help
 from trainer.data.load import FILES
 from trainer.plugins import shared
 
 
-@pytest.mark.parametrize("kind", [kind.value for kind in Kind])
+@pytest.mark.parametrize("kind", Kind)
 def test_every_component_is_listed_and_shown(kind, capsys):
     list_components(kind, None, ())
     listed = capsys.readouterr().out.splitlines()
@@ -83,6 +82,20 @@ def test_how_arrays_in_a_file_are_called(trainer):
 
 def test_a_kind_of_which_there_is_nothing(trainer):
     assert trainer("list", "callbacks").out.startswith("none is installed")
+
+
+def test_without_a_kind_the_kinds_are_listed(trainer):
+    done = trainer("list")
+    assert (done.code, done.err) == (0, "")
+    rows = [line.split() for line in done.out.splitlines()]
+    assert rows[0] == ["kind", "in", "a", "config"]
+    assert [row[:2] for row in rows[1:9]] == [[kind, str(len(shared().all(kind)))] for kind in Kind]
+    assert rows[1][2:] == ["network:", "[...]"]
+    assert "trainer list KIND NAME" in done.out
+
+
+def test_data_sets_are_listed_in_one_table_under_two_spellings(trainer):
+    assert trainer("datasets") == trainer("list", "datasets")
 
 
 def test_a_name_that_is_not_there(trainer):

@@ -106,4 +106,4 @@ def test_layers_that_repeat_are_folded(trainer: Trainer, folder: Path) -> None:
 def test_a_picture_that_cannot_be_written_is_an_error_of_usage(trainer: Trainer, folder: Path) -> None:
     done = trainer("show", "small.yaml", "--svg", "gone/step.svg")
     assert done.code == 2
-    assert done.err == "error: the picture cannot be written to gone/step.svg: No such file or directory\n"
+    assert done.err == "error: the picture gone/step.svg cannot be written: No such file or directory\n"

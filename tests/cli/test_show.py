@@ -106,9 +106,10 @@ def test_a_typing_error_gets_the_name_that_was_meant(trainer: Trainer, arguments
 def test_datasets_lists_sizes_and_options(trainer: Trainer) -> None:
     done = trainer("datasets")
     assert (done.code, done.err) == (0, "")
-    *table, empty, last = done.out.splitlines()
-    assert (empty, last) == (
+    *table, empty, count, last = done.out.splitlines()
+    assert (empty, count, last) == (
         "",
+        f"{len(table) - 1} datasets; one of them in full: trainer list datasets NAME",
         "files and folders are data sets too, their options: trainer list datasets csv|npz|npy|text|images|mapped",
     )
     lines = {line.split()[0]: line for line in table}

@@ -245,12 +245,12 @@ def test_the_resolved_config_prepares_the_same_again(tmp_path: Path) -> None:
 
 
 def test_validate_shows_what_is_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from trainer.cli.commands.validate import show_config
+    from trainer.cli.commands.validate import command
 
     lines = [f"{i % 6},{i * i % 7},{'yes' if i % 4 else 'no'}" for i in range(30)]
     tmp_path.joinpath("c.csv").write_text("\n".join(["who,a,y", *lines]))
     tmp_path.joinpath("c.yaml").write_text(CONFIG.replace("standardize: true", "preprocess: [spline_transformer]"))
-    show_config(tmp_path / "c.yaml", [], [])
+    command(tmp_path / "c.yaml")
     shown = capsys.readouterr().out.splitlines()[2:5]
     assert shown == [
         "data      c.csv: 30 rows to train, 10 to test (grouped, fold 0 of 3), classification of 2 classes",

@@ -25,13 +25,14 @@ from trainer.checker.checks import BRIEF
 from trainer.checker.run import examine
 from trainer.data.cache import cache_folder
 from trainer.engine.op import Op
+from trainer.engine.provider import package_of
 from trainer.engine.rules import Rule
 from trainer.errors import RuleError
+from trainer.plugins.registry import is_ours
 
 __all__ = ["Verdict", "digest_of", "ensure_checked", "verdict_of"]
 
 FORMAT = 3  # raise it when a check changes: verdicts of other formats are made again
-DISTRIBUTION = "(tape-trainer "
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def _as_used(op: Op, attributes: Mapping[str, Any]) -> tuple[Any, ...] | None:
 
 
 def _is_ours(op: Op) -> bool:
-    return DISTRIBUTION in op.origin or op.module.split(".")[0] in ("trainer", "numpy")
+    return is_ours(package_of(op.module)) or op.module.split(".")[0] == "numpy"
 
 
 def _refusal(op: Op, verdict: Verdict) -> RuleError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,10 +55,16 @@ class LoadedConfig:
     overrides: tuple[str, ...]
     plugins: Plugins
     _root: Node
+    _extra: tuple[str, ...] = ()
 
     def resolved(self) -> dict[str, Any]:
-        """The config as plain data for YAML: every override and default in it, and files by their full path."""
-        return self.config.plain()
+        """The config as plain data for YAML, which loads again from anywhere.
+
+        Every override and default is in it, and files by their full path, those of further plugins too.
+        """
+        resolved = self.config.plain()
+        extra = [str(Path(each).expanduser().resolve()) if is_file(each) else each for each in self._extra]
+        return {**resolved, "plugins": [*resolved.get("plugins", ()), *extra]} if extra else resolved
 
     def place(self, *loc: str | int) -> str:
         """Where a part of the config stands, such as `place("network", 1)`: the place, the source line and a caret.
@@ -106,12 +112,14 @@ class LoadedConfig:
 
 
 def load(
-    path: str | os.PathLike[str], overrides: Sequence[str] = (), plugins: Sequence[str] | Plugins = ()
+    config: str | os.PathLike[str] | Mapping[str, Any],
+    overrides: Sequence[str] = (),
+    plugins: Sequence[str] | Plugins = (),
 ) -> LoadedConfig:
-    """The config in a YAML file.
+    """The config in a YAML file, or in a mapping of the same keys.
 
     Args:
-        path: the file.
+        config: the file; of a mapping, errors show the YAML that it is, and paths in it start in the current folder.
         overrides: `key=value` arguments; `network.0.dense=64` reaches into the file, the last of two counts.
         plugins: further plugins, files relative to the current folder or modules; or a `Plugins`, which then is used
             instead of what is installed, and gets the config's own plugins added.
@@ -121,18 +129,28 @@ def load(
         loaded = load("configs/mlp.yaml", ["step_size=0.01"])
         loaded.config.step_size     # 0.01
     """
-    path = Path(path)
+    path = Path("config") if isinstance(config, Mapping) else Path(config)
     extra, plugins = ((), plugins) if isinstance(plugins, Plugins) else (plugins, Plugins())
     problems = Problems()
-    source = Source(os.fspath(path), _text(path))
+    source = Source(os.fspath(path), _written(config) if isinstance(config, Mapping) else _text(path))
     root, arguments = _trees(source, overrides, problems)
     loader = _Loader(root, path, source, problems, plugins)
     loader.add_plugins(arguments, extra)
     loader.apply(arguments)
-    config = loader.config()
-    if config is None:
+    found = loader.config()
+    if found is None:
         raise problems.error()
-    return LoadedConfig(config, path, source.text, tuple(overrides), plugins, root)
+    return LoadedConfig(found, path, source.text, tuple(overrides), plugins, root, tuple(extra))
+
+
+def _written(config: Mapping[str, Any]) -> str:
+    """A mapping as the YAML of a file."""
+    import yaml
+
+    try:
+        return str(yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True, width=120))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"a config holds what YAML can write, numbers, texts, lists and mappings: {error}") from None
 
 
 def _text(path: Path) -> str:

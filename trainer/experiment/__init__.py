@@ -1,7 +1,38 @@
-"""From a config to a training, and from a training to a run."""
+"""From a config to a training, and from a training to a run.
 
-from trainer.experiment.builder import build, load_data
-from trainer.experiment.components import built
-from trainer.experiment.layers import LayerRow, layer_table
+    training = build(load("configs/mlp.yaml"))          # at step 0
+    outcome = execute(load("configs/mlp.yaml"), "runs")  # trained, with a folder of its own in runs/
 
-__all__ = ["LayerRow", "build", "built", "layer_table", "load_data"]
+The names load when they are first used: an `Observer` is written without the engine.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trainer.experiment.builder import build, load_data
+    from trainer.experiment.components import built
+    from trainer.experiment.execution import Outcome, execute
+    from trainer.experiment.layers import LayerRow, layer_table
+    from trainer.experiment.observer import Observer
+
+__all__ = ["LayerRow", "Observer", "Outcome", "build", "built", "execute", "layer_table", "load_data"]
+
+_HOME = {
+    "build": "builder",
+    "load_data": "builder",
+    "built": "components",
+    "Outcome": "execution",
+    "execute": "execution",
+    "LayerRow": "layers",
+    "layer_table": "layers",
+    "Observer": "observer",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -21,6 +21,7 @@ from trainer.experiment.scores import Scores, scores_of
 from trainer.nn.network import Network, matching
 from trainer.nn.structure import Layout, located
 from trainer.optimizers import Accumulate, Average, ClipNorm, ClipParameterNorm, ClipValue, Optimizer
+from trainer.threads import pinned
 from trainer.training.loop import Training
 from trainer.training.objective import Penalty
 from trainer.training.schedules import is_watching, over
@@ -37,10 +38,13 @@ __all__ = ["Builder", "build", "load_data"]
 def build(loaded: LoadedConfig, *, debug: bool = False) -> Training:
     """The Training that a config declares, at step 0; with `debug` it looks at every value of every step.
 
+    It is built on one thread, so that what is fitted to the data has the same bits wherever it is done.
+
     Raises ConfigError, with the place in the file, for parts that do not fit together, and DataError for data that
     cannot be read.
     """
-    return Builder(loaded).training(debug=debug)
+    with pinned(1):
+        return Builder(loaded).training(debug=debug)
 
 
 def load_data(loaded: LoadedConfig) -> Prepared:

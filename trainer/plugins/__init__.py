@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from trainer.plugins.manager import PluginProblem, Plugins, shared
+from trainer.plugins.manager import PluginProblem, Plugins, PluginSummary, available, shared
 from trainer.plugins.registry import KINDS, Component, Parameter
 
 if TYPE_CHECKING:
     from trainer.plugins.hookspecs import Register, hookimpl
 
-__all__ = ["KINDS", "Component", "Parameter", "PluginProblem", "Plugins", "Register", "hookimpl", "shared"]
+__all__ = [
+    "KINDS", "Component", "Parameter", "PluginProblem", "PluginSummary", "Plugins", "Register", "available", "hookimpl",
+    "shared",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

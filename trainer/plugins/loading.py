@@ -17,7 +17,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from trainer.errors import PluginError
-from trainer.plugins.registry import KINDS, Component, component
+from trainer.plugins.registry import KINDS, Component, component, is_ours
 from trainer.wording import described, did_you_mean, nearest_file
 
 __all__ = ["Plugin", "explained", "is_file", "listed"]
@@ -32,19 +32,18 @@ class Plugin:
         name: an entry point's name, a file's or a module's.
         package: the distribution that it came in and its version.
         module: the module, or whatever object an entry point names, that has the hooks.
-        ours: whether it ships with this project.
 
     Raises PluginError when pluggy refuses a hook, such as one with a parameter that is not `register`.
     """
 
-    def __init__(self, name: str, package: str | None, module: Any, *, ours: bool = False) -> None:
+    def __init__(self, name: str, package: str | None, module: Any) -> None:
         import pluggy
 
         from trainer.plugins import hookspecs
 
         self.name = name
         self.package = package
-        self.ours = ours
+        self.ours = is_ours(package)
         self.origin = f"plugin '{name}'" + (f" ({package})" if package else "")
         self._module = module
         self._manager = pluggy.PluginManager("trainer")
@@ -57,6 +56,16 @@ class Plugin:
                 f"{self.origin}: {hook} takes one parameter, which is called 'register': def {hook}(register): ..."
             ) from error
 
+    @property
+    def hooks(self) -> tuple[str, ...]:
+        """The names of the hooks that it implements."""
+        return tuple(caller.name for caller in self._manager.get_hookcallers(self._module) or ())
+
+    @property
+    def file(self) -> str | None:
+        """Where it is written; None for what is no module."""
+        return getattr(self._module, "__file__", None)
+
     def mistakes(self) -> list[str]:
         """What pluggy passes over in silence: a misspelt hook, one without its decorator, a plugin without any."""
         import pluggy
@@ -68,7 +77,7 @@ class Plugin:
             for hook in self._unknown_hooks():
                 instead = did_you_mean(hook, _HOOKS, f"the hooks are {', '.join(_HOOKS)}")
                 found.append(f"{self.origin} implements an unknown hook '{hook}'; {instead}")
-        implemented = [caller.name for caller in self._manager.get_hookcallers(self._module) or ()]
+        implemented = [*self.hooks]
         for hook in _HOOKS:
             if hook not in implemented and inspect.isroutine(getattr(self._module, hook, None)):
                 implemented.append(hook)
@@ -98,8 +107,7 @@ class Plugin:
         except PluginError as error:
             raise PluginError(f"{self.origin}: {error}") from error
         except (Exception, SystemExit) as error:
-            file = getattr(self._module, "__file__", None)
-            raise PluginError(f"{self.origin}: register_{kind} raised {described(error, file)}") from error
+            raise PluginError(f"{self.origin}: register_{kind} raised {described(error, self.file)}") from error
         return found
 
     def _unknown_hooks(self) -> list[str]:

@@ -22,16 +22,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from trainer.errors import PluginError
 from trainer.plugins.loading import Plugin, explained, listed
-from trainer.plugins.registry import KINDS, Component, noun
+from trainer.plugins.registry import KINDS, Component, is_ours, noun
 from trainer.wording import did_you_mean
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-__all__ = ["PluginProblem", "Plugins", "shared"]
+__all__ = ["PluginProblem", "PluginSummary", "Plugins", "available", "shared"]
 
 GROUP = "trainer"  # of the entry points
-DISTRIBUTION = "tape-trainer"  # our own
 
 
 class PluginProblem(NamedTuple):
@@ -39,6 +38,26 @@ class PluginProblem(NamedTuple):
 
     plugin: str
     message: str
+
+
+class PluginSummary(NamedTuple):
+    """One plugin, and what came of it.
+
+    Attributes:
+        name: an entry point's, a file's or a module's.
+        package: the distribution that it came in and its version; None for a file.
+        file: where it is written; None for one that cannot be imported.
+        hooks: those that it implements.
+        registered: the names of its components by kind, without kinds of which it has none.
+        problems: what is wrong with it.
+    """
+
+    name: str
+    package: str | None
+    file: str | None
+    hooks: tuple[str, ...]
+    registered: dict[str, list[str]]
+    problems: tuple[str, ...]
 
 
 class Plugins:
@@ -63,6 +82,8 @@ class Plugins:
         self._lock = threading.RLock()
         self._pending: list[EntryPoint] | None = None if entry_points else []  # installed and not imported yet
         self._plugins: list[Plugin] = []  # installed and imported
+        self._listed: list[Plugin] = []
+        self._packages: dict[str, str | None] = {}  # of the installed ones, the broken among them
         self._components: dict[str, dict[str, Component]] = {}
         for source in sources:
             self.add(source)
@@ -81,6 +102,7 @@ class Plugins:
             for kind, components in registered.items():
                 if components:
                     self._of(kind).update(components)
+            self._listed.append(plugin)
 
     def names(self, kind: str) -> list[str]:
         """The names of a kind, sorted."""
@@ -104,6 +126,31 @@ class Plugins:
             return components[name]
         hint = did_you_mean(name, components, f"there are: {', '.join(sorted(components)) or 'none'}")
         raise PluginError(f"unknown {noun(kind)} '{name}'; {hint}")
+
+    def summaries(self) -> list[PluginSummary]:
+        """Every plugin, ours first, then the installed ones and those that a person listed; all hooks are called."""
+        components = [component for kind in KINDS for component in self.all(kind).values()]
+        with self._lock:
+            known = {plugin.name: plugin for plugin in (*self._plugins, *self._listed)}
+            broken = sorted(name for name in self._packages if name not in known)
+            problems = list(self.problems)
+        found = []
+        for name in (*known, *broken):
+            plugin, registered = known.get(name), dict[str, list[str]]()
+            for component in components:
+                if component.plugin == name:
+                    registered.setdefault(component.kind, []).append(component.name)
+            found.append(
+                PluginSummary(
+                    name,
+                    self._packages.get(name) if plugin is None else plugin.package,
+                    None if plugin is None else plugin.file,
+                    plugin.hooks if plugin else (),
+                    registered,
+                    tuple(problem.message for problem in problems if problem.plugin == name),
+                )
+            )
+        return found
 
     # What the engine asks for (`trainer.engine.provider.Provider`).
 
@@ -162,7 +209,7 @@ class Plugins:
         # Our own commands are in trainer.cli, so `trainer --help` need not import every op to learn that there is none.
         pending, self._pending = self._pending, []
         for entry in pending:
-            if kind == "commands" and _is_ours(entry):
+            if kind == "commands" and is_ours(_package(entry)):
                 self._pending.append(entry)
             else:
                 self._import(entry)
@@ -171,11 +218,11 @@ class Plugins:
         return self._plugins
 
     def _import(self, entry: EntryPoint) -> None:
-        package = f"{entry.dist.name} {entry.dist.version}" if entry.dist else None
+        package = self._packages[entry.name] = _package(entry)
         try:
             with explained(entry.name, package):
                 module = entry.load()
-            plugin = Plugin(entry.name, package, module, ours=_is_ours(entry))
+            plugin = Plugin(entry.name, package, module)
         except PluginError as error:
             self.problems.append(PluginProblem(entry.name, str(error)))
         else:
@@ -183,8 +230,8 @@ class Plugins:
             self.problems += [PluginProblem(entry.name, mistake) for mistake in plugin.mistakes()]
 
 
-def _is_ours(entry: EntryPoint) -> bool:
-    return entry.dist is not None and entry.dist.name == DISTRIBUTION
+def _package(entry: EntryPoint) -> str | None:
+    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else None
 
 
 _shared: Plugins | None = None
@@ -198,3 +245,8 @@ def shared() -> Plugins:
         if _shared is None:
             _shared = Plugins()
         return _shared
+
+
+def available(sources: Sequence[str] = ()) -> Plugins:
+    """The installed plugins, and those that a person lists besides."""
+    return Plugins(sources) if sources else shared()

@@ -17,7 +17,9 @@ from typing import Any, cast
 from trainer.errors import PluginError
 from trainer.plugins.signatures import CALLS, mistakes
 
-__all__ = ["KINDS", "Component", "Parameter", "component", "noun", "snake_case"]
+__all__ = ["DISTRIBUTION", "KINDS", "Component", "Parameter", "component", "is_ours", "noun", "snake_case"]
+
+DISTRIBUTION = "tape-trainer"  # our own
 
 KINDS = (
     "ops",
@@ -91,6 +93,11 @@ class Component:
         return f"plugin '{self.plugin}'" + (f" ({self.package})" if self.package else "")
 
     @property
+    def ours(self) -> bool:
+        """Whether it ships with this project."""
+        return is_ours(self.package)
+
+    @property
     def summary(self) -> str:
         """The first line of the docstring; empty without one."""
         target = self.target
@@ -113,6 +120,18 @@ class Component:
     def __repr__(self) -> str:
         shown = ", ".join(p.name if p.required else f"{p.name}={p.default!r}" for p in self.parameters)
         return f"<{noun(self.kind)} {self.name}({shown}) of {self.origin}>"
+
+
+def is_ours(package: str | None) -> bool:
+    """Whether a distribution, with or without its version, is this project's own.
+
+    What is ours was checked before it shipped, has no commands besides the command's own, and is told last of two who
+    want one name.
+
+    >>> is_ours("tape-trainer 0.1.0"), is_ours("tape-trainer-extras 0.1.0"), is_ours(None)
+    (True, False, False)
+    """
+    return package is not None and package.partition(" ")[0] == DISTRIBUTION
 
 
 def noun(kind: str) -> str:

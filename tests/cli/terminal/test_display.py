@@ -2,11 +2,13 @@ import io
 from collections.abc import Callable
 from itertools import count
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from rich.console import Console
 
-from trainer.cli.terminal.display import BarDisplay, LineDisplay, is_terminal, is_unicode, may_colour
+from trainer.cli.terminal.abilities import is_terminal, is_unicode, may_colour
+from trainer.cli.terminal.display import BarDisplay, LineDisplay
 from trainer.training.loop import Epoch, Step
 
 COLUMNS = ["epoch", "train", "loss", "train", "accuracy", "test", "loss", "test", "accuracy", "rows/s"]
@@ -19,6 +21,11 @@ class Terminal(io.StringIO):
         return True
 
 
+def training(epochs: int, rows: int = 64) -> Any:
+    """What a display reads of a Training."""
+    return SimpleNamespace(epochs=epochs, data=SimpleNamespace(train=range(rows)))
+
+
 def epoch(number: int, test: bool = True) -> Epoch:
     values = {"loss": 1 / number, "accuracy": 1 - 0.5 / number}
     return Epoch(number, 10 * number, 0.1, values, values if test else {}, 0.25 * number, 40_000.0)
@@ -27,10 +34,11 @@ def epoch(number: int, test: bool = True) -> Epoch:
 @pytest.mark.parametrize("epochs", [1, 2, 19, 20, 21, 39, 1000, 1009])
 def test_any_number_of_epochs_prints_about_twenty_lines_the_first_and_the_last_among_them(epochs: int) -> None:
     lines: list[str] = []
-    display = LineDisplay(epochs, lines.append)
-    with display:
-        for number in range(1, epochs + 1):
-            display.epoch(epoch(number))
+    display = LineDisplay(lines.append)
+    display.began(training(epochs), None)
+    for number in range(1, epochs + 1):
+        display.epoch(epoch(number))
+    display.ended()
     assert len(lines) <= 23
     assert lines[0].split() == [*COLUMNS, "left"]
     assert lines[1].split()[0] == f"1/{epochs}"
@@ -40,13 +48,17 @@ def test_any_number_of_epochs_prints_about_twenty_lines_the_first_and_the_last_a
 
 def test_a_line_says_what_came_out_and_how_long_it_will_take() -> None:
     lines: list[str] = []
-    LineDisplay(9, lines.append).epoch(epoch(1))
+    display = LineDisplay(lines.append)
+    display.began(training(9), None)
+    display.epoch(epoch(1))
     assert lines[1].split() == ["1/9", "1.000", "0.5000", "1.000", "0.5000", "40,000", "2.0", "s"]
 
 
 def test_without_test_rows_there_are_no_test_columns() -> None:
     lines: list[str] = []
-    LineDisplay(9, lines.append).epoch(epoch(1, test=False))
+    display = LineDisplay(lines.append)
+    display.began(training(9), None)
+    display.epoch(epoch(1, test=False))
     assert "test" not in lines[0]
 
 
@@ -60,11 +72,13 @@ def bar(width: int, monkeypatch: pytest.MonkeyPatch, epochs: int = 3) -> str:
     )
     clock = count(0.0, 0.5)
     monkeypatch.setattr("trainer.cli.terminal.display.time", SimpleNamespace(perf_counter=lambda: next(clock)))
-    with BarDisplay(epochs, 64) as display:
-        for number in range(1, epochs + 1):
-            display.step(Step(2 * number - 1, number, 32, 0.75))
-            display.step(Step(2 * number, number, 32, 0.5))
-            display.epoch(epoch(number))
+    display = BarDisplay()
+    display.began(training(epochs), None)
+    for number in range(1, epochs + 1):
+        display.step(Step(2 * number - 1, number, 32, 0.75))
+        display.step(Step(2 * number, number, 32, 0.5))
+        display.epoch(epoch(number))
+    display.ended()
     return stream.getvalue()
 
 
@@ -84,7 +98,8 @@ def test_a_step_that_is_not_shown_costs_a_look_at_the_clock(
     monkeypatch: pytest.MonkeyPatch, calls: Callable[[Callable[[], object]], int]
 ) -> None:
     monkeypatch.setattr("trainer.cli.terminal.display._EVERY", 3600)
-    display = BarDisplay(10, 1_000_000)
+    display = BarDisplay()
+    display.began(training(10, rows=1_000_000), None)
     record = Step(1, 1, 1, 0.5)
     assert calls(lambda: display.step(record)) > 20  # drawn
     assert calls(lambda: display.step(record)) <= 5

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from trainer.errors import UsageError
 
-__all__ = ["write_starter"]
+__all__ = ["command", "write_starter"]
 
 _CONFIG = """\
 # A first network: handwritten digits, 8 × 8 pixels each, ten classes.
@@ -65,6 +66,19 @@ def _(rng):
 def register_ops(register):
     register(bent)
 '''
+
+
+def command(
+    where: Annotated[
+        Path,
+        typer.Argument(
+            metavar="[FOLDER|FILE]", help="A folder to write into, or the YAML file to write.", show_default=False
+        ),
+    ] = Path(),
+    plugin: Annotated[bool, typer.Option("--plugin", help="Write a first operation of your own as well.")] = False,
+) -> None:
+    """Write a first config, commented; what exists stays as it is."""
+    write_starter(where, with_plugin=plugin)
 
 
 def write_starter(where: Path, *, with_plugin: bool = False) -> None:

@@ -3,56 +3,116 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trainer.cli.arguments import PluginOption
 from trainer.cli.plugin_commands import report_problems
 from trainer.cli.terminal.tables import print_table
 from trainer.errors import UsageError
-from trainer.wording import did_you_mean
+from trainer.wording import did_you_mean, shape_of
 
 if TYPE_CHECKING:
     from trainer.plugins import Component, Parameter, Plugins
 
-__all__ = ["files_line", "list_components"]
-
-# Where each is written, for the example.
+__all__ = ["Kind", "command", "list_components"]
 
 
-def list_components(kind: str, name: str | None, plugins: Sequence[str]) -> None:
+class Kind(StrEnum):
+    """What `trainer list` lists."""
+
+    layers = "layers"
+    costs = "costs"
+    optimizers = "optimizers"
+    schedules = "schedules"
+    metrics = "metrics"
+    preprocessors = "preprocessors"
+    callbacks = "callbacks"
+    datasets = "datasets"
+
+
+def command(
+    kind: Annotated[Kind | None, typer.Argument(help="What to list.", show_default=False)] = None,
+    name: Annotated[str | None, typer.Argument(help="One of them, with its options.", show_default=False)] = None,
+    plugin: PluginOption = None,
+) -> None:
+    """List what a config can name: layers, costs, optimizers, schedules, metrics and more."""
+    if kind is None:
+        _list_kinds(plugin or ())
+    else:
+        list_components(kind, name, plugin or ())
+
+
+def _list_kinds(plugins: Sequence[str]) -> None:
+    from trainer.config.schema import SECTIONS
+    from trainer.config.sections import place
+    from trainer.plugins import available
+
+    found = available(plugins)
+    rows = [[kind, str(len(found.all(kind))), place(SECTIONS, kind, "...")] for kind in Kind]
+    report_problems(found)
+    print_table(["kind", "", "in a config"], rows, right={1})
+    typer.echo("\nthose of a kind: trainer list KIND; one of them in full: trainer list KIND NAME")
+    typer.echo("every operation of one array is a layer too: trainer ops list")
+
+
+def list_components(kind: Kind, name: str | None, plugins: Sequence[str]) -> None:
     """Print a table of the components of a kind, or one of them with its help and options.
 
     Raises PluginError with the nearest name for one that does not exist.
     """
-    from trainer.plugins import Plugins, shared
+    from trainer.plugins import available
 
-    found = Plugins(plugins) if plugins else shared()
+    found = available(plugins)
     if name is not None:
         component = _reader(kind, name, found) or found.get(kind, name)
         report_problems(found)
         _show(component)
         return
-    components = sorted(found.all(kind).items())
+    components = found.all(kind)
     report_problems(found)
     if not components:
         typer.echo(f"none is installed; a plugin brings some with the hook register_{kind}")
         return
-    print_table(["name", "options", "what"], [[n, _options(c), c.summary] for n, c in components], wrap=False)
-    typer.echo(f"\n{len(components)} {kind}" + (f"; one of them in full: trainer list {kind} NAME" * bool(components)))
-    if kind == "datasets":
-        typer.echo(files_line())
-    if kind == "layers":
+    if kind is Kind.datasets:
+        _print_datasets(components)
+    else:
+        rows = [[n, _options(c), c.summary] for n, c in sorted(components.items())]
+        print_table(["name", "options", "what"], rows, wrap=False)
+    typer.echo(f"\n{len(components)} {kind}; one of them in full: trainer list {kind} NAME")
+    if kind is Kind.datasets:
+        from trainer.data.load import FILES
+
+        typer.echo(f"files and folders are data sets too, their options: trainer list datasets {'|'.join(FILES)}")
+    if kind is Kind.layers:
         typer.echo("every operation of one array is a layer too: trainer ops list")
 
 
-def files_line() -> str:
-    """What says that files are data sets too."""
-    from trainer.data.load import FILES
+def _print_datasets(components: Mapping[str, Component]) -> None:
+    """Data sets with what a person chooses one by: its size, and what there is to learn."""
+    from trainer.data import describe
 
-    return f"files and folders are data sets too, their options: trainer list datasets {'|'.join(FILES)}"
+    rows = []
+    for _, component in sorted(components.items()):
+        facts = describe(component)
+        labels = component.traits.get("labels")  # 0 or 1 each, so numbers to a cost
+        task = f"{facts.classes} classes" if facts.classes else f"{labels} labels" if labels else facts.task or "-"
+        size = "-" if facts.rows is None else f"{facts.rows:,}"
+        rows.append(
+            [
+                facts.name,
+                size,
+                "-" if facts.shape is None else shape_of(facts.shape),
+                task,
+                _options(component),
+                facts.description,
+            ]
+        )
+    print_table(["name", "rows", "inputs", "task", "options", "what"], rows, right={1})
 
 
 def _reader(kind: str, name: str, plugins: Plugins) -> Component | None:

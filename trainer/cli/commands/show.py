@@ -7,13 +7,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
-from trainer.cli.paths import find_config
-from trainer.cli.plugin_commands import report_problems
+from trainer.cli.arguments import Config, Overrides, PluginOption
+from trainer.cli.opening import opened
 from trainer.cli.terminal.tables import print_table
 
 if TYPE_CHECKING:
@@ -21,34 +20,31 @@ if TYPE_CHECKING:
     from trainer.training.loop import Training
     from trainer.training.memory import Memory
 
-__all__ = ["show_program"]
+__all__ = ["command"]
 
 PROFILE_SECONDS = 0.02  # spent on each instruction
 
 
-def show_program(
-    path: Path, overrides: Sequence[str], plugins: Sequence[str], *, profile: bool = False, svg: Path | None = None
+def command(
+    config: Config,
+    overrides: Overrides = None,
+    plugin: PluginOption = None,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Run it, and give the time of each instruction, op and layer.")
+    ] = False,
+    svg: Annotated[
+        Path | None, typer.Option("--svg", metavar="FILE", help="Draw it in this file.", show_default=False)
+    ] = None,
 ) -> None:
-    """Print the program of one step: its instructions and buffers, how it runs, its operations and bytes.
-
-    Args:
-        profile: run it, and print the time of each instruction, op and layer.
-        svg: where to draw it.
-
-    Raises ConfigError, and UsageError for a picture that cannot be written.
-    """
-    path = find_config(path)
+    """Show the program of a training step: its instructions and buffers, operations and bytes."""
+    loaded = opened(config, overrides, plugin)
     from trainer.compiler.executors import best_executor
     from trainer.compiler.numpy_executor import NumpyExecutor
-    from trainer.config import load
     from trainer.experiment import build
     from trainer.threads import pinned, threads_for
     from trainer.training.memory import measure_memory
 
-    loaded = load(path, overrides, plugins)
-    report_problems(loaded.plugins)
-    with pinned(1):
-        training = build(loaded)
+    training = build(loaded)
     with pinned(threads_for(training, loaded.config.compute.threads)):
         executor, memory = measure_memory(training, NumpyExecutor if training.runs_on == "numpy" else best_executor)
         typer.echo(f"{executor.program}\n")
@@ -60,10 +56,12 @@ def show_program(
         if profile:
             _print_profile(executor)
     if svg is not None:
-        _draw(svg, f"A step of {path}, {training.batch_size} rows", training, executor, memory)
+        _draw(svg, f"A step of {loaded.path}, {training.batch_size} rows", training, executor, memory)
 
 
 def _work(executor: NumpyExecutor) -> str:
+    import numpy as np
+
     program, bound = executor.program, executor.bound
     moved = sum(a.nbytes for b in bound for a in (*b.inputs, *b.outputs) if isinstance(a, np.ndarray))
     return (
@@ -88,15 +86,15 @@ def _print_buffers(executor: NumpyExecutor) -> None:
 
 def _draw(file: Path, title: str, training: Training, executor: NumpyExecutor, memory: Memory) -> None:
     from trainer.compiler.picture import draw_program
-    from trainer.errors import UsageError
+    from trainer.errors import StorageError, UsageError
     from trainer.files import atomic_write
     from trainer.training.step import step_names
 
     picture = draw_program(executor, title, *step_names(training), remarks=[_work(executor), f"Memory: {memory}."])
     try:
         atomic_write(file, picture)
-    except OSError as error:
-        raise UsageError(f"the picture cannot be written to {file}: {error.strerror or error}") from None
+    except StorageError as error:
+        raise UsageError(f"the picture {error}") from None
     typer.echo(f"drawn in {file}")
 
 
@@ -171,6 +169,8 @@ def _runner(executor: NumpyExecutor, bound: Bound) -> Callable[[int], Any]:
 
 def _seconds(run: Callable[[int], Any]) -> float:
     """The time of one run: the least of some, each of as many runs as make it long enough to measure."""
+    import numpy as np
+
     with np.errstate(all="ignore"):
         count, seconds = 1, 0.0
         while seconds < PROFILE_SECONDS / 5:

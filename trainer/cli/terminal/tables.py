@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 
 import typer
 
-from trainer.cli.terminal.display import is_terminal, may_colour
+from trainer.cli.terminal.abilities import is_terminal, may_colour
 
 __all__ = ["fitted_table", "plain_table", "print_table"]
 

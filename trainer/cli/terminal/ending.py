@@ -1,0 +1,83 @@
+"""What is said at the end of a run: its curve, its tables, its numbers."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from trainer.cli.terminal.abilities import is_unicode, may_colour
+from trainer.cli.terminal.curve import draw_curve
+from trainer.cli.terminal.tables import print_table
+from trainer.runs.metrics import read_metrics
+from trainer.runs.progress import duration, number
+
+if TYPE_CHECKING:
+    from trainer.experiment import Outcome
+    from trainer.training.loop import Epoch
+    from trainer.types import Array
+
+__all__ = ["print_curve", "print_end"]
+
+
+def print_end(outcome: Outcome) -> None:
+    """The tables, why it ended where that is not the end of its epochs, and the last epoch, or the best."""
+    training = outcome.training
+    for title, table in outcome.reports.items():
+        _print_report(title, table, training.data.class_names)
+    if training.ended is not None:
+        typer.echo(f"ended early: {training.ended}")
+    if training.best is not None:
+        typer.echo(f"the parameters are those of epoch {training.best.epoch.epoch:,}, the best")
+    for line in (*_result(outcome.epoch), *_undefined(outcome.epoch)):
+        typer.echo(line)
+
+
+def _print_report(title: str, table: Array, names: Sequence[str]) -> None:
+    """A table of the classes that are against those that were predicted."""
+    named = list(names) if len(names) == len(table) else [str(i) for i in range(len(table))]
+    typer.echo(f"{title}: rows are what is, columns what was predicted\n")
+    rows = [[name, *(f"{value:g}" for value in row)] for name, row in zip(named, table, strict=True)]
+    print_table(["", *named], rows, right=set(range(1, len(named) + 1)))
+    typer.echo()
+
+
+def _result(last: Epoch | None) -> Iterator[str]:
+    """The last epoch in words: what one looks for first comes last."""
+    if last is None:
+        return
+    parts: list[tuple[str, Mapping[str, float]]] = [("train", last.train), ("test", last.test)]
+    for part, values in parts:
+        if values:
+            named = sorted(values.items(), key=lambda item: item[0] == "loss")  # accuracy before loss
+            yield (
+                f"{part:<6}"
+                + ", ".join(f"{name} {number(value)}" for name, value in named)
+                + (
+                    f" after {last.epoch:,} epoch{'' if last.epoch == 1 else 's'} in {duration(last.seconds)}"
+                    if part == "train"
+                    else ""
+                )
+            )
+
+
+def _undefined(last: Epoch | None) -> Iterator[str]:
+    """Which metrics are no number, so that a nan among the numbers is not taken for a fault of the training."""
+    parts = [] if last is None else [("training", last.train), ("test", last.test)]
+    for name in dict.fromkeys(name for _, values in parts for name in values):
+        rows = [part for part, values in parts if math.isnan(values.get(name, 0.0))]
+        if rows:
+            yield f"{name} is nan: it gives no number for the {' and the '.join(rows)} rows"
+
+
+def print_curve(folder: Path) -> None:
+    """The losses so far, over the width of the terminal."""
+    metrics = read_metrics(folder / "metrics.csv")
+    width = shutil.get_terminal_size().columns
+    curve = draw_curve(metrics, width=width, unicode=is_unicode(), colour=may_colour())
+    if curve:
+        print(f"\n{curve}\n")  # noqa: T201  typer.echo would take the colours out

@@ -1,0 +1,208 @@
+"""One run, for whoever asks: the command, a script, a trial of a sweep, a worker of a service.
+
+It checks what is a stranger's, builds, pins the threads, trains, and keeps the folder true to what happened. It prints
+nothing; who wants to see or to keep something is an `Observer`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainer.config.loader import LoadedConfig, load
+from trainer.engine.op import Op
+from trainer.errors import UsageError
+from trainer.experiment.builder import build
+from trainer.experiment.observer import Observer, step_listeners
+from trainer.experiment.recorder import Recorder
+from trainer.runs.environment import describe_environment
+from trainer.runs.folder import RunFolder
+from trainer.runs.progress import number
+from trainer.threads import pinned, threads_for
+from trainer.training.loop import Epoch, Training
+from trainer.types import Array
+
+__all__ = ["Outcome", "execute", "train"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a run.
+
+    Attributes:
+        training: at its end, with its data and its network.
+        last: the record of the last epoch; None where not one was finished.
+        reports: the tables that the config's metrics asked for, by title.
+        folder: the run's, if it has one.
+        warnings: what a person should know of it.
+    """
+
+    training: Training
+    last: Epoch | None
+    reports: Mapping[str, Array]
+    folder: Path | None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def epoch(self) -> Epoch | None:
+        """The record of the epoch whose `parameters` these are: the last, or the best where the config asks for it."""
+        best = self.training.best
+        return self.last if best is None else best.epoch
+
+    @property
+    def parameters(self) -> dict[str, Array]:
+        """The parameters by name, and what is kept beside them."""
+        return self.training.parameters
+
+
+def train(
+    config: str | os.PathLike[str] | Mapping[str, Any] | LoadedConfig,
+    overrides: Sequence[str] = (),
+    *,
+    out: str | os.PathLike[str] | None = None,
+    observers: Sequence[Observer] = (),
+) -> Outcome:
+    """Train what a config declares, as `trainer run` does, without a word.
+
+    Args:
+        config: a YAML file, a mapping of the same keys, or what `trainer.config.load` gave.
+        overrides: `key=value`, as on the command line.
+        out: where the run's folder goes; without it nothing is written.
+        observers: are told every step and epoch.
+
+    Raises ConfigError with every mistake in the config, DataError for data that cannot be read, RuleError for a
+    plugin's op whose derivative is wrong, and DivergedError when the loss is no number any more.
+
+    >>> import trainer
+    >>> line = {"dataset": {"name": "linear", "rows": 50}, "network": [{"dense": 1}], "cost": "mean_squared_error"}
+    >>> outcome = trainer.train({**line, "step_size": 0.1}, ["epochs=3"])
+    >>> outcome.epoch.epoch, outcome.parameters["0.weights"].shape
+    (3, (1, 1))
+    """
+    if isinstance(config, LoadedConfig):
+        if overrides:
+            raise UsageError("a config that is loaded already takes no overrides; give them to trainer.config.load")
+        return execute(config, out, observers)
+    return execute(load(config, overrides), out, observers)
+
+
+def execute(
+    loaded: LoadedConfig,
+    folder: str | os.PathLike[str] | None = None,
+    observers: Sequence[Observer] = (),
+    *,
+    debug: bool = False,
+    allow_unchecked: bool = False,
+) -> Outcome:
+    """One run of a config, from its checks to its reports.
+
+    Args:
+        folder: where the run's own folder goes; without it nothing is written.
+        debug: look at every value of every step.
+        allow_unchecked: train with an op of a stranger's whose derivative is wrong, and record it.
+
+    Ops of others are checked before they train. Raises RuleError for a wrong one, ConfigError and DataError, all
+    before there is a folder, and DivergedError when the loss is no number any more. However it ends, also by Ctrl-C or
+    SIGTERM, the folder holds everything up to there and says why.
+    """
+    unchecked = _unchecked(loaded, allow_unchecked)
+    training = build(loaded, debug=debug)
+    with pinned(threads_for(training, loaded.config.compute.threads)) as threads:
+        if folder is None:
+            return _trained(training, observers)
+        name = loaded.config.name or loaded.path.stem
+        run = RunFolder(folder, name, config_text=_as_given(loaded), resolved=loaded.resolved())
+        with run, _ending_tidily():
+            used = [loaded.config.dataset.component, *(choice.component for choice in loaded.config.choices())]
+            about = describe_environment(
+                seed=loaded.config.seed,
+                plugins={component.plugin: component.package for component in used},
+                threads=threads,
+                folder=loaded.path.parent,
+            )
+            run.save_environment({**about, "executor": training.runs_on, "unchecked_ops": unchecked})
+            for finding in unchecked:
+                run.log(f"trained regardless: {finding}")
+            outcome = _trained(training, observers, run)
+            run.reason = training.ended
+            for title, table in outcome.reports.items():
+                run.save_table(title, table, training.data.class_names)
+            return outcome
+
+
+def _trained(training: Training, observers: Sequence[Observer], run: RunFolder | None = None) -> Outcome:
+    """Feed every record to whoever wants it. Each observer is told the end, whatever brings it about."""
+    told: list[Observer] = [*([] if run is None else [Recorder(run)]), *observers]
+    folder = None if run is None else run.path
+    first = last = None
+    with ExitStack() as stack:
+        for observer in told:
+            observer.began(training, folder)
+            stack.callback(observer.ended)
+        listening = step_listeners(told)
+        for record in training.records():
+            if isinstance(record, Epoch):
+                first, last = first or record, record
+                for observer in told:
+                    observer.epoch(record)
+            else:
+                for step in listening:
+                    step(record)
+    warnings = [] if first is None or last is None else [*_growth(first, last, training.current_step_size())]
+    for warning in warnings:
+        if run is not None:
+            run.log(f"warning: {warning}")
+    return Outcome(training, last, training.report(), folder, tuple(warnings))
+
+
+def _growth(first: Epoch, last: Epoch, step_size: float) -> Iterator[str]:
+    """A loss that grows without becoming infinite ends like any other; somebody has to say so."""
+    before, after = first.train["loss"], last.train["loss"]
+    if after > 10 * abs(before):
+        yield (
+            f"the train loss grew from {number(before)} after the first epoch to {number(after)}: nothing was learnt. "
+            f"Try a smaller step size (step_size={step_size / 10:g}), or inputs and targets of one scale"
+        )
+
+
+def _unchecked(loaded: LoadedConfig, allow_unchecked: bool) -> list[str]:
+    """What is wrong with the ops of others that the config uses, where that is allowed."""
+    ops = [
+        (choice.component.target, choice.options)
+        for choice in loaded.config.choices()
+        if isinstance(choice.component.target, Op) and not choice.component.ours
+    ]
+    if not ops:
+        return []
+    from trainer.checker.verdicts import ensure_checked  # 30 ms that only a stranger's op needs
+
+    return [f"{v.op}: {v.finding}" for v in ensure_checked(ops, allow_unchecked) if not v.ok]
+
+
+def _as_given(loaded: LoadedConfig) -> str | bytes:
+    """The file's bytes; its text if somebody has changed the file since it was read, or there is none."""
+    try:
+        content = loaded.path.read_bytes()
+        return content if content.decode("utf-8-sig") == loaded.text else loaded.text
+    except (OSError, UnicodeDecodeError):
+        return loaded.text
+
+
+@contextmanager
+def _ending_tidily() -> Iterator[None]:
+    """Let SIGTERM, with which schedulers and containers end a process, close the run folder as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():  # Python handles signals there only
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(128 + signum))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,60 @@
+"""The observer that fills a run folder: log, metrics, parameters, loss curve."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainer.experiment.observer import Observer
+from trainer.runs.folder import RunFolder
+from trainer.runs.progress import Table
+
+if TYPE_CHECKING:
+    from trainer.training.loop import Epoch, Training
+
+__all__ = ["Recorder", "heading"]
+
+
+class Recorder(Observer):
+    """Writes the records of a training into its folder. Parameters and curve are saved however it ends."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+
+    def began(self, training: Training, folder: Path | None) -> None:
+        self._training, self._table = training, Table(training.epochs)
+        self._folder.log(heading(training))
+
+    def epoch(self, record: Epoch) -> None:
+        self._folder.record(record)
+        for line in self._table.lines(record):
+            self._folder.log(line)
+
+    def ended(self) -> None:
+        data = self._training.data
+        self._folder.save_parameters(self._training.parameters, data.scaling, data.preprocessing)
+        self._folder.save_loss()
+
+
+def heading(training: Training) -> str:
+    """What is trained on what, in a line or two."""
+    data, network = training.data, training.network
+    return (
+        f"{data.name}: {len(data.train):,} rows to train, {len(data.test):,} to test. "
+        f"{', '.join(network.names)}: {network.size:,} parameters, {training.dtype}, "
+        f"{training.runs_on} executor.{_beginning(training)}{_executor(training)}"
+    )
+
+
+def _beginning(training: Training) -> str:
+    """Which parameters were not drawn."""
+    if not training.start:
+        return ""
+    total = len(training.network.parts) + len(training.kept)
+    return f"\n{len(training.start)} of {total} parameters from a saved run."
+
+
+def _executor(training: Training) -> str:
+    """Why it is not the machine that runs, where a person might expect it."""
+    missing = training.executor == "auto" and training.runs_on == "numpy"
+    return "\nThe quicker native executor needs a C compiler when this package is installed." if missing else ""

@@ -1,0 +1,86 @@
+"""Epochs and times as text: for log.txt, and for whoever prints them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trainer.training.loop import Epoch
+
+__all__ = ["Table", "duration", "number"]
+
+_LINES = 20  # what fits on a screen with the rest
+
+
+def duration(seconds: float) -> str:
+    """A time as a person says it.
+
+    >>> duration(0.26), duration(8), duration(75), duration(4020)
+    ('0.3 s', '8 s', '1 min 15 s', '1 h 07 min')
+    """
+    if seconds < 3:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _values(part: str, values: Mapping[str, float]) -> dict[str, str]:
+    return {f"{part} {name}": number(value) for name, value in values.items()}
+
+
+def number(value: float) -> str:
+    """A metric in four significant digits that keep their zeros.
+
+    >>> number(0.9721), number(12.0), number(3.2e-7), number(float("nan"))
+    ('0.9721', '12.00', '3.200e-07', 'nan')
+    """
+    return f"{value:#.4g}" if value else "0"
+
+
+class Table:
+    """Epochs as rows of text, for a file or a pipe: a header, then at most about twenty of them.
+
+    >>> from trainer.training.loop import Epoch
+    >>> table = Table(epochs=40)
+    >>> for line in table.lines(Epoch(1, 45, 0.1, {"loss": 0.5}, {"loss": 0.75}, 0.5, 2900.0)):
+    ...     print(line)
+     epoch  train loss  test loss     rows/s        left
+      1/40      0.5000     0.7500      2,900        20 s
+    >>> list(table.lines(Epoch(2, 90, 0.1, {"loss": 0.4}, {"loss": 0.625}, 1.0, 2900.0)))
+    ['  2/40      0.4000     0.6250      2,900        19 s']
+    >>> list(table.lines(Epoch(3, 135, 0.1, {"loss": 0.3}, {"loss": 0.6}, 1.5, 2900.0)))
+    []
+    """
+
+    def __init__(self, epochs: int) -> None:
+        self._epochs = epochs
+        self._every = math.ceil(epochs / _LINES)
+        self._widths: list[int] = []
+
+    def lines(self, record: Epoch) -> list[str]:
+        """The lines to print after this epoch: none, its row, or the header and its row."""
+        first = not self._widths
+        if not (first or record.epoch == self._epochs or record.epoch % self._every == 0):
+            return []
+        left = record.seconds / record.epoch * (self._epochs - record.epoch)
+        cells = {
+            "epoch": f"{record.epoch}/{self._epochs}",
+            **_values("train", record.train),
+            **_values("test", record.test),
+            "rows/s": f"{record.rows_per_second:,.0f}",
+            "left": duration(left) if record.epoch < self._epochs else "-",
+        }
+        lines = []
+        if first:
+            least = {"epoch": 2 * len(str(self._epochs)) + 1, "left": 10}
+            self._widths = [max(len(name), least.get(name, 9)) for name in cells]
+            lines.append(self._row(list(cells)))
+        return [*lines, self._row(list(cells.values()))]
+
+    def _row(self, cells: list[str]) -> str:
+        # The first column stands a little to the right, so that the header is told from what comes before.
+        return " " + "  ".join(f"{cell:>{width}}" for cell, width in zip(cells, self._widths, strict=True))
