@@ -8,7 +8,7 @@ import numpy as np
 
 from trainer import op
 from trainer_ops._common import Array, axes_of, draw, refuse, restore, shapes
-from trainer_ops.indexing import scatter_add, scatter_take
+from trainer_ops.indexing import scatter_add, scatter_take, take
 from trainer_ops.shaping import sum_to
 
 Mode = Literal["full", "same", "valid"]
@@ -153,7 +153,7 @@ def interp(x: Array, xp: Array, fp: Array, *, left: float | None = None, right: 
 def _(dy: Array, x: Array, xp: Array, fp: Array, wanted: Any, *, left: float | None, right: float | None) -> Any:
     n = xp.shape[0]
     i = np.clip(np.searchsorted(xp, x, side="right") - 1, 0, n - 2)
-    (x0, x1), (y0, y1) = ((np.take(a, i), np.take(a, i + 1)) for a in (xp, fp))
+    (x0, x1), (y0, y1) = ((take(a, i), take(a, i + 1)) for a in (xp, fp))  # np.take looks at its first array alone
     low, high = x < xp[0], x > xp[-1]
     slope, share = (y1 - y0) / (x1 - x0), (x - x0) / (x1 - x0)
     share = np.where(low, 0, np.where(high, 1, share))

@@ -62,7 +62,7 @@ def histogram(x: Array, *, bins: Any = 10, range: tuple[float, float] | None = N
     return np.histogram(x, bins, range)
 
 
-@op(implements=np.lexsort, binder=lambda keys, axis=-1: (tuple(keys), {"axis": axis}))
+@op(implements=np.lexsort)
 def lexsort(*keys: Array, axis: int = -1) -> Array:
     """The indices that sort by several keys, the last one first, as `np.lexsort`."""
     return np.lexsort(keys, axis=axis)

@@ -108,7 +108,7 @@ take.nondifferentiable("indices").defvjp(
     x=lambda dy, indices, x_shape, axis, mode: scatter_take(dy, indices, shape=x_shape, axis=axis, mode=mode)
 )
 scatter_take.nondifferentiable("indices").defvjp(
-    values=lambda dy, indices, axis, mode: np.take(dy, indices, axis=axis, mode=mode)
+    values=lambda dy, indices, axis, mode: take(dy, indices, axis=axis, mode=mode)
 )
 _ROWS = np.array([2, 0, 2])
 draw(

@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from trainer import Op, op
 from trainer.engine.dispatch import bind
-from trainer_ops._common import Array, draw, refuse
+from trainer_ops._common import Array, draw
 
 
-def _sequence(*names: str) -> Callable[..., Any]:
-    """How NumPy's joining functions are called: a sequence of arrays, then `names`."""
-
-    def binder(
-        arrays: Sequence[Array],
-        *args: Any,
-        out: None = None,
-        dtype: None = None,
-        casting: None = None,
-        **attributes: Any,
-    ) -> Any:
-        refuse("np.concatenate and its kin", out=out, dtype=dtype, casting=casting)
-        attributes |= dict(zip(names, args, strict=False))
-        return tuple(arrays), attributes
-
-    return binder
-
-
-@op(implements=np.concatenate, binder=_sequence("axis"))
+@op(implements=np.concatenate)
 def concatenate(*arrays: Array, axis: int | None = 0) -> Array:
     """One after the other along an axis that they have, as `np.concatenate`; None flattens them first."""
     return np.concatenate(arrays, axis=axis)
@@ -47,7 +29,7 @@ def _(dy: Array, arrays_shape: Any, wanted: Any, *, axis: int | None) -> list[An
     ]
 
 
-@op(implements=np.stack, binder=_sequence("axis"))
+@op(implements=np.stack)
 def stack(*arrays: Array, axis: int = 0) -> Array:
     """Side by side along a new axis, as `np.stack`."""
     return np.stack(arrays, axis=axis)
@@ -70,7 +52,7 @@ def _stacking(function: Any, axis: int, view: Callable[[Array], Array], *cases: 
         return function(arrays)
 
     forward.__doc__ = f"As `np.{function.__name__}`."
-    made = op(forward, name=function.__name__, implements=function, binder=_sequence())
+    made = op(forward, name=function.__name__, implements=function)
 
     @made.vjp("arrays")
     def _(dy: Array, arrays_shape: Any) -> list[Array]:

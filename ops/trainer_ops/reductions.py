@@ -17,7 +17,6 @@ from trainer import op
 from trainer.engine.dispatch import bind
 from trainer_ops._common import Array, Axis, axes_of, converted, draw, reduced_size, refuse, restore, shapes
 
-_ABSENT: Any = object()  # NumPy tells "not given" from None
 _add: Any = np.add.reduce  # what np.sum and its kin come down to; Any, for its overloads want a literal keepdims
 _multiply: Any = np.multiply.reduce
 _maximum: Any = np.maximum.reduce
@@ -29,14 +28,11 @@ def _reduction(function_axis: Axis = None) -> Callable[..., Any]:
 
     def binder(
         a: Array, axis: Axis = function_axis, dtype: Any = None, out: None = None, keepdims: bool = False,
-        initial: Any = _ABSENT, where: Any = True,
+        initial: Any = None, where: Any = True,
     ) -> Any:  # fmt: skip
         refuse("a reduction", out=out)
-        attributes = {"axis": axis, "keepdims": keepdims}
-        if dtype is not None:
-            attributes["dtype"] = dtype
-        if initial is not _ABSENT and initial is not np._NoValue:
-            attributes["initial"] = initial
+        attributes = {"axis": axis, "keepdims": keepdims, "dtype": dtype, "initial": initial}
+        attributes = {n: v for n, v in attributes.items() if v is not None and v is not np._NoValue}
         return ((a,) if where is True or where is np._NoValue else (a, where)), attributes
 
     return binder
@@ -46,7 +42,7 @@ def _extreme(function_axis: Axis = None) -> Callable[..., Any]:
     """As `_reduction`, for the functions without a dtype: (a, axis, out, keepdims, initial, where)."""
 
     def binder(
-        a: Array, axis: Axis = function_axis, out: None = None, keepdims: bool = False, initial: Any = _ABSENT,
+        a: Array, axis: Axis = function_axis, out: None = None, keepdims: bool = False, initial: Any = None,
         where: Any = True,
     ) -> Any:  # fmt: skip
         return _reduction()(a, axis, None, out, keepdims, initial, where)
@@ -56,12 +52,12 @@ def _extreme(function_axis: Axis = None) -> Callable[..., Any]:
 
 def _spread(
     a: Array, axis: Axis = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False, *,
-    where: Any = True, mean: Any = None, correction: Any = _ABSENT,
+    where: Any = True, mean: Any = None, correction: Any = np._NoValue,
 ) -> Any:  # fmt: skip
     """How `np.var` and `np.std` are called."""
     refuse("np.var or np.std", mean=mean)
     arrays, attributes = _reduction()(a, axis, dtype, out, keepdims, where=where)
-    ddof = ddof if correction is _ABSENT or correction is np._NoValue else correction
+    ddof = ddof if correction is np._NoValue else correction
     return arrays, attributes | {"ddof": ddof}
 
 

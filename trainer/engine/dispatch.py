@@ -179,7 +179,7 @@ def _is_default(value: Any, default: Any) -> bool:
     return value is default or (plain and type(value) is type(default) and bool(value == default))
 
 
-# What to write in place of a ufunc's own arguments.
+# What to write in place of an argument that no op has; `where` is a ufunc's.
 _WAYS_OUT = {
     "where": "np.where(mask, {0}(...), otherwise): what a mask leaves out is not defined",
     "dtype": "np.astype({0}(...), dtype)",
@@ -193,7 +193,7 @@ def _unsupported(function: Any, op: Operation, name: str) -> OpError:
     what = f"argument '{name}' of {function_name(function)} cannot be used on a Tensor"
     if name == "out":  # also what `a += t` and the like come to
         return DetachError(f"{what}: a Tensor is never written to; use the result instead")
-    if hasattr(function, "nin") and name in _WAYS_OUT:
+    if name in _WAYS_OUT and (name != "where" or hasattr(function, "nin")):
         return OpError(f"{what}: write {_WAYS_OUT[name].format(function_name(function))}")
     known = ", ".join(f"'{a}'" for a in op.attributes) or "none"
     return OpError(f"{what}: attributes that op '{op.name}' has: {known}")

@@ -1,0 +1,46 @@
+"""Each input alone on the tape, the others plain arrays, of which NumPy's dispatch then knows nothing.
+
+A rule must reach the tape all the same, to second order, and give what it gives with all of them on the tape.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import op_checking
+import pytest
+
+import trainer_ops
+from trainer import vjp
+
+OPS = [op for op in (*trainer_ops.ops(), *trainer_ops.COSTS) if op.variadic or len(op.differentiable) > 1]
+
+
+def derivatives(call, x, c, v):
+    """The gradient of c·call, and the second derivative along v."""
+
+    def gradient(*x):
+        y, pullback = vjp(call, *x)
+        return pullback(c.astype(y.dtype))
+
+    g, pullback = vjp(gradient, *x)
+    return g, pullback(tuple(d.astype(a.dtype) for d, a in zip(v, g, strict=True)))
+
+
+@pytest.mark.parametrize("one", OPS, ids=[op.name for op in OPS])
+def test_one_input_at_a_time_gives_its_own_part(one):
+    rng = np.random.default_rng(1)
+    for arrays, attributes in one.sample_calls(np.random.default_rng(0)):
+        call = op_checking.Call(one, arrays, attributes)
+        if len(call.live) < 2:
+            continue
+        c, v = rng.normal(size=call(*call.x).shape), [rng.normal(size=a.shape) for a in call.x]
+        for k, x in enumerate(call.x):
+            along = [d if i == k else np.zeros_like(d) for i, d in enumerate(v)]
+            first, second = derivatives(call, call.x, c, along)
+
+            def alone(x, k=k, call=call):
+                return call(*[x if i == k else a for i, a in enumerate(call.x)])
+
+            (g,), (h,) = derivatives(alone, (x,), c, (v[k],))
+            np.testing.assert_allclose(g, first[k], rtol=1e-9, atol=1e-12)
+            np.testing.assert_allclose(h, second[k], rtol=1e-7, atol=1e-9)
