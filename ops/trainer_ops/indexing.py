@@ -14,7 +14,6 @@ from typing import Any, Literal
 import numpy as np
 
 from trainer import op
-from trainer.engine.tensor import values_of
 from trainer_ops._common import Array, converted, draw, refuse, shapes
 
 Mode = Literal["raise", "wrap", "clip"]
@@ -24,7 +23,7 @@ _BASIC = (int, np.integer, slice, NoneType, EllipsisType)
 @op(implements=operator.getitem)
 def getitem(x: Array, index: Any) -> Array:
     """x[index], with any index that NumPy understands."""
-    return x[values_of(index)]
+    return x[index]
 
 
 @op
@@ -34,7 +33,6 @@ def scatter_add(values: Array, index: Any, *, shape: tuple[int, ...]) -> Array:
     >>> scatter_add(np.array([1.0, 2.0, 4.0]), np.array([0, 2, 0]), shape=(3,))
     array([5., 0., 2.])
     """
-    index = values_of(index)
     parts = index if type(index) is tuple else (index,)
     if all(isinstance(p, _BASIC) for p in parts) or (len(parts) == 1 and np.asarray(index).dtype == bool):
         y = np.zeros(shape, values.dtype)  # nothing is picked twice
@@ -51,7 +49,7 @@ def _add_at(values: Array, places: Array, shape: tuple[int, ...]) -> Array:
 
 
 getitem.nondifferentiable("index").defvjp(x=lambda dy, index, x_shape: scatter_add(dy, index, shape=x_shape))
-scatter_add.nondifferentiable("index").defvjp(values=lambda dy, index: dy[index])
+scatter_add.nondifferentiable("index").defvjp(values=lambda dy, index: getitem(dy, index))
 
 
 def gathered_from(dy: Array, x_shape: tuple[int, ...], rearrange: Callable[[Any], Any]) -> Array:
@@ -222,12 +220,10 @@ def extract(condition: Array, x: Array) -> Array:
 
 
 compress.nondifferentiable("condition").defvjp(
-    x=lambda dy, condition, x_shape, axis: gathered_from(
-        dy, x_shape, lambda x: np.compress(values_of(condition), x, axis=axis)
-    )
+    x=lambda dy, condition, x_shape, axis: gathered_from(dy, x_shape, lambda x: compress(condition, x, axis=axis))
 )
 extract.nondifferentiable("condition").defvjp(
-    x=lambda dy, condition, x_shape: gathered_from(dy, x_shape, lambda x: np.extract(values_of(condition), x))
+    x=lambda dy, condition, x_shape: gathered_from(dy, x_shape, lambda x: extract(condition, x))
 )
 draw(compress, [np.array([True, False, True]), (3, 4), {"axis": 0}], [np.array([False, True]), (3,)])
 draw(extract, [_MASK, (3, 4)])

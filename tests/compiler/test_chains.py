@@ -25,7 +25,7 @@ needs_machine = pytest.mark.skipif(not native_available(), reason="no machine")
 
 
 def names(f, *arrays):
-    return [i.op.name for i in simplify(trace(f, arrays)[0]).instructions]
+    return [i.op.name for i in simplify(trace(f, arrays).program).instructions]
 
 
 def test_calls_that_follow_each_other_become_one():
@@ -68,7 +68,7 @@ def test_a_chain_is_no_longer_than_the_machine_takes():
             x = x * 1.5 + 0.25
         return x
 
-    chains = [chain_of(i) for i in simplify(trace(f, [np.ones(3)])[0]).instructions]
+    chains = [chain_of(i) for i in simplify(trace(f, [np.ones(3)]).program).instructions]
     assert all(chains)
     assert sum(len(c.steps) for c in chains) == 120
     np.testing.assert_array_equal(compile(f)(np.ones(3)), f(np.ones(3)))

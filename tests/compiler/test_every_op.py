@@ -59,7 +59,8 @@ def test_the_same_bits(name, dtype):
         with np.errstate(all="ignore"):
             inputs = [arrays[i] for i in plain]
             expected = bits(both(*inputs))
-            program, _, rebuild = trace(both, inputs)
+            record = trace(both, inputs)
+            program, rebuild = record.program, record.rebuild
             small = simplify(program)
             for executor in (NumpyExecutor(program), NumpyExecutor(small), best_executor(small)):
                 for _ in range(2):

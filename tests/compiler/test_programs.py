@@ -58,6 +58,8 @@ def test_a_new_shape_dtype_or_constant_is_a_new_program():
     assert g(np.ones(3), 2.0).tolist() == [2.0, 2.0, 2.0]
     assert g(np.ones(3), 3.0).tolist() == [3.0, 3.0, 3.0]
     assert g(np.ones(2, np.float32), 3.0).dtype == np.float32
+    assert len(g.programs) == 2  # a float is no constant
+    assert g(np.ones(3), 2).tolist() == [2.0, 2.0, 2.0]
     assert len(g.programs) == 3
 
 
@@ -154,7 +156,7 @@ def test_two_threads_at_once_get_what_they_get_alone():
 
 
 def table(function, *args):
-    return trace(function, args)[0]
+    return trace(function, args).program
 
 
 def names(program):

@@ -18,7 +18,7 @@ def test_the_machine_draws_what_numpy_draws(dtype, shape):
     from trainer.compiler.machine.executor import NativeExecutor
 
     own = key(3, "a layer")
-    program, _, _ = trace(lambda step: uniform(step, key=own, shape=shape, dtype=dtype), [np.int64(0)])
+    program = trace(lambda step: uniform(step, key=own, shape=shape, dtype=dtype), [np.int64(0)]).program
     executor = NativeExecutor(program)
     assert not executor.called_back
     for step in (0, 1, 2**31, 2**40 + 5):

@@ -8,8 +8,10 @@ executors   it runs
 step = trainer.compile(f)     # the same results as f, to the bit
 """
 
-from trainer.compiler.compiled import Compiled, compile
+from trainer.compiler.compiled import PROGRAMS, Compiled, ProgramsWarning, compile
 from trainer.compiler.program import Instruction, Program, Value
-from trainer.compiler.trace import trace
+from trainer.compiler.trace import Record, trace
 
-__all__ = ["Compiled", "Instruction", "Program", "Value", "compile", "trace"]
+__all__ = [
+    "PROGRAMS", "Compiled", "Instruction", "Program", "ProgramsWarning", "Record", "Value", "compile", "trace",
+]  # fmt: skip

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
@@ -12,56 +15,120 @@ from trainer.compiler.executors import best_executor
 from trainer.compiler.numpy_executor import NumpyExecutor
 from trainer.compiler.passes import simplify
 from trainer.compiler.program import Program
-from trainer.compiler.trace import trace
+from trainer.compiler.surroundings import Surroundings
+from trainer.compiler.trace import Record, trace
+from trainer.engine.holders import Number
 from trainer.engine.tensor import Tensor, plain
 from trainer.engine.tree import flatten
 
-__all__ = ["Compiled", "compile"]
+__all__ = ["PROGRAMS", "Compiled", "ProgramsWarning", "compile"]
+
+
+PROGRAMS = 64  # that a compiled function keeps
+
+
+class ProgramsWarning(UserWarning):
+    """A compiled function is recorded again and again, for arguments that are never the same."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A program that is ready to run, and what it took for constant when it was recorded."""
+
+    executor: NumpyExecutor
+    record: Record
+    surroundings: Surroundings
+
+    def holds(self) -> bool:
+        """Whether what was constant is what it was."""
+        return not self.surroundings.changed()
 
 
 class Compiled:
     """A compiled function. Call it like the function; `program(*args)` shows what runs.
 
     Attributes:
-        programs: by signature (shapes, dtypes and layouts of the arrays, and everything else by value) what runs.
+        programs: by signature (shapes, dtypes and layouts of the arrays, and everything else by value, but for Python
+            floats) what runs, the one used last at the end.
     """
 
     def __init__(self, f: Callable[..., Any]) -> None:
         wraps(f)(self)  # first, for it copies f's own attributes, and f may be compiled itself
         self.f = f
-        self.programs: dict[Any, tuple[NumpyExecutor, Callable[[Sequence[Any]], Any]]] = {}
+        self.programs: dict[Any, Prepared] = {}
+        self._by_value: set[Any] = set()  # signatures whose floats are constants
+        self._warned = False
+        self._lock = threading.Lock()
 
     def __call__(self, *args: Any) -> Any:
         leaves, _ = flatten(args)
-        if any(isinstance(leaf, Tensor) for leaf in leaves):
+        if any(isinstance(leaf, Tensor) or type(leaf) is Number for leaf in leaves):
             return self.f(*args)  # inside somebody else's record the function records itself
-        arrays = [leaf for leaf in leaves if isinstance(leaf, np.ndarray | np.generic)]
-        for array in arrays:
-            plain(array)
-        executor, rebuild = self._executor(args, leaves)
-        return rebuild(executor.run(arrays))
+        for leaf in leaves:
+            plain(leaf)
+        prepared, numbers = self._prepared(args, leaves)
+        kinds = np.ndarray | np.generic
+        inputs = [x for x in leaves if isinstance(x, kinds) or (numbers and type(x) is float)]
+        return prepared.record.rebuild(prepared.executor.run(inputs))
 
     def program(self, *args: Any) -> Program:
         """The program for arguments like these."""
-        return self._executor(args, flatten(args)[0])[0].program
+        return self._prepared(args, flatten(args)[0])[0].executor.program
 
-    def _executor(
-        self, args: tuple[Any, ...], leaves: list[Any]
-    ) -> tuple[NumpyExecutor, Callable[[Sequence[Any]], Any]]:
-        key = (_structure(args), tuple(map(_signature, leaves)))
-        found = self.programs.get(key)
-        if found is None:
-            program, _, rebuild = trace(self.f, args)
-            found = self.programs[key] = best_executor(simplify(program)), rebuild
-        return found
+    def _prepared(self, args: tuple[Any, ...], leaves: list[Any]) -> tuple[Prepared, bool]:
+        """What runs for these arguments, and whether Python floats are among its inputs."""
+        key: tuple[Any, ...] = (_structure(args), tuple(map(_signature, leaves)))
+        numbers = key not in self._by_value
+        if not numbers:
+            key = (*key, tuple(repr(leaf) for leaf in leaves if type(leaf) is float))
+        with self._lock:
+            found = self.programs.pop(key, None)
+            if found is not None and found.holds():
+                self.programs[key] = found  # at the end
+                return found, numbers
+        record = None
+        if numbers and any(type(leaf) is float for leaf in leaves):
+            try:
+                record = trace(self.f, args, numbers=True)
+            except Exception:  # whatever it does with the value of a float: with the float itself it may
+                self._by_value.add(key)
+                return self._prepared(args, leaves)
+        if record is None:
+            record = trace(self.f, args)
+        prepared = Prepared(
+            best_executor(simplify(record.program)), record, Surroundings(self.f, args, record.constants)
+        )
+        with self._lock:
+            self.programs[key] = prepared
+            full = len(self.programs) > PROGRAMS
+            if full:
+                del self.programs[next(iter(self.programs))]
+        if full:
+            self._warn()
+        return prepared, numbers
+
+    def _warn(self) -> None:
+        if not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"{getattr(self.f, '__name__', 'a function')} has been compiled for more than {PROGRAMS} kinds of "
+                "arguments, and the one used longest ago goes for every new one: shapes, dtypes, layouts, and the "
+                "values of whole numbers, strings and objects make a kind of their own. Pass a number that changes as "
+                "an array: np.asarray(n)",
+                ProgramsWarning,
+                stacklevel=4,
+            )
 
 
 def compile(f: Callable[..., Any]) -> Compiled:
     """`f`, recorded at its first call for arrays of given shapes and dtypes, and run from the record after that.
 
-    The results are those of `f`, to the bit. Arrays may come in nested dicts, lists and tuples; whatever is no array (a
-    Python number, a string) is a constant of the record, and a new value is a new record. A function that decides by
-    the values (`if t > 0:`), or takes them off the tape (`float(t)`, `t.value`), is refused with the fix.
+    The results are those of `f`, to the bit. Arrays and Python floats may come in nested dicts, lists and tuples;
+    whatever else comes (a whole number, a string) is a constant of the record, and a new value is a new record; so is a
+    float that decides something. Of the records the 64 used last are kept. A function that decides by the values of
+    arrays (`if t > 0:`), takes them off the tape (`float(t)`, `t.value`) or draws random numbers is refused with the
+    fix. Arrays and objects that it reads from outside of its arguments are looked at before every call: where they have
+    changed, it is recorded again.
 
     >>> from trainer import compile, grad
     >>> slope = compile(grad(lambda x: np.sum(np.tanh(x) * x)))
@@ -72,6 +139,8 @@ def compile(f: Callable[..., Any]) -> Compiled:
 
 
 def _signature(leaf: Any) -> Any:
+    if type(leaf) is float:
+        return float
     if isinstance(leaf, np.ndarray | np.generic):
         return leaf.shape, leaf.dtype, None if leaf.ndim < 2 else leaf.strides
     if leaf is None or isinstance(leaf, bool | int | float | complex | str | bytes):

@@ -54,7 +54,7 @@ class NumpyExecutor:
         checked: how many of them there are before the other outputs are known.
 
     >>> from trainer.compiler.trace import trace
-    >>> program, _, _ = trace(lambda x: np.tanh(x) * 2.0, [np.zeros(3)])
+    >>> program = trace(lambda x: np.tanh(x) * 2.0, [np.zeros(3)]).program
     >>> NumpyExecutor(program).run([np.array([0.0, np.inf, -np.inf])])
     [array([ 0.,  2., -2.])]
     """
@@ -220,6 +220,12 @@ def _into(outputs: tuple[Any, ...], forward: Callable[..., Any], *inputs: Any) -
             raise ShapeError(
                 f"a result has shape {np.shape(array)} for these values, and shape {output.shape} was recorded: a "
                 "compiled function's shapes must not depend on values; np.where(mask, x, 0) keeps them"
+            )
+        if np.result_type(array) != output.dtype:
+            raise ShapeError(
+                f"a result has dtype {np.result_type(array)} for these values, and dtype {output.dtype} was recorded: "
+                "a compiled function's dtypes must not depend on values; complex numbers in, x.astype(complex), keep "
+                "them"
             )
         output[...] = array
 

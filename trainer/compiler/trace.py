@@ -3,44 +3,68 @@
 The function runs once, on Tensors, and every call of an op is written down: those of the forward pass, and those of the
 backward sweep, whose rules are NumPy too. A composite op, whose forward function is itself a few NumPy calls (a
 softmax), is written down as those calls, so a program comes down to NumPy's own functions. What would freeze a decision
-into the record is refused by the Tensor itself (`if t > 0:`, `float(t)`), or here (`t.value`).
+into the record is refused by the Tensor itself (`if t > 0:`, `float(t)`), or here (`t.value`, random numbers). What the
+function reads is an argument, in whatever tuple, list, dict or slice it reaches an op, or a constant array, which is
+kept as it was.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from trainer.compiler.packed import unpacked
 from trainer.compiler.program import Instruction, Program, Value
 from trainer.compiler.scope import Scope, here
+from trainer.compiler.surroundings import Draws, may_change, same_bits
 from trainer.engine.dispatch import TABLE
+from trainer.engine.holders import HOLDERS, Number
 from trainer.engine.node import Node, next_index, swept
 from trainer.engine.observe import observed
 from trainer.engine.op import IDENTITY, SELECT, STOP, Op
 from trainer.engine.tensor import Tensor
 from trainer.engine.tree import flatten
-from trainer.errors import DetachError
+from trainer.errors import DetachError, ShapeError
 
-__all__ = ["trace"]
+__all__ = ["Record", "trace"]
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one run of a function has written down.
+
+    Attributes:
+        program: what was computed.
+        result: of this run.
+        rebuild: gives a list of the program's outputs the result's structure.
+        constants: the arrays that the function took from outside, and what they held.
+    """
+
+    program: Program
+    result: Any
+    rebuild: Callable[[Sequence[Any]], Any]
+    constants: list[tuple[np.ndarray[Any, Any], Any]]
 
 
 def trace(
-    f: Callable[..., Any], args: Sequence[Any], whole: Callable[[Op], bool] | None = None
-) -> tuple[Program, Any, Callable[[Sequence[Any]], Any]]:
+    f: Callable[..., Any],
+    args: Sequence[Any],
+    *,
+    numbers: bool = False,
+    whole: Callable[[Op], bool] | None = None,
+) -> Record:
     """Run `f` on these arrays and write down what it computes.
 
     Args:
         f: a function of arrays, or of nested dicts, lists and tuples of them.
         args: its arguments. Arrays become the program's inputs, in the order of the leaves; all else is constant.
+        numbers: whether Python floats become inputs as well; what Python would do with their values is refused then.
         whole: which ops are written down as one instruction, although they are made of NumPy calls.
 
-    Returns:
-        The program, the result of this run, and a function that gives a list of outputs the result's structure.
-
-    >>> program, y, _ = trace(lambda x: np.tanh(x) * 2.0, [np.zeros(3)])
-    >>> program
+    >>> trace(lambda x: np.tanh(x) * 2.0, [np.zeros(3)]).program
     %0 = input  float64 (3,)
     %1 = tanh(%0)  float64 (3,)
     %2 = multiply(%1, 2.0)  float64 (3,)
@@ -53,14 +77,20 @@ def trace(
         if isinstance(leaf, np.ndarray | np.generic):
             leaves[i] = Tensor(leaf)
             inputs.append(tracer.add(leaves[i]))
-    with observed(tracer.observe, strict=True):
+        elif numbers and type(leaf) is float:
+            value = Value(np.float64(leaf))
+            leaves[i] = tracer.number(leaf, value)
+            inputs.append(value)
+    with Draws(f, args), observed(tracer.observe, strict=True):
         result = f(*rebuild(leaves))
     outputs, rebuild_outputs = flatten(result)
+    if any(type(o) is Number for o in outputs):
+        raise DetachError("a compiled function returns arrays; a Python number would come back as one of NumPy's")
     values = [tracer.value_of(o) for o in outputs]
     program = Program(inputs, values, tracer.instructions)
     plain = rebuild_outputs([o._value if isinstance(o, Tensor) else o for o in outputs])
     _, rebuild_outputs = flatten(rebuild_outputs([None] * len(outputs)))  # holds no Tensor, and so no tape
-    return program, plain, rebuild_outputs
+    return Record(program, plain, rebuild_outputs, tracer.taken())
 
 
 class _Tracer:
@@ -73,8 +103,8 @@ class _Tracer:
         self.values: dict[Node, Value] = {}
         self.several: dict[Node | None, tuple[Value, ...]] = {}
         self.constants: dict[int, tuple[object, Value]] = {}
+        self.numbers: dict[int, tuple[Number, Value]] = {}
         self.scopes: dict[Node, Scope] = {}
-        self.primitive = set(TABLE.values())
         self.start = next_index()  # what is older was made outside
 
     def add(self, tensor: Tensor) -> Value:
@@ -82,8 +112,32 @@ class _Tracer:
         value = self.values[tensor._node] = Value(tensor._value)
         return value
 
+    def number(self, plain: float, value: Value) -> Number:
+        """A Python float that stands for a value."""
+        number = Number(plain, self.compute)
+        self.numbers[id(number)] = number, value
+        return number
+
+    def compute(self, python: Callable[..., Any], args: Sequence[Any]) -> Number:
+        """Write down what Python makes of its numbers."""
+        op = _ARITHMETIC.setdefault(python, Op(_Arithmetic(python), name=python.__name__, inputs=("numbers",)))
+        result = op.forward(*(a._value if type(a) is Number else a for a in args))
+        value = Value(result)
+        self.instructions.append(Instruction(op, tuple(map(self.value_of, args)), {}, (value,), here()))
+        return self.number(float(result), value)
+
+    def taken(self) -> list[tuple[np.ndarray[Any, Any], Any]]:
+        """The constant arrays that anybody may still write to, with what they held."""
+        return [
+            (argument, value.known)
+            for argument, value in self.constants.values()
+            if isinstance(argument, np.ndarray) and may_change(argument)
+        ]
+
     def value_of(self, argument: Any) -> Value:
         """The value that stands for an argument; a constant where nothing recorded led to it."""
+        if type(argument) is Number:
+            return self.numbers[id(argument)][1]
         if isinstance(argument, Tensor):
             node = argument._node
             if node in self.values:
@@ -98,14 +152,19 @@ class _Tracer:
                 )
             argument = argument._value
         known = self.constants.get(id(argument))
-        if known is None or (isinstance(argument, np.ndarray) and not _same_bits(known[1].known, argument)):
+        if known is None or (isinstance(argument, np.ndarray) and not same_bits(known[1].known, argument)):
             # A copy, for an array may be written to later; the argument is kept too, so that its id stays its own.
             constant = np.array(argument, order="K") if isinstance(argument, np.ndarray) else argument
             known = self.constants[id(argument)] = (argument, Value(constant, constant=True))
         return known[1]
 
     def observe(self, op: Op, args: Sequence[Any], attributes: dict[str, Any], result: Any) -> None:
-        inputs = tuple(map(self.value_of, args))
+        if any(type(a) in HOLDERS for a in args):
+            op, args = unpacked(op, args, attributes)
+        if isinstance(op.forward, np.ufunc) and any(type(a) is Number for a in args):
+            inputs = self._converted(op, args)
+        else:
+            inputs = tuple(map(self.value_of, args))
         entry = swept.get()
         scope = Scope("backward", self.scopes[entry].layer) if entry in self.scopes else here()
         self.scopes[result[0]._node.parents[0] if isinstance(result, tuple) else result._node] = scope
@@ -114,7 +173,7 @@ class _Tracer:
             return
         if (
             not isinstance(op.forward, np.ufunc)
-            and op not in self.primitive
+            and not op.primitive
             and not self.whole(op)
             and self._inline(op, inputs, args, attributes, result)
         ):
@@ -124,6 +183,25 @@ class _Tracer:
         if isinstance(result, tuple):
             self.several[results[0]._node.parents[0]] = outputs
         self.instructions.append(Instruction(op, inputs, {**op.attributes, **attributes}, outputs, scope))
+
+    def _converted(self, op: Op, args: Sequence[Any]) -> tuple[Value, ...]:
+        """A ufunc's arguments, with Numbers in the dtype that they have beside the others."""
+        given = [float if type(a) is Number else getattr(a, "dtype", type(a)) for a in args]
+        ufunc: Any = op.forward
+        dtypes = ufunc.resolve_dtypes((*given, *[None] * ufunc.nout))
+        return tuple(
+            self._cast(self.value_of(a), dtype) if type(a) is Number else self.value_of(a)
+            for a, dtype in zip(args, dtypes, strict=False)
+        )
+
+    def _cast(self, value: Value, dtype: np.dtype[Any]) -> Value:
+        if value.dtype == dtype:
+            return value
+        cast = Value(np.zeros((), dtype))
+        op = TABLE[np.astype]
+        assert isinstance(op, Op)
+        self.instructions.append(Instruction(op, (value,), {**op.attributes, "dtype": dtype}, (cast,), here()))
+        return cast
 
     def _inline(
         self, op: Op, inputs: tuple[Value, ...], args: Sequence[Any], attributes: dict[str, Any], result: Any
@@ -143,7 +221,7 @@ class _Tracer:
             return False
         outer, found = (r if isinstance(r, tuple) else (r,) for r in (result, inner))
         same = len(outer) == len(found) and all(
-            isinstance(b, Tensor) and _same_bits(a._value, b._value) for a, b in zip(outer, found, strict=False)
+            isinstance(b, Tensor) and same_bits(a._value, b._value) for a, b in zip(outer, found, strict=False)
         )
         if not same:
             del self.instructions[mark:]
@@ -156,6 +234,21 @@ class _Tracer:
         return True
 
 
-def _same_bits(a: Any, b: Any) -> bool:
-    a, b = np.asarray(a), np.asarray(b)
-    return bool(a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes())
+class _Arithmetic:
+    """One of Python's operators on floats, whose result is to be a float for any values."""
+
+    def __init__(self, python: Callable[..., Any]) -> None:
+        self.python = python
+
+    def __call__(self, *numbers: Any) -> Any:
+        result = self.python(*(n.item() if isinstance(n, np.ndarray | np.generic) else n for n in numbers))
+        if type(result) is not float:
+            raise ShapeError(
+                f"{self.python.__name__} of Python numbers gives the {type(result).__name__} {result!r} for these "
+                "values, and a float was recorded: a compiled function's types must not depend on values; give it an "
+                "array"
+            )
+        return np.float64(result)
+
+
+_ARITHMETIC: dict[Callable[..., Any], Op] = {}

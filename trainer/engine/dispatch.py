@@ -60,6 +60,7 @@ def bind(
             f"op '{op.name}' from {op.origin} claims it too. Remove one of the two."
         )
     TABLE[function] = op
+    op.primitive = True
     if binder is not None:
         _BINDERS[function] = binder
     if container is not None:

@@ -41,6 +41,7 @@ class Operation(Protocol):
     required: int
     attributes: dict[str, Any]
     variadic: bool
+    primitive: bool
     elementwise: bool
     rules: dict[str, Rule | Absence]
 

@@ -16,6 +16,7 @@ from typing import Any, TypeVar, overload
 import numpy as np
 
 from trainer.engine import dispatch, verify
+from trainer.engine.holders import HOLDERS, holds, is_live, opened, taken
 from trainer.engine.node import Node
 from trainer.engine.plan import Plan
 from trainer.engine.rules import NONDIFFERENTIABLE, ZERO, Absence, Rule, Signature, read_signature
@@ -48,6 +49,8 @@ class Op:
         forward: the function, on plain arrays.
         inputs: the names of its array arguments; one name for a variadic op.
         attributes: its static keyword arguments and their defaults (`REQUIRED` where there is none).
+        primitive: whether a program has its calls as they are, as those of NumPy's functions, or what its forward
+            function does.
         elementwise: whether a cotangent of the output's shape may be summed down to a broadcast input's.
         rules: per input its rule, ZERO or NONDIFFERENTIABLE; an input that is absent has no rule written.
         module: the module that defined it.
@@ -72,7 +75,7 @@ class Op:
         self.elementwise = (
             isinstance(forward, np.ufunc) and not forward.signature if elementwise is None else elementwise
         )
-        self.variadic = False
+        self.primitive = self.variadic = False
         self.attributes: dict[str, Any] = {}
         self.inputs: tuple[str, ...]
         if inputs is not None:
@@ -245,7 +248,8 @@ class Op:
     def __call__(self, *args: Any, **attributes: Any) -> Any:
         """The forward function's result: a plain array, or a Tensor when an argument is one."""
         for arg in args:
-            if type(arg) is Tensor:
+            kind = type(arg)
+            if kind is Tensor or (kind in HOLDERS and holds(arg)):
                 return self.record(args, attributes)
         return self.forward(*args, **attributes)
 
@@ -258,6 +262,7 @@ class Op:
         parents: tuple[Node | None, ...]
         # Most calls have one argument or two; the loop in `_take_apart` gives the same.
         count = len(args)
+        held = False
         if count == 1 and type(args[0]) is Tensor:
             node = args[0]._node
             values, parents = (args[0]._value,), (node,)
@@ -270,27 +275,29 @@ class Op:
                 one, first = first._node, first._value
                 if one.plan is not None:
                     key = 5
-            elif type(first) in self.sequences:
-                first = np.asarray(first)
+            elif type(first) in HOLDERS:
+                first, held = taken(first, self.sequences)
             if type(second) is Tensor:
                 two, second = second._node, second._value
                 if two.plan is not None:
                     key += 2
-            elif type(second) in self.sequences:
-                second = np.asarray(second)
+            elif type(second) in HOLDERS:
+                second, more = taken(second, self.sequences)
+                held = held or more
             values, parents = (first, second), (one, two)
         else:
-            values, parents, key = _take_apart(args, self.sequences)
+            values, parents, key, held = _take_apart(args, self.sequences)
+        given = self._opened(values) if held else values
         try:
             if attributes or self.attributes:
                 attributes = self._attributes(attributes)
-                y = self.forward(*values, **attributes)
+                y = self.forward(*given, **attributes)
             else:
-                y = self.forward(*values)
+                y = self.forward(*given)
         except OpError:
             raise
         except (ValueError, IndexError, TypeError) as error:
-            raise self._explained(error, values) from error
+            raise self._explained(error, given) from error
         plan = self._plans.get(key)
         if plan is None:
             plan = self._plans[key] = _plan(self, key, count)
@@ -324,12 +331,25 @@ class Op:
         for name, value in attributes.items():
             if value is REQUIRED:
                 raise OpError(f"op '{self.name}' needs its attribute '{name}': {self.name}(..., {name}=...)")
-            if type(value) is Tensor or (isinstance(value, list | tuple) and any(type(v) is Tensor for v in value)):
+            if type(value) is Tensor or (type(value) in HOLDERS and holds(value)):
                 raise DetachError(
                     f"attribute '{name}' of op '{self.name}' is static, and a Tensor came: no gradient would reach it. "
                     f"Make it a positional input of the op, or pass {name}=t.value"
                 )
         return attributes
+
+    def _opened(self, values: Sequence[Any]) -> tuple[Any, ...]:
+        """The values with plain arrays in place of the Tensors that lie in tuples and the like. No gradient reaches
+        those, so the input must be one that has none."""
+        for name, value in zip(self._names(len(values)), values, strict=False):
+            rule = self.rules.get(self.inputs[0] if self.variadic else name)
+            if rule is not NONDIFFERENTIABLE and rule is not ZERO and is_live(value):
+                raise DetachError(
+                    f"argument '{name}' of op '{self.name}' is a {type(value).__name__} with a Tensor in it, which no "
+                    f"gradient would reach: give the Tensor an input of its own, "
+                    f"or declare {self.name}.nondifferentiable('{name}')"
+                )
+        return tuple(map(opened, values))
 
     def _explained(self, error: Exception, values: Sequence[Any]) -> Exception:
         """The forward function's own error, with the op and the shapes that it met."""
@@ -361,12 +381,14 @@ class Op:
         return kind(*results) if hasattr(kind, "_fields") else tuple(results)
 
 
-def _take_apart(args: Sequence[Any], sequences: Collection[type]) -> tuple[list[Any], tuple[Node | None, ...], int]:
-    """The plain arrays, their nodes, and the key of the call's plan: a bit per argument that carries a gradient and one
-    above them all, so that the key tells the number of arguments too."""
+def _take_apart(
+    args: Sequence[Any], sequences: Collection[type]
+) -> tuple[list[Any], tuple[Node | None, ...], int, bool]:
+    """The arrays, their nodes, the key of the call's plan (a bit per argument that carries a gradient and one above
+    them all, so that the key tells the number of arguments too), and whether Tensors lie within an argument."""
     values: list[Any] = []
     parents: list[Node | None] = []
-    key, bit = 0, 1
+    key, bit, held = 0, 1, False
     for arg in args:
         if type(arg) is Tensor:
             node = arg._node
@@ -376,9 +398,12 @@ def _take_apart(args: Sequence[Any], sequences: Collection[type]) -> tuple[list[
                 key |= bit
         else:
             parents.append(None)
-            values.append(np.asarray(arg) if type(arg) in sequences else arg)
+            if type(arg) in HOLDERS:
+                arg, more = taken(arg, sequences)
+                held = held or more
+            values.append(arg)
         bit += bit
-    return values, tuple(parents), key | bit
+    return values, tuple(parents), key | bit, held
 
 
 def _plan(op: Op, key: int, count: int) -> Plan:

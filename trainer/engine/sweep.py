@@ -199,7 +199,9 @@ def _run_opaque(node: Node, call: RuleCall, dy: Any, residuals: tuple[Any, ...],
         result = call.run(dy, residuals, wanted)
         return result if call.single else tuple(g for g, want in zip(result, wanted, strict=True) if want)
 
-    results = Op(forward, name=f"rule of {node.op.name}", module=node.op.module)(*leaves)
+    op = Op(forward, name=f"rule of {node.op.name}", module=node.op.module)
+    op.primitive = True  # it has refused Tensors
+    results = op(*leaves)
     if call.single:
         return results
     found = iter(results)

@@ -8,7 +8,7 @@ has rules is recorded. What would drop it from the tape without saying so is ref
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import numpy as np
@@ -16,9 +16,10 @@ import numpy as np
 from trainer.engine import callers, dispatch, ufuncs
 from trainer.engine.dispatch import TABLE
 from trainer.engine.node import Node, Variable, recording_all
+from trainer.engine.tree import refilled
 from trainer.errors import DetachError, NotDifferentiableError, OpError
 
-__all__ = ["Tensor", "plain", "values_of"]
+__all__ = ["Tensor", "plain", "untaped"]
 
 
 def _binary(function: Callable[..., Any], reflected: bool = False) -> Any:
@@ -213,7 +214,7 @@ class Tensor:
         op = TABLE.get(function) or dispatch.find(function)
         if op is None:
             if function in dispatch.STRUCTURAL:
-                return function(*values_of(args), **values_of(kwargs))
+                return function(*refilled(args, untaped), **refilled(kwargs, untaped))
             raise callers.unknown(function)
         result = op.record(*dispatch.arguments(function, op, args, kwargs))
         return result if type(result) is Tensor else dispatch.contained(function, result)
@@ -391,16 +392,6 @@ _NUMBER = (
 )
 
 
-def values_of(arguments: Any) -> Any:
-    """The same arguments with plain arrays in place of Tensors, inside lists, tuples and dicts as well."""
-    if isinstance(arguments, Tensor):
-        return arguments._value
-    if isinstance(arguments, dict):
-        return {k: values_of(v) for k, v in arguments.items()}
-    if isinstance(arguments, list | tuple) and _holds_tensor(arguments):
-        return type(arguments)(values_of(a) for a in arguments)
-    return arguments
-
-
-def _holds_tensor(items: Iterable[Any]) -> bool:
-    return any(isinstance(i, Tensor) or (isinstance(i, list | tuple) and _holds_tensor(i)) for i in items)
+def untaped(value: Any) -> Any:
+    """The plain array of a Tensor, the float of a Number (`trainer.engine.holders`); else the value itself."""
+    return value._value if hasattr(type(value), "_value") else value

@@ -10,7 +10,7 @@ from typing import Any
 
 from trainer.errors import UsageError
 
-__all__ = ["flatten", "leaves", "tree_map"]
+__all__ = ["flatten", "leaves", "refilled", "tree_map"]
 
 
 def flatten(tree: Any) -> tuple[list[Any], Callable[[Sequence[Any]], Any]]:
@@ -71,3 +71,15 @@ def _rebuild(tree: Any, values: Iterator[Any]) -> Any:
             return type(tree)(*items)
         return type(tree)(items)
     return next(values)
+
+
+def refilled(value: Any, function: Callable[[Any], Any]) -> Any:
+    """The same with `function` applied to everything that is no tuple, list, dict or slice."""
+    if isinstance(value, list | tuple):
+        items = [refilled(item, function) for item in value]
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+    if isinstance(value, dict):
+        return {key: refilled(item, function) for key, item in value.items()}
+    if type(value) is slice:
+        return slice(*(refilled(part, function) for part in (value.start, value.stop, value.step)))
+    return function(value)

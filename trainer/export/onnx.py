@@ -91,8 +91,7 @@ def _recorded(network: Network, named: Mapping[str, Array], dtype: Any, rows: in
 
     x = np.zeros((rows, *network.input_shape), dtype)
     with np.errstate(all="ignore"):
-        program, _, _ = trace(forward, (x, dict(named)), whole=lambda op: op.name in WHOLE)
-    return program
+        return trace(forward, (x, dict(named)), whole=lambda op: op.name in WHOLE).program
 
 
 def _converted(

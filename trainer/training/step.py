@@ -48,7 +48,7 @@ def record_step(training: Training, rows: int) -> Program:
     example = np.arange(rows) % len(training.data.train)
     batch = tuple(array[example] for array in training.data.batch_arrays)
     with np.errstate(all="ignore"):
-        program, _, _ = trace(step, (training.theta, training.carried, batch, scalar(0.1), scalar(0), np.int64(0)))
+        program = trace(step, (training.theta, training.carried, batch, scalar(0.1), scalar(0), np.int64(0))).program
     carried = 1 + len(flatten(training.carried)[0])
     for before, after in zip(program.inputs[:carried], program.outputs[2:], strict=True):
         if (before.shape, before.dtype) != (after.shape, after.dtype):
