@@ -1,4 +1,4 @@
-"""The layers, optimizers, schedules, metrics and preprocessors that come with the package, through everyone's hooks."""
+"""The layers, optimizers, schedules, metrics, preprocessors and executors of the package, through everyone's hooks."""
 
 from __future__ import annotations
 
@@ -60,6 +60,14 @@ def register_metrics(register: Register) -> None:
         register(metric, task="regression", better="higher" if metric is metrics.r2 else "lower")
     for table in metrics.REPORTS:
         register(table, task="classification", report=True)
+
+
+@hookimpl
+def register_executors(register: Register) -> None:
+    from trainer.compiler.executors import Native, Numpy  # the compiler, which most commands can do without
+
+    register(Numpy)
+    register(Native)
 
 
 @hookimpl

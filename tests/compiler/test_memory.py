@@ -58,7 +58,8 @@ def test_the_plan_is_what_is_allocated(plan):
         executor = plan(program, carried)
         held, _ = tracemalloc.get_traced_memory()
         tracemalloc.reset_peak()
-        executor.execute()
+        executor.compute()
+        executor.commit()
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

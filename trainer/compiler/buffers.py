@@ -41,6 +41,38 @@ def dense(value: Value, block: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 class Buffers:
     """Blocks of a program, handed out as its instructions are bound in order.
 
+    A value that owns memory lies in one block for its live range: from the instruction that computes it to the last
+    that reads it or a view of it. What holds between any two calls:
+
+    - `_block` has the owners that are alive. A block is the block of one of them, or it is in `_free`.
+    - `_owner` leads from a view to the value that owns its memory, which is never a view itself.
+    - `_last` says where a value's live range ends; an owner's includes those of its views.
+    - `_dying` has every owner in `_block` exactly once, at its `_last`: there `release` frees its block.
+    - `_carried` has the outputs that may yet be written over the input that they replace.
+    - `_parts` leads from a part of a concatenation to the whole, in whose block it will be computed; the first part
+      takes the block.
+
+    In this program the view %2 lets its owner %1 live on until %3 is computed from it, in another block therefore; and
+    %4 is written over %3, which it is the last to read:
+
+    >>> from trainer.compiler.layout import live_ranges
+    >>> from trainer.compiler.numpy_executor import NumpyExecutor
+    >>> from trainer.compiler.trace import trace
+    >>> program, _, _ = trace(lambda x: np.negative(np.tanh(np.reshape(np.exp(x), (2, 2)))), [np.zeros(4)])
+    >>> program
+    %0 = input  float64 (4,)
+    %1 = exp(%0)  float64 (4,)
+    %2 = reshape(%1, shape=(2, 2))  float64 (2, 2)
+    %3 = tanh(%2)  float64 (2, 2)
+    %4 = negative(%3)  float64 (2, 2)
+    return %4
+    >>> names = program.names()
+    >>> for value in live_ranges(NumpyExecutor(program))[1:]:
+    ...     print(names[value.value], "in block", value.buffer - 1, "from", value.first, "to", value.last)
+    %1 in block 0 from 0 to 2
+    %3 in block 1 from 2 to 3
+    %4 in block 1 from 3 to 4
+
     Args:
         carried: by an output the input that takes its value after a run. The output is written over the input where
             nothing reads that any more, but for instructions up to position `checked`, after which a run may be given

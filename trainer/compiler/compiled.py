@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from trainer.compiler.executors import best_executor
-from trainer.compiler.numpy_executor import NumpyExecutor
+from trainer.compiler.executors import Executor, best_executor
 from trainer.compiler.passes import simplify
 from trainer.compiler.program import Program
 from trainer.compiler.surroundings import Surroundings
@@ -35,7 +34,7 @@ class ProgramsWarning(UserWarning):
 class Prepared:
     """A program that is ready to run, and what it took for constant when it was recorded."""
 
-    executor: NumpyExecutor
+    executor: Executor
     record: Record
     surroundings: Surroundings
 

@@ -1,16 +1,135 @@
-"""Who runs a program, by name."""
+"""Who runs programs, by name: what is asked of a back end, and the two that come with the package.
+
+A back end makes two things of a program: an executor, which runs it, and a loop, which runs it step after step. A new
+one is a class like `Numpy` below and a line in a plugin,
+
+    @hookimpl
+    def register_executors(register):
+        register(Mine)
+
+and a config names it: `compute: {executor: mine}`. All back ends give the same bits.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Protocol
 
-from trainer.compiler.numpy_executor import NumpyExecutor
+from trainer.compiler.numpy_executor import Bound, NumpyExecutor
 from trainer.compiler.program import Program
+from trainer.errors import UsageError
+from trainer.types import Array
+from trainer.wording import did_you_mean, either
 
-__all__ = ["ExecutorName", "best_executor", "native_available"]
+if TYPE_CHECKING:  # a program alone needs no loop, and NumPy's calls no machine
+    from trainer.compiler.loop import StepLoop
 
-ExecutorName = Literal["auto", "eager", "numpy", "native"]
+__all__ = ["Backend", "Executor", "Native", "Numpy", "best_backend", "best_executor", "named", "native_available"]
+
+
+class Executor(Protocol):
+    """Runs one program, on arrays of its own.
+
+    Attributes:
+        inputs, outputs: where the program's inputs are read and its outputs found (of those that are constant, what
+            they are). The last `carried` outputs are the first inputs of the next run, and may lie where these do.
+        bound: the instructions that are run, with their arrays; those whose result is a view are not among them.
+        called_back: of these the ones that it leaves to NumPy, with the reason.
+    """
+
+    name: str
+    program: Program
+    carried: int
+    inputs: list[Any]
+    outputs: list[Any]
+    bound: list[Bound]
+    called_back: list[tuple[Bound, str]]
+
+    def run(self, inputs: Sequence[Any]) -> list[Any]:
+        """The program's outputs for these inputs, as arrays of their own. Callers of several threads wait."""
+
+    def compute(self) -> None:
+        """Compute all but what is carried, which stays as it was."""
+
+    def commit(self) -> None:
+        """Compute what is carried, after `compute`."""
+
+    def repeat(self, bound: Bound, count: int) -> None:
+        """Run one instruction so many times, to measure it."""
+
+    @property
+    def blocks(self) -> Sequence[Array]:
+        """The memory of the values that the program computes, as bytes."""
+
+    @property
+    def held(self) -> Sequence[Array]:
+        """Further arrays that are alive as long as the executor is."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its buffers."""
+
+
+class Backend(Protocol):
+    """What a config's `compute.executor` names: a frozen dataclass with these."""
+
+    @property
+    def name(self) -> str:
+        """What a config calls it."""
+
+    def missing(self) -> str:
+        """Why it cannot be used here, and what to do about it; empty where it can."""
+
+    def executor(self, program: Program, carried: int = 0) -> Executor:
+        """What runs this program, whose last `carried` outputs are the first inputs of the next run."""
+
+    def loop(self) -> type[StepLoop]:
+        """The class of what runs a program step after step."""
+
+
+@dataclass(frozen=True)
+class Numpy:
+    """NumPy's own calls, bound to planned buffers."""
+
+    name = "numpy"
+
+    def missing(self) -> str:
+        return ""
+
+    def executor(self, program: Program, carried: int = 0) -> Executor:
+        return NumpyExecutor(program, carried)
+
+    def loop(self) -> type[StepLoop]:
+        from trainer.compiler.loop import StepLoop
+
+        return StepLoop
+
+
+@dataclass(frozen=True)
+class Native:
+    """The machine: NumPy's inner loops, and the loop over the steps, without the interpreter."""
+
+    name = "native"
+
+    def missing(self) -> str:
+        if native_available():
+            return ""
+        return (
+            "there is no native executor: no C compiler was found when this package was installed; install one and "
+            "then the package again"
+        )
+
+    def executor(self, program: Program, carried: int = 0) -> Executor:
+        from trainer.compiler.machine.executor import NativeExecutor
+
+        return NativeExecutor(program, carried)
+
+    def loop(self) -> type[StepLoop]:
+        from trainer.compiler.machine.loop import MachineLoop
+
+        return MachineLoop
 
 
 def native_available() -> bool:
@@ -18,13 +137,23 @@ def native_available() -> bool:
     return find_spec("trainer.compiler.machine._machine") is not None
 
 
-def best_executor(program: Program, carried: int = 0) -> NumpyExecutor:
-    """The machine where it was compiled, else NumPy's calls, for this program.
+def named(name: str) -> Backend:
+    """The back end of that name which comes with the package.
 
-    The last `carried` outputs are the first inputs of the next run.
+    Raises UsageError for any other name.
     """
-    if not native_available():
-        return NumpyExecutor(program, carried)
-    from trainer.compiler.machine.executor import NativeExecutor
+    known: dict[str, Backend] = {backend.name: backend for backend in (Numpy(), Native())}
+    if name not in known:
+        names = ["auto", "eager", *known]
+        raise UsageError(f"there is no executor '{name}'; {did_you_mean(name, names, f'take {either(names)}')}")
+    return known[name]
 
-    return NativeExecutor(program, carried)
+
+def best_backend() -> Backend:
+    """The machine where it was compiled, else NumPy's calls."""
+    return Native() if native_available() else Numpy()
+
+
+def best_executor(program: Program, carried: int = 0) -> Executor:
+    """An executor of the best back end for this program."""
+    return best_backend().executor(program, carried)

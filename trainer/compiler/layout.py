@@ -9,19 +9,17 @@ import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
 if TYPE_CHECKING:
-    from trainer.compiler.numpy_executor import NumpyExecutor
+    from trainer.compiler.executors import Executor
     from trainer.compiler.program import Value
 
 __all__ = ["LiveRange", "covered_bytes", "live_ranges", "planned_bytes", "size"]
 
 
-def planned_bytes(executor: NumpyExecutor) -> int:
+def planned_bytes(executor: Executor) -> int:
     """Bytes of everything that an executor holds, each byte counted once."""
-    blocks = executor.buffers.blocks
-    arrays = [*blocks, *executor.inputs]
+    blocks = executor.blocks
+    arrays = [*blocks, *executor.inputs, *executor.held]
     arrays += [v.known for i in executor.program.instructions for v in i.inputs if v.constant]
-    for _, _, operands, *_ in getattr(executor, "table", ()):
-        arrays += operands
     return executor.nbytes + covered_bytes(arrays) - covered_bytes(blocks)
 
 
@@ -37,10 +35,10 @@ class LiveRange(NamedTuple):
     last: int
 
 
-def live_ranges(executor: NumpyExecutor) -> list[LiveRange]:
+def live_ranges(executor: Executor) -> list[LiveRange]:
     """Which value lies where and how long, in the order in which they come. Views are part of what they look at."""
     program, end = executor.program, len(executor.program)
-    spans = [byte_bounds(array) for array in (*executor.inputs, *executor.buffers.blocks)]
+    spans = [byte_bounds(array) for array in (*executor.inputs, *executor.blocks)]
     bound = {b.instruction: b.outputs for b in executor.bound}
     found = {value: LiveRange(n, value, -1, end) for n, value in enumerate(program.inputs)}
     owner: dict[Value, Value] = {}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trainer.compiler.executors import Executor
 from trainer.compiler.numpy_executor import NumpyExecutor
+from trainer.compiler.program import Program
 from trainer.engine.tree import flatten
 from trainer.training.step import record_step
 from trainer.types import Array
@@ -26,7 +28,7 @@ class StepLoop:
     loss and gradient are known before anything is written there: a step that is not finite leaves them as they were.
     """
 
-    make = NumpyExecutor
+    make: Callable[[Program, int], Executor] = NumpyExecutor
 
     def __init__(self, training: Training, rows: int) -> None:
         self.training = training
@@ -49,20 +51,15 @@ class StepLoop:
         return losses
 
     def _steps(self, batches: Array, step_sizes: Sequence[float], first: int) -> list[float]:
-        bound, checked = self.executor.bound, self.executor.checked
-        before = [call for b in bound[:checked] for call in b.calls]
-        after = [call for b in bound[checked:] for call in b.calls]
         losses: list[float] = []
         for number, (rows, step_size) in enumerate(zip(batches, step_sizes, strict=True), first):
             for place, source in zip(self.batch, self.training.data.batch_arrays, strict=True):
                 place[...] = source[rows]
             self.step_size[...], self.counter[...], self.number[...] = step_size, number, number
-            for call in before:
-                call()
+            self.executor.compute()
             if not math.isfinite(self.loss) or not np.isfinite(self.g).all():
                 break
-            for call in after:
-                call()
+            self.executor.commit()
             for place, value in self.moves:
                 np.copyto(place, value)
             losses.append(float(self.loss))

@@ -21,6 +21,7 @@ from trainer.compiler.functions import UNKNOWN, Known, known_ops
 from trainer.compiler.program import Instruction, Program, Value
 from trainer.engine.dispatch import TABLE
 from trainer.errors import ShapeError
+from trainer.types import Array
 
 __all__ = ["Bound", "NumpyExecutor"]
 
@@ -41,7 +42,7 @@ class Bound:
 
 
 class NumpyExecutor:
-    """Runs one program, on buffers of its own. One run at a time: concurrent callers wait for each other.
+    """Runs one program with NumPy's calls (see `trainer.compiler.executors.Executor`), on planned buffers.
 
     Args:
         carried: how many of the first inputs take the values of as many last outputs before the next run. The outputs
@@ -62,7 +63,8 @@ class NumpyExecutor:
     name = "numpy"
 
     def __init__(self, program: Program, carried: int = 0) -> None:
-        self.program = program
+        self.program, self.carried = program, carried
+        self.called_back: list[tuple[Bound, str]] = []
         first = len(program.outputs) - carried
         given = set(program.outputs[:first])
         known = max((p for p, i in enumerate(program.instructions) if not given.isdisjoint(i.outputs)), default=-1)
@@ -76,7 +78,8 @@ class NumpyExecutor:
         bound = [self._bind(p, i) for p, i in enumerate(program.instructions)]
         self.checked = sum(b is not None for b in bound[: known + 1])
         self.bound = [b for b in bound if b is not None]
-        self.calls = [call for bound in self.bound for call in bound.calls]
+        self._first = [call for bound in self.bound[: self.checked] for call in bound.calls]
+        self._rest = [call for bound in self.bound[self.checked :] for call in bound.calls]
         self.outputs = [self._array(v) for v in program.outputs]
 
     def run(self, inputs: Sequence[Any]) -> list[Any]:
@@ -84,17 +87,30 @@ class NumpyExecutor:
         with self._lock:
             for buffer, value in zip(self.inputs, inputs, strict=True):
                 buffer[...] = value
-            self.execute()
+            self.compute()
+            self.commit()
             return [np.array(o)[()] if isinstance(o, np.ndarray | np.generic) else o for o in self.outputs]
 
-    def execute(self) -> None:
-        """Compute what the outputs' buffers hold from what the inputs' buffers hold."""
-        for call in self.calls:
+    def compute(self) -> None:
+        for call in self._first:
             call()
 
-    def instructions_of(self, bound: Bound) -> Sequence[tuple[Any, ...]] | None:
-        """The machine's instructions for one of the program's; None where the machine does not run it."""
-        return None
+    def commit(self) -> None:
+        for call in self._rest:
+            call()
+
+    def repeat(self, bound: Bound, count: int) -> None:
+        for _ in range(count):
+            for call in bound.calls:
+                call()
+
+    @property
+    def blocks(self) -> Sequence[Array]:
+        return self.buffers.blocks
+
+    @property
+    def held(self) -> Sequence[Array]:
+        return ()
 
     @property
     def nbytes(self) -> int:

@@ -19,7 +19,7 @@ from trainer.compiler.layout import LiveRange, live_ranges, size
 from trainer.compiler.scope import PARTS, Scope
 
 if TYPE_CHECKING:
-    from trainer.compiler.numpy_executor import NumpyExecutor
+    from trainer.compiler.executors import Executor
     from trainer.compiler.program import Instruction, Value
 
 __all__ = ["draw_program"]
@@ -64,7 +64,7 @@ class _Box:
 
 
 def draw_program(
-    executor: NumpyExecutor,
+    executor: Executor,
     title: str,
     inputs: Sequence[str] = (),
     outputs: Sequence[str] = (),
@@ -99,7 +99,7 @@ def draw_program(
 
 
 def _boxes(
-    executor: NumpyExecutor, lying: Sequence[LiveRange], given: dict[Value, str], outcomes: dict[Value, str]
+    executor: Executor, lying: Sequence[LiveRange], given: dict[Value, str], outcomes: dict[Value, str]
 ) -> dict[Instruction, _Box]:
     """A box per instruction, in the order of the program."""
     program, names = executor.program, executor.program.names()
@@ -119,7 +119,7 @@ def _boxes(
     return boxes
 
 
-def _scopes(executor: NumpyExecutor) -> dict[Instruction, Scope]:
+def _scopes(executor: Executor) -> dict[Instruction, Scope]:
     """Where each instruction is drawn: where it comes from; but views that were made on the way from and to the vectors
     θ and g, with the layer that takes them or made them."""
     program = executor.program
@@ -241,7 +241,7 @@ def _head(title: str, remarks: Sequence[str]) -> Iterator[str]:
         yield _text(_COLUMNS[part], _TOP - 14, f"{part} {arrow}", fill=_COLOURS[part], weight="bold", size=13)
 
 
-def _edges(executor: NumpyExecutor, boxes: dict[Instruction, _Box], shown: dict[Instruction, _Box]) -> Iterator[str]:
+def _edges(executor: Executor, boxes: dict[Instruction, _Box], shown: dict[Instruction, _Box]) -> Iterator[str]:
     """A line per pair of boxes, from the one that computes to the one that reads."""
     order: dict[str, list[_Box]] = {}
     for box in dict.fromkeys(shown.values()):
@@ -303,11 +303,11 @@ def _draw_box(box: _Box, inputs: int) -> Iterator[str]:
 
 
 def _buffers(
-    executor: NumpyExecutor, lying: Sequence[LiveRange], given: Sequence[str], top: float
+    executor: Executor, lying: Sequence[LiveRange], given: Sequence[str], top: float
 ) -> tuple[list[str], float]:
     """The time line of the buffers, the largest first, and where it ends."""
     program, names = executor.program, executor.program.names()
-    sizes = [a.nbytes for a in (*executor.inputs, *executor.buffers.blocks)]
+    sizes = [a.nbytes for a in (*executor.inputs, *executor.blocks)]
     scopes = {o: i.scope.part for i in program.instructions for o in i.outputs}
     order = sorted(range(len(sizes)), key=lambda n: (-sizes[n], n))
     left, width = _COLUMNS["forward"], _PAGE - _COLUMNS["forward"] - _MARGIN

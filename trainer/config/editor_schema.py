@@ -39,6 +39,7 @@ def json_schema(plugins: Plugins | None = None) -> dict[str, Any]:
     _add_short_spellings(schema["properties"])
     definitions = schema.setdefault("$defs", {})
     definitions["datasets"] = _dataset(plugins)
+    definitions["Compute"]["properties"]["executor"]["enum"] = ["auto", "eager", *plugins.names("executors")]
     for kinds in dict.fromkeys(row.kinds for row in SECTIONS.values() if row.kinds and row.form != "source"):
         components: dict[str, Component] = {}
         for kind in reversed(kinds):  # the first kind wins

@@ -243,8 +243,10 @@ class Compute(SectionModel):
     dtype: Literal["float32", "float64"] = Field(
         "float32", description="Of parameters and all that is computed from them."
     )
-    executor: Literal["auto", "eager", "numpy", "native"] = Field(
-        "auto", description="What runs a step: a recorded program, or the tape. The results are the same."
+    executor: str = Field(
+        "auto",
+        description="Who runs a step: the tape (eager), or an executor of its program, by default the quickest. The "
+        "results are the same.",
     )
     threads: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
         "auto",

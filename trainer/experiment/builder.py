@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from trainer.compiler.executors import Backend
 from trainer.data.load import load as load_dataset
 from trainer.data.prepared import Prepared, prepare
+from trainer.errors import UsageError
 from trainer.experiment.checks import at_layers, check_choices, check_declared, check_patterns, try_rows
 from trainer.experiment.components import built
 from trainer.experiment.scores import Scores, scores_of
@@ -27,6 +29,7 @@ from trainer.training.objective import Penalty
 from trainer.training.schedules import is_watching, over
 from trainer.training.stopping import Stopping
 from trainer.types import Array
+from trainer.wording import did_you_mean, either
 
 if TYPE_CHECKING:
     from trainer.config import LoadedConfig
@@ -85,7 +88,7 @@ class Builder:
             reports=scores.reports,
             seed=config.seed,
             dtype=np.dtype(config.compute.dtype),
-            executor=config.compute.executor,
+            executor=self.executor(),
             places=(*(self._line("network", i) for i in range(len(network.layers))), self._line("cost")),
             debug=debug,
             start=self.start(network),
@@ -93,6 +96,19 @@ class Builder:
             callbacks=[self.component(choice, "callbacks", i) for i, choice in enumerate(config.callbacks)],
             penalties=[Penalty(**penalty.model_dump()) for penalty in config.penalty],
         )
+
+    def executor(self) -> str | Backend:
+        """Who runs the steps: "auto" and "eager", which no plugin brings, or the back end of that name."""
+        name = self.config.compute.executor
+        if name in ("auto", "eager"):
+            return name
+        known = self.loaded.plugins.all("executors")
+        with self.loaded.at("compute", "executor"):
+            if name not in known:
+                names = ["auto", "eager", *sorted(known)]
+                raise UsageError(f"there is no executor '{name}'; {did_you_mean(name, names, f'take {either(names)}')}")
+        backend: Backend = known[name].build()
+        return backend
 
     def data(self) -> Prepared:
         """The data set: loaded, split, scaled and encoded as the cost wants its targets."""

@@ -1,4 +1,4 @@
-"""Plugins: where every op, layer, cost, optimizer, schedule, metric, data set, callback and command comes from.
+"""Plugins: where every op, layer, cost, optimizer, schedule, metric, data set, executor and command comes from.
 
     plugins = Plugins(["swish.py"])       # what is installed, and a file
     plugins.get("ops", "swish")           # Component 'swish' ...

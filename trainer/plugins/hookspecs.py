@@ -101,5 +101,13 @@ def register_callbacks(register: Register) -> None:
 
 
 @hookspec
+def register_executors(register: Register) -> None:
+    """Executors: frozen dataclasses that make what runs a program, a `trainer.compiler.executors.Backend`.
+
+    A config's `compute.executor` names one; all give the same bits.
+    """
+
+
+@hookspec
 def register_commands(register: Register) -> None:
     """Commands: functions or Typer apps that become `trainer NAME`."""

@@ -31,6 +31,7 @@ KINDS = (
     "datasets",
     "preprocessors",
     "callbacks",
+    "executors",
     "commands",
 )
 
@@ -40,6 +41,7 @@ _METHODS = {
     "optimizers": ("init", "update"),
     "schedules": ("__call__",),
     "preprocessors": ("fit", "apply"),
+    "executors": ("missing", "executor", "loop"),
     "costs": ("__call__",),
     "metrics": ("__call__",),
     "callbacks": ("__call__",),
@@ -59,7 +61,7 @@ class Parameter:
 
 @dataclass(frozen=True, repr=False)
 class Component:
-    """A registered op, layer, cost, optimizer, schedule, metric, data set, preprocessor, callback or command.
+    """A registered op, layer, cost, optimizer, schedule, metric, data set, preprocessor, callback, executor or command.
 
     Attributes:
         kind: one of `KINDS`.
@@ -178,7 +180,7 @@ def component(
         missing = [method for method in methods if method not in dir(obj)]
         if missing:
             raise PluginError(f"{call} lacks the method {' and '.join(missing)}; {_contract(kind)}")
-    elif kind in ("layers", "optimizers", "preprocessors"):
+    elif kind in ("layers", "optimizers", "preprocessors", "executors"):
         raise PluginError(f"{call} is not a class; {_contract(kind)}")
     elif kind in _ALSO_FUNCTIONS and not callable(obj):
         raise PluginError(f"{call} cannot be called; {_contract(kind)}")

@@ -20,6 +20,7 @@ CALLS: dict[str, dict[str, tuple[str, ...]]] = {
     "metrics": {"__call__": ("predictions", "targets")},
     "preprocessors": {"fit": ("inputs", "rng"), "apply": ("arrays", "inputs")},
     "callbacks": {"__call__": ("record", "training")},
+    "executors": {"executor": ("program", "carried")},
 }
 
 # What else people call these. Names that are nobody's, `a` and `b`, may stand in any order.

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from trainer.compiler.executors import ExecutorName
+from trainer.compiler.executors import Backend
 from trainer.data.prepared import Prepared
 from trainer.data.shuffling import batch_order
 from trainer.errors import DivergedError, UsageError
@@ -107,9 +107,9 @@ class Training:
         metrics: functions of (predictions, targets) by name.
         reports: such functions that return a table instead of a number; see `report`.
         dtype: of θ and of everything computed from it.
-        executor: who runs a step (see `trainer.training.runners`): "eager" records every step anew; "numpy" and
-        "native"
-            record it once and run the program; "auto" is the quickest that there is. The bits are the same.
+        executor: who runs a step (see `trainer.training.runners`): "eager" records every step anew; "numpy",
+            "native" or another back end has it recorded once and runs the program; "auto" is the quickest that there
+            is. The bits are the same.
         places: where each layer, and last the cost, stands in a config; for messages.
         stopping: when to end before the last epoch, and whether to hand back the best.
         callbacks: are told every record before it is yielded, and may end the training.
@@ -137,7 +137,7 @@ class Training:
     reports: Mapping[str, Callable[[Array, Array], Array]] = field(default_factory=dict)
     seed: int = 0
     dtype: Any = np.float32
-    executor: ExecutorName = "auto"
+    executor: str | Backend = "auto"
     places: tuple[str, ...] = ()
     debug: bool = False
     start: Mapping[str, Array] = field(default_factory=dict, repr=False)
@@ -175,8 +175,13 @@ class Training:
 
     @property
     def runs_on(self) -> str:
-        """The name of what runs the steps: "eager", "numpy" or "native"."""
+        """The name of what runs the steps: "eager", "numpy", "native" or that of another back end."""
         return self._runner.name
+
+    @property
+    def backend(self) -> Backend:
+        """The back end that runs the step's program; the best one where the tape runs the steps."""
+        return self._runner.backend
 
     @property
     def parameters(self) -> dict[str, Array]:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from trainer.compiler.executors import best_executor
 from trainer.compiler.layout import covered_bytes, planned_bytes, size
 from trainer.engine.node import Node, swept
 from trainer.engine.observe import observed
@@ -21,7 +20,7 @@ from trainer.engine.tree import flatten, leaves
 from trainer.training.step import record_step
 
 if TYPE_CHECKING:
-    from trainer.compiler.numpy_executor import NumpyExecutor
+    from trainer.compiler.executors import Executor
     from trainer.compiler.program import Program
     from trainer.training.loop import Training
 
@@ -64,18 +63,19 @@ class Memory:
 
 
 def measure_memory(
-    training: Training, plan: Callable[[Program, int], NumpyExecutor] = best_executor
-) -> tuple[NumpyExecutor, Memory]:
+    training: Training, plan: Callable[[Program, int], Executor] | None = None
+) -> tuple[Executor, Memory]:
     """Record a step on a full batch and plan it: the executor, and its bytes.
 
     Args:
-        plan: makes the executor, of the program and of how many outputs are carried to the next step.
+        plan: makes the executor, of the program and of how many outputs are carried to the next step; by default the
+            training's own back end, and the best one where the tape runs its steps.
     """
     watch = _Watch()
     with observed(watch):
         program = record_step(training, training.batch_size)
     carried = list(leaves(training.carried))
-    executor = plan(program, 1 + len(carried))
+    executor = (plan or training.backend.executor)(program, 1 + len(carried))
     state = sum(a.nbytes for a in carried)
     theta = training.theta.nbytes
     given = sum(v.nbytes for v in program.inputs)

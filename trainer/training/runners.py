@@ -1,4 +1,4 @@
-"""Who runs the steps of a Training: the tape, NumPy's calls, or the machine.
+"""Who runs the steps of a Training: the tape, or a back end of the step's program.
 
 A runner takes a few batches at a time, moves θ and the optimizer's state, and gives the losses. It stops before a step
 whose loss or gradient is not finite, and leaves θ as it was before that step. All runners give the same bits.
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from trainer.compiler.executors import ExecutorName, native_available
+from trainer.compiler.executors import Backend, best_backend, named
 from trainer.errors import UsageError
 from trainer.types import Array
 
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from trainer.compiler.loop import StepLoop
     from trainer.training.loop import Training
 
-__all__ = ["Eager", "Machine", "Recorded", "Runner", "runner"]
+__all__ = ["Eager", "Recorded", "Runner", "runner"]
 
 
 class Runner(Protocol):
     """What the loop asks of a runner."""
 
     name: str
+    backend: Backend  # of its program, or of the one that would be the quickest
     runs_ahead: bool  # whether many batches at once cost less than one at a time
 
     def run(self, batches: Array, step_sizes: Sequence[float]) -> list[float]:
@@ -40,7 +41,7 @@ class Eager:
     runs_ahead = False
 
     def __init__(self, training: Training) -> None:
-        self.training = training
+        self.training, self.backend = training, best_backend()
 
     def run(self, batches: Array, step_sizes: Sequence[float]) -> list[float]:
         training, losses = self.training, []
@@ -60,50 +61,30 @@ class Eager:
 
 
 class Recorded:
-    """The step as a program, run with NumPy's calls."""
+    """The step as a program, run by a back end."""
 
-    name = "numpy"
     runs_ahead = True
 
-    def __init__(self, training: Training) -> None:
-        self.training = training
+    def __init__(self, training: Training, backend: Backend) -> None:
+        self.training, self.backend, self.name = training, backend, backend.name
         self.loops: dict[int, StepLoop] = {}
 
     def run(self, batches: Array, step_sizes: Sequence[float]) -> list[float]:
         rows = batches.shape[1]
         if rows not in self.loops:
-            self.loops[rows] = self._loop(rows)
+            self.loops[rows] = self.backend.loop()(self.training, rows)
         return self.loops[rows].run(batches, step_sizes, self.training.step)
 
-    def _loop(self, rows: int) -> StepLoop:
-        from trainer.compiler.loop import StepLoop
 
-        return StepLoop(self.training, rows)
+def runner(training: Training, executor: str | Backend) -> Runner:
+    """The runner of that name, or of a back end; "auto" is the quickest that there is.
 
-
-class Machine(Recorded):
-    """The step as a program on the machine, with the loop over the batches inside it."""
-
-    name = "native"
-
-    def _loop(self, rows: int) -> StepLoop:
-        from trainer.compiler.machine.loop import MachineLoop
-
-        return MachineLoop(self.training, rows)
-
-
-def runner(training: Training, name: ExecutorName) -> Runner:
-    """The runner of that name; "auto" is the quickest that there is.
-
-    Raises UsageError for "native" where the machine was not compiled.
+    Raises UsageError for a back end that cannot be used here.
     """
-    if name == "eager":
+    if executor == "eager":
         return Eager(training)
-    if name == "numpy" or (name == "auto" and not native_available()):
-        return Recorded(training)
-    if not native_available():
-        raise UsageError(
-            "there is no native executor: no C compiler was found when this package was installed. "
-            "Install one and then the package again, or take compute.executor=numpy, which gives the same results"
-        )
-    return Machine(training)
+    backend = best_backend() if executor == "auto" else named(executor) if isinstance(executor, str) else executor
+    missing = backend.missing()
+    if missing:
+        raise UsageError(f"{missing}, or take compute.executor=numpy, which gives the same results")
+    return Recorded(training, backend)

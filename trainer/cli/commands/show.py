@@ -16,7 +16,8 @@ from trainer.cli.opening import opened
 from trainer.cli.terminal.tables import print_table
 
 if TYPE_CHECKING:
-    from trainer.compiler.numpy_executor import Bound, NumpyExecutor
+    from trainer.compiler.executors import Executor
+    from trainer.compiler.numpy_executor import Bound
     from trainer.training.loop import Training
     from trainer.training.memory import Memory
 
@@ -38,19 +39,17 @@ def command(
 ) -> None:
     """Show the program of a training step: its instructions and buffers, operations and bytes."""
     loaded = opened(config, overrides, plugin)
-    from trainer.compiler.executors import best_executor
-    from trainer.compiler.numpy_executor import NumpyExecutor
     from trainer.experiment import build
     from trainer.threads import pinned, threads_for
     from trainer.training.memory import measure_memory
 
     training = build(loaded)
     with pinned(threads_for(training, loaded.config.compute.threads)):
-        executor, memory = measure_memory(training, NumpyExecutor if training.runs_on == "numpy" else best_executor)
+        executor, memory = measure_memory(training)
         typer.echo(f"{executor.program}\n")
         _print_buffers(executor)
         typer.echo(f"\n{_work(executor)}\nMemory: {memory}.")
-        back = [(b.instruction.op.name, why) for b, why in getattr(executor, "called_back", ())]
+        back = [(b.instruction.op.name, why) for b, why in executor.called_back]
         for name, why in dict.fromkeys(back):
             typer.echo(f"  NumPy is called back for '{name}': {why}")
         if profile:
@@ -59,7 +58,7 @@ def command(
         _draw(svg, f"A step of {loaded.path}, {training.batch_size} rows", training, executor, memory)
 
 
-def _work(executor: NumpyExecutor) -> str:
+def _work(executor: Executor) -> str:
     import numpy as np
 
     program, bound = executor.program, executor.bound
@@ -71,7 +70,7 @@ def _work(executor: NumpyExecutor) -> str:
     )
 
 
-def _print_buffers(executor: NumpyExecutor) -> None:
+def _print_buffers(executor: Executor) -> None:
     """A row per buffer: its size, and the values that lie in it one after the other."""
     from trainer.compiler.layout import live_ranges
 
@@ -79,12 +78,12 @@ def _print_buffers(executor: NumpyExecutor) -> None:
     held: dict[int, list[str]] = defaultdict(list)
     for live in live_ranges(executor):
         held[live.buffer].append(names[live.value])
-    sizes = [*(a.nbytes for a in executor.inputs), *(b.nbytes for b in executor.buffers.blocks)]
+    sizes = [*(a.nbytes for a in executor.inputs), *(b.nbytes for b in executor.blocks)]
     rows = [["input" if n < inputs else f"b{n - inputs}", f"{sizes[n]:,}", " ".join(held[n])] for n in sorted(held)]
     print_table(["buffer", "bytes", "holds"], rows, right={1})
 
 
-def _draw(file: Path, title: str, training: Training, executor: NumpyExecutor, memory: Memory) -> None:
+def _draw(file: Path, title: str, training: Training, executor: Executor, memory: Memory) -> None:
     from trainer.compiler.picture import draw_program
     from trainer.errors import StorageError, UsageError
     from trainer.files import atomic_write
@@ -98,11 +97,11 @@ def _draw(file: Path, title: str, training: Training, executor: NumpyExecutor, m
     typer.echo(f"drawn in {file}")
 
 
-def _print_profile(executor: NumpyExecutor) -> None:
+def _print_profile(executor: Executor) -> None:
     names = executor.program.names()
-    times = [(bound, _seconds(_runner(executor, bound))) for bound in executor.bound]
+    times = [(bound, _seconds(partial(executor.repeat, bound))) for bound in executor.bound]
     total = sum(seconds for _, seconds in times)
-    whole = _seconds(partial(_execute, executor))
+    whole = _seconds(partial(_steps, executor))
     typer.echo(f"\n{whole * 1e6:.1f} µs per step; {total * 1e6:.1f} µs instruction by instruction:\n")
     rows = [
         [
@@ -145,26 +144,10 @@ def _print_layers(times: Sequence[tuple[Bound, float]], total: float) -> None:
     print_table(["layer", *PARTS, "total", "%"], rows, right={1, 2, 3, 4, 5})
 
 
-def _execute(executor: NumpyExecutor, count: int) -> None:
+def _steps(executor: Executor, count: int) -> None:
     for _ in range(count):
-        executor.execute()
-
-
-def _runner(executor: NumpyExecutor, bound: Bound) -> Callable[[int], Any]:
-    """Runs one instruction so many times, the way the executor runs it."""
-    instructions = executor.instructions_of(bound)
-    if instructions is not None:
-        from trainer.compiler.machine import _machine
-
-        machine = _machine.Machine(list(instructions))
-        return lambda count: machine.run(0, count)
-
-    def calls(count: int) -> None:
-        for _ in range(count):
-            for call in bound.calls:
-                call()
-
-    return calls
+        executor.compute()
+        executor.commit()
 
 
 def _seconds(run: Callable[[int], Any]) -> float:

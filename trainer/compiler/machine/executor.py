@@ -8,7 +8,7 @@ tried for all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -23,6 +23,7 @@ from trainer.compiler.machine.lowering import lower, lower_own
 from trainer.compiler.numpy_executor import Bound, NumpyExecutor
 from trainer.compiler.program import Program
 from trainer.compiler.uncollected import uncollected
+from trainer.types import Array
 
 __all__ = ["NativeExecutor"]
 
@@ -32,7 +33,6 @@ class NativeExecutor(NumpyExecutor):
 
     Attributes:
         table: the machine's instructions.
-        called_back: the program's instructions that NumPy is called back for, with the reason.
     """
 
     name = "native"
@@ -40,7 +40,6 @@ class NativeExecutor(NumpyExecutor):
     @uncollected()
     def __init__(self, program: Program, carried: int = 0) -> None:
         super().__init__(program, carried)
-        self.called_back: list[tuple[Bound, str]] = []
         rng = np.random.default_rng(0)
         # Numbers of every kind for the comparisons: both signs, large and small, and both zeros.
         numbers = rng.normal(size=8191) * 10.0 ** rng.integers(-3, 2, 8191)
@@ -53,7 +52,7 @@ class NativeExecutor(NumpyExecutor):
         self._let_go()
         before, after = self.tables()
         self.table = before + after
-        self.machine = m.Machine(self.table)
+        self._compute, self._commit = m.Machine(before), m.Machine(after)
 
     def tables(self) -> tuple[list[MachineInstruction], list[MachineInstruction]]:
         """The machine's instructions for `bound[:checked]`, and for the rest."""
@@ -61,8 +60,18 @@ class NativeExecutor(NumpyExecutor):
         before, after = ([i for bound in part for i in self._of[bound]] for part in parts)
         return before, after
 
-    def execute(self) -> None:
-        self.machine.run(0, 1)
+    def compute(self) -> None:
+        self._compute.run(0, 1)
+
+    def commit(self) -> None:
+        self._commit.run(0, 1)
+
+    def repeat(self, bound: Bound, count: int) -> None:
+        m.Machine(self._of[bound]).run(0, count)
+
+    @property
+    def held(self) -> Sequence[Array]:
+        return [array for instruction in self.table for array in instruction.operands]
 
     def _let_go(self) -> None:
         """Drop the NumPy calls that were there for the comparison alone, and the memory between them."""
@@ -70,12 +79,10 @@ class NativeExecutor(NumpyExecutor):
         for bound in self.bound:
             if bound not in kept:
                 bound.calls.clear()
-        self.calls.clear()
+        self._first.clear()
+        self._rest.clear()
         if not any(chain_of(bound.instruction) for bound in kept):
             self._between.clear()
-
-    def instructions_of(self, bound: Bound) -> list[MachineInstruction] | None:
-        return self._of[bound]
 
     def _instructions(self, bound: Bound, rng: np.random.Generator) -> list[MachineInstruction]:
         reason = "it has no lowering"

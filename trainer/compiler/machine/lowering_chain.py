@@ -1,4 +1,21 @@
-"""From a chain, or a single call that could be one, to an instruction of the machine."""
+"""From a chain, or a single call that could be one, to an instruction of the machine.
+
+The machine has longer calls, which do in one walk what NumPy needs several for. A chain is searched for them from its
+last call backwards, each pattern laid over the tree of calls that lead there. Gradient descent's step, in which a is
+argument 0, s argument 1 (a number) and b argument 2,
+
+    ~0 = multiply(1, 2)
+    ~1 = subtract(0, ~0)              AXPY is the pattern (subtract, a, (multiply, s, b))
+
+is found so, k being the call that is looked at:
+
+    k = 1   subtract is subtract                                  swallowed {~1}
+            a meets argument 0: anything will do                  found {a: 0}
+            (multiply, s, b) meets ~0, which is a multiply        swallowed {~1, ~0}
+            s meets argument 1, a number; b meets argument 2      found {a: 0, s: 1, b: 2}
+            ~0 has no other use, so nobody will miss it:          one call, AXPY(a=0, b=2, s=1); ~0 is done
+    k = 0   is done already
+"""
 
 from __future__ import annotations
 
@@ -17,8 +34,9 @@ __all__ = ["CODES", "lower_chain"]
 
 CODES: dict[Any, int] = {f: getattr(m, known.code) for f, known in FUNCTIONS.items() if known.code}
 
-# Several calls that the machine makes as one, and in which order it takes what these letters stand for: "a", "b" and
-# "e" for anything, "s", "t" and "u" for numbers.
+# The longer calls: code, pattern (a function and what it takes, nested), and the order in which the machine takes what
+# the letters stand for: "a", "b" and "e" for anything, "s", "t" and "u" for numbers, "-" for a place that is not read.
+# Where one pattern is part of another the longer one comes first.
 _LONGER: tuple[tuple[int, Any, str], ...] = (
     (
         m.ADAM_STEP,
@@ -52,21 +70,14 @@ def lower_chain(chain: Chain, inputs: Sequence[Any], outputs: Sequence[Array]) -
 
 
 def _calls(chain: Chain, number: Sequence[bool]) -> Iterator[tuple[int, int, tuple[int, ...]]]:
-    """Code, step and what it takes, with several calls in one where the machine has that."""
+    """Code, step and what it takes, with several calls in one where the machine has that.
+
+    Args:
+        number: per argument whether it is one number, the same for all elements.
+    """
     uses = [t for _, taken in chain.steps for t in taken]
     own = {~k for k in range(len(chain.steps)) if uses.count(~k) == 1 and k not in chain.results}
-
-    def fits(pattern: Any, place: int, found: dict[str, int], swallowed: set[int]) -> bool:
-        if isinstance(pattern, str):
-            if pattern in "stu" and not (place >= 0 and number[place]):
-                return False
-            return found.setdefault(pattern, place) == place
-        if place >= 0 or chain.steps[~place][0] is not pattern[0]:
-            return False
-        swallowed.add(place)
-        return all(fits(p, t, found, swallowed) for p, t in zip(pattern[1:], chain.steps[~place][1], strict=True))
-
-    done: set[int] = set()
+    done: set[int] = set()  # calls that a longer one has swallowed
     plan = []
     for k in reversed(range(len(chain.steps))):
         if ~k in done:
@@ -74,7 +85,8 @@ def _calls(chain: Chain, number: Sequence[bool]) -> Iterator[tuple[int, int, tup
         for code, pattern, order in _LONGER:
             found: dict[str, int] = {}
             swallowed: set[int] = set()
-            if fits(pattern, ~k, found, swallowed) and swallowed - {~k} <= own - done:
+            matches = _fits(chain, number, pattern, ~k, found, swallowed)
+            if matches and swallowed - {~k} <= own - done:  # results in between are nobody else's
                 done |= swallowed
                 plan.append((code, k, tuple(found.get(name, found["a"]) for name in order)))
                 break
@@ -82,3 +94,19 @@ def _calls(chain: Chain, number: Sequence[bool]) -> Iterator[tuple[int, int, tup
             ufunc, taken = chain.steps[k]
             plan.append((CODES[ufunc], k, taken))
     return reversed(plan)
+
+
+def _fits(
+    chain: Chain, number: Sequence[bool], pattern: Any, place: int, found: dict[str, int], swallowed: set[int]
+) -> bool:
+    """Whether a pattern fits what stands at a place of the chain: an argument n, or the result ~k of a call. Fills in
+    what the letters stand for and which calls the pattern covers."""
+    if isinstance(pattern, str):
+        if pattern in "stu" and not (place >= 0 and number[place]):
+            return False
+        return found.setdefault(pattern, place) == place
+    if place >= 0 or chain.steps[~place][0] is not pattern[0]:
+        return False
+    swallowed.add(place)
+    taken = chain.steps[~place][1]
+    return all(_fits(chain, number, p, t, found, swallowed) for p, t in zip(pattern[1:], taken, strict=True))

@@ -7,6 +7,19 @@
 Only what IEEE arithmetic defines to the last bit is fused (+ − × ÷ √, comparisons, the larger of two), so that whoever
 runs the chain need not run NumPy's own loops to get NumPy's bits. A chain lies within one layer's part of the step, so
 that time can be told by layer.
+
+Calls may share a chain that are alike in shape, memory order, dtype and scope: their kind. The instructions are gone
+through once, with at most one growing chain per kind. A chain runs where its last call stands, so it must end before
+anybody else takes what it gives. Two cases end one, shown here with kinds A and B:
+
+    %1 = multiply(0.9, %0)      A  begins a chain of kind A
+    %2 = exp(%0)                -  is no part of a chain, and takes nothing of one: A may grow on
+    %3 = add(%1, %2)            A  grows; it takes %1, but inside of the chain
+    %4 = sum(%3)                -  takes %3: A ends as multiply+add, and stands where %3 stood
+    %5 = negative(%0)           A  begins the next chain of kind A
+
+*Needed*: an instruction of another kind, or of none, takes what the chain gives, as %4 does. *Full*: a call of the
+chain's own kind cannot join, for the chain would be too long or take a mask from outside; the call begins the next one.
 """
 
 from __future__ import annotations
@@ -35,9 +48,9 @@ def fuse(program: Program) -> Program:
         kind = _kind(instruction, uses)
         joins = kind is not None and _fits(growing.get(kind, []), instruction, uses)
         for other, calls in list(growing.items()):
-            # Whoever needs what a chain gives comes after the last of its calls, so there the chain ends.
-            needed = any(call.outputs[0] in instruction.inputs for call in calls)
-            if not joins if other == kind else needed:
+            full = other == kind and not joins
+            needed = other != kind and any(call.outputs[0] in instruction.inputs for call in calls)
+            if full or needed:
                 del growing[other]
         if joins or (kind is not None and _fits([], instruction, uses)):
             chains[instruction] = growing.setdefault(kind, [])
