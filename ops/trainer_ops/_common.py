@@ -26,6 +26,8 @@ __all__ = [
     "refuse",
     "restore",
     "shapes",
+    "shared",
+    "total",
 ]
 
 Axis = int | tuple[int, ...] | None
@@ -60,6 +62,16 @@ def restore(reduced: Array, shape: Sequence[int], axis: Axis, keepdims: bool) ->
 def converted(g: Array, dtype: Any) -> Array:
     """A cotangent in the dtype of its input; of a complex one, where the input is real, the real part."""
     return (np.real(g) if dtype.kind == "f" and g.dtype.kind == "c" else g).astype(dtype, copy=False)
+
+
+def shared(dy: Array, n: Any) -> Array:
+    """δy/n for a count n, which may be beyond float16's 65,504 where the quotient is not."""
+    return (dy.astype(np.float32) / n).astype(np.float16) if dy.dtype == np.float16 else dy / n
+
+
+def total(x: Array, axis: Axis) -> Array:
+    """Σ x with the axes kept, in float32 for float16, whose range many small numbers leave."""
+    return np.sum(x, axis=axis, keepdims=True, dtype=np.float32 if x.dtype == np.float16 else None)
 
 
 def refuse(function: str, **arguments: Any) -> None:

@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from trainer.errors import ShapeError
-from trainer_ops._common import Array
+from trainer_ops._common import Array, shared
 
 __all__ = [
     "by_position", "classes_of", "is_class", "mean_over_positions", "or_zero", "own", "same_shape", "share",
@@ -53,7 +53,7 @@ def by_position(values: Array, like: Array) -> Array:
 
 def share(dy: Array, like: Array) -> Array:
     """δy, which is per example, spread over the outputs and divided by their number, as the mean does."""
-    return by_position(dy, like) / max(1, math.prod(like.shape[1:]))
+    return shared(by_position(dy, like), max(1, math.prod(like.shape[1:])))
 
 
 # Class numbers.

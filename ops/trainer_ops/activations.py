@@ -192,8 +192,8 @@ def _gelu_cdf(x: Array) -> Array:
 def _(dy: Array, x: Array, *, approximate: bool) -> Array:
     if not approximate:
         return dy * (normal_cdf(x) + x * _density(x))
-    p = _gelu_cdf(x)  # with p = ½(1 + t): p' = ½(1 − t²)u' = 2p(1 − p)u'
-    return dy * (p + x * (2 * p * (1 - p)) * (math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * x * x)))
+    p = _gelu_cdf(x)  # with p = ½(1 + t): p' = ½(1 − t²)u' = 2p(1 − p)u', where u' must not overflow
+    return dy * (p + x * (2 * p * (1 - p)) * (math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * np.minimum(x * x, 1e9))))
 
 
 normal_cdf.defvjp(x=lambda dy, x: dy * _density(x))
@@ -263,7 +263,8 @@ def squareplus(x: Array, *, b: float = 4.0) -> Array:
     >>> squareplus(np.array([0.0, 1.5]))
     array([1., 2.])
     """
-    return 0.5 * (x + np.sqrt(x * x + b))
+    y = 0.5 * np.abs(x) + 0.5 * np.hypot(x, math.sqrt(b))
+    return np.where(x > 0, y, 0.25 * b / y)  # ½(x + √…) cancels below 0, and its product with ½(−x + √…) is b/4
 
 
 @op(elementwise=True)
@@ -322,7 +323,7 @@ def _softsign(dy: Array, x: Array) -> Array:
 
 
 softsign.defvjp(x=_softsign)
-squareplus.defvjp(x=lambda dy, x, b: dy * (0.5 * (1 + x / np.sqrt(x * x + b))))
+squareplus.defvjp(x=lambda dy, x, y, b: dy * (y / np.hypot(x, math.sqrt(b))))
 hard_tanh.defvjp(x=lambda dy, y: dy * ((y > -1) & (y < 1)))
 hard_sigmoid.defvjp(x=lambda dy, y: dy * ((y > 0) & (y < 1)) / 6)
 hard_swish.defvjp(x=lambda dy, x: dy * (hard_sigmoid(x) + x * ((x > -3) & (x < 3)) / 6))

@@ -12,6 +12,7 @@ import numpy as np
 
 from trainer import op
 from trainer_ops._common import Array, draw, elementwise
+from trainer_ops.poles import direction, over, times
 
 # Sums and products, (21)-(26).
 
@@ -19,21 +20,21 @@ add = op(np.add).defvjp(x1=lambda dy: dy, x2=lambda dy: dy)
 subtract = op(np.subtract).defvjp(x1=lambda dy: dy, x2=lambda dy: -dy)
 negative = op(np.negative).defvjp(x=lambda dy: -dy)
 positive = op(np.positive).defvjp(x=lambda dy: dy)
-multiply = op(np.multiply).defvjp(x1=lambda dy, x2: x2 * dy, x2=lambda dy, x1: x1 * dy)
+multiply = op(np.multiply).defvjp(x1=lambda dy, x2: times(dy, x2), x2=lambda dy, x1: times(dy, x1))
 
 # Quotients. y = x1/x2 has ∂y/∂x2 = −x1/x2² = −y/x2.
 
-divide = op(np.divide).defvjp(x1=lambda dy, x2: dy / x2, x2=lambda dy, y, x2: -dy * y / x2)
-reciprocal = op(np.reciprocal).defvjp(x=lambda dy, y: -dy * y * y)
+divide = op(np.divide).defvjp(x1=lambda dy, x2: over(dy, x2), x2=lambda dy, y, x2: over(times(-dy, y), x2))
+reciprocal = op(np.reciprocal).defvjp(x=lambda dy, y: times(times(-dy, y), y))
 elementwise(add, subtract, negative, positive, multiply)
 elementwise(divide, reciprocal, low=0.5)
 
 # x1 = x2·⌊x1/x2⌋ + remainder; the floor is constant between its jumps. `fmod` rounds towards zero instead.
 
 floor_divide = op(np.floor_divide).zero("x1", "x2")
-remainder = op(np.remainder).defvjp(x1=lambda dy: dy, x2=lambda dy, x1, x2: -dy * np.floor_divide(x1, x2))
-fmod = op(np.fmod).defvjp(x1=lambda dy: dy, x2=lambda dy, x1, x2: -dy * np.trunc(x1 / x2))
-divmod_ = op(np.divmod).defvjp(x1=lambda dy: dy[1], x2=lambda dy, y: dy[1] * -y[0])
+remainder = op(np.remainder).defvjp(x1=lambda dy: dy, x2=lambda dy, x1, x2: times(-dy, np.floor_divide(x1, x2)))
+fmod = op(np.fmod).defvjp(x1=lambda dy: dy, x2=lambda dy, x1, x2: times(-dy, np.trunc(x1 / x2)))
+divmod_ = op(np.divmod).defvjp(x1=lambda dy: dy[1], x2=lambda dy, y: times(dy[1], -y[0]))
 modf = op(np.modf).defvjp(x=lambda dy: dy[0])  # (fractional part, whole part)
 elementwise(floor_divide, remainder, fmod, low=0.3, high=4.0)
 draw(divmod_, [(3, 4), (3, 4)], [(3, 1), (4,)], low=0.3, high=4.0)
@@ -41,21 +42,21 @@ elementwise(modf)
 
 # Powers.
 
-square = op(np.square).defvjp(x=lambda dy, x: 2 * x * dy)
-sqrt = op(np.sqrt).defvjp(x=lambda dy, y: dy / (2 * y))
-cbrt = op(np.cbrt).defvjp(x=lambda dy, y: dy / (3 * y * y))
+square = op(np.square).defvjp(x=lambda dy, x: times(dy, 2 * x))
+sqrt = op(np.sqrt).defvjp(x=lambda dy, y: over(dy, 2 * y))
+cbrt = op(np.cbrt).defvjp(x=lambda dy, y: over(dy, 3 * y * y))
 
 
 def _base(dy: Array, x1: Array, x2: Array) -> Array:
     """x2·x1^(x2−1). Where x2 is 0 the exponent is replaced, lest 0·0⁻¹ be nan."""
     if type(x2) in (int, float):  # a constant of the program, and weak: np.where would give it a dtype
-        return dy * (x2 * x1 ** (x2 - 1 if x2 else 1))
-    return dy * (x2 * x1 ** np.where(x2 == 0, 1, x2 - 1))
+        return times(dy, x2 * x1 ** (x2 - 1 if x2 else 1))
+    return times(dy, x2 * x1 ** np.where(x2 == 0, 1, x2 - 1))
 
 
 def _exponent(dy: Array, x1: Array, y: Array) -> Array:
     """y·log x1. Where x1 is 0 so is the derivative: y has a zero there that is stronger than the logarithm's pole."""
-    return dy * y * np.log(np.where(x1 == 0, 1, x1).astype(y.dtype))
+    return times(times(dy, y), np.log(np.where(x1 == 0, 1, x1).astype(y.dtype)))
 
 
 power = op(np.power).defvjp(x1=_base, x2=_exponent)
@@ -65,19 +66,27 @@ elementwise(sqrt, cbrt, power, float_power, low=0.3)
 
 # Distances and signs. For complex x, d|x| = Re(x̄/|x| · dx) and sign x = x/|x|.
 
-absolute = op(np.absolute).defvjp(x=lambda dy, x: dy * np.conjugate(np.sign(x)))
-fabs = op(np.fabs).defvjp(x=lambda dy, x: dy * np.sign(x))
-hypot = op(np.hypot).defvjp(x1=lambda dy, x1, y: dy * _ratio(x1, y), x2=lambda dy, x2, y: dy * _ratio(x2, y))
+absolute = op(np.absolute).defvjp(x=lambda dy, x: times(dy, np.conjugate(np.sign(x))))
+fabs = op(np.fabs).defvjp(x=lambda dy, x: times(dy, np.sign(x)))
+# At the origin every direction is as good as its opposite.
+hypot = op(np.hypot).defvjp(
+    x1=lambda dy, x1, y: times(dy, direction(x1, y)), x2=lambda dy, x2, y: times(dy, direction(x2, y))
+)
+sign = op(np.sign)
 
 
-def _ratio(x: Array, y: Array) -> Array:
-    """x/y, and 0 at the origin, where every direction is as good as its opposite."""
-    return x / np.where(y == 0, 1, y)
+@sign.vjp("x")
+def _(dy: Array, x: Array, y: Array) -> Array:
+    """A step for real x. For complex x, with r = |x|: dy = dx/r − y·Re(ȳ·dx)/r."""
+    if x.dtype.kind != "c":
+        return np.zeros(x.shape, x.dtype)
+    r = np.abs(x)
+    return (dy - np.conjugate(y) * np.real(dy * y)) / np.where(r == 0, np.nan, r)
 
 
 copysign = op(np.copysign).zero("x2")
 copysign.defvjp(x1=lambda dy, x1, x2: np.where(np.signbit(x1) == np.signbit(x2), dy, -dy))
-elementwise(absolute, fabs, hypot, copysign)
+elementwise(absolute, fabs, hypot, copysign, sign)
 
 # The larger and the smaller. fmax and fmin pass a nan over, so its gradient goes to the other input.
 
@@ -116,7 +125,7 @@ elementwise(frexp, low=1.1, high=1.9)
 
 # Steps that are flat between their jumps.
 
-FLAT = tuple(op(f).zero("x") for f in (np.floor, np.ceil, np.rint, np.trunc, np.sign, np.spacing))
+FLAT = tuple(op(f).zero("x") for f in (np.floor, np.ceil, np.rint, np.trunc, np.spacing))
 elementwise(*FLAT)
 
 

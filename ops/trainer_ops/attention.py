@@ -1,7 +1,8 @@
 """Attention: every query takes the mean of the values, weighted by how well their keys match.
 
 A row that may look nowhere, because everything in it is masked, gives 0 and passes no gradient, where a plain softmax
-would give nan.
+would give nan. A key or value that is nan or infinite spoils the queries that may look at it, and no others: those give
+nan.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 
 from trainer import op
 from trainer.errors import ShapeError
-from trainer_ops._common import Array, draw
+from trainer_ops._common import Array, draw, total
 from trainer_ops.shaping import sum_to
 
 __all__ = ["masked_softmax", "scaled_dot_product_attention"]
@@ -35,8 +36,8 @@ def masked_softmax(x: Array, mask: Array | None = None, *, axis: int = -1) -> Ar
         x = np.where(mask, x, -math.inf)
     top = np.max(x, axis=axis, keepdims=True)
     e = np.exp(x - np.where(np.isfinite(top), top, 0))
-    total = np.sum(e, axis=axis, keepdims=True)
-    return e / np.where(total == 0, 1, total)
+    sums = total(e, axis)
+    return (e / np.where(sums == 0, 1, sums)).astype(x.dtype, copy=False)
 
 
 @masked_softmax.vjp("x")
@@ -77,7 +78,16 @@ def scaled_dot_product_attention(
     array([1., 2.])
     """
     _check(query.shape, key.shape, value.shape, None if mask is None else np.shape(mask))
-    return np.matmul(_weights(query, key, mask, causal, _scale(scale, query.shape)), value)
+    p = _weights(query, key, mask, causal, _scale(scale, query.shape))
+    if mask is None and not causal:
+        return np.matmul(p, value)
+    looked_at = np.matmul(p, np.any(~np.isfinite(value), axis=-1, keepdims=True).astype(p.dtype))
+    return np.where(looked_at > 0, math.nan, np.matmul(p, _finite(value)))
+
+
+def _finite(x: Array) -> Array:
+    """x with 0 for nan and ±∞, which a weight of 0 must not meet in a sum: 0·∞ is nan."""
+    return np.where(np.isfinite(x), x, 0)
 
 
 def _scale(scale: float | None, query: tuple[int, ...]) -> float:
@@ -132,6 +142,8 @@ def _(
     dvalue = sum_to(np.matmul(np.swapaxes(p, -1, -2), dy), shape=value.shape) if wanted[2] else None
     if not (wanted[0] or wanted[1] or wanted[3]):
         return None, None, dvalue, None
+    if mask is not None or causal:
+        key, value = _finite(key), _finite(value)
     dp = np.matmul(dy, np.swapaxes(value, -1, -2))
     ds = p * (dp - np.sum(dp * p, axis=-1, keepdims=True))
     return (

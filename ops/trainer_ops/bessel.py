@@ -18,6 +18,7 @@ from trainer import Op, op
 from trainer.engine.dispatch import instead
 from trainer_ops._common import Array, draw, elementwise
 from trainer_ops._lazy import Lazy, deferred
+from trainer_ops.poles import guard_family, times
 
 sp = Lazy("scipy.special")
 special = deferred("scipy.special", __name__)
@@ -66,33 +67,69 @@ def _imaginary_scale(g: Array, dz: Array, z: Array) -> Array:
 
 
 jve = special("jve", "v z", "jv(v, z) e^(−|Im z|)").defvjp(
-    z=lambda dy, v, z, y: _imaginary_scale(dy * (sp.jve(v - 1, z) - sp.jve(v + 1, z)) / 2, dy * y, z)
+    z=lambda dy, v, z, y: _imaginary_scale(times(dy, (sp.jve(v - 1, z) - sp.jve(v + 1, z)) / 2), times(dy, y), z)
 )
 yve = special("yve", "v z", "yv(v, z) e^(−|Im z|)").defvjp(
-    z=lambda dy, v, z, y: _imaginary_scale(dy * (sp.yve(v - 1, z) - sp.yve(v + 1, z)) / 2, dy * y, z)
+    z=lambda dy, v, z, y: _imaginary_scale(times(dy, (sp.yve(v - 1, z) - sp.yve(v + 1, z)) / 2), times(dy, y), z)
 )
 of_order(jve, yve)
 
 # Modified Bessel functions: I_v' = (I_{v−1} + I_{v+1})/2 and K_v' = −(K_{v−1} + K_{v+1})/2; the scaled ones by the
 # product rule.
 
+
+def _far(x: Array) -> tuple[Array, Array]:
+    """Whether |x| is large, where the scaled functions' terms cancel, and 1/|x| there."""
+    size = np.abs(x)
+    far = size > 500
+    return far, 1 / np.where(far, size, 500)
+
+
+def _order_gap(t: Array) -> Array:
+    """1 − I₁/I₀ at 1/t, and 1 − K₁/K₀ at −1/t, by DLMF 10.40."""
+    return t * (1 / 2 + t * (1 / 8 + t * (1 / 8 + t * (25 / 128 + t * (13 / 32 + t * (1073 / 1024))))))
+
+
+def _i0e_slope(x: Array, y: Array) -> Array:
+    far, t = _far(x)
+    return np.where(far, -np.sign(x) * y * _order_gap(t), sp.i1e(x) - np.sign(x) * y)
+
+
+def _i1e_slope(x: Array, y: Array) -> Array:
+    far, t = _far(x)
+    gap = _order_gap(t)
+    near = (sp.i0e(x) + sp.ive(2.0, x)) / 2 - np.sign(x) * y
+    return np.where(far, np.sign(x) * y * (gap / (1 - gap) - t), near)
+
+
+def _k0e_slope(x: Array, y: Array) -> Array:
+    far, t = _far(x)
+    return np.where(far, y * _order_gap(-t), y - sp.k1e(x))
+
+
+def _k1e_slope(x: Array, y: Array) -> Array:
+    far, t = _far(x)
+    gap = _order_gap(-t)
+    return np.where(far, y * (-gap / (1 - gap) - t), y - (sp.k0e(x) + sp.kve(2.0, x)) / 2)
+
+
 i0 = special("i0", "x", "I₀(x)", name="scipy_i0").defvjp(x=lambda dy, x: dy * sp.i1(x))
 i1 = special("i1", "x", "I₁(x)").defvjp(x=lambda dy, x: dy * (sp.i0(x) + sp.iv(2.0, x)) / 2)
-i0e = special("i0e", "x", "I₀(x) e^(−|x|)").defvjp(x=lambda dy, x, y: dy * (sp.i1e(x) - np.sign(x) * y))
-i1e = special("i1e", "x", "I₁(x) e^(−|x|)").defvjp(
-    x=lambda dy, x, y: dy * ((sp.i0e(x) + sp.ive(2.0, x)) / 2 - np.sign(x) * y)
-)
+i0e = special("i0e", "x", "I₀(x) e^(−|x|)").defvjp(x=lambda dy, x, y: dy * _i0e_slope(x, y))
+i1e = special("i1e", "x", "I₁(x) e^(−|x|)").defvjp(x=lambda dy, x, y: dy * _i1e_slope(x, y))
 k0 = special("k0", "x", "K₀(x)").defvjp(x=lambda dy, x: -dy * sp.k1(x))
 k1 = special("k1", "x", "K₁(x)").defvjp(x=lambda dy, x: -dy * (sp.k0(x) + sp.kv(2.0, x)) / 2)
-k0e = special("k0e", "x", "K₀(x) e^x").defvjp(x=lambda dy, x, y: dy * (y - sp.k1e(x)))
-k1e = special("k1e", "x", "K₁(x) e^x").defvjp(x=lambda dy, x, y: dy * (y - (sp.k0e(x) + sp.kve(2.0, x)) / 2))
+k0e = special("k0e", "x", "K₀(x) e^x").defvjp(x=lambda dy, x, y: dy * _k0e_slope(x, y))
+k1e = special("k1e", "x", "K₁(x) e^x").defvjp(x=lambda dy, x, y: dy * _k1e_slope(x, y))
 iv = special("iv", "v z", "I_v(z)").defvjp(z=lambda dy, v, z: dy * (sp.iv(v - 1, z) + sp.iv(v + 1, z)) / 2)
 kv = special("kv", "v z", "K_v(z)").defvjp(z=lambda dy, v, z: -dy * (sp.kv(v - 1, z) + sp.kv(v + 1, z)) / 2)
 kn = special("kn", "n x", "K_n(x) of integer order").defvjp(
     x=lambda dy, n, x: -dy * (sp.kn(np.abs(n - 1), x) + sp.kn(n + 1, x)) / 2
 )
 ive = special("ive", "v z", "iv(v, z) e^(−|Re z|)").defvjp(
-    z=lambda dy, v, z, y: dy * (sp.ive(v - 1, z) + sp.ive(v + 1, z)) / 2 - np.sign(z.real) * np.real(dy * y)
+    z=lambda dy, v, z, y: (
+        times(dy, (sp.ive(v - 1, z) + sp.ive(v + 1, z)) / 2) - times(np.real(times(dy, y)), np.sign(z.real))
+    )
 )
 kve = special("kve", "v z", "kv(v, z) e^z").defvjp(
     z=lambda dy, v, z, y: dy * (y - (sp.kve(v - 1, z) + sp.kve(v + 1, z)) / 2)
@@ -122,7 +159,7 @@ def _spherical(name: str, doc: str, before: int, after: int, shown: float) -> Op
     def rule(dy: Array, n: Array, z: Array) -> Array:
         below = np.where(n == 0, 0, n - 1)  # for n = 0 the factor n drops it
         slope = (before * n * made(below, z) + after * (n + 1) * made(n + 1, z)) / (2 * n + 1)
-        return np.astype(dy * slope, dy.dtype)
+        return np.astype(times(dy, slope), dy.dtype)
 
     draw(made, [2, (3, 4)], [np.array([[0], [1]]), (4,)], low=0.5, high=4.0)
     return made.nondifferentiable("n").defvjp(z=rule)
@@ -140,23 +177,23 @@ spherical_kn = _spherical(
 # Airy functions solve w'' = z·w.
 
 airy = special("airy", "z", "(Ai, Ai', Bi, Bi') at z").defvjp(
-    z=lambda dy, z, y: dy[0] * y[1] + dy[1] * z * y[0] + dy[2] * y[3] + dy[3] * z * y[2]
+    z=lambda dy, z, y: sum(map(times, dy, (y[1], z * y[0], y[3], z * y[2])))
 )
 elementwise(airy)
 
 # Integrals of Bessel and Struve functions.
 
 iti0k0 = special("iti0k0", "x", "the integrals from 0 to x of I₀ and K₀").defvjp(
-    x=lambda dy, x: dy[0] * sp.i0(x) + dy[1] * sp.k0(x)
+    x=lambda dy, x: times(dy[0], sp.i0(x)) + times(dy[1], sp.k0(x))
 )
 itj0y0 = special("itj0y0", "x", "the integrals from 0 to x of J₀ and Y₀").defvjp(
-    x=lambda dy, x: dy[0] * sp.j0(x) + dy[1] * sp.y0(x)
+    x=lambda dy, x: times(dy[0], sp.j0(x)) + times(dy[1], sp.y0(x))
 )
 it2i0k0 = special("it2i0k0", "x", "∫₀ˣ (I₀(t) − 1)/t dt and ∫ₓ^∞ K₀(t)/t dt").defvjp(
-    x=lambda dy, x: (dy[0] * (sp.i0(x) - 1) - dy[1] * sp.k0(x)) / x
+    x=lambda dy, x: times(dy[0], (sp.i0(x) - 1) / x) - times(dy[1], sp.k0(x) / x)
 )
 it2j0y0 = special("it2j0y0", "x", "∫₀ˣ (1 − J₀(t))/t dt and ∫ₓ^∞ Y₀(t)/t dt").defvjp(
-    x=lambda dy, x: (dy[0] * (1 - sp.j0(x)) - dy[1] * sp.y0(x)) / x
+    x=lambda dy, x: times(dy[0], (1 - sp.j0(x)) / x) - times(dy[1], sp.y0(x) / x)
 )
 itstruve0 = special("itstruve0", "x", "∫₀ˣ H₀(t) dt").defvjp(x=lambda dy, x: dy * sp.struve(0.0, x))
 it2struve0 = special("it2struve0", "x", "∫ₓ^∞ H₀(t)/t dt").defvjp(x=lambda dy, x: -dy * sp.struve(0.0, x) / x)
@@ -189,19 +226,17 @@ beip = special("beip", "x", "bei' x").defvjp(x=lambda dy, x, y: dy * (sp.ber(x) 
 kerp = special("kerp", "x", "ker' x").defvjp(x=lambda dy, x, y: -dy * (sp.kei(x) + y / x))
 keip = special("keip", "x", "kei' x").defvjp(x=lambda dy, x, y: dy * (sp.ker(x) - y / x))
 kelvin = special("kelvin", "x", "ber + i·bei, ker + i·kei, and the derivatives of both, at x").defvjp(
-    x=lambda dy, x, y: np.real(
-        dy[0] * y[2] + dy[1] * y[3] + dy[2] * (1j * y[0] - y[2] / x) + dy[3] * (1j * y[1] - y[3] / x)
-    )
+    x=lambda dy, x, y: np.real(sum(map(times, dy, (y[2], y[3], 1j * y[0] - y[2] / x, 1j * y[1] - y[3] / x))))
 )
 elementwise(ber, bei, ker, kei, berp, beip, kerp, keip, kelvin, low=0.5)
 
 # Parabolic cylinder functions with their derivatives solve w'' = (x²/4 − v − ½)·w, and pbwa's w'' = (a − x²/4)·w.
 
 pbdv = special("pbdv", "v x", "D_v(x) and its derivative").defvjp(
-    x=lambda dy, v, x, y: dy[0] * y[1] + dy[1] * (x * x / 4 - v - 0.5) * y[0]
+    x=lambda dy, v, x, y: times(dy[0], y[1]) + times(dy[1], (x * x / 4 - v - 0.5) * y[0])
 )
 pbwa = special("pbwa", "a x", "W(a, x) and its derivative").defvjp(
-    x=lambda dy, a, x, y: dy[0] * y[1] + dy[1] * (a - x * x / 4) * y[0]
+    x=lambda dy, a, x, y: times(dy[0], y[1]) + times(dy[1], (a - x * x / 4) * y[0])
 )
 of_order(pbdv, pbwa, high=2.0)
 
@@ -210,3 +245,8 @@ of_order(pbdv, pbwa, high=2.0)
 wright_bessel = special("wright_bessel", "a b x", "Φ(a, b; x) = Σₖ xᵏ/(k! Γ(ak + b))").nondifferentiable("a", "b")
 wright_bessel.defvjp(x=lambda dy, a, b, x: dy * sp.wright_bessel(a, a + b, x))
 draw(wright_bessel, [0.5, 1.5, (3, 4)], [np.array([[1.0], [2.0]]), 1.0, (4,)], low=0.3)
+
+guard_family(
+    vars(), jve, yve, ive, airy, iti0k0, itj0y0, it2i0k0, it2j0y0, kelvin, pbdv, pbwa, spherical_jn, spherical_yn,
+    spherical_in, spherical_kn,
+)  # fmt: skip

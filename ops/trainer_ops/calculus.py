@@ -157,7 +157,7 @@ def _(dy: Array, x: Array, xp: Array, fp: Array, wanted: Any, *, left: float | N
     low, high = x < xp[0], x > xp[-1]
     slope, share = (y1 - y0) / (x1 - x0), (x - x0) / (x1 - x0)
     share = np.where(low, 0, np.where(high, 1, share))
-    inner = np.where(low | high, 0, dy)
+    slope = np.where(low | high, 0, slope)
     end = np.where((low & (left is not None)) | (high & (right is not None)), 0, dy)
 
     def knots(a: Array, b: Array) -> Array:
@@ -165,8 +165,8 @@ def _(dy: Array, x: Array, xp: Array, fp: Array, wanted: Any, *, left: float | N
 
     # y = y0 + slope·(x − x0): ∂y/∂x0 = −slope·(1 − share) and ∂y/∂x1 = −slope·share.
     return (
-        inner * slope if wanted[0] else None,
-        knots(-inner * slope * (1 - share), -inner * slope * share) if wanted[1] else None,
+        dy * slope if wanted[0] else None,
+        knots(-dy * slope * (1 - share), -dy * slope * share) if wanted[1] else None,
         knots(end * (1 - share), end * share) if wanted[2] else None,
     )
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from trainer import op
 from trainer_ops._common import Array, draw, elementwise
+from trainer_ops.poles import over
 
 conjugate = op(np.conjugate).defvjp(x=lambda dy, x_dtype: np.conjugate(dy) if x_dtype.kind == "c" else dy)
 
@@ -44,7 +45,7 @@ def _(dy: Array, x: Array, *, deg: bool) -> Array:
     # log z = log|z| + i·angle z, so d angle = Im(dz/z) = Re(−i·dz/z).
     if x.dtype.kind != "c":
         return dy * 0
-    return dy * (-1j * (180 / np.pi if deg else 1)) / x
+    return over(dy * (-1j * (180 / np.pi if deg else 1)), x)
 
 
 @op(implements=np.real_if_close)

@@ -208,7 +208,9 @@ def sigmoid_cross_entropy(predictions: Array, targets: Array, *, smoothing: Smoo
     array([0.69314718, 0.        ])
     """
     axes = same_shape("sigmoid_cross_entropy", predictions, targets)
-    return np.mean(np.logaddexp(0, predictions) - _smooth(targets, smoothing, 2) * predictions, axis=axes)
+    z, t = predictions, _smooth(targets, smoothing, 2)
+    near = np.maximum(z, 0) - t * z  # exact where z is right and large; log(1 + e^z) − t·z would round the rest away
+    return np.mean(near + np.log1p(np.exp(-np.absolute(z))), axis=axes)
 
 
 sigmoid_cross_entropy.defvjp(

@@ -26,22 +26,9 @@ from trainer import op
 from trainer.errors import OpError
 from trainer_ops._common import Array
 from trainer_ops.linalg import H, T, eye, matrices, to_triangle
+from trainer_ops.poles import divided
 
 _linalg: Any = np.linalg  # its overloads want literal modes
-
-
-@op
-def _undetermined(x: Array) -> Array:
-    """0 where x is 0, else nan; and the same for its derivative: what 0/0 may count as, and x/0 must not."""
-    return np.where(x == 0, x, x.dtype.type(np.nan))
-
-
-_undetermined.defvjp(x=lambda dy: _undetermined(dy))
-
-
-def divided(x: Array, y: Array) -> Array:
-    """x/y, and where y is 0, 0 for x = 0 and nan for any other x."""
-    return np.where(y == 0, _undetermined(x), x / np.where(y == 0, 1, y))
 
 
 def over_gaps(x: Array, w: Array) -> Array:

@@ -26,6 +26,7 @@ from trainer_ops._targets import (
     share_of_mean,
 )
 from trainer_ops.activations import sigmoid
+from trainer_ops.indexing import take
 from trainer_ops.softmaxes import log_softmax
 
 __all__ = ["COSTS", "sigmoid_focal", "softmax_focal"]
@@ -68,7 +69,7 @@ def _of_class(alpha: float | list[float], classes: Array, predictions: Array) ->
     k = predictions.shape[-1]
     if len(alpha) != k:
         raise ShapeError(f"softmax_focal: alpha lists {len(alpha)} numbers for {k} classes; give one per class")
-    return np.take(np.asarray(alpha, predictions.dtype), classes)
+    return take(np.asarray(alpha, predictions.dtype), classes)
 
 
 # With l = log p and q = 1 − p = −expm1(l): f = −α q^γ l, so ∂f/∂l = α q^γ (γ p l/q − 1), and l/q → −1 as p → 1;

@@ -15,6 +15,7 @@ import numpy as np
 
 from trainer_ops._common import Array, draw, elementwise
 from trainer_ops._lazy import Lazy, deferred
+from trainer_ops.poles import guard_family, times
 
 sp = Lazy("scipy.special")
 special = deferred("scipy.special", __name__)
@@ -48,7 +49,7 @@ def _lower(n: Array) -> Array:
 
 def _times(dy: Array, n: Array, slope: Array) -> Array:
     """dy times the slope, 0 for degree 0. The degree may be a float64; dy's dtype is the result's."""
-    return np.astype(dy * np.where(n == 0, 0, slope), dy.dtype)
+    return np.astype(times(dy, np.where(n == 0, 0, slope)), dy.dtype)
 
 
 eval_legendre = special("eval_legendre", "n x", "Legendre's P_n(x)").defvjp(
@@ -117,16 +118,37 @@ lpmv.defvjp(x=lambda dy, y, m, v, x: dy * (v * x * y - (v + m) * sp.lpmv(m, v - 
 draw(lpmv, [1.0, 2.5, (3, 4)], [np.array([[0.0], [2.0]]), 3.0, (4,)], low=-0.8, high=0.8)
 
 # Complete elliptic integrals, of the parameter m = k². K = π/2·₂F₁(½, ½; 1; m) has K' = π/8·₂F₁(½, ½; 2; m)/(1 − m), by
-# Euler's transformation, and E = π/2·₂F₁(−½, ½; 1; m).
+# Euler's transformation, and E = π/2·₂F₁(−½, ½; 1; m). Far below 0, where SciPy's ₂F₁ overflows, (19.4) has
+# K' = (E/(1 − m) − K)/(2m) and E' = (E − K)/(2m) without cancellation.
+
+
+def _sides(m: Array) -> tuple[Array, Array, Array]:
+    """Whether m is far below 0; m, or a number near 0 where it is; m, or a number far below where it is not."""
+    far = m < -8
+    return far, np.where(far, 0, m), np.where(far, m, -8)
+
+
+def _first_kind(m: Array, rest: Array) -> Array:
+    """K'(m), where `rest` is 1 − m."""
+    far, close, below = _sides(m)
+    away = (sp.ellipe(below) / (1 - below) - sp.ellipkm1(1 - below)) / (2 * below)
+    return np.where(far, away, sp.hyp2f1(0.5, 0.5, 2.0, close) * (math.pi / 8) / np.where(far, 1, rest))
+
+
+def _second_kind(m: Array) -> Array:
+    far, close, below = _sides(m)
+    away = (sp.ellipe(below) - sp.ellipkm1(1 - below)) / (2 * below)
+    return np.where(far, away, sp.hyp2f1(0.5, 1.5, 2.0, close) * (-math.pi / 8))
+
 
 ellipk = special("ellipk", "m", "K(m), the complete elliptic integral of the first kind").defvjp(
-    m=lambda dy, m: dy * sp.hyp2f1(0.5, 0.5, 2.0, m) * (math.pi / 8) / (1 - m)
+    m=lambda dy, m: dy * _first_kind(m, 1 - m)
 )
 ellipkm1 = special("ellipkm1", "p", "K(1 − p), precise where p is small").defvjp(
-    p=lambda dy, p: -dy * sp.hyp2f1(0.5, 0.5, 2.0, 1 - p) * (math.pi / 8) / p
+    p=lambda dy, p: -dy * _first_kind(1 - p, p)
 )
 ellipe = special("ellipe", "m", "E(m), the complete elliptic integral of the second kind").defvjp(
-    m=lambda dy, m: -dy * sp.hyp2f1(0.5, 1.5, 2.0, m) * (math.pi / 8)
+    m=lambda dy, m: dy * _second_kind(m)
 )
 elementwise(ellipk, ellipe, low=-1.0, high=0.9)
 elementwise(ellipkm1, low=0.1, high=1.5)
@@ -154,12 +176,15 @@ ellipeinc = special("ellipeinc", "phi m", "E(φ, m) = ∫₀^φ √(1 − m sin�
 def _jacobi_m(dy: tuple[Array, ...], u: Array, m: Array, y: tuple[Array, ...]) -> Array:
     sn, cn, dn, ph = y
     turn = -dn * _first_kind_m(ph, m, u)
-    return dy[0] * cn * turn - dy[1] * sn * turn - dy[2] * (sn * sn / 2 + m * sn * cn * turn) / dn + dy[3] * turn
+    slopes = cn * turn, -sn * turn, -(sn * sn / 2 + m * sn * cn * turn) / dn, turn
+    return sum(map(times, dy, slopes))
 
 
 ellipj = special("ellipj", "u m", "Jacobi's elliptic functions (sn, cn, dn, ph)").defvjp(
-    u=lambda dy, m, y: dy[0] * y[1] * y[2] - dy[1] * y[0] * y[2] - dy[2] * m * y[0] * y[1] + dy[3] * y[2],
+    u=lambda dy, m, y: sum(map(times, dy, (y[1] * y[2], -y[0] * y[2], -m * y[0] * y[1], y[2]))),
     m=_jacobi_m,
 )
 for _op in (ellipkinc, ellipeinc, ellipj):
     draw(_op, [(3, 4), (3, 4)], [(3, 1), (4,)], [(), ()], low=0.2, high=0.8)
+
+guard_family(vars(), *_OF_DEGREE, ellipj)

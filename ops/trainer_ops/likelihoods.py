@@ -23,6 +23,7 @@ from trainer_ops._targets import (
     share,
     share_of_mean,
 )
+from trainer_ops.poles import times
 from trainer_ops.softmaxes import log_softmax, softmax
 
 __all__ = ["COSTS", "gaussian", "kl_divergence", "negative_log_likelihood", "poisson"]
@@ -65,7 +66,7 @@ def kl_divergence(predictions: Array, targets: Array) -> Array:
     array([0.6931])
     """
     axes = same_shape("kl_divergence", predictions, targets)
-    return np.sum(targets * (_log(targets) - predictions), axis=axes) / _positions(targets)
+    return np.sum(times(targets, _log(targets) - predictions), axis=axes) / _positions(targets)
 
 
 def _positions(like: Array) -> int:
@@ -130,7 +131,7 @@ def gaussian(predictions: Array, targets: Array) -> Array:
             f"targets {t}{hint}"
         )
     e, s = _standardized(predictions, targets)
-    return np.mean(s + np.square(e) * np.exp(-s), axis=1) / 2
+    return np.mean(s + times(np.square(e), np.exp(-s)), axis=1) / 2
 
 
 def _standardized(predictions: Array, targets: Array) -> tuple[Array, Array]:
@@ -143,13 +144,13 @@ def _standardized(predictions: Array, targets: Array) -> tuple[Array, Array]:
 def _(dy: Array, predictions: Array, targets: Array) -> Array:
     e, s = _standardized(predictions, targets)
     precise = np.exp(-s)
-    return np.concatenate([e * precise, (1 - np.square(e) * precise) / 2], axis=1) * share(dy, targets)
+    return np.concatenate([times(e, precise), (1 - times(np.square(e), precise)) / 2], axis=1) * share(dy, targets)
 
 
 @gaussian.vjp("targets")
 def _(dy: Array, predictions: Array, targets: Array) -> Array:
     e, s = _standardized(predictions, targets)
-    return -e * np.exp(-s) * share(dy, targets)
+    return times(-e, np.exp(-s)) * share(dy, targets)
 
 
 # What the loop wants to know of each cost, and samples.

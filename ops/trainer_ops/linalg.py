@@ -7,7 +7,7 @@ pseudoinverse G. Golub and V. Pereyra (1973).
 
 Edges. A norm that is 0 has gradient 0. Rows, columns, elements and singular values that tie for the largest or smallest
 share the gradient; a singular value that is 0 has a corner there, and gradient 0, as `np.absolute` has. `det` is right
-for singular matrices, from their cofactors; its second derivative is not defined here for them and becomes nan. `pinv`
+for singular matrices in two orders, from their cofactors; its third derivative is nan or infinite there. `pinv`
 and `lstsq` are differentiated as if the rank stayed what it is. `inv`, `solve` and the gradient of `slogdet` raise
 NumPy's LinAlgError for a singular matrix. With `hermitian=True` NumPy reads the lower triangle only, and the gradient
 lies there.
@@ -26,6 +26,7 @@ from trainer.engine.dispatch import bind
 from trainer_ops._common import Array, Axis, axes_of, draw, restore
 from trainer_ops._composed import composed
 from trainer_ops.indexing import diagonal, trace
+from trainer_ops.poles import direction, divided, times
 from trainer_ops.products import cross, matmul, outer, tensordot, vecdot
 from trainer_ops.shaping import matrix_transpose, sum_to
 
@@ -100,12 +101,40 @@ def cofactor(a: Array) -> Array:
     [[4.0, -2.0], [-2.0, 1.0]]
     """
     u, s, vh = np.linalg.svd(a)
+    before, after = _products(s)
+    sign = np.linalg.det(u) * np.linalg.det(vh)
+    return sign[..., None, None] * ((np.conj(u) * (before * after)[..., None, :]) @ np.conj(vh))
+
+
+def _products(s: Array) -> tuple[Array, Array]:
+    """Of each number, the products of those before it and of those behind it."""
     ones = np.ones_like(s[..., :1])
     before = np.cumprod(np.concatenate([ones, s[..., :-1]], -1), -1)
     after = np.cumprod(np.concatenate([ones, s[..., :0:-1]], -1), -1)[..., ::-1]
-    others = before[..., : s.shape[-1]] * after[..., : s.shape[-1]]
+    return before[..., : s.shape[-1]], after[..., : s.shape[-1]]
+
+
+@op
+def cofactor_slope(g: Array, a: Array) -> Array:
+    """The derivative of the cofactors of `a` along `g`, its own transpose; right for singular matrices.
+
+    With T = Uᴴ g V, and P_ij the product of all singular values but the i-th and the j-th, 0 for i = j, it is
+    det U · det Vᴴ · conj(U) (diag(P diag T) − P ∘ Tᵀ) conj(Vᴴ).
+
+    >>> cofactor_slope(np.ones((2, 2)), np.array([[1.0, 2.0], [2.0, 4.0]])).round(12).tolist()
+    [[1.0, -1.0], [-1.0, 1.0]]
+    """
+    u, s, vh = np.linalg.svd(a)
+    before, after = _products(s)
+    behind = np.triu(np.ones((s.shape[-1],) * 2, s.dtype), 1)
+    up_to = np.cumprod(np.where(behind == 1, s[..., None, :], 1), -1)
+    between = np.concatenate([np.ones_like(up_to[..., :1]), up_to[..., :-1]], -1)
+    pairs = behind * before[..., :, None] * between * after[..., None, :]
+    pairs = pairs + T(pairs)
+    inner = H(u) @ g @ H(vh)
+    middle = eye(s.shape[-1], a) * (pairs @ np.diagonal(inner, 0, -2, -1)[..., None]) - pairs * T(inner)
     sign = np.linalg.det(u) * np.linalg.det(vh)
-    return sign[..., None, None] * ((np.conj(u) * others[..., None, :]) @ np.conj(vh))
+    return sign[..., None, None] * (np.conj(u) @ middle @ np.conj(vh))
 
 
 @op(implements=np.linalg.slogdet)
@@ -118,11 +147,21 @@ inv.defvjp(a=lambda dy, y: -T(y) @ dy @ T(y))
 det.defvjp(a=lambda dy, a: dy[..., None, None] * cofactor(a))
 
 
-@cofactor.vjp("a")
-def _(dy: Array, a: Array, y: Array) -> Array:
-    """dC = (tr(A⁻¹dA) I − A⁻ᵀdAᵀ)·C, and C = det(A)·A⁻ᵀ: δA = (⟨δC, C⟩ C − C δCᵀ C)/det A."""
-    inner = np.sum(dy * y, axis=(-2, -1), keepdims=True)
-    return (inner * y - y @ T(dy) @ y) / np.linalg.det(a)[..., None, None]
+cofactor.defvjp(a=lambda dy, a: cofactor_slope(dy, a))
+
+
+@cofactor_slope.vjp("a")
+def _(dy: Array, g: Array, a: Array) -> Array:
+    """From dC = (tr(A⁻¹dA) I − A⁻ᵀdAᵀ)·C with C = det(A)·A⁻ᵀ, for matrices that are not singular."""
+
+    def slope(a: Array) -> Array:
+        c = cofactor(a)
+        return (np.sum(g * c, axis=(-2, -1), keepdims=True) * c - c @ T(g) @ c) / np.linalg.det(a)[..., None, None]
+
+    return vjp(slope, a)[1](dy)[0]
+
+
+cofactor_slope.defvjp(g=lambda dy, a: cofactor_slope(dy, a))
 
 
 @slogdet.vjp("a")
@@ -135,6 +174,7 @@ def _(dy: Any, a: Array, y: Any) -> Array:
 matrices(inv, [(3, 3)], [(2, 3, 3)], [(1, 1)], [(0, 0)])
 matrices(det, [(3, 3)], [(2, 3, 3)], [(1, 1)])
 matrices(cofactor, [(3, 3)], [(2, 3, 3)])
+matrices(cofactor_slope, [(3, 3), (3, 3)], [(2, 3, 3), (2, 3, 3)])
 matrices(slogdet, [(3, 3)], [(2, 3, 3)])
 
 # Systems of equations. From A x = b: δb = A⁻ᵀ δx and δA = −δb xᵀ. A one-dimensional b is a vector, any other a matrix
@@ -319,19 +359,21 @@ def _vector(dy: Array, x: Array, y: Array, ord: Any, axis: Axis, keepdims: bool)
     """δx of a vector norm, over all axes at once."""
     dy, y = restore(dy, x.shape, axis, keepdims), restore(y, x.shape, axis, keepdims)
     if ord in (None, 2, "fro"):
-        return dy * np.conjugate(x) / np.where(y == 0, 1, y)
+        return times(dy, np.conjugate(direction(x, y)))
     if ord == 0:  # the number of elements that are not 0
         return np.zeros(x.shape, x.dtype)
     if abs(ord) == math.inf:
         extreme = np.max if ord > 0 else np.min
         _, pullback = vjp(lambda x: extreme(np.abs(x), axis=axis, keepdims=True), x)
         return pullback(dy * np.ones_like(y) if axis is not None else np.reshape(dy, (1,) * x.ndim))[0]
-    direction = np.conjugate(np.sign(x))
     if ord == 1:
-        return dy * direction
+        return times(dy, np.conjugate(np.sign(x)))
     size = np.abs(x)
-    ratio = np.where(size == 0, 1, size) / np.where(y == 0, 1, y)
-    return dy * ratio ** (ord - 1) * direction
+    if ord > 2:
+        return times(dy, np.conjugate(direction(x, y)) * direction(size, y) ** (ord - 2))
+    some = np.where(size == 0, 1, size)
+    ratio = direction(some, y) ** (ord - 1) if ord > 1 else direction(y, y) * (y / some) ** (1 - ord)
+    return times(dy, ratio * np.conjugate(divided(x, size)))
 
 
 def _matrix(x: Array, ord: Any, axis: tuple[int, ...], keepdims: bool) -> Array:

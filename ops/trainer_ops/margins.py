@@ -25,6 +25,7 @@ from trainer_ops._targets import (
     share,
     share_of_mean,
 )
+from trainer_ops.poles import direction
 
 __all__ = ["COSTS", "categorical_hinge", "cosine", "multi_margin", "squared_hinge", "triplet", "triplet_margin"]
 
@@ -200,9 +201,16 @@ def _hardest(embeddings: Array, targets: Array, margin: float) -> Array:
 
 def _distance(a: Array, b: Array) -> Array:
     """‖a − b‖, with derivative 0 where they are equal."""
-    squared = np.sum(np.square(a - b), axis=-1)
-    equal = squared == 0
-    return np.where(equal, 0, np.sqrt(np.where(equal, 1, squared)))
+    return _length(a - b)
+
+
+@op
+def _length(v: Array) -> Array:
+    """‖v‖ along the last axis."""
+    return np.sqrt(np.sum(np.square(v), axis=-1))
+
+
+_length.defvjp(v=lambda dy, v, y: np.expand_dims(dy, -1) * direction(v, np.expand_dims(y, -1)))
 
 
 @triplet.vjp("predictions")

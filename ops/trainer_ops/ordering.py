@@ -10,6 +10,7 @@ import numpy as np
 from trainer import Op, op
 from trainer_ops._common import Array, Axis, axes_of, draw, reduced_size, shapes
 from trainer_ops.indexing import scatter_along_axis
+from trainer_ops.poles import times
 
 Kind = Literal["quicksort", "mergesort", "heapsort", "stable"] | None
 
@@ -90,11 +91,13 @@ def _quantile_rule(dy: Array, x: Array, quantile: Any, q: Any, axis: Axis, keepd
     place, dy = (
         np.moveaxis(np.reshape(a, (queries, *flat.shape[:-1])), 0, -1) for a in (place, dy)
     )  # whatever q's shape and keepdims, the elements are in this order
-    lower = np.minimum(np.floor(place).astype(np.intp), max(flat.shape[-1] - 2, 0))
+    nowhere = np.isnan(place)  # as the quantile of a nan is; its share, and so its gradient, is nan too
+    lower = np.where(nowhere, 0, np.floor(place)).astype(np.intp)
+    lower = np.minimum(lower, max(flat.shape[-1] - 2, 0))
     upper = np.minimum(lower + 1, flat.shape[-1] - 1)
     share = (place - lower).astype(dy.dtype)
-    g = scatter_along_axis(dy * (1 - share), np.take_along_axis(order, lower, -1), shape=flat.shape, axis=-1)
-    g = g + scatter_along_axis(dy * share, np.take_along_axis(order, upper, -1), shape=flat.shape, axis=-1)
+    g = scatter_along_axis(times(dy, 1 - share), np.take_along_axis(order, lower, -1), shape=flat.shape, axis=-1)
+    g = g + scatter_along_axis(times(dy, share), np.take_along_axis(order, upper, -1), shape=flat.shape, axis=-1)
     return np.transpose(np.reshape(g, moved.shape), tuple(np.argsort(others + axes)))
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from trainer import op
 from trainer.errors import ShapeError
-from trainer_ops._common import Array, draw
+from trainer_ops._common import Array, draw, shared
 from trainer_ops._geometry import Geometry, Padding, Sizes, geometry, per_axis
 from trainer_ops.indexing import scatter_take
 from trainer_ops.windows import framed, overlap_add, turned
@@ -38,8 +38,9 @@ def windows(
     rank = _rank(name, shape)
     sizes = per_axis("window", window, rank)
     g = geometry(shape[1:-1], sizes, sizes if stride is None else stride, padding, dilation)
-    for (before, after), k, d in zip(g.padding, g.window, g.dilation, strict=True):
-        if max(before, after) > d * (k - 1):
+    for (before, _), n, k, s, d, m in zip(g.padding, g.shape, g.window, g.stride, g.dilation, g.out, strict=True):
+        places = np.arange(m)[:, None] * s + np.arange(k) * d - before
+        if not ((places >= 0) & (places < n)).any(axis=1).all():
             raise ShapeError(f"{name}: padding={padding} leaves windows of {sizes} that hold nothing but padding")
     return g
 
@@ -91,7 +92,7 @@ def max_pool(
 
 def _place(dy: Array, x: Array, y: Array, g: Geometry) -> Array:
     """Zeros like x, with each element of dy added where its window's maximum, y, was found in x."""
-    dy, x, y = turned(dy), framed(x, g, -math.inf), turned(y)
+    dy, x, y = turned(dy), framed(x, g, math.nan), turned(y)  # padding, a nan, equals no maximum, not even −∞
     parts, taken = [], None
     for tap in g.taps[:-1]:
         hit = x[(_ALL, *tap)] == y
@@ -134,14 +135,14 @@ def average_pool(
     y = framed(x, g)
     for axis in range(len(g.window)):
         y = reduce(np.add, [y[place] for place in _along(g, axis)])
-    return np.swapaxes(y / _counts(g, count_padding, y.dtype), 0, -1)
+    return np.swapaxes(shared(y, _counts(g, count_padding, y.dtype)), 0, -1)
 
 
 def _counts(g: Geometry, count_padding: bool, dtype: Any) -> Any:
     """How many elements each window averages: a number, or (*windows, 1)."""
     if count_padding or not g.pads:
         return math.prod(g.window)
-    return _inner_counts(g).astype(dtype)
+    return _inner_counts(g).astype(np.result_type(dtype, np.float32))
 
 
 @lru_cache(maxsize=64)
@@ -157,7 +158,7 @@ def _inner_counts(g: Geometry) -> Any:
 @average_pool.vjp("x")
 def _(dy: Array, x_shape: _S, *, window: _S, stride: _S, padding: _S, count_padding: bool) -> Array:
     g = windows("average_pool", x_shape, window, stride, padding)
-    dx = turned(dy) / _counts(g, count_padding, dy.dtype)
+    dx = shared(turned(dy), _counts(g, count_padding, dy.dtype))
     for axis, (k, s) in enumerate(zip(g.window, g.stride, strict=True)):
         shape = (*dx.shape[: axis + 1], g.padded[axis], *dx.shape[axis + 2 :])
         dx = overlap_add(*[dx] * k, places=tuple(_along(g, axis)), shape=shape, overlapping=k > s)
@@ -286,7 +287,7 @@ def _spatial(name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
 @global_average_pool.vjp("x")
 def _(dy: Array, x_shape: _S) -> Array:
     spatial = tuple(range(1, len(x_shape) - 1))
-    return np.broadcast_to(np.expand_dims(dy / math.prod(x_shape[1:-1]), spatial), x_shape)
+    return np.broadcast_to(np.expand_dims(shared(dy, math.prod(x_shape[1:-1])), spatial), x_shape)
 
 
 @op

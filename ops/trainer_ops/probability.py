@@ -14,6 +14,7 @@ import numpy as np
 
 from trainer_ops._common import Array, draw, elementwise
 from trainer_ops._lazy import Lazy, deferred, weak
+from trainer_ops.poles import guard_family
 from trainer_ops.special import beta_density, gamma_density, wofz_slope
 
 sp = Lazy("scipy.special")
@@ -193,3 +194,6 @@ def _(rng: np.random.Generator) -> Any:
             np.asarray(rng.uniform(low, low + 0.7, n)) for low, n in zip((-0.4, 1.3, 0.3), shapes, strict=True)
         )
         yield x, sigma, gamma
+
+
+guard_family(vars())

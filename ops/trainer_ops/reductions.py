@@ -15,7 +15,8 @@ import numpy as np
 
 from trainer import op
 from trainer.engine.dispatch import bind
-from trainer_ops._common import Array, Axis, axes_of, converted, draw, reduced_size, refuse, restore, shapes
+from trainer_ops._common import Array, Axis, axes_of, converted, draw, reduced_size, refuse, restore, shapes, shared
+from trainer_ops.poles import direction, times
 
 _add: Any = np.add.reduce  # what np.sum and its kin come down to; Any, for its overloads want a literal keepdims
 _multiply: Any = np.multiply.reduce
@@ -108,15 +109,15 @@ def mean(
 
 @mean.vjp("x")
 def _(dy: Array, x_shape: Any, x_dtype: Any, where: Array, *, axis: Axis, keepdims: bool) -> Array:
-    n = _count(x_shape, where, axis, dy.dtype)
-    return converted(_everywhere(restore(dy, x_shape, axis, keepdims) / n, x_shape, where), x_dtype)
+    share = shared(restore(dy, x_shape, axis, keepdims), _count(x_shape, where, axis, dy.dtype))
+    return converted(_everywhere(share, x_shape, where), x_dtype)
 
 
 def _count(shape: tuple[int, ...], where: Array | None, axis: Axis, dtype: Any) -> Any:
     """How many elements take part in each result: a number, or with a mask an array that broadcasts to the input."""
     if where is None:
         return max(reduced_size(shape, axis), 1)
-    return np.sum(np.broadcast_to(where, shape), axis=axis, keepdims=True, dtype=dtype)
+    return np.sum(np.broadcast_to(where, shape), axis=axis, keepdims=True, dtype=np.result_type(dtype, np.float32))
 
 
 # Variance and standard deviation. y = Σ|x − x̄|²/(n − d) has δx = 2·conj(x − x̄)/(n − d)·δy; that x̄ depends on x too adds
@@ -158,8 +159,7 @@ def _(dy: Array, x: Array, where: Array, *, axis: Axis, keepdims: bool, ddof: fl
 
 @std.vjp("x")
 def _(dy: Array, x: Array, y: Array, where: Array, *, axis: Axis, keepdims: bool, ddof: float) -> Array:
-    slope = np.where(y == 0, 0, dy / np.where(y == 0, 1, y))
-    return _from_mean(restore(slope, x.shape, axis, keepdims), x, where, axis, ddof)
+    return _from_mean(restore(direction(dy, y), x.shape, axis, keepdims), x, where, axis, ddof)
 
 
 def _from_mean(dy: Array, x: Array, where: Array | None, axis: Axis, ddof: float) -> Array:
@@ -168,7 +168,7 @@ def _from_mean(dy: Array, x: Array, where: Array | None, axis: Axis, ddof: float
         x = np.where(where, x, 0)  # a nan that does not take part must not take part in the second derivative either
     centre = np.mean(x, axis=axis, keepdims=True, where=_mask(where))
     n = _count(x.shape, where, axis, dy.dtype) - ddof
-    return converted(_everywhere(np.conjugate(x - centre) * (dy / n), x.shape, where), x.dtype)
+    return converted(_everywhere(np.conjugate(x - centre) * shared(dy, n), x.shape, where), x.dtype)
 
 
 # Extremes.
@@ -194,8 +194,8 @@ def _share(dy: Array, x: Array, y: Array, where: Array | None, axis: Axis, keepd
     """δy to the elements of x that equal the extreme y, in equal parts."""
     chosen = x == restore(y, x.shape, axis, keepdims)
     chosen = chosen if where is None else chosen & where
-    n = np.sum(chosen, axis=axis, keepdims=True, dtype=x.dtype)
-    return np.where(chosen, restore(dy, x.shape, axis, keepdims) / np.maximum(n, 1), 0)
+    n = np.sum(chosen, axis=axis, keepdims=True, dtype=np.result_type(x.dtype, np.float32))
+    return np.where(chosen, shared(restore(dy, x.shape, axis, keepdims), np.maximum(n, 1)), 0)
 
 
 for _op in (max_, min_):
@@ -242,7 +242,8 @@ def _(dy: Array, x: Array, where: Array, *, axis: Axis, keepdims: bool, initial:
     flat = np.reshape(last, (*last.shape[: len(others)], reduced_size(x.shape, axis)))
     products = np.reshape(_before(flat) * np.flip(_before(np.flip(flat, -1)), -1), last.shape)
     products = np.transpose(products, tuple(np.argsort(others + axes)))
-    return converted(_everywhere(restore(dy, x.shape, axis, keepdims) * products, x.shape, where), x.dtype)
+    g = times(restore(dy, x.shape, axis, keepdims), products)
+    return converted(_everywhere(g, x.shape, where), x.dtype)
 
 
 def _before(x: Array) -> Array:

@@ -7,7 +7,8 @@ import numpy as np
 
 from trainer import op
 from trainer.engine.dispatch import instead
-from trainer_ops._common import Array, Axis, draw, restore, shapes
+from trainer_ops._common import Array, Axis, draw, restore, shapes, total
+from trainer_ops.poles import times
 
 
 @op
@@ -18,7 +19,7 @@ def softmax(x: Array, *, axis: int | tuple[int, ...] = -1) -> Array:
     array([0.5, 0.5])
     """
     e = np.exp(x - np.max(x, axis=axis, keepdims=True))
-    return e / np.sum(e, axis=axis, keepdims=True)
+    return (e / total(e, axis)).astype(x.dtype, copy=False)
 
 
 @op
@@ -29,7 +30,7 @@ def log_softmax(x: Array, *, axis: int | tuple[int, ...] = -1) -> Array:
     array([-1000.,     0.])
     """
     z = x - np.max(x, axis=axis, keepdims=True)
-    return z - np.log(np.sum(np.exp(z), axis=axis, keepdims=True))
+    return z - np.log(total(np.exp(z), axis)).astype(x.dtype, copy=False)
 
 
 @op
@@ -41,7 +42,7 @@ def logsumexp(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """
     top = _finite(np.max(x, axis=axis, keepdims=True))
     with np.errstate(divide="ignore"):  # log 0 is the −∞ that is meant
-        y = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
+        y = np.log(total(np.exp(x - top), axis)).astype(top.dtype, copy=False) + top
     return y if keepdims else np.squeeze(y, axis=axis)
 
 
@@ -68,7 +69,7 @@ def _(dy: Array, y: Array, *, axis: int | tuple[int, ...]) -> Array:
 @logsumexp.vjp("x")
 def _(dy: Array, x: Array, y: Array, *, axis: Axis, keepdims: bool) -> Array:
     dy, y = (restore(a, x.shape, axis, keepdims) for a in (dy, y))
-    return dy * np.exp(x - _finite(y))
+    return times(dy, np.exp(x - _finite(y)))
 
 
 for _op in (softmax, log_softmax):

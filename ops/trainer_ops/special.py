@@ -25,6 +25,8 @@ from trainer_ops._common import Array, draw, elementwise, shapes
 from trainer_ops._lazy import Lazy, deferred, weak
 from trainer_ops.arithmetic import cbrt
 from trainer_ops.exponential import exp2, expm1, log1p
+from trainer_ops.poles import guard_family, over, times
+from trainer_ops.trigonometric import hypot1
 
 sp = Lazy("scipy.special")
 log = weak(np.log)
@@ -79,7 +81,7 @@ wofz = special("wofz", "z", "e^(−z²) erfc(−iz), the Faddeeva function; its 
 erfinv = special("erfinv", "x", "the inverse of erf").defvjp(x=lambda dy, y: dy * np.exp(y * y) * (ROOT_PI / 2))
 erfcinv = special("erfcinv", "x", "the inverse of erfc").defvjp(x=lambda dy, y: -dy * np.exp(y * y) * (ROOT_PI / 2))
 fresnel = special("fresnel", "x", "(∫₀ˣ sin(πt²/2) dt, ∫₀ˣ cos(πt²/2) dt), the Fresnel integrals").defvjp(
-    x=lambda dy, x: dy[0] * np.sin(math.pi / 2 * x * x) + dy[1] * np.cos(math.pi / 2 * x * x)
+    x=lambda dy, x: times(dy[0], np.sin(math.pi / 2 * x * x)) + times(dy[1], np.cos(math.pi / 2 * x * x))
 )
 
 # The slopes of erfcx, dawsn and wofz, 2xy − 2/√π, 1 − 2xy and 2i/√π − 2zy, cancel where x is large. There they are
@@ -269,21 +271,22 @@ kl_div = special("kl_div", "x1 x2", "x1 log(x1/x2) − x1 + x2").defvjp(
 )
 xlogy = special("xlogy", "x1 x2", "x1 log x2, and 0 where x1 is 0").defvjp(
     x1=lambda dy, x2: dy * np.log(x2),
-    x2=lambda dy, x1, x2: dy * x1 / np.where((x1 == 0) & (x2 == 0), 1, x2),
+    x2=lambda dy, x1, x2: dy * over(x1, x2),
 )
 xlog1py = special("xlog1py", "x1 x2", "x1 log(1 + x2), and 0 where x1 is 0").defvjp(
     x1=lambda dy, x2: dy * np.log1p(x2),
-    x2=lambda dy, x1, x2: dy * x1 / np.where((x1 == 0) & (x2 == -1), 1, 1 + x2),
+    x2=lambda dy, x1, x2: dy * over(x1, 1 + x2),
 )
 elementwise(entr, rel_entr, kl_div, xlogy, xlog1py, low=0.3)
 
-# Robust losses. With q = (r/δ)² and s = √(1 + q), ∂/∂δ of δ²(s − 1) is 2δ(s−1) − δq/s = δq²/(s(s+1)²).
+# Robust losses. With s = √(1 + (r/δ)²), ∂/∂δ of δ²(s − 1) is 2δ(s−1) − δ(s²−1)/s = δ(s−1)²/s.
 
 
 def _pseudo_huber_delta(dy: Array, delta: Array, r: Array) -> Array:
-    q = (r / delta) ** 2
-    s = np.sqrt(1 + q)
-    return dy * delta * q * q / (s * (s + 1) ** 2)
+    v = r / delta
+    s = hypot1(v)
+    excess = v * (v / (s + 1))  # s − 1
+    return dy * delta * (excess * (excess / s))
 
 
 scipy_huber = special("huber", "delta r", "r²/2 for |r| ≤ δ, else δ(|r| − δ/2)", name="scipy_huber").defvjp(
@@ -291,7 +294,7 @@ scipy_huber = special("huber", "delta r", "r²/2 for |r| ≤ δ, else δ(|r| −
     r=lambda dy, delta, r: dy * np.minimum(np.maximum(r, -delta), delta),
 )
 pseudo_huber = special("pseudo_huber", "delta r", "δ²(√(1 + (r/δ)²) − 1)").defvjp(
-    delta=_pseudo_huber_delta, r=lambda dy, delta, r: dy * r / np.sqrt(1 + (r / delta) ** 2)
+    delta=_pseudo_huber_delta, r=lambda dy, delta, r: dy * (r / hypot1(r / delta))
 )
 draw(scipy_huber, [np.array([0.5, 1.0, 1.5]), (4, 3)], [1.0, (3, 4)])
 draw(pseudo_huber, [np.array([0.5, 1.0, 1.5]), (4, 3)], [1.0, (3, 4)])
@@ -326,9 +329,9 @@ for _op in (boxcox, boxcox1p, inv_boxcox, inv_boxcox1p):
 
 
 def _spence_slope(x: Array) -> Array:
-    small = x.real < 0.5
-    left, right = np.where(small, x, 0.25), np.where(small, 1, x)
-    return np.where(small, np.log(left) / (1 - left), -sp.hyp2f1(1.0, 1.0, 2.0, 1 - right))
+    near = np.abs(x - 1) < 0.5
+    away, close = np.where(near, 0.25, x), np.where(near, x, 1)
+    return np.where(near, -sp.hyp2f1(1.0, 1.0, 2.0, 1 - close), np.log(away) / (1 - away))
 
 
 def _sinhc(x: Array) -> Array:
@@ -350,10 +353,10 @@ expn.defvjp(
     x=lambda dy, n, x: -dy * np.where(n == 0, np.exp(-x) * (1 + 1 / x) / x, sp.expn(np.where(n == 0, n, n - 1), x))
 )
 sici = special("sici", "x", "(∫₀ˣ sin t/t dt, the integral of cos t/t), Si and Ci").defvjp(
-    x=lambda dy, x: dy[0] * np.sinc(x / math.pi) + dy[1] * np.cos(x) / x
+    x=lambda dy, x: times(dy[0], np.sinc(x / math.pi)) + times(dy[1], np.cos(x) / x)
 )
 shichi = special("shichi", "x", "(∫₀ˣ sinh t/t dt, the integral of cosh t/t), Shi and Chi").defvjp(
-    x=lambda dy, x: dy[0] * _sinhc(x) + dy[1] * np.cosh(x) / x
+    x=lambda dy, x: times(dy[0], _sinhc(x)) + times(dy[1], np.cosh(x) / x)
 )
 wrightomega = special("wrightomega", "x", "the y for which y + log y is x").defvjp(x=lambda dy, y: dy * y / (1 + y))
 elementwise(spence, expi, exp1, sici, shichi, low=0.3)
@@ -394,3 +397,5 @@ agm = special("agm", "a b", "the arithmetic-geometric mean of a and b").defvjp(
     a=lambda dy, a, b, y: dy * _agm_slope(a, b, y), b=lambda dy, a, b, y: dy * _agm_slope(b, a, y)
 )
 elementwise(agm, low=0.3)
+
+guard_family(vars(), fresnel, sici, shichi)

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from trainer import op
-from trainer_ops._common import Array, Axis, axes_of, draw, refuse, restore, shapes
+from trainer_ops._common import Array, Axis, axes_of, draw, reduced_size, refuse, restore, shapes, shared, total
 from trainer_ops._composed import composed
+from trainer_ops.poles import times
 from trainer_ops.shaping import sum_to
 
 # y = Σ w·x/Σ w: δx = δy·w/Σw and δw = δy·(x − y)/Σw.
@@ -38,16 +39,19 @@ def _placed(weights: Array, shape: tuple[int, ...], axis: Axis) -> Array:
 
 @average.vjp("x")
 def _(dy: Array, x_shape: Any, weights: Array | None, *, axis: Axis, keepdims: bool) -> Array:
-    w = np.ones((1,) * len(x_shape), dy.dtype) if weights is None else _placed(weights, x_shape, axis)
-    w = np.broadcast_to(w, x_shape)
-    return restore(dy, x_shape, axis, keepdims) * w / np.sum(w, axis=axis, keepdims=True)
+    dy = restore(dy, x_shape, axis, keepdims)
+    if weights is None:
+        return np.broadcast_to(shared(dy, max(reduced_size(x_shape, axis), 1)), x_shape)
+    w = np.broadcast_to(_placed(weights, x_shape, axis), x_shape)
+    return times(dy, (w / total(w, axis)).astype(dy.dtype, copy=False))
 
 
 @average.vjp("weights")
 def _(dy: Array, x: Array, y: Array, weights: Array, *, axis: Axis, keepdims: bool) -> Array:
     w = _placed(weights, x.shape, axis)
-    total = np.sum(np.broadcast_to(w, x.shape), axis=axis, keepdims=True)
-    g = sum_to(restore(dy, x.shape, axis, keepdims) * (x - restore(y, x.shape, axis, keepdims)) / total, shape=w.shape)
+    sums = total(np.broadcast_to(w, x.shape), axis)
+    share = restore(dy, x.shape, axis, keepdims) * (x - restore(y, x.shape, axis, keepdims)) / sums
+    g = sum_to(share.astype(dy.dtype, copy=False), shape=w.shape)
     axes = axes_of(axis, x.ndim)
     return (
         g

@@ -8,33 +8,45 @@ import numpy as np
 
 from trainer import op
 from trainer_ops._common import Array, draw, elementwise, shapes
+from trainer_ops.poles import over, times
 
 DEGREE = math.pi / 180
 
-sin = op(np.sin).defvjp(x=lambda dy, x: dy * np.cos(x))
-cos = op(np.cos).defvjp(x=lambda dy, x: -dy * np.sin(x))
-tan = op(np.tan).defvjp(x=lambda dy, y: dy * (1 + y * y))
-sinh = op(np.sinh).defvjp(x=lambda dy, x: dy * np.cosh(x))
-cosh = op(np.cosh).defvjp(x=lambda dy, x: dy * np.sinh(x))
+sin = op(np.sin).defvjp(x=lambda dy, x: times(dy, np.cos(x)))
+cos = op(np.cos).defvjp(x=lambda dy, x: times(-dy, np.sin(x)))
+tan = op(np.tan).defvjp(x=lambda dy, y: times(dy, 1 + y * y))
+sinh = op(np.sinh).defvjp(x=lambda dy, x: times(dy, np.cosh(x)))
+cosh = op(np.cosh).defvjp(x=lambda dy, x: times(dy, np.sinh(x)))
 # Written 1 + y·(−y), which NumPy computes in one temporary array; 1 − y² takes two.
 tanh = op(np.tanh).defvjp(x=lambda dy, y: (1 + y * -y) * dy)
 
+
+def hypot1(x: Array) -> Array:
+    """√(1 + x²), whose square may leave the range; for complex x by its two roots, on the right branch."""
+    return np.sqrt(1 + 1j * x) * np.sqrt(1 - 1j * x) if x.dtype.kind == "c" else np.hypot(x, 1)
+
+
 # From x = sin y follows dy/dx = 1/cos y = 1/√(1 − x²); the others likewise.
 
-arcsin = op(np.arcsin).defvjp(x=lambda dy, x: dy / np.sqrt(1 - x * x))
-arccos = op(np.arccos).defvjp(x=lambda dy, x: -dy / np.sqrt(1 - x * x))
-arctan = op(np.arctan).defvjp(x=lambda dy, x: dy / (1 + x * x))
-arcsinh = op(np.arcsinh).defvjp(x=lambda dy, x: dy / np.sqrt(x * x + 1))
+arcsin = op(np.arcsin).defvjp(x=lambda dy, x: over(dy, np.sqrt((1 - x) * (1 + x))))
+arccos = op(np.arccos).defvjp(x=lambda dy, x: over(-dy, np.sqrt((1 - x) * (1 + x))))
+arctan = op(np.arctan).defvjp(x=lambda dy, x: over(dy, 1 + x * x))
+arcsinh = op(np.arcsinh).defvjp(x=lambda dy, x: over(dy, hypot1(x)))
 arccosh = op(np.arccosh).defvjp(
-    x=lambda dy, x: dy / (np.sqrt(x - 1) * np.sqrt(x + 1))
+    x=lambda dy, x: over(dy, np.sqrt(x - 1) * np.sqrt(x + 1))
 )  # two roots: right branch for complex x
-arctanh = op(np.arctanh).defvjp(x=lambda dy, x: dy / (1 - x * x))
+arctanh = op(np.arctanh).defvjp(x=lambda dy, x: over(dy, (1 - x) * (1 + x)))
 
 # The angle of the point (x2, x1): turning it moves along the circle of radius r² = x1² + x2².
 
-arctan2 = op(np.arctan2).defvjp(
-    x1=lambda dy, x1, x2: dy * x2 / (x1 * x1 + x2 * x2), x2=lambda dy, x1, x2: -dy * x1 / (x1 * x1 + x2 * x2)
-)
+
+def _turn(dy: Array, across: Array, other: Array) -> Array:
+    """δy·across/r², divided by r twice, for r² may leave the range where the quotient does not."""
+    r = np.hypot(across, other)
+    return over(times(dy, across / r), r)
+
+
+arctan2 = op(np.arctan2).defvjp(x1=lambda dy, x1, x2: _turn(dy, x2, x1), x2=lambda dy, x1, x2: _turn(-dy, x1, x2))
 
 TO_RADIANS = tuple(op(f).defvjp(x=lambda dy: dy * DEGREE) for f in (np.deg2rad, np.radians))
 TO_DEGREES = tuple(op(f).defvjp(x=lambda dy: dy / DEGREE) for f in (np.rad2deg, np.degrees))
@@ -75,8 +87,8 @@ def _term(k: int, n: int) -> float:
     return float((-1) ** k * math.pi ** (2 * k) / (2 * k + 1) * (1 / math.factorial(2 * k - n)))
 
 
-sinc.defvjp(x=lambda dy, x: dy * sinc_derivative(x, order=1))
-sinc_derivative.defvjp(x=lambda dy, x, order: dy * sinc_derivative(x, order=order + 1))
+sinc.defvjp(x=lambda dy, x: times(dy, sinc_derivative(x, order=1)))
+sinc_derivative.defvjp(x=lambda dy, x, order: times(dy, sinc_derivative(x, order=order + 1)))
 draw(sinc, *shapes((3, 4), ()), [np.array([0.0, -1e-3, 0.4])])
 draw(sinc_derivative, *shapes((3, 4), ()), [(3, 4), {"order": 2}], [np.array([0.0, 1e-9, -1e-3])])
 

@@ -24,6 +24,7 @@ __all__ = [
     "norm",
     "one_less_power",
     "prepared",
+    "scaled_norm",
 ]
 
 State = dict[str, Array]
@@ -96,5 +97,11 @@ def norm(x: Any) -> Any:
     >>> f"{norm(np.array([3e30, 4e30], np.float32)):.6g}"
     '5e+30'
     """
+    largest, root = scaled_norm(x)
+    return largest * root
+
+
+def scaled_norm(x: Any) -> tuple[Any, Any]:
+    """‖x‖ as the product of the largest |x| and the norm in units of it, for where the product leaves the range."""
     largest = np.maximum(np.max(np.absolute(x)), np.finfo(x.dtype).tiny)
-    return largest * np.sqrt(np.sum(np.square(x / largest)))
+    return largest, np.sqrt(np.sum(np.square(x / largest)))

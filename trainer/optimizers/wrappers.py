@@ -15,7 +15,7 @@ from typing import Annotated, Any, Self
 import numpy as np
 
 from trainer.limits import Checked, Limits
-from trainer.optimizers.base import Optimizer, Positive, Share, State, evaluated, moving, norm, prepared
+from trainer.optimizers.base import Optimizer, Positive, Share, State, evaluated, moving, prepared, scaled_norm
 from trainer.types import Array
 
 __all__ = ["Accumulate", "Average", "ClipNorm", "ClipParameterNorm", "ClipValue"]
@@ -96,7 +96,9 @@ class ClipParameterNorm(_Wrapper):
 
 
 def _shortened(g: Any, limit: float) -> Any:
-    return g * np.minimum(limit / (norm(g) + 1e-6), 1.0)
+    largest, root = scaled_norm(g)
+    length = largest * root  # beyond the range of float32 where g is not: then in two steps
+    return g * np.minimum(np.where(np.isinf(length), limit / largest / root, limit / (length + 1e-6)), 1.0)
 
 
 @dataclass(frozen=True)

@@ -180,15 +180,45 @@ static void run_cast(const instruction *in) {
     }
 }
 
+/* A row of elements of a known size. Those that lie side by side, and a single number in place of some, are told apart
+ * by their strides, so that the compiler makes a selection of vectors of them. */
+#define WHERE_ROW(name, type)                                                                                          \
+    static inline void name##_at(char *const *p, const npy_intp *s, npy_intp n) {                                      \
+        for (npy_intp k = 0; k < n; k++) {                                                                             \
+            type yes, no;                                                                                              \
+            memcpy(&yes, p[2] + k * s[2], sizeof yes);                                                                 \
+            memcpy(&no, p[3] + k * s[3], sizeof no);                                                                   \
+            yes = *(npy_bool *)(p[1] + k * s[1]) ? yes : no;                                                           \
+            memcpy(p[0] + k * s[0], &yes, sizeof yes);                                                                 \
+        }                                                                                                              \
+    }                                                                                                                  \
+    static void name(char *const *p, const npy_intp *s, npy_intp n) {                                                  \
+        const npy_intp size = sizeof(type);                                                                            \
+        if (s[0] == size && s[1] == 1 && s[2] == size && s[3] == size)                                                 \
+            name##_at(p, (npy_intp[]){sizeof(type), 1, sizeof(type), sizeof(type)}, n);                                \
+        else if (s[0] == size && s[1] == 1 && s[2] == 0 && s[3] == size)                                               \
+            name##_at(p, (npy_intp[]){sizeof(type), 1, 0, sizeof(type)}, n);                                           \
+        else                                                                                                           \
+            name##_at(p, s, n);                                                                                        \
+    }
+
+WHERE_ROW(where_4, npy_uint32)
+WHERE_ROW(where_8, npy_uint64)
+
 static void run_where(const instruction *in) {
     const walk *w = &in->walk;
     const int last_axis = w->axes - 1;
     npy_intp n = w->shape[last_axis], s[4];
     for (int i = 0; i < 4; i++) s[i] = w->stride[i][last_axis];
-    ROWS(w, 4, for (npy_intp k = 0; k < n; k++) {
-        const char *from = *(npy_bool *)(p[1] + k * s[1]) ? p[2] + k * s[2] : p[3] + k * s[3];
-        memcpy(p[0] + k * s[0], from, (size_t)in->size);
-    });
+    switch (in->size) {
+    case 4: ROWS(w, 4, where_4(p, s, n)); break;
+    case 8: ROWS(w, 4, where_8(p, s, n)); break;
+    default:
+        ROWS(w, 4, for (npy_intp k = 0; k < n; k++) {
+            const char *from = *(npy_bool *)(p[1] + k * s[1]) ? p[2] + k * s[2] : p[3] + k * s[3];
+            memcpy(p[0] + k * s[0], from, (size_t)in->size);
+        });
+    }
 }
 
 /* An index, counted from the front; −1 where it lies outside of the axis. */
