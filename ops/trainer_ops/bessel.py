@@ -135,6 +135,16 @@ kve = special("kve", "v z", "kv(v, z) e^z").defvjp(
     z=lambda dy, v, z, y: dy * (y - (sp.kve(v - 1, z) + sp.kve(v + 1, z)) / 2)
 )
 elementwise(i0, i1, i0e, i1e)
+
+
+@op(name="i0", implements=np.i0, elementwise=True)
+def numpys_i0(x: Array) -> Array:
+    """I₀(x), as `np.i0`, of real numbers."""
+    return np.i0(x)
+
+
+numpys_i0.defvjp(x=lambda dy, x: dy * sp.i1(x))
+elementwise(numpys_i0)
 elementwise(k0, k1, k0e, k1e, low=0.3)
 of_order(iv, kv, ive, kve)
 draw(kn.nondifferentiable("n"), [2, (3, 4)], [np.array([[0], [1]]), (4,)], low=0.5)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 import numpy as np
 
 from trainer import op
-from trainer_ops._common import Array, axes_of, draw, refuse, restore, shapes
+from trainer.errors import OpError
+from trainer_ops._common import Array, axes_of, draw, restore, shapes
 from trainer_ops.indexing import scatter_add, scatter_take, take
 from trainer_ops.shaping import sum_to
 
@@ -16,7 +18,15 @@ Mode = Literal["full", "same", "valid"]
 # y_i = x_{i+1} − x_i: δx_j = δy_{j−1} − δy_j, the negative difference of δy between zeros.
 
 
-@op(implements=np.diff)
+def _diff(a: Array, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
+    """What comes before and behind is joined to the array; a number counts as a slice of length 1."""
+    shape = tuple(1 if i == axis % np.ndim(a) else m for i, m in enumerate(np.shape(a)))
+    ends = [None if e is None or e is np._NoValue else e for e in (prepend, append)]
+    before, behind = ([] if e is None else [e if np.ndim(e) else np.broadcast_to(e, shape)] for e in ends)
+    return (np.concatenate([*before, a, *behind], axis=axis) if before or behind else a,), {"n": n, "axis": axis}
+
+
+@op(implements=np.diff, binder=_diff)
 def diff(x: Array, *, n: int = 1, axis: int = -1) -> Array:
     """The n-th differences of neighbours, as `np.diff`."""
     return np.diff(x, n, axis)
@@ -35,14 +45,31 @@ def _slice(x: Array, axis: int, start: int | None, stop: int | None) -> Array:
 
 
 @op(implements=np.ediff1d)
-def ediff1d(x: Array) -> Array:
-    """The differences of neighbours in the flattened array, as `np.ediff1d`."""
-    return np.ediff1d(x)
+def ediff1d(x: Array, to_end: Array | None = None, to_begin: Array | None = None) -> Array:
+    """The differences of neighbours in the flattened array, between `to_begin` and `to_end`, as `np.ediff1d`."""
+    return np.ediff1d(x, to_end, to_begin)
 
 
-ediff1d.defvjp(x=lambda dy, x_shape: np.reshape(-np.diff(np.pad(dy, 1)), x_shape))
+def _parts(x_shape: Any, to_begin_shape: Any) -> tuple[int, int]:
+    """Where the differences begin and end."""
+    start = 0 if to_begin_shape is None else math.prod(to_begin_shape)
+    return start, start + max(math.prod(x_shape) - 1, 0)
+
+
+@ediff1d.vjp("x")
+def _(dy: Array, x_shape: Any, to_begin_shape: Any) -> Array:
+    start, end = _parts(x_shape, to_begin_shape)
+    return np.reshape(-np.diff(np.pad(dy[start:end], 1)), x_shape)
+
+
+ediff1d.defvjp(
+    to_begin=lambda dy, to_begin_shape: np.reshape(dy[: math.prod(to_begin_shape)], to_begin_shape),
+    to_end=lambda dy, x_shape, to_end_shape, to_begin_shape: np.reshape(
+        dy[_parts(x_shape, to_begin_shape)[1] :], to_end_shape
+    ),
+)
 draw(diff, *shapes((5,), (3, 4)), [(3, 4), {"n": 2}], [(4, 3), {"axis": 0, "n": 3}])
-draw(ediff1d, *shapes((5,), (3, 4)))
+draw(ediff1d, *shapes((5,), (3, 4)), [(5,), (2,), (3,)], [(2, 2), (), ()])
 
 # Numerical gradient. Each result takes at most three neighbours. Their coefficients, for any spacing, are what
 # `np.gradient` makes of three combs, of which each neighbour is in one.
@@ -137,10 +164,23 @@ draw(
 
 
 def _interp(
-    x: Array, xp: Array, fp: Array, left: float | None = None, right: float | None = None, period: None = None
+    x: Array,
+    xp: Array,
+    fp: Array,
+    left: float | None = None,
+    right: float | None = None,
+    period: float | None = None,
 ) -> Any:
-    refuse("np.interp", period=period)
-    return (x, xp, fp), {"left": left, "right": right}
+    """Knots that repeat with a period are brought into the first one, and a neighbour's stands at either end."""
+    if period is None:
+        return (x, xp, fp), {"left": left, "right": right}
+    if not period:
+        raise OpError("np.interp: period must not be 0")
+    x, xp = np.remainder(x, abs(period)), np.remainder(xp, abs(period))
+    order = np.argsort(xp)
+    xp, fp = take(xp, order), take(np.asarray(fp) if isinstance(fp, list | tuple) else fp, order)
+    xp = np.concatenate([xp[-1:] - abs(period), xp, xp[:1] + abs(period)])
+    return (x, xp, np.concatenate([fp[-1:], fp, fp[:1]])), {"left": None, "right": None}
 
 
 @op(implements=np.interp, binder=_interp)

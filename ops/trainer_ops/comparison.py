@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from trainer import op, structural
+from trainer.engine.dispatch import way_out
 from trainer_ops._common import Array, draw, elementwise, shapes
 
 COMPARISONS = tuple(
@@ -85,3 +86,16 @@ structural(
     np.iscomplexobj, np.isrealobj, np.shares_memory, np.may_share_memory, np.array_repr, np.array_str, np.array2string,
     np.broadcast_shapes, np.diag_indices_from, np.tril_indices_from, np.triu_indices_from,
 )  # fmt: skip
+
+# What to write in place of functions that write to an array, or steer Python by the values, and so have no op.
+
+way_out("np.where or np.select, which take the pieces as arrays", np.piecewise)
+way_out("np.stack([f(row) for row in np.moveaxis(t, axis, -1)])", np.apply_along_axis, np.apply_over_axes)
+way_out("np.linalg.eigvals(trainer_ops.structured_matrices.companion(p))", np.roots)
+way_out("np.linalg.lstsq(np.vander(x, degree + 1), y)[0]", np.polyfit)
+way_out("the product of its factors: functools.reduce(np.polymul, [np.stack([one, -root]) for root in roots])", np.poly)
+way_out("np.where(mask, values, t)", np.copyto, np.put, np.place, np.putmask, np.fill_diagonal)
+way_out("trainer_ops.scatter_along_axis", np.put_along_axis)
+way_out("trainer_ops.segment_sum, or np.stack of the parts' sums", np.add.reduceat)
+way_out("t + trainer_ops.scatter_add(values, index, shape=t.shape)", np.add.at)
+way_out("trainer_ops.logsumexp(t)", np.logaddexp.reduce)

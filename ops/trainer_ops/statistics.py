@@ -78,19 +78,42 @@ def _(rng: np.random.Generator) -> list[Any]:
 
 @op(implements=np.cov)
 def cov(
-    m: Array, other: Array | None = None, *, rowvar: bool = True, bias: bool = False, ddof: int | None = None
+    m: Array,
+    other: Array | None = None,
+    *,
+    rowvar: bool = True,
+    bias: bool = False,
+    ddof: int | None = None,
+    fweights: Any = None,
+    aweights: Any = None,
 ) -> Array:
-    """The covariance matrix of variables with their observations in rows, as `np.cov`."""
-    return np.cov(m, other, rowvar=rowvar, bias=bias, ddof=ddof)
+    """The covariance matrix of variables with their observations in rows, as `np.cov`; weights are static."""
+    return np.cov(m, other, rowvar=rowvar, bias=bias, ddof=ddof, fweights=fweights, aweights=aweights)
 
 
-def _covariance(m: Array, other: Array | None = None, *, rowvar: bool, bias: bool, ddof: int | None) -> Array:
+def _covariance(
+    m: Array,
+    other: Array | None = None,
+    *,
+    rowvar: bool,
+    bias: bool,
+    ddof: int | None,
+    fweights: Any = None,
+    aweights: Any = None,
+) -> Array:
     x = _variables(m, rowvar)
     if other is not None:
         x = np.concatenate([x, _variables(other, rowvar)], axis=0)
-    n = x.shape[1] - (ddof if ddof is not None else 0 if bias else 1)
-    x = x - np.mean(x, axis=1, keepdims=True)
-    return np.squeeze(x @ np.conjugate(np.transpose(x)) / n)
+    ddof = ddof if ddof is not None else 0 if bias else 1
+    if fweights is None and aweights is None:
+        x = x - np.mean(x, axis=1, keepdims=True)
+        return np.squeeze(x @ np.conjugate(np.transpose(x)) / (x.shape[1] - ddof))
+    a = np.asarray(1 if aweights is None else aweights)
+    w = np.broadcast_to(a * np.asarray(1 if fweights is None else fweights), x.shape[1:]).astype(x.real.dtype)
+    total = float(np.sum(w))
+    lost = ddof if aweights is None else ddof * float(np.sum(w * a)) / total
+    x = x - np.sum(w * x, axis=1, keepdims=True) / total
+    return np.squeeze(x @ np.conjugate(np.transpose(w * x)) / (total - lost))
 
 
 def _variables(m: Array, rowvar: bool) -> Array:
@@ -111,5 +134,7 @@ def _correlation(x: Array, other: Array | None = None, *, rowvar: bool) -> Array
 
 composed(cov, _covariance)
 composed(corrcoef, _correlation)
-draw(cov, *shapes((3, 5), (5,)), [(5, 3), {"rowvar": False, "bias": True}], [(2, 5), (5,)], [(3, 5), {"ddof": 2}])
+draw(cov, *shapes((3, 5), (5,)), [(5, 3), {"rowvar": False, "bias": True}], [(2, 5), (5,)], [(3, 5), {"ddof": 2}],
+     [(3, 4), {"fweights": np.array([1, 3, 0, 2])}], [(3, 4), {"aweights": np.array([0.5, 1.0, 2.0, 0.1]), "ddof": 1}],
+     [(2, 4), (4,), {"fweights": np.array([1, 2, 1, 2]), "aweights": np.array([0.5, 1.0, 2.0, 0.1])}])  # fmt: skip
 draw(corrcoef, *shapes((3, 5)), [(5, 3), {"rowvar": False}], [(2, 5), (5,)])

@@ -62,6 +62,11 @@ def unknown(function: Any) -> DetachError:
             f"{name} computes with Python numbers, one element at a time, and would drop a Tensor from the tape. Write "
             "the function with NumPy's functions, which take whole arrays; or leave the tape on purpose: t.value"
         )
+    if function in dispatch.WAYS_OUT:
+        return DetachError(
+            f"{name} has no op, so its result would drop off the tape. Write {dispatch.WAYS_OUT[function]}; or leave "
+            f"the tape on purpose: {name}(t.value)"
+        )
     short = name.rsplit(".", 1)[-1]
     if hasattr(function, "nin"):
         target = "x" if function.nin == 1 else "x1"

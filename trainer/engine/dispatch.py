@@ -18,8 +18,8 @@ from trainer.engine.provider import load_ops
 from trainer.errors import DetachError, OpError, RuleError
 
 __all__ = [
-    "STRUCTURAL", "TABLE", "Call", "bind", "contained", "default_binder", "find", "function_name", "instead",
-    "known_by", "structural",
+    "STRUCTURAL", "TABLE", "WAYS_OUT", "Call", "bind", "contained", "default_binder", "find", "function_name",
+    "instead", "known_by", "structural", "way_out",
 ]  # fmt: skip
 
 # How a call of a NumPy function is spelt as a call of its op: (arrays, attributes).
@@ -29,6 +29,7 @@ TABLE: dict[Any, Operation] = {}
 STRUCTURAL: set[Any] = set()
 _BINDERS: dict[Any, Callable[..., Call]] = {}
 _INSTEAD: dict[str, Operation] = {}
+WAYS_OUT: dict[Any, str] = {}
 _CONTAINERS: dict[Any, Callable[[Iterable[Any]], Any]] = {}
 
 
@@ -71,6 +72,11 @@ def instead(name: str, op: Operation) -> None:
     """Name the op to call in place of a function that lets no Tensor through to NumPy's protocols, as SciPy's Python
     functions: "scipy.special.softmax". The error that the function then meets says so."""
     _INSTEAD[name] = op
+
+
+def way_out(what: str, *functions: Any) -> None:
+    """Say what to write in place of functions that have no op. The error that a Tensor meets there says so."""
+    WAYS_OUT.update(dict.fromkeys(functions, what))
 
 
 def contained(function: Any, results: Any) -> Any:

@@ -126,6 +126,8 @@ def _collect(kind: str, where: Any, pool: tuple[Any, ...], attributes: dict[str,
     if kind == "missing":
         return None
     value = pool[where]
+    if value is None:  # an optional array that was said to be left out
+        return None
     several = isinstance(value, tuple) and (kind.endswith("s") or where == 0)
     if kind.startswith("_shape"):
         return tuple(map(np.shape, value)) if several else np.shape(value)
