@@ -1,6 +1,7 @@
 """`trainer --help` and plugins' commands, with plugins installed as a stranger's would be: by metadata on the path."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -119,3 +120,45 @@ def test_our_own_commands_do_not_wait_for_plugins(installed: Run, site: Callable
     done = installed("run", "--help")
     assert done.returncode == 0
     assert "imported" not in done.stdout
+
+
+def test_plugins_lists_what_each_brought_and_what_is_wrong(installed: Run, site: Callable[[str, str], None]) -> None:
+    site("bad_plugin", "raise RuntimeError('no licence')")
+    site("my_export", EXPORT.format(name="export"))
+    done = installed("plugins")
+    assert (done.returncode, done.stderr) == (0, "")
+    table, problem, last = done.stdout.strip().split("\n\n")
+    rows = [re.split(r"\s{2,}", line.strip()) for line in table.splitlines()]
+    assert rows[0] == ["plugin", "package", "registered", "problems"]
+    assert [row[0] for row in rows[1:]] == ["trainer", "trainer_datasets", "trainer_ops", "my_export", "bad_plugin"]
+    assert rows[-2] == ["my_export", "my_export 1.0", "1 command", "-"]
+    assert rows[-1] == ["bad_plugin", "bad_plugin 1.0", "nothing", "1"]
+    assert problem.startswith("plugin 'bad_plugin' (bad_plugin 1.0) failed to import: RuntimeError: no licence")
+    assert last == "5 plugins; one of them in full: trainer plugins NAME"
+
+
+def test_one_plugin_is_shown_with_its_hooks_file_and_problems(
+    installed: Run, site: Callable[[str, str], None], tmp_path: Path
+) -> None:
+    site("my_export", EXPORT.format(name="export") + "\n" + HOOK + "def register_layer(register): ...\n")
+    done = installed("plugins", "my_export")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        "my_export (my_export 1.0)",
+        "",
+        "hook               registered",
+        "register_commands  export",
+        "register_layer     -",
+        "",
+        f"written in  {tmp_path / 'my_export.py'}",
+        (
+            "problem     plugin 'my_export' (my_export 1.0) implements an unknown hook 'register_layer'; "
+            "did you mean 'register_layers'?"
+        ),
+    ]
+
+
+def test_a_plugin_that_is_not_installed_gets_the_name_that_was_meant(installed: Run) -> None:
+    done = installed("plugins", "trainer_op")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: no plugin 'trainer_op' is installed; did you mean 'trainer_ops'?\n"

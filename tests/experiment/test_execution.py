@@ -1,0 +1,129 @@
+"""One run, for whoever asks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import trainer
+from trainer import runs
+from trainer.config import load
+from trainer.errors import ConfigError, DivergedError, UsageError
+from trainer.experiment import Observer, execute
+
+LINE = {
+    "dataset": {"name": "linear", "rows": 100, "noise": 0.1},
+    "network": [{"dense": 1}],
+    "cost": "mean_squared_error",
+    "step_size": 0.1,
+    "metrics": [],
+    "epochs": 3,
+}
+
+
+class Told(Observer):
+    """Writes down what it is told."""
+
+    def __init__(self):
+        self.heard = []
+
+    def began(self, training, folder):
+        self.heard.append(("began", training.epoch, folder))
+
+    def step(self, record):
+        self.heard.append(record.step)
+
+    def epoch(self, record):
+        self.heard.append(f"epoch {record.epoch}")
+
+    def ended(self):
+        self.heard.append("ended")
+
+
+class Interrupting(Observer):
+    def epoch(self, record):
+        raise KeyboardInterrupt
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_mapping_trains_without_a_word_or_a_file(folder, capfd):
+    outcome = trainer.train(LINE)
+    assert outcome.folder is None
+    assert outcome.epoch is outcome.last
+    assert outcome.last.epoch == 3
+    assert outcome.parameters["0.weights"].shape == (1, 1)
+    assert (outcome.warnings, outcome.reports) == ((), {})
+    assert capfd.readouterr() == ("", "")
+    assert not list(folder.iterdir())
+
+
+def test_a_file_a_mapping_and_a_loaded_config_give_the_same_bits_with_a_folder_and_without(folder):
+    first = trainer.train(LINE, ["seed=3"], out="runs")
+    given = runs.load(first.folder)
+    assert (given.status, given.config["seed"]) == ("finished", 3)
+    resolved = first.folder / "resolved.yaml"
+    for outcome in (trainer.train(resolved), trainer.train(load(resolved)), trainer.train(str(resolved), out="again")):
+        for name, value in outcome.parameters.items():
+            np.testing.assert_array_equal(value, first.parameters[name])
+            np.testing.assert_array_equal(value, given.parameters[name])
+
+
+def test_an_observer_hears_everything_in_its_order():
+    told = Told()
+    outcome = trainer.train(LINE, ["epochs=2", "batch_size=40"], out="runs", observers=[told])
+    assert told.heard == [("began", 0, outcome.folder), 1, 2, "epoch 1", 3, 4, "epoch 2", "ended"]
+
+
+def test_what_cuts_a_run_short_is_told_to_every_observer_and_stands_in_the_folder(folder):
+    before, after = Told(), Told()
+    with pytest.raises(KeyboardInterrupt):
+        execute(load(LINE), "runs", [before, Interrupting(), after])
+    assert before.heard[-2:] == ["epoch 1", "ended"]
+    assert after.heard[-1] == "ended"
+    (path,) = (folder / "runs").iterdir()
+    run = runs.load(path)
+    assert (run.status, run.reason) == ("interrupted", "Ctrl-C")
+    assert run.parameters["0.weights"].shape == (1, 1)
+
+
+def test_a_diverged_run_raises_and_leaves_a_folder(folder):
+    with pytest.raises(DivergedError, match="training diverged at step "):
+        trainer.train(LINE, ["step_size=1000", "epochs=2000"], out="runs")
+    (path,) = (folder / "runs").iterdir()
+    assert runs.load(path).status == "diverged"
+
+
+def test_a_loss_that_grows_is_among_the_warnings():
+    outcome = trainer.train(LINE, ["step_size=2.5", "epochs=5", "compute.dtype=float64"])
+    (warning,) = outcome.warnings
+    assert warning.startswith("the train loss grew from ")
+    assert warning.endswith("Try a smaller step size (step_size=0.25), or inputs and targets of one scale")
+
+
+def test_the_best_epoch_is_the_outcomes_where_the_config_asks_for_it():
+    outcome = trainer.train(LINE, ["stop={best: true, better: higher}"])
+    assert outcome.epoch.epoch == outcome.training.best.epoch.epoch == 1
+    assert outcome.last.epoch == 3
+
+
+def test_a_mistake_in_a_mapping_is_shown_in_the_yaml_that_it_is():
+    with pytest.raises(ConfigError) as caught:
+        trainer.train({**LINE, "network": [{"dens": 1}]})
+    assert str(caught.value) == (
+        "config:6:3: unknown name 'dens' in network; did you mean 'dense'?\n  6 | - dens: 1\n        ^~~~"
+    )
+
+
+def test_a_mapping_holds_what_yaml_can_write():
+    with pytest.raises(ConfigError, match="a config holds what YAML can write, numbers, texts, lists and mappings: "):
+        trainer.train({**LINE, "step_size": np.float32(0.1)})
+
+
+def test_a_loaded_config_takes_no_overrides():
+    with pytest.raises(UsageError, match=r"takes no overrides; give them to trainer\.config\.load"):
+        trainer.train(load(LINE), ["epochs=1"])
