@@ -115,6 +115,6 @@ def test_few_files_lie_loose():
 def test_a_command_is_a_file_of_its_name(path):
     from typer.main import get_command
 
-    from trainer.cli import app
+    from trainer.cli.app import app
 
     assert path.stem in get_command(app).commands

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import pkgutil
 import re
 import subprocess
@@ -42,6 +43,16 @@ def test_all_is_true_and_every_module_says_what_it_is_for(name):
     assert module.__doc__, f"{name} has no docstring"
     for public in getattr(module, "__all__", ()):
         assert hasattr(module, public), f"{name}.__all__ names {public!r}, which does not exist"
+
+
+@pytest.mark.parametrize("name", sorted({name.rpartition(".")[0] for name in MODULES}))
+def test_no_package_has_a_module_and_another_thing_of_one_name(name):
+    """Which of the two `package.name` is would depend on what was imported before."""
+    package = importlib.import_module(name)
+    public = {*getattr(package, "__all__", ()), *(known for known in vars(package) if not known.startswith("_"))}
+    for module in pkgutil.iter_modules(package.__path__):
+        if module.name in public:
+            assert inspect.ismodule(getattr(package, module.name)), f"{name}.{module.name}"
 
 
 def test_the_public_names_load():

@@ -8,7 +8,7 @@ import pytest
 
 from trainer.cli.commands.list import Kind, list_components
 from trainer.config.help import option_help
-from trainer.data.load import FILES
+from trainer.data.loading import FILES
 from trainer.plugins import shared
 
 

@@ -13,7 +13,7 @@ from trainer.compiler.chain import Chain, chain_of
 from trainer.compiler.executors import native_available
 from trainer.compiler.numpy_executor import NumpyExecutor
 from trainer.compiler.passes import simplify
-from trainer.compiler.trace import trace
+from trainer.compiler.tracing import trace
 from trainer.config import load
 from trainer.experiment import build
 from trainer.training.step import record_step

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from trainer.compiler.executors import native_available
-from trainer.compiler.trace import trace
+from trainer.compiler.tracing import trace
 from trainer.engine.random import uniform
 from trainer.rng import generator, key
 

@@ -3,6 +3,6 @@
 What only one command needs is imported inside it, so that `trainer --help` answers at once.
 """
 
-from trainer.cli.app import app, main
+from trainer.cli.app import main
 
-__all__ = ["app", "main"]
+__all__ = ["main"]

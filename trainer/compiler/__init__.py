@@ -10,7 +10,7 @@ step = trainer.compile(f)     # the same results as f, to the bit
 
 from trainer.compiler.compiled import PROGRAMS, Compiled, ProgramsWarning, compile
 from trainer.compiler.program import Instruction, Program, Value
-from trainer.compiler.trace import Record, trace
+from trainer.compiler.tracing import Record, trace
 
 __all__ = [
     "PROGRAMS", "Compiled", "Instruction", "Program", "ProgramsWarning", "Record", "Value", "compile", "trace",

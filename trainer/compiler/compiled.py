@@ -15,7 +15,7 @@ from trainer.compiler.executors import Executor, best_executor
 from trainer.compiler.passes import simplify
 from trainer.compiler.program import Program
 from trainer.compiler.surroundings import Surroundings
-from trainer.compiler.trace import Record, trace
+from trainer.compiler.tracing import Record, trace
 from trainer.engine.holders import Number
 from trainer.engine.tensor import Tensor, plain
 from trainer.engine.tree import flatten

@@ -54,7 +54,7 @@ class NumpyExecutor:
         bound: the instructions, but for those whose result is a view.
         checked: how many of them there are before the other outputs are known.
 
-    >>> from trainer.compiler.trace import trace
+    >>> from trainer.compiler.tracing import trace
     >>> program = trace(lambda x: np.tanh(x) * 2.0, [np.zeros(3)]).program
     >>> NumpyExecutor(program).run([np.array([0.0, np.inf, -np.inf])])
     [array([ 0.,  2., -2.])]

@@ -14,7 +14,7 @@ from trainer.config.schema import SECTIONS, Chain, Choice, DatasetConfig, Weight
 from trainer.config.source import Problems, Span
 from trainer.config.synonyms import KEYS, NAMES, exactly, hint_of, unknown
 from trainer.config.values import INVALID, check, found
-from trainer.data.load import FILES, READERS, read_folder
+from trainer.data.loading import FILES, READERS, read_folder
 from trainer.limits import Nested
 from trainer.plugins import Component, Parameter, Plugins
 from trainer.plugins.registry import noun
@@ -314,7 +314,7 @@ def file_reader(path: Path) -> Component:
 
 
 def reader_component(name: str) -> Component:
-    """A reader of `trainer.data.load.FILES` as a component, for lists."""
+    """A reader of `trainer.data.loading.FILES` as a component, for lists."""
     example, reader = FILES[name]
     return Component("datasets", name, partial(reader, example), "trainer", None, {})
 

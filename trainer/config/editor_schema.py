@@ -16,7 +16,7 @@ from trainer.config.choices import file_reader, is_layer, nesting, reader_compon
 from trainer.config.help import help_of, option_help
 from trainer.config.schema import DEFAULT_OPTIMIZER, SECTIONS, Config, DatasetConfig, plain_options
 from trainer.config.values import adapter
-from trainer.data.load import FILES, READERS
+from trainer.data.loading import FILES, READERS
 from trainer.plugins import Component, Parameter, Plugins, shared
 from trainer.plugins.registry import noun
 

@@ -2,7 +2,7 @@
 
 from trainer.data.cache import cache_folder, cached
 from trainer.data.dataset import Dataset, Facts
-from trainer.data.load import describe, load, read_folder
+from trainer.data.loading import describe, load, read_folder
 from trainer.data.prepared import Prepared, Rows, TargetKind, prepare
 from trainer.data.preprocessing.pipeline import Preprocessing
 from trainer.data.preprocessing.scaling import Scaling

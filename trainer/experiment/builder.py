@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trainer.compiler.executors import Backend
-from trainer.data.load import load as load_dataset
+from trainer.data.loading import load as load_dataset
 from trainer.data.prepared import Prepared, prepare
 from trainer.errors import UsageError
 from trainer.experiment.checks import at_layers, check_choices, check_declared, check_patterns, try_rows

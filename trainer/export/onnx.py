@@ -14,7 +14,7 @@ import numpy as np
 
 from trainer.compiler.program import Instruction, Program, Value
 from trainer.compiler.scope import move, named_scope
-from trainer.compiler.trace import trace
+from trainer.compiler.tracing import trace
 from trainer.errors import UsageError
 from trainer.export.equivalents import CONVERTERS, Call
 from trainer.export.graph import BATCHES, Graph, Length

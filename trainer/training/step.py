@@ -14,7 +14,7 @@ import numpy as np
 from trainer.compiler.passes import simplify
 from trainer.compiler.program import Program
 from trainer.compiler.scope import move, named_scope
-from trainer.compiler.trace import trace
+from trainer.compiler.tracing import trace
 from trainer.compiler.uncollected import uncollected
 from trainer.engine.tree import flatten
 from trainer.errors import UsageError

@@ -85,7 +85,7 @@ def list_components(kind: Kind, name: str | None, plugins: Sequence[str]) -> Non
         print_table(["name", "options", "what"], rows, wrap=False)
     typer.echo(f"\n{len(components)} {kind}; one of them in full: trainer list {kind} NAME")
     if kind is Kind.datasets:
-        from trainer.data.load import FILES
+        from trainer.data.loading import FILES
 
         typer.echo(f"files and folders are data sets too, their options: trainer list datasets {'|'.join(FILES)}")
     if kind is Kind.layers:
@@ -121,7 +121,7 @@ def _reader(kind: str, name: str, plugins: Plugins) -> Component | None:
     Raises UsageError for a name that is nearly one.
     """
     from trainer.config.choices import reader_component
-    from trainer.data.load import FILES
+    from trainer.data.loading import FILES
 
     if kind != "datasets" or name in plugins.all(kind):
         return None

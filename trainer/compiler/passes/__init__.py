@@ -6,7 +6,7 @@
 from trainer.compiler.passes.common import share_common
 from trainer.compiler.passes.constants import fold_constants
 from trainer.compiler.passes.dead import drop_dead
-from trainer.compiler.passes.fuse import fuse
+from trainer.compiler.passes.fusion import fuse
 from trainer.compiler.passes.noops import drop_noops
 from trainer.compiler.program import Program
 
