@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from trainer.cli.commands import datasets, init, ops, plugins, run, schema, show, validate
+from trainer.cli.commands import datasets, init, ops, plugins, run, runs, schema, show, validate
 from trainer.cli.commands import list as listing
 from trainer.cli.plugin_commands import Commands
 from trainer.errors import TrainerError
@@ -31,6 +31,7 @@ app.command("datasets")(datasets.command)
 app.command("plugins")(plugins.command)
 app.command("schema")(schema.command)
 app.command("init")(init.command)
+app.add_typer(runs.group, name="runs")
 app.add_typer(ops.group, name="ops")
 
 

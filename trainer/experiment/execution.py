@@ -24,6 +24,7 @@ from trainer.experiment.observer import Observer, step_listeners
 from trainer.experiment.recorder import Recorder
 from trainer.runs.environment import describe_environment
 from trainer.runs.folder import RunFolder
+from trainer.runs.lock import locked
 from trainer.runs.progress import number
 from trainer.threads import pinned, threads_for
 from trainer.training.loop import Epoch, Training
@@ -119,7 +120,7 @@ def execute(
             return _trained(training, observers)
         name = loaded.config.name or loaded.path.stem
         run = RunFolder(folder, name, config_text=_as_given(loaded), resolved=loaded.resolved())
-        with run, _ending_tidily():
+        with locked(run.path), run, _ending_tidily():
             used = [loaded.config.dataset.component, *(choice.component for choice in loaded.config.choices())]
             about = describe_environment(
                 seed=loaded.config.seed,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainer.errors import DataError
+from trainer.runs.listing import status_of
 from trainer.runs.metrics import read_metrics
 from trainer.runs.parameters import Saved, load_parameters
 from trainer.wording import nearest
@@ -35,8 +36,8 @@ class Run:
 
     @property
     def status(self) -> str:
-        """running, finished, interrupted, diverged or failed."""
-        return str(self.about["status"])
+        """finished, running, crashed, interrupted, diverged or failed; one that runs has a living process."""
+        return status_of(self.path, str(self.about["status"]))
 
     @property
     def reason(self) -> str | None:

@@ -1,0 +1,221 @@
+"""`trainer runs`: the runs that there are, one of them, what two of them differ in, and away with some."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from trainer.cli.terminal.abilities import is_unicode, may_colour
+from trainer.cli.terminal.sparkline import sparkline
+from trainer.cli.terminal.tables import print_table
+from trainer.errors import UsageError
+from trainer.runs.progress import duration, number
+from trainer.wording import count, did_you_mean
+
+if TYPE_CHECKING:
+    from trainer.runs.listing import Summary
+
+__all__ = ["group"]
+
+SHOWN = 20
+group = typer.Typer(help="List runs, show one, compare some, or remove them.", invoke_without_command=True)
+
+Folder = Annotated[Path, typer.Option("--in", metavar="FOLDER", help="Where run folders are.")]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        "-w",
+        metavar="CONDITION",
+        help="Only those for which it holds: test_accuracy>=0.9 or status=finished.",
+        show_default=False,
+    ),
+]
+Sort = Annotated[
+    str | None,
+    typer.Option("--sort", "-s", metavar="NAME", help="By a number, the largest last; -NAME the other way round."),
+]
+Limit = Annotated[int, typer.Option("--limit", "-n", min=0, help="How many at most; 0 for all.")]
+Names = Annotated[list[str], typer.Argument(metavar="RUN...", help="A folder, its name, or the end of its name.")]
+Name = Annotated[str, typer.Argument(metavar="RUN", help="A folder, its name, or the end of its name.")]
+
+
+@group.callback()
+def runs(
+    context: typer.Context,
+    root: Folder = Path("runs"),
+    where: Where = None,
+    sort: Sort = None,
+    limit: Limit = SHOWN,
+) -> None:
+    """List the runs in a folder: how they went, and what they reached."""
+    context.obj = root
+    if context.invoked_subcommand is None:
+        _list(root, where or (), sort, limit)
+
+
+@group.command("ls")
+def listed(
+    context: typer.Context, where: Where = None, sort: Sort = None, limit: Limit = SHOWN, root: Folder | None = None
+) -> None:
+    """List the runs in a folder, as `trainer runs` does."""
+    _list(root or context.obj, where or (), sort, limit)
+
+
+def _list(root: Path, where: Sequence[str], sort: str | None, limit: int) -> None:
+    from trainer.runs.listing import Condition, Summary, runs_in, select
+
+    paths = runs_in(root)
+    conditions = [Condition.parse(text) for text in where]
+    if not (conditions or sort) and limit:  # the newest are the last: no other needs to be read
+        chosen = [Summary(path) for path in paths[-limit:]]
+    else:
+        chosen = select(map(Summary, paths), conditions, sort, limit or None)
+    if not chosen:
+        typer.echo(f"no run in {root}" + (f" has {' and '.join(where)}" if where and paths else ""))
+        return
+    columns = _columns(chosen)
+    header = ["run", "status", "epochs", "time", *columns, "loss"]
+    rows = [
+        [run.name, run.status, f"{len(run.lines[1:]):,}", duration(run.seconds)]
+        + [number(run.last[name]) if name in run.last else "-" for name in columns]
+        + [_spark(run)]
+        for run in chosen
+    ]
+    print_table(header, rows, right=set(range(2, 4 + len(columns))), wrap=False)
+    if len(chosen) < len(paths):
+        typer.echo(f"\n{len(chosen)} of {count(len(paths), 'run')}; all of them: --limit 0")
+
+
+def _columns(runs: Sequence[Summary]) -> list[str]:
+    """The numbers that most of the runs have: of the test rows where there are any, the loss last."""
+    names = dict.fromkeys(name for run in runs for name in run.last)
+    tests = [name for name in names if name.startswith("test_")]
+    chosen = tests or [name for name in names if name.startswith("train_")]
+    return sorted(chosen, key=lambda name: name.endswith("_loss"))[-3:]
+
+
+def _spark(run: Summary) -> str:
+    losses = run.series("test_loss") or run.series("train_loss")
+    return sparkline(losses, unicode=is_unicode())
+
+
+@group.command("show")
+def show(context: typer.Context, name: Name, root: Folder | None = None) -> None:
+    """Show one run: how it went, what it reached, its curve, and the config that it ran."""
+    from trainer.cli.terminal.curve import draw_curve
+    from trainer.runs import load
+    from trainer.runs.listing import Summary
+
+    run = Summary(found(name, root or context.obj))
+    typer.echo(f"{run.path}\n{run.status}, {count(len(run.lines[1:]), 'epoch')} in {duration(run.seconds)}")
+    if run.about.get("reason"):
+        typer.echo(str(run.about["reason"]))
+    for part in ("train", "test"):
+        numbers = {k.removeprefix(f"{part}_"): v for k, v in run.last.items() if k.startswith(f"{part}_")}
+        if numbers:
+            typer.echo(f"{part:<6}" + ", ".join(f"{key} {number(value)}" for key, value in numbers.items()))
+    full = load(run.path)
+    curve = draw_curve(
+        full.metrics, width=shutil.get_terminal_size().columns, unicode=is_unicode(), colour=may_colour()
+    )
+    if curve:
+        typer.echo(f"\n{curve}", color=may_colour())
+    typer.echo("\n" + (run.path / "resolved.yaml").read_text(encoding="utf-8").rstrip())
+
+
+@group.command("diff")
+def diff(context: typer.Context, one: Name, other: Name, root: Folder | None = None) -> None:
+    """Show what the configs of two runs differ in, and what the two reached."""
+    _compare([found(one, root or context.obj), found(other, root or context.obj)])
+
+
+@group.command("compare")
+def compare(context: typer.Context, names: Names, root: Folder | None = None) -> None:
+    """Show some runs side by side: the settings that differ, and what each reached."""
+    if len(names) < 2:
+        raise UsageError("comparing takes two runs or more; one of them in full: trainer runs show RUN")
+    _compare([found(name, root or context.obj) for name in names])
+
+
+def _compare(paths: Sequence[Path]) -> None:
+    from trainer.runs import load
+    from trainer.runs.listing import Summary
+
+    runs = [Summary(path) for path in paths]
+    settings = [dict(_flat(load(path).config)) for path in paths]
+    keys = dict.fromkeys(key for each in settings for key in each)
+    differing = [key for key in keys if len({repr(each.get(key)) for each in settings}) > 1]
+    rows = [[key, *(_shown(each.get(key)) for each in settings)] for key in differing]
+    reached = dict.fromkeys(name for run in runs for name in run.last if name.startswith(("train_", "test_")))
+    rows += [["status", *(run.status for run in runs)]]
+    rows += [[name, *(number(run.last[name]) if name in run.last else "-" for run in runs)] for name in reached]
+    print_table(["", *(run.name for run in runs)], rows, right=set(range(1, len(runs) + 1)), wrap=False)
+    if not differing:
+        typer.echo("\nThe configs are the same.")
+
+
+def _flat(config: Any, path: str = "") -> list[tuple[str, Any]]:
+    """A config's settings by their paths, as on the command line: network.0.dense.units.
+
+    >>> _flat({"seed": 0, "network": [{"dense": 3}]})
+    [('seed', 0), ('network.0.dense', 3)]
+    """
+    if isinstance(config, dict):
+        items = [(str(key), value) for key, value in config.items()]
+    elif isinstance(config, list):
+        items = [(str(i), value) for i, value in enumerate(config)]
+    else:
+        return [(path, config)]
+    return [pair for key, value in items for pair in _flat(value, f"{path}.{key}" if path else key)]
+
+
+def _shown(value: Any) -> str:
+    return "-" if value is None else str(value)
+
+
+@group.command("rm")
+def remove(
+    context: typer.Context,
+    names: Names,
+    root: Folder | None = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Remove runs with everything in them; one that is being trained stays."""
+    from trainer.runs.lock import held
+
+    paths = [found(name, root or context.obj) for name in names]
+    for path in paths:
+        if held(path):
+            raise UsageError(f"{path} is being trained; stop it first")
+    if not yes:
+        typer.confirm(f"Remove {', '.join(path.name for path in paths)}?", abort=True)
+    for path in paths:
+        shutil.rmtree(path)
+        typer.echo(f"removed {path}")
+
+
+def found(name: str, root: Path) -> Path:
+    """The run of that folder, that name in `root`, or the one whose name ends so. "last" is the newest.
+
+    Raises UsageError where there is none, or more than one.
+    """
+    from trainer.runs.listing import runs_in
+
+    if (Path(name) / "status.json").is_file():
+        return Path(name)
+    paths = runs_in(root)
+    if name == "last" and paths:
+        return paths[-1]
+    fitting = [path for path in paths if path.name == name] or [path for path in paths if path.name.endswith(name)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        shown = ", ".join(path.name for path in fitting[-3:])
+        raise UsageError(f"{len(fitting)} runs in {root} end in '{name}', such as {shown}; write more of the name")
+    hint = did_you_mean(name, [path.name for path in paths], "what there is: trainer runs")
+    raise UsageError(f"there is no run '{name}' in {root}; {hint}")
