@@ -222,10 +222,11 @@ def test_a_killed_run_is_readable(folder: Path, command: list[str], start: Start
     endless = [*command, "run", "small.yaml", "epochs=1000000"]
     process = start(endless, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     path = wait_for_rows(folder, process)
+    assert runs.load(path).status == "running"
     process.kill()
     process.wait()
     run = runs.load(path)
-    assert run.status == "running"
+    assert run.status == "crashed"
     assert run.metrics["train_loss"].shape[0] >= 2
     assert run.config["epochs"] == 1000000
     assert json.loads((path / "environment.json").read_text())["seed"] == 0
