@@ -8,8 +8,8 @@ import pytest
 
 from trainer.config import load
 from trainer.experiment import build, layer_table
-from trainer.threads import pinned
-from trainer.training.loop import Epoch
+from trainer.training import Epoch
+from trainer.training.threads import pinned
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.yaml"))
 

@@ -26,7 +26,7 @@ LAYERS = (
     ("plugins", "nn", "metrics", "optimizers"),
     ("data",),
     ("checker",),
-    ("training", "threads"),
+    ("training",),
     ("config",),
     ("runs",),
     ("experiment",),
@@ -35,8 +35,6 @@ LAYERS = (
     ("builtins",),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(LAYERS) for room in rooms}
-# On their way: the loops to knowing no training, and the threads of a training to its room.
-MOVING = ("trainer.compiler.loop", "trainer.compiler.machine.loop", "trainer.threads")
 DOORS = ("", "__main__")  # the package itself, whose names lead to every room, and `python -m`
 
 
@@ -87,12 +85,11 @@ def test_every_module_has_a_floor():
 
 
 def test_no_arrow_points_upwards():
-    assert [arrow for arrow in INSIDE if arrow.floors[0] < arrow.floors[1] and arrow.importer not in MOVING] == []
+    assert [arrow for arrow in INSIDE if arrow.floors[0] < arrow.floors[1]] == []
 
 
 def test_rooms_of_one_floor_keep_apart():
-    beside = [a for a in INSIDE if a.floors[0] == a.floors[1] > 0 and room(a.importer) != room(a.imported)]
-    assert [arrow for arrow in beside if arrow.importer not in MOVING and arrow.imported not in MOVING] == []
+    assert [a for a in INSIDE if a.floors[0] == a.floors[1] > 0 and room(a.importer) != room(a.imported)] == []
 
 
 def test_no_modules_import_one_another_in_a_circle():
@@ -108,7 +105,7 @@ def test_no_modules_import_one_another_in_a_circle():
 
 def test_few_files_lie_loose():
     loose = {path.stem for path in HOUSE.glob("*.py")} - {"__init__", "__main__"}
-    assert len(loose - {"threads"}) <= 7, sorted(loose)
+    assert len(loose) <= 7, sorted(loose)
 
 
 @pytest.mark.parametrize("path", sorted(HOUSE.joinpath("cli", "commands").glob("[!_]*.py")), ids=lambda p: p.stem)

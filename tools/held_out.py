@@ -14,8 +14,8 @@ import numpy as np
 
 from trainer.config import load
 from trainer.experiment import build
-from trainer.threads import pinned
-from trainer.training.loop import Epoch
+from trainer.training import Epoch
+from trainer.training.threads import pinned
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 SEEDS = range(5)

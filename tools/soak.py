@@ -13,7 +13,7 @@ from pathlib import Path
 from trainer.compiler.executors import native_available
 from trainer.config import load
 from trainer.experiment import build
-from trainer.threads import pinned
+from trainer.training.threads import pinned
 
 CONFIG = Path(__file__).parent.parent / "configs" / "moons.yaml"
 

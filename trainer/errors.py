@@ -19,13 +19,15 @@ Anything else that escapes is a bug in this project and keeps its traceback.
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 __all__ = [
     "ConfigError",
     "DataError",
     "DetachError",
     "DivergedError",
+    "Hint",
     "NotDifferentiableError",
     "OpError",
     "PluginError",
@@ -37,10 +39,41 @@ __all__ = [
 ]
 
 
+class Hint(NamedTuple):
+    """A way out: what to set to what, as the library spells it, and what that brings."""
+
+    setting: str
+    value: Any
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.setting}={self.value!r}"
+
+
 class TrainerError(Exception):
-    """Base of every error that a user of the library can mend. `exit_code` is what the command returns."""
+    """Base of every error that a user of the library can mend. `exit_code` is what the command returns.
+
+    hints: ways out as data, for whoever prints the error spells settings in a way of its own; see `told`.
+    """
 
     exit_code = 1
+
+    def __init__(self, *args: object, hints: Sequence[Hint] = ()) -> None:
+        super().__init__(*args)
+        self.hints = tuple(hints)
+
+    def told(self, spelt: Callable[[Hint], str] = str) -> str:
+        """The message and what to try.
+
+        >>> UsageError("there is too little memory", hints=[Hint("batch_size", 8, "a smaller batch")]).told()
+        'there is too little memory. Try a smaller batch (batch_size=8).'
+        """
+        message = super().__str__()
+        ways = [f"{hint.why} ({spelt(hint)})" for hint in self.hints]
+        return f"{message}. Try {', or '.join(ways)}." if ways else message
+
+    def __str__(self) -> str:
+        return self.told()
 
 
 class UsageError(TrainerError):
@@ -98,9 +131,20 @@ class ShapeError(TrainerError, ValueError):
 
 
 class DivergedError(TrainerError):
-    """Training produced a loss that is not a finite number."""
+    """Training produced a loss that is not a finite number.
+
+    finding: what a look at every value of the step brought to light.
+    """
 
     exit_code = 3
+
+    def __init__(self, message: str, hints: Sequence[Hint] = (), finding: str | None = None) -> None:
+        super().__init__(message, hints=hints)
+        self.finding = finding
+
+    def told(self, spelt: Callable[[Hint], str] = str) -> str:
+        found = f"\nThe step again, with every value looked at:\n{self.finding}" if self.finding else ""
+        return super().told(spelt) + found
 
 
 class OpError(TrainerError):

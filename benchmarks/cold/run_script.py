@@ -3,7 +3,7 @@
 import sys
 
 from trainer.cli import main
-from trainer.training.loop import Training
+from trainer.training import Training
 
 update = Training.update
 

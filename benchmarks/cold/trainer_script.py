@@ -4,8 +4,8 @@ import sys
 
 from trainer.config import load
 from trainer.experiment import build
-from trainer.threads import pinned
-from trainer.training.loop import Step
+from trainer.training import Step
+from trainer.training.threads import pinned
 
 told = False
 with pinned():

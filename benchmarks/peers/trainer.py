@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -24,10 +24,11 @@ def variants() -> tuple[str, ...]:
 
 
 def make(workload: Workload, theta: list[Parameters], data: Data, threads: int, variant: str) -> Run:
-    from trainer.training.loop import Training
+    from trainer.training import Training
 
     training: Any = Training(**arguments(workload, data), executor=variant)
-    training.theta = np.concatenate([array.ravel() for pair in theta for array in pair])
+    start = np.concatenate([array.ravel() for pair in theta for array in pair])
+    training.resume(replace(training.state, theta=start))
     return lambda: np.array([step.loss for step in training.update(data.batches)])
 
 

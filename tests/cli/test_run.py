@@ -147,7 +147,7 @@ def test_a_bug_keeps_its_traceback_and_the_folder_says_failed(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from trainer.cli import main
-    from trainer.training.loop import Training
+    from trainer.training import Training
 
     def broken(self: Training, rows: object) -> None:
         raise ZeroDivisionError("a bug")

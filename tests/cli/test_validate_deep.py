@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -80,5 +81,5 @@ def test_blank_windows_and_a_bias_of_zero_are_no_mistake(seed, tmp_path):
 def test_a_kink_is_no_mistake(tmp_path):
     tmp_path.joinpath("c.yaml").write_text(CONFIG.replace("plugins: [wrong.py]", "").replace("half", "relu"))
     training = build(load(tmp_path / "c.yaml"))
-    training.theta = np.zeros_like(training.theta)  # every relu at its kink
+    training.resume(replace(training.state, theta=np.zeros_like(training.theta)))  # every relu at its kink
     assert "wrong" not in {d.verdict for d in check_network(training)}

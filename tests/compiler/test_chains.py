@@ -16,7 +16,6 @@ from trainer.compiler.passes import simplify
 from trainer.compiler.tracing import trace
 from trainer.config import load
 from trainer.experiment import build
-from trainer.training.step import record_step
 
 EXECUTORS = ("eager", "numpy", "native") if native_available() else ("eager", "numpy")
 CONFIGS = Path(__file__).parent.parent.parent / "configs"
@@ -137,19 +136,20 @@ def test_a_step_that_is_not_finite_leaves_everything_as_it_was(executor, optimiz
     training = build(load(CONFIGS / "mlp.yaml", overrides))
     inputs = training.data.train.inputs.copy()
     inputs[17] = np.inf
-    training.data = dataclasses.replace(training.data, train=dataclasses.replace(training.data.train, inputs=inputs))
+    data = dataclasses.replace(training.data, train=dataclasses.replace(training.data.train, inputs=inputs))
+    training = dataclasses.replace(training, data=data)
     batches = np.arange(24).reshape(3, 8)
     first = build(load(CONFIGS / "mlp.yaml", overrides))
     assert len(first.update(batches[:2])) == 2
     assert len(training.update(batches)) == 2
     assert training.theta.tobytes() == first.theta.tobytes()
-    for name, array in first.state.items():
-        assert training.state[name].tobytes() == array.tobytes()
+    for name, array in first.state.optimizer.items():
+        assert training.state.optimizer[name].tobytes() == array.tobytes()
 
 
 def test_what_is_carried_takes_its_new_value_where_it_lies_and_the_gradient_is_computed_in_place():
     training = build(load(CONFIGS / "mlp.yaml", ["optimizer=adam"]))
-    program = record_step(training, 8)
+    program = training.program(8)
     executor = NumpyExecutor(program, 3)
     places, after = executor.inputs[:3], executor.outputs[2:]
     assert [a.ctypes.data for a in after] == [p.ctypes.data for p in places]

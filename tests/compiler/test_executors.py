@@ -11,8 +11,8 @@ import pytest
 from trainer.compiler.executors import native_available
 from trainer.config import load
 from trainer.experiment import build
-from trainer.threads import pinned
-from trainer.training.loop import Step
+from trainer.training import Step
+from trainer.training.threads import pinned
 
 EXECUTORS = ("eager", "numpy", "native") if native_available() else ("eager", "numpy")
 CONFIGS = sorted((Path(__file__).parent.parent.parent / "configs").glob("*.yaml"))
@@ -49,5 +49,5 @@ def test_a_state_that_is_the_theta_of_the_step_before():
         training = build(load(CONFIGS[0], [f"compute.executor={executor}", "epochs=2"]))
         training = dataclasses.replace(training, optimizer=Remembering())
         list(training.records())
-        results.append((training.theta.tobytes(), training.state["previous"].tobytes()))
+        results.append((training.theta.tobytes(), training.state.optimizer["previous"].tobytes()))
     assert len(set(results)) == 1

@@ -15,9 +15,8 @@ from trainer.compiler.numpy_executor import NumpyExecutor
 from trainer.compiler.scope import NOWHERE, Scope, here, move, named_scope
 from trainer.data.prepared import Prepared, Rows
 from trainer.nn import Dense, Network, OpLayer
-from trainer.training.loop import Training
+from trainer.training import Training
 from trainer.training.memory import Memory, measure_memory
-from trainer.training.step import record_step
 from trainer_ops import relu, softmax_cross_entropy
 
 PYTHON = 600_000  # bytes of the objects around the arrays, for programs of this length
@@ -69,7 +68,7 @@ def test_the_plan_is_what_is_allocated(plan):
 
 
 def test_every_value_has_a_place_and_no_two_are_in_one_at_once():
-    executor = NumpyExecutor(record_step(a_training(8, 4, 6), 6))
+    executor = NumpyExecutor(a_training(8, 4, 6).program())
     found = live_ranges(executor)
     computed = {o for b in executor.bound for o in b.instruction.outputs}
     assert {s.value for s in found} == computed | set(executor.program.inputs)
@@ -85,7 +84,7 @@ def test_every_value_has_a_place_and_no_two_are_in_one_at_once():
 
 
 def test_a_call_knows_its_layer_and_the_part_of_the_step():
-    program = record_step(a_training(8, 4, 6), 6)
+    program = a_training(8, 4, 6).program()
     scopes = [(i.op.name, *i.scope) for i in program.instructions]
     assert ("matmul", "forward", "0 dense") in scopes
     assert ("maximum", "forward", "1 relu") in scopes

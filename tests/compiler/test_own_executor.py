@@ -16,7 +16,7 @@ from trainer.config.editor_schema import json_schema
 from trainer.errors import ConfigError, UsageError
 from trainer.experiment import build
 from trainer.plugins import Plugins, shared
-from trainer.training.loop import Training
+from trainer.training import Training
 from trainer.training.memory import measure_memory
 
 PLUGIN = Path(__file__).parent / "own_executor.py"

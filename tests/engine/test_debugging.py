@@ -12,8 +12,8 @@ from trainer.data.prepared import Prepared, Rows
 from trainer.engine.debugging import ChangedArrayError, NonFiniteError, statistics
 from trainer.nn import Dense, Network, OpLayer
 from trainer.plugins import shared
+from trainer.training import Training
 from trainer.training.diagnosis import diagnose
-from trainer.training.loop import Training
 from trainer_ops import mean_squared_error
 
 
@@ -133,8 +133,8 @@ def test_the_layer_is_named(position, direction):
     rows = Rows.numbered(x, x[:, :1])
     data = Prepared("made up", "regression", (), rows, rows[:0])
     places = tuple(f"a.yaml:{i}" for i in range(5))
-    training = Training(Network(layers, (4,)), mean_squared_error, data, 0.1, dtype=np.float64, places=places)
-    finding = diagnose(training, rows.indices)
+    training = Training(Network(layers, (4,)), mean_squared_error, data, 0.1, dtype=np.float64)
+    finding = diagnose(training.objective, training.state, rows.arrays, places)
     if position == 0 and direction == "backward":
         assert finding is None  # nobody asks for the gradient of the data
         return

@@ -72,10 +72,10 @@ def test_each_cost_gets_its_columns(folder):
     expected = 0.5 * huber(predictions[:, :1], data.train.targets[:, :1], delta=2.0)
     expected = expected + softmax_cross_entropy(predictions[:, 1:], data.train.targets[:, 1].astype(int))
     np.testing.assert_allclose(training.cost(predictions, data.train.targets), expected, rtol=1e-14)
-    before = training.evaluate(data.train.inputs, data.train.targets)["loss"]
+    before = training.evaluate("train")["loss"]
     for _ in training.records():
         pass
-    assert training.evaluate(data.train.inputs, data.train.targets)["loss"] < before
+    assert training.evaluate("train")["loss"] < before
 
 
 def test_a_metric_of_one_of_several_outputs(folder):
@@ -85,7 +85,7 @@ def test_a_metric_of_one_of_several_outputs(folder):
     data = training.data
     predictions = training.network.predict(training.theta, data.test.inputs)
     right = predictions[:, 1:].argmax(axis=1) == data.test.targets[:, 1]
-    assert training.evaluate(data.test.inputs, data.test.targets)["accuracy_1"] == right.mean()
+    assert training.evaluate("test")["accuracy_1"] == right.mean()
     assert (
         load("outputs.yaml", [*overrides, "cost.several.1.weight=2"]).config.cost.options["parts"][1].options["weight"]
         == 2

@@ -14,7 +14,7 @@ from trainer.errors import ShapeError, UsageError
 from trainer.nn import Dense, Draw, Kept, LayerError, Masked, Network, Residual, Shared
 from trainer.nn.calls import on_values
 from trainer.optimizers import Adam
-from trainer.training.loop import Training
+from trainer.training import Training
 from trainer.training.objective import Objective, Penalty
 from trainer_ops import mean_squared_error
 
@@ -74,10 +74,10 @@ def test_what_is_kept_and_drawn_has_the_same_bits_under_every_executor(dtype):
     found = set()
     for executor in EXECUTORS:
         training = trained(layers, executor, dtype)
-        assert {v.dtype for v in training.kept.values()} == {np.dtype(dtype)}
-        found.add((training.theta.tobytes(), *(v.tobytes() for v in training.kept.values())))
-        assert set(training.kept) == {"0.mean", "3.layers.1.mean"}
-        assert set(training.kept) < set(training.parameters)
+        assert {v.dtype for v in training.state.layers.values()} == {np.dtype(dtype)}
+        found.add((training.theta.tobytes(), *(v.tobytes() for v in training.state.layers.values())))
+        assert set(training.state.layers) == {"0.mean", "3.layers.1.mean"}
+        assert set(training.state.layers) < set(training.parameters)
     assert len(found) == 1
 
 
@@ -87,10 +87,10 @@ def test_a_moving_average_is_what_its_formula_says():
     for epoch in range(2):
         for rows in training.batches(epoch):
             mean = 0.9 * mean + 0.1 * X[rows].mean(axis=0)
-    np.testing.assert_allclose(training.kept["0.mean"], mean, rtol=1e-13)
+    np.testing.assert_allclose(training.state.layers["0.mean"], mean, rtol=1e-13)
     h = X - mean + training.parameters["0.shift"]
     y = h @ training.parameters["1.weights"] + training.parameters["1.bias"]
-    np.testing.assert_allclose(training.network.predict(training.theta, X, training.kept), y, rtol=1e-13)
+    np.testing.assert_allclose(training.network.predict(training.theta, X, training.state.layers), y, rtol=1e-13)
 
 
 def test_a_step_draws_the_same_again_and_the_next_draws_others():
@@ -216,8 +216,8 @@ def test_what_exists_in_a_joined_sequence_exists_in_all_of_its_branches():
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_a_frozen_moving_average_stays(executor):
     training = trained([Centre(), Dense(2)], executor, freeze=["0.*"])
-    assert not training.kept["0.mean"].any()
-    assert trained([Centre(), Dense(2)], executor, freeze=["0.shift"]).kept["0.mean"].any()
+    assert not training.state.layers["0.mean"].any()
+    assert trained([Centre(), Dense(2)], executor, freeze=["0.shift"]).state.layers["0.mean"].any()
 
 
 def test_a_network_without_a_parameter_says_so():

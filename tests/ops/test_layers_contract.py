@@ -18,7 +18,7 @@ from trainer.data.prepared import Prepared, Rows
 from trainer.nn import Dense, Draw, Flatten, Kept, Masked, Network
 from trainer.optimizers import Momentum
 from trainer.plugins import shared
-from trainer.training.loop import Training
+from trainer.training import Training
 from trainer.training.objective import Objective
 from trainer_ops import mean_squared_error
 
@@ -116,8 +116,8 @@ def test_its_bits_and_its_precision_are_the_same_under_every_executor(example, d
     found = set()
     for executor in EXECUTORS:
         training = trained(example, executor, dtype)
-        predictions = training.network.predict(training.evaluated, training.data.train.inputs, training.kept)
-        arrays = [training.theta, *training.kept.values(), predictions]
+        predictions = training.network.predict(training.averaged, training.data.train.inputs, training.state.layers)
+        arrays = [training.theta, *training.state.layers.values(), predictions]
         assert {a.dtype for a in arrays} == {np.dtype(dtype)}
         assert all(np.isfinite(a).all() for a in arrays)
         found.add(tuple(a.tobytes() for a in arrays))

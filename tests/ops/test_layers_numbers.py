@@ -9,7 +9,7 @@ from layer_examples import make
 from trainer.compiler.executors import native_available
 from trainer.data.prepared import Prepared, Rows
 from trainer.nn import Dense, Draw, Flatten, Kept, Masked, Network
-from trainer.training.loop import Training
+from trainer.training import Training
 from trainer_ops import mean_squared_error
 
 RNG = np.random.default_rng(0)
@@ -227,8 +227,8 @@ def test_a_batch_of_one_leaves_the_averages_under_every_executor(masked):
             dtype=np.float64,
         )  # fmt: skip
         list(training.records())
-        found.add((training.theta.tobytes(), *(v.tobytes() for v in training.kept.values())))
-        (mean,) = (v for name, v in training.kept.items() if name.endswith("mean"))
+        found.add((training.theta.tobytes(), *(v.tobytes() for v in training.state.layers.values())))
+        (mean,) = (v for name, v in training.state.layers.items() if name.endswith("mean"))
         values = x[:, 0] if masked else x
         means = [0.1 * np.delete(values, left, axis=0).mean(0) for left in range(5)]  # whichever comes last
         assert any(np.allclose(mean, expected, rtol=1e-12) for expected in means)
@@ -263,7 +263,7 @@ def test_masked_sequences_pass_through_embedding_normalization_and_dropout_with_
             Network(layers, (5,)), mean_squared_error, data, 0.1, batch_size=4, epochs=3, executor=executor
         )
         list(training.records())
-        found.add((training.theta.tobytes(), *(v.tobytes() for v in training.kept.values())))
+        found.add((training.theta.tobytes(), *(v.tobytes() for v in training.state.layers.values())))
     assert len(found) == 1
 
 

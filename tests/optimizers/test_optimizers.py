@@ -29,8 +29,8 @@ from trainer.optimizers import (
 )
 from trainer.optimizers.base import norm, one_less_power
 from trainer.plugins import shared
-from trainer.threads import pinned
-from trainer.training.loop import Step, Training
+from trainer.training import Step, Training
+from trainer.training.threads import pinned
 
 EXECUTORS = ("eager", "numpy", "native") if native_available() else ("eager", "numpy")
 SHIPPED = {name: c.target() for name, c in shared().all("optimizers").items() if c.plugin == "trainer"}
@@ -69,7 +69,7 @@ def test_every_executor_gives_the_same_bits_in_float32(name):
     for training, other in runs.values():
         assert other == losses
         np.testing.assert_array_equal(training.theta, first.theta)
-        for key, value in training.state.items():
+        for key, value in training.state.optimizer.items():
             assert np.asarray(value).dtype == np.float32, key
             np.testing.assert_array_equal(value, first.state[key])
 

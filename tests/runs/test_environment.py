@@ -9,7 +9,7 @@ import pytest
 
 from trainer.runs import describe_environment
 from trainer.runs.environment import git_revision
-from trainer.threads import pinned
+from trainer.training.threads import pinned
 
 
 def test_the_environment_is_plain_values_with_what_decides_a_result() -> None:

@@ -14,8 +14,8 @@ from trainer.engine.observe import observed
 from trainer.engine.op import IDENTITY, SELECT
 from trainer.engine.rules import Rule
 from trainer.nn import Dense, Flatten, Network, OpLayer
+from trainer.training import Training
 from trainer.training.diagnosis import diagnose
-from trainer.training.loop import Training
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def where(training, layer):
 def test_forward(name, bad, monkeypatch):
     training = training_of(name)
     calls = calls_of(training)
-    rows = np.arange(6)
+    batch = [array[:6] for array in training.data.train.arrays]
     assert len(calls) >= 8
     for position, (op, layer) in enumerate(calls):
         if isinstance(training.network.layers[min(layer, len(training.network.layers) - 1)], Flatten):
@@ -124,7 +124,7 @@ def test_forward(name, bad, monkeypatch):
         before = sum(other is op for other, _ in calls[:position])
         with monkeypatch.context() as patch:
             patch.setattr(op, "forward", Poison(op.forward, before, bad))
-            finding = diagnose(training, rows)
+            finding = diagnose(training.objective, training.state, batch)
         assert finding is not None
         first, place, *_ = finding.split("\n")
         assert first.startswith(f"forward: op '{op.name}' made 1 {'nan' if np.isnan(bad) else 'inf'}")
@@ -136,7 +136,7 @@ def test_forward(name, bad, monkeypatch):
 def test_backward(name, bad, monkeypatch):
     training = training_of(name)
     calls = calls_of(training)
-    rows, tried = np.arange(6), 0
+    batch, tried = [array[:6] for array in training.data.train.arrays], 0
     for op, layer in calls:
         if sum(other is op for other, _ in calls) > 1:
             continue  # of several calls of one op the forward test shows that the right one is named
@@ -146,7 +146,7 @@ def test_backward(name, bad, monkeypatch):
                 poison = Poison(rule.function, 0, bad)
                 patch.setattr(rule, "function", poison)
                 op._plans.clear()
-                finding = diagnose(training, rows)
+                finding = diagnose(training.objective, training.state, batch)
             op._plans.clear()
             if poison.left == 0:
                 continue  # nobody wants this input's gradient: it is the data's

@@ -9,7 +9,7 @@ from trainer.data.prepared import Prepared, Rows
 from trainer.errors import DivergedError, UsageError
 from trainer.nn import Dense, Network, OpLayer
 from trainer.rng import generator
-from trainer.training.loop import Epoch, Step, Training
+from trainer.training import Epoch, Step, Training
 from trainer.training.schedules import Constant
 from trainer_ops import mean_squared_error, relu, softmax_cross_entropy
 
@@ -146,7 +146,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_with_the_step_the_finding_and_w
         "training diverged at step 2 (epoch 1 of 20): the batch's loss is inf, with step size 1e+18. Try"
     )
     assert "a smaller step size (step_size=1e+17)" in first
-    assert "(dataset.standardize=true)" in first
+    assert "(standardize=True)" in first
     assert second == "The step again, with every value looked at:"
     assert finding.startswith("forward: op 'mean_squared_error' made")
     assert table[:2] == ["  in        cost, a.yaml:4:7", "  step      2"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from trainer.config import load
 from trainer.errors import ConfigError, UsageError
 from trainer.experiment import build
 from trainer.plugins import shared
-from trainer.training.loop import Epoch
+from trainer.training import Epoch
 from trainer.training.schedules import (
     Constant,
     Cosine,
@@ -20,7 +22,7 @@ from trainer.training.schedules import (
     Polynomial,
     Staircase,
     WarmRestarts,
-    over,
+    schedule_of,
 )
 
 HEAD = "dataset: iris\nnetwork: [dense: 3]\ncost: softmax_cross_entropy\n"
@@ -45,29 +47,47 @@ def test_a_warm_up_rises_in_equal_steps_and_then_the_schedule_begins(schedule):
 
 @pytest.mark.parametrize("make", [Polynomial, Cosine, OneCycle])
 def test_a_schedule_without_steps_takes_the_whole_run(make):
-    schedule = over(make(0.5), 20)
+    schedule = make(0.5).over(20)
     assert schedule.steps == 20
-    assert over(schedule, 99) is schedule
+    assert schedule.over(99) is schedule
     assert schedule(10**6) == pytest.approx(0.0, abs=1e-5)
     with pytest.raises(UsageError) as caught:
         make(0.5)(3)
     name = make.__name__
-    assert str(caught.value) == f"{name} has no steps, so no end; give it steps=..., or call over(schedule, steps)"
+    assert str(caught.value) == f"{name} has no steps, so no end; give it steps=..., or call over(steps) of it"
 
 
 def test_a_warm_up_longer_than_the_run_is_refused():
     with pytest.raises(UsageError) as caught:
-        over(Cosine(0.5, warmup=20), 20)
+        Cosine(0.5, warmup=20).over(20)
     assert str(caught.value) == (
         "Cosine warms up for 20 steps, and the run has only 20; give a smaller warmup, or more epochs"
     )
 
 
-def test_a_schedule_of_a_stranger_is_left_alone():
-    def halving(step):
-        return 0.5**step
+def test_a_function_of_the_step_is_a_schedule_that_watches_nothing():
+    schedule = schedule_of(lambda step: 0.5**step, 10)
+    assert schedule.sizes(1, 3, {}) == [0.5, 0.25, 0.125]
+    assert schedule.watch({}, {"loss": 1.0}, {}) == {}
 
-    assert over(halving, 10) is halving
+
+def test_a_plugins_schedule_may_watch_and_may_want_to_know_the_run():
+    @dataclass
+    class Own:
+        steps: int = 0
+
+        def __call__(self, step, seen):
+            return 1.0 - step / self.steps if not seen else 0.25
+
+        def watch(self, seen, train, test):
+            return {"loss": np.array(train["loss"])}
+
+        def over(self, steps):
+            return Own(steps)
+
+    schedule = schedule_of(Own(), 10)
+    assert schedule.sizes(4, 2, {}) == [0.6, 0.5]
+    assert schedule(0, schedule.watch({}, {"loss": 1.0}, {})) == 0.25
 
 
 def test_a_one_cycle_of_one_step_or_with_no_rise_is_finite():

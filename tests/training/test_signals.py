@@ -14,7 +14,8 @@ import pytest
 from trainer.compiler.executors import native_available
 from trainer.data.prepared import Prepared, Rows
 from trainer.nn import Dense, Network
-from trainer.training.loop import AHEAD_SECONDS, Training
+from trainer.training import Training
+from trainer.training.loop import AHEAD_SECONDS
 from trainer_ops import mean_squared_error
 
 # Trains for ever, in epochs of minutes, and says in which it was interrupted.
@@ -23,8 +24,8 @@ import sys
 import numpy as np
 from trainer.data.prepared import Prepared, Rows
 from trainer.nn import Dense, Network
-from trainer.threads import pinned
-from trainer.training.loop import Training
+from trainer.training.threads import pinned
+from trainer.training import Training
 from trainer_ops import mean_squared_error
 
 x = np.broadcast_to(np.random.default_rng(0).normal(size=4).astype(np.float32), (10**6, 4))
@@ -62,7 +63,7 @@ def test_a_program_runs_ahead_for_a_twentieth_of_a_second_at_most_or_for_one_ste
     rows = Rows.numbered(np.zeros((100_000, 1)), np.zeros((100_000, 1)))
     data = Prepared("made up", "regression", (), rows, rows[:0])
     training = Training(Network([Dense(1)], (1,)), mean_squared_error, data, 0.1, batch_size=1, executor="numpy")
-    for piece in training.pieces(0):
+    for piece in training.pieces():
         now += seconds * len(piece)
         longest = max(longest, seconds * len(piece))
     assert AHEAD_SECONDS / 2 <= longest <= max(AHEAD_SECONDS, seconds)

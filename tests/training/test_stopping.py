@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +12,7 @@ from trainer.compiler.executors import native_available
 from trainer.config import load
 from trainer.errors import ConfigError
 from trainer.experiment import build
-from trainer.training.loop import Epoch, Step
+from trainer.training import Epoch, Step
 from trainer.training.stopping import Stopping
 
 EXECUTORS = ("eager", "numpy", "native") if native_available() else ("eager", "numpy")
@@ -47,8 +48,8 @@ def test_patience_hands_back_the_best_epoch(executor, trained):
     assert training.best.epoch is epochs[best]
     assert training.ended == (f"the test loss was not better than {losses[best]:.6g} of epoch {best + 1} for 5 epochs")
     theta = training.network.theta(training.parameters)
-    training.theta = theta
-    assert training.evaluate(training.data.test.inputs, training.data.test.targets)["loss"] == losses[best]
+    training.resume(replace(training.state, theta=theta))
+    assert training.evaluate("test")["loss"] == losses[best]
 
 
 def test_the_best_of_a_whole_run_without_patience(trained):

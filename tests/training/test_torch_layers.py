@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from trainer.compiler.executors import native_available
 from trainer.data.prepared import Prepared, Rows
 from trainer.nn import Dense, Draw, Flatten, Network, OpLayer
 from trainer.plugins import shared
-from trainer.training.loop import Epoch, Step, Training
+from trainer.training import Epoch, Step, Training
 from trainer_ops import mean_squared_error
 from trainer_ops.layers import augmentation, convolution, embedding, normalization, pooling, regularization, shaping
 
@@ -156,7 +157,7 @@ def run(case, executor, monkeypatch):
     training = Training(
         network, mean_squared_error, data, 0.02, batch_size=8, epochs=10, dtype=np.float64, executor=executor
     )
-    training.theta = np.array(DATA["theta"][: network.size])
+    training.resume(replace(training.state, theta=np.array(DATA["theta"][: network.size])))
     batches = [np.array(rows) for rows in DATA["batches"]]
     training.batches = lambda epoch: batches[5 * epoch : 5 * epoch + 5]
     records = list(training.records())

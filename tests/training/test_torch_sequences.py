@@ -6,6 +6,7 @@ The curves were recorded by tests/references/record_torch_sequences.py, where a 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from trainer.compiler.executors import native_available
 from trainer.data.prepared import Prepared, Rows
 from trainer.nn import Dense, Network, OpLayer
 from trainer.plugins import shared
-from trainer.training.loop import Step, Training
+from trainer.training import Step, Training
 from trainer_ops.layers.attention import MultiHeadAttention, TransformerBlock
 from trainer_ops.layers.masking import LastPosition, Masking, MaxOverPositions, MeanOverPositions
 from trainer_ops.layers.positions import LearnedPositions, SinusoidalPositions
@@ -90,7 +91,7 @@ def losses(case, executor):
     )  # fmt: skip
     parameters = {name: np.array(value) for name, value in RECORDED["cases"][case]["parameters"].items()}
     assert set(parameters) == {part.name for part in network.parts}
-    training.theta = network.theta(parameters)
+    training.resume(replace(training.state, theta=network.theta(parameters)))
     batches = [np.array(rows) for rows in DATA["batches"]]
     training.batches = lambda epoch: batches[5 * epoch : 5 * epoch + 5]
     return [record.loss for record in training.records() if isinstance(record, Step)]

@@ -7,6 +7,7 @@ Where a convention differs on purpose, the case says how.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ from trainer.optimizers import (
     Sgd,
 )
 from trainer.plugins import shared
-from trainer.training.loop import Epoch, Step, Training
+from trainer.training import Epoch, Step, Training
 from trainer.training.schedules import (
     Constant,
     Cosine,
@@ -73,7 +74,7 @@ def run(
         network, cost, data, step_size, batch_size=40 if full else 8, epochs=50 if full else 10,
         optimizer=optimizer or Sgd(), dtype=np.float64, executor=executor,
     )  # fmt: skip
-    training.theta = np.array(DATA["theta"][str(k)])
+    training.resume(replace(training.state, theta=np.array(DATA["theta"][str(k)])))
     batches = [np.arange(40)] * 50 if full else [np.array(rows) for rows in DATA["batches"]]
     per_epoch = len(batches) // training.epochs
     training.batches = lambda epoch: batches[epoch * per_epoch : (epoch + 1) * per_epoch]
@@ -159,9 +160,7 @@ def test_a_schedule_gives_the_losses_of_pytorch(case, executor):
 
 @pytest.mark.parametrize("case", [case for case in SCHEDULES if case != "plateau"])
 def test_a_schedule_gives_the_step_sizes_of_pytorch(case):
-    from trainer.training.schedules import over
-
-    schedule = over(SCHEDULES[case], 50)
+    schedule = SCHEDULES[case].over(50)
     np.testing.assert_allclose(
         [schedule(step) for step in range(50)], RECORDED["schedules"][case]["sizes"], rtol=1e-9, atol=1e-15
     )

@@ -43,8 +43,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(args=arguments, prog_name="trainer")
     except TrainerError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        print(f"error: {_told(error)}", file=sys.stderr)  # noqa: T201
         sys.exit(error.exit_code)
+
+
+def _told(error: TrainerError) -> str:
+    """The message, with what to try as one types it here."""
+    if not error.hints:
+        return str(error)  # without the imports: a typing error gets its answer at once
+    from trainer.config.overrides import spelt
+
+    return error.told(spelt)
 
 
 def _version(asked: bool) -> None:

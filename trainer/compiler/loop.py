@@ -1,61 +1,72 @@
-"""Many steps of a program: the batches' rows go in, the losses come out, and θ with what belongs to it stays inside."""
+"""Many steps of a program: the batches' rows go in, the losses come out, and what is carried over stays inside.
+
+What a step computes is the program's affair. Here it is known only that its first outputs are a loss and a gradient,
+that the others are the first inputs of the next step, and that the rest of its inputs are gathered by row, or are
+scalars.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from trainer.compiler.executors import Executor
 from trainer.compiler.numpy_executor import NumpyExecutor
 from trainer.compiler.program import Program
-from trainer.engine.tree import flatten
-from trainer.training.step import record_step
 from trainer.types import Array
-
-if TYPE_CHECKING:
-    from trainer.training.loop import Training
 
 __all__ = ["StepLoop", "moves"]
 
 
 class StepLoop:
-    """The steps of a Training on batches of one size, with NumPy's calls.
+    """The steps of a program on batches of one size, with NumPy's calls.
 
-    θ and what is carried from step to step lie in the program's own inputs, where a step leaves their new values. Its
-    loss and gradient are known before anything is written there: a step that is not finite leaves them as they were.
+    What is carried lies in the program's own inputs, where a step leaves its new values. The loss and the gradient are
+    known before anything is written there: a step that is not finite leaves them as they were.
+
+    Args:
+        program: of inputs (what is carried, a batch, scalars) and outputs (loss, gradient, what is carried).
+        carried: how many inputs are carried.
+        sources: for each array of a batch, what its rows are gathered from.
     """
 
     make: Callable[[Program, int], Executor] = NumpyExecutor
 
-    def __init__(self, training: Training, rows: int) -> None:
-        self.training = training
-        carried, self._rebuild = flatten(training.carried)
-        self.executor = self.make(record_step(training, rows), 1 + len(carried))
+    def __init__(self, program: Program, carried: int, sources: Sequence[Array]) -> None:
+        self.executor = self.make(program, carried)
+        self.sources = sources
         inputs, outputs = self.executor.inputs, self.executor.outputs
-        self.places = inputs[: 1 + len(carried)]
-        *self.batch, self.step_size, self.counter, self.number = inputs[1 + len(carried) :]
+        batch = carried + len(sources)
+        self.places, self.batch, self.scalars = inputs[:carried], inputs[carried:batch], inputs[batch:]
         self.loss, self.g, *after = map(np.asarray, outputs)  # one may be constant, and no array
         self.moves = moves(self.places, after)
 
-    def run(self, batches: Array, step_sizes: Sequence[float], first: int) -> list[float]:
-        """As `Runner.run`; `first` is the step counter of the first step."""
-        training = self.training
-        for place, value in zip(self.places, [training.theta, *flatten(training.carried)[0]], strict=True):
-            place[...] = value
-        losses = self._steps(batches, step_sizes, first)
-        training.theta, *carried = [place.copy() for place in self.places]
-        training.carried = self._rebuild(carried)
-        return losses
+    def run(
+        self, values: Sequence[Array], batches: Array, scalars: Sequence[Sequence[float] | Array]
+    ) -> tuple[list[Array], list[float]]:
+        """Take a step per row of `batches` (k, m), which holds row numbers of the sources.
 
-    def _steps(self, batches: Array, step_sizes: Sequence[float], first: int) -> list[float]:
+        Args:
+            values: what is carried to the first step.
+            scalars: for each scalar input its value in each of the k steps.
+
+        Returns:
+            What is carried after the steps that were taken, and their losses; fewer than k where one was not finite.
+        """
+        for place, value in zip(self.places, values, strict=True):
+            place[...] = value
+        losses = self._steps(batches, scalars)
+        return [place.copy() for place in self.places], losses
+
+    def _steps(self, batches: Array, scalars: Sequence[Sequence[float] | Array]) -> list[float]:
         losses: list[float] = []
-        for number, (rows, step_size) in enumerate(zip(batches, step_sizes, strict=True), first):
-            for place, source in zip(self.batch, self.training.data.batch_arrays, strict=True):
+        for rows, *numbers in zip(batches, *scalars, strict=True):
+            for place, source in zip(self.batch, self.sources, strict=True):
                 place[...] = source[rows]
-            self.step_size[...], self.counter[...], self.number[...] = step_size, number, number
+            for place, number in zip(self.scalars, numbers, strict=True):
+                place[...] = number
             self.executor.compute()
             if not math.isfinite(self.loss) or not np.isfinite(self.g).all():
                 break

@@ -17,7 +17,7 @@ from typing import Any
 
 from trainer.config.choices import Chooser, rename_keys, spread_dataset
 from trainer.config.document import Node, Unreadable, parse
-from trainer.config.overrides import Override, apply, read
+from trainer.config.overrides import Override, apply, read, spelt
 from trainer.config.schema import DEFAULT_OPTIMIZER, SECTIONS, Config, DatasetConfig, SubNetwork
 from trainer.config.sections import Relative, Section, SectionModel
 from trainer.config.source import Problems, Source, Span
@@ -93,7 +93,7 @@ class LoadedConfig:
             yield
         except (UsageError, ShapeError, DataError) as error:
             inside = error.option if isinstance(error, DataError) else ()
-            raise self.error((*loc, *inside), str(error)) from error
+            raise self.error((*loc, *inside), error.told(spelt)) from error
 
     def _span(self, loc: Sequence[str | int]) -> Span | None:
         node = self._root

@@ -13,8 +13,9 @@ from trainer.config.document import Node, Unreadable, parse
 from trainer.config.schema import SECTIONS
 from trainer.config.sections import Section
 from trainer.config.source import Problems, Source, Span
+from trainer.errors import Hint
 
-__all__ = ["Override", "apply", "read"]
+__all__ = ["Override", "apply", "read", "spelt"]
 
 
 @dataclass(frozen=True)
@@ -123,3 +124,15 @@ def _is_choice(path: Sequence[str]) -> bool:
         return section.form in ("choices", "named choices")
     one = section.form in ("choice", "value or choice")
     return one and (len(path) == 1 or path[-1] == section.key)  # also the cost of a part of several
+
+
+def spelt(hint: Hint) -> str:
+    """What a hint is as an argument of the command line.
+
+    >>> spelt(Hint("dtype", "float64", "more digits")), spelt(Hint("standardize", True, "inputs of one scale"))
+    ('compute.dtype=float64', 'dataset.standardize=true')
+    """
+    owners = (key for key, row in SECTIONS.items() if row.model is not None and hint.setting in row.model.model_fields)
+    owner = "" if hint.setting in SECTIONS else next((f"{key}." for key in owners), "")
+    value = str(hint.value).lower() if isinstance(hint.value, bool) else hint.value
+    return f"{owner}{hint.setting}={value:g}" if isinstance(value, float) else f"{owner}{hint.setting}={value}"

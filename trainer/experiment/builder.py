@@ -23,11 +23,11 @@ from trainer.experiment.scores import Scores, scores_of
 from trainer.nn.network import Network, matching
 from trainer.nn.structure import Layout, located
 from trainer.optimizers import Accumulate, Average, ClipNorm, ClipParameterNorm, ClipValue, Optimizer
-from trainer.threads import pinned
-from trainer.training.loop import Training
+from trainer.training import Training
 from trainer.training.objective import Penalty
-from trainer.training.schedules import is_watching, over
+from trainer.training.schedules import Schedule, schedule_of
 from trainer.training.stopping import Stopping
+from trainer.training.threads import pinned
 from trainer.types import Array
 from trainer.wording import did_you_mean, either
 
@@ -91,7 +91,7 @@ class Builder:
             executor=self.executor(),
             places=(*(self._line("network", i) for i in range(len(network.layers))), self._line("cost")),
             debug=debug,
-            start=self.start(network),
+            initial=self.initial(network),
             stopping=self.stopping(data, scores),
             callbacks=[self.component(choice, "callbacks", i) for i, choice in enumerate(config.callbacks)],
             penalties=[Penalty(**penalty.model_dump()) for penalty in config.penalty],
@@ -169,18 +169,16 @@ class Builder:
             optimizer = Average(optimizer, config.average)
         return Accumulate(optimizer, config.accumulate) if config.accumulate > 1 else optimizer
 
-    def step_size(self, data: Prepared, scores: Scores, steps: int) -> Any:
-        """The step size or schedule, after asking the schedule for what it needs of a run of `steps` an epoch."""
+    def step_size(self, data: Prepared, scores: Scores, steps: int) -> Schedule:
+        """The schedule, after asking it for what it needs of a run of `steps` an epoch."""
         given = self.config.step_size
-        if isinstance(given, int | float):
-            return given
         with self.loaded.at("step_size"):
-            schedule = over(built(given), self.config.epochs * steps)
-            if is_watching(schedule):
-                schedule.watch({}, *_numbers(data, scores))
+            size = given if isinstance(given, int | float) else built(given)
+            schedule = schedule_of(size, self.config.epochs * steps)
+            schedule.watch({}, *_numbers(data, scores))
         return schedule
 
-    def start(self, network: Network) -> Mapping[str, Array]:
+    def initial(self, network: Network) -> Mapping[str, Array]:
         """The parameters of `start_from` that the network has too."""
         given = self.config.start_from
         if given is None:

@@ -26,8 +26,8 @@ from trainer.runs.environment import describe_environment
 from trainer.runs.folder import RunFolder
 from trainer.runs.lock import locked
 from trainer.runs.progress import number
-from trainer.threads import pinned, threads_for
-from trainer.training.loop import Epoch, Training
+from trainer.training import Epoch, Training
+from trainer.training.threads import pinned, threads_for
 from trainer.types import Array
 
 __all__ = ["Outcome", "execute", "train"]

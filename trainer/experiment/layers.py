@@ -6,8 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from trainer.engine.tree import leaves
-from trainer.training.loop import Training
-from trainer.training.step import record_step
+from trainer.training import Training
 
 __all__ = ["LayerRow", "layer_table"]
 
@@ -31,7 +30,7 @@ def layer_table(training: Training) -> list[LayerRow]:
     """
     network = training.network
     operations: Counter[tuple[str, str]] = Counter()
-    for instruction in record_step(training, training.batch_size).instructions:
+    for instruction in training.program().instructions:
         operations[instruction.scope] += instruction.operations()
     sizes, rows = {part.name: part.slice.stop - part.slice.start for part in network.parts}, []
     for i, (name, own) in enumerate(zip(network.names, network.trees, strict=True)):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from trainer.training.loop import Epoch, Step, Training
+    from trainer.training import Epoch, Step, Training
 
 __all__ = ["Observer", "step_listeners"]
 

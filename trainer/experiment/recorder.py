@@ -10,7 +10,7 @@ from trainer.runs.folder import RunFolder
 from trainer.runs.progress import Table
 
 if TYPE_CHECKING:
-    from trainer.training.loop import Epoch, Training
+    from trainer.training import Epoch, Training
 
 __all__ = ["Recorder", "heading"]
 
@@ -48,10 +48,10 @@ def heading(training: Training) -> str:
 
 def _beginning(training: Training) -> str:
     """Which parameters were not drawn."""
-    if not training.start:
+    if not training.initial:
         return ""
-    total = len(training.network.parts) + len(training.kept)
-    return f"\n{len(training.start)} of {total} parameters from a saved run."
+    total = len(training.network.parts) + len(training.state.layers)
+    return f"\n{len(training.initial)} of {total} parameters from a saved run."
 
 
 def _executor(training: Training) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from trainer.threads import Threads
+from trainer.training.threads import Threads
 
 __all__ = ["describe_environment", "git_revision"]
 
@@ -32,7 +32,7 @@ def describe_environment(
     """What environment.json holds, as plain values.
 
     `plugins` maps the name of each plugin used to its package and version ("my-package 1.2"), or to None for a file;
-    `threads` is what `trainer.threads.pinned` reported; `folder` is where to look for a git revision.
+    `threads` is what `trainer.training.threads.pinned` reported; `folder` is where to look for a git revision.
 
     >>> about = describe_environment(seed=3, plugins={"swish": None})
     >>> about["seed"], about["plugins"], about["numpy"]["version"].count(".") >= 1

@@ -157,7 +157,9 @@ def _ending(error: BaseException | None) -> tuple[Status, str | None]:
     if isinstance(error, (SystemExit, GeneratorExit)):
         return "interrupted", f"{type(error).__name__} {error}".strip()
     if isinstance(error, DivergedError):
-        return "diverged", str(error)
+        from trainer.config.overrides import spelt
+
+        return "diverged", error.told(spelt)
     return "failed", f"{type(error).__name__}: {error}"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from trainer.training.loop import Epoch
+    from trainer.training import Epoch
 
 __all__ = ["Table", "duration", "number"]
 
@@ -44,7 +44,7 @@ def number(value: float) -> str:
 class Table:
     """Epochs as rows of text, for a file or a pipe: a header, then at most about twenty of them.
 
-    >>> from trainer.training.loop import Epoch
+    >>> from trainer.training import Epoch
     >>> table = Table(epochs=40)
     >>> for line in table.lines(Epoch(1, 45, 0.1, {"loss": 0.5}, {"loss": 0.75}, 0.5, 2900.0)):
     ...     print(line)

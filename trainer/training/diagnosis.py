@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from trainer.engine.node import next_index
 from trainer.engine.tensor import Tensor
 from trainer.engine.transforms import value_and_grad
-
-if TYPE_CHECKING:
-    from trainer.training.loop import Training
+from trainer.training.objective import Objective
+from trainer.training.state import TrainingState
+from trainer.types import Array
 
 __all__ = ["diagnose"]
 
 
-def diagnose(training: Training, rows: np.ndarray[Any, Any]) -> str | None:
-    """Run the step on these training rows under `trainer.debug()`; what it found, or None where all is finite.
+def diagnose(
+    objective: Objective, state: TrainingState, batch: Sequence[Array], places: Sequence[str] = ()
+) -> str | None:
+    """Run the step on this batch under `trainer.debug()`; what it found, or None where all is finite.
 
-    The finding names the direction, the op and its plugin, the layer and its line in the config, the step, the inputs'
+    The finding names the direction, the op and its plugin, the layer and its place in `places`, the step, the inputs'
     statistics and the line of the call.
     """
     from trainer.engine.debugging import NonFiniteError, debug, statistics
 
-    network, objective = training.network, training.objective
-    named = network.named(training.theta)
-    for name, value in {**named, **training.kept}.items():
+    network = objective.network
+    named = network.named(state.theta)
+    for name, value in {**named, **state.layers}.items():
         if not np.isfinite(value).all():
             return f"parameter '{name}' is not finite before the step: {statistics(value)}"
     starts: list[int] = []
@@ -37,11 +40,10 @@ def diagnose(training: Training, rows: np.ndarray[Any, Any]) -> str | None:
             starts.clear()
         starts.append(next_index())  # whatever a layer records has an index above its mark
 
-    x, *others = (array[rows] for array in training.data.batch_arrays)
-
     def loss(named: Any) -> Any:
-        batch = [Tensor(x), *others]  # so that what a first layer does to the data is recorded and looked at as well
-        return objective.loss(named, training.kept, batch, np.int64(training.step), entering)[0]
+        x, *others = batch
+        watched = [Tensor(x), *others]  # so that what a first layer does to the data is recorded and looked at as well
+        return objective.loss(named, state.layers, watched, np.int64(state.step), entering)[0]
 
     try:
         with debug(), np.errstate(all="ignore"):
@@ -50,7 +52,7 @@ def diagnose(training: Training, rows: np.ndarray[Any, Any]) -> str | None:
         first, _, rest = str(error).partition("\n")
         i = max(0, bisect_right(starts, error.index) - 1)
         where = "cost" if i == len(network.layers) else f"layer {i} ({network.names[i]})"
-        if i < len(training.places):
-            where += f", {training.places[i]}"
-        return f"{first}\n  in        {where}\n  step      {training.step + 1}\n{rest}"
+        if i < len(places):
+            where += f", {places[i]}"
+        return f"{first}\n  in        {where}\n  step      {state.step + 1}\n{rest}"
     return None

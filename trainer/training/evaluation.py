@@ -1,13 +1,82 @@
-"""What is measured after an epoch: whatever a metric raises is told with its name and line."""
+"""What is measured after an epoch, and at the end: the mean cost, metrics and tables, at parameters that are given.
+
+A metric is anybody's code: whatever it raises is told with its name and line.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-from trainer.errors import UsageError
+import numpy as np
+
+from trainer.data.prepared import Prepared, Rows
+from trainer.errors import DivergedError, UsageError
+from trainer.nn.network import Network
+from trainer.types import Array
 from trainer.wording import described, source_of
 
-__all__ = ["measured"]
+__all__ = ["COSTS_AT_ONCE", "Evaluation", "Metric", "Part", "measured"]
+
+Part = Literal["train", "test"]
+Metric = Callable[[Array, Array], float]
+
+# Rows whose costs are computed together: a cost that compares all with all is bounded by it.
+COSTS_AT_ONCE = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Measures a network on the rows of a data set.
+
+    Args:
+        cost: C, of (predictions, targets), one value per example.
+        metrics: functions of (predictions, targets) by name.
+        reports: such functions that return a table instead of a number.
+    """
+
+    network: Network
+    cost: Callable[[Any, Any], Any]
+    data: Prepared
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    reports: Mapping[str, Callable[[Array, Array], Array]] = field(default_factory=dict)
+
+    def numbers(self, part: Part, theta: Array, layers: Mapping[str, Array]) -> dict[str, float]:
+        """The mean cost, as "loss", and the metrics; empty where there are no such rows.
+
+        Raises DivergedError where the layers' state or the loss is not finite.
+        """
+        rows = self._rows(part)
+        if not len(rows):
+            return {}
+        for name, value in layers.items():
+            if not np.isfinite(value).all():
+                raise DivergedError(f"'{name}', which a layer keeps from step to step, is not finite")
+        with np.errstate(all="ignore"):
+            predictions = self.network.predict(theta, rows.inputs, layers)
+            pieces = [slice(i, i + COSTS_AT_ONCE) for i in range(0, len(rows), COSTS_AT_ONCE)]
+            costs = [self.cost(predictions[piece], rows.targets[piece]) for piece in pieces]
+            loss = float(np.mean(np.concatenate(costs), dtype=np.float64))
+        if not math.isfinite(loss):
+            raise DivergedError(f"the loss after the epoch is {loss}")
+        return {"loss": loss} | self._measured(self.metrics, predictions, part)
+
+    def tables(self, theta: Array, layers: Mapping[str, Array]) -> dict[str, Array]:
+        """The tables of `reports`: of the test rows, or of the training rows where there are none."""
+        part: Part = "test" if len(self.data.test) else "train"
+        with np.errstate(all="ignore"):
+            predictions = self.network.predict(theta, self._rows(part).inputs, layers)
+        return self._measured(self.reports, predictions, part)
+
+    def _rows(self, part: Part) -> Rows:
+        return self.data.train if part == "train" else self.data.test
+
+    def _measured(self, metrics: Mapping[str, Any], predictions: Array, part: Part) -> dict[str, Any]:
+        of = f"the {len(predictions):,} {'training' if part == 'train' else 'test'} rows"
+        targets = self._rows(part).targets
+        return {name: measured(name, metric, predictions, targets, of) for name, metric in metrics.items()}
 
 
 def measured(name: str, metric: Any, predictions: Any, targets: Any, rows: str) -> Any:

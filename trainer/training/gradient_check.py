@@ -9,16 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from trainer.compiler import compile
 from trainer.rng import generator
+from trainer.training.loop import Training
 from trainer.types import Array
-
-if TYPE_CHECKING:
-    from trainer.training.loop import Training
 
 __all__ = ["Direction", "check_network"]
 
@@ -64,8 +62,8 @@ def check_network(training: Training, directions: int = 1) -> list[Direction]:
     """
     objective, step = training.objective, np.int64(training.step)
     theta = _off_the_kinks(training)
-    kept = {name: value.astype(np.float64) for name, value in training.kept.items()}
-    rows = (np.array(array[:ROWS]) for array in training.data.batch_arrays)
+    kept = {name: value.astype(np.float64) for name, value in training.state.layers.items()}
+    rows = (np.array(array[:ROWS]) for array in training.data.train.arrays)
     batch = [array.astype(np.float64) if array.dtype.kind == "f" else array for array in rows]
     _, g, _ = objective.gradient(theta, batch, kept, step)
     # Hundreds of losses at the same shapes: a program is much quicker than the network as it stands.

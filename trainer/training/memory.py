@@ -17,12 +17,11 @@ from trainer.engine.observe import observed
 from trainer.engine.op import Op
 from trainer.engine.tensor import Tensor
 from trainer.engine.tree import flatten, leaves
-from trainer.training.step import record_step
+from trainer.training.loop import Training
 
 if TYPE_CHECKING:
     from trainer.compiler.executors import Executor
     from trainer.compiler.program import Program
-    from trainer.training.loop import Training
 
 __all__ = ["Memory", "measure_memory"]
 
@@ -73,8 +72,8 @@ def measure_memory(
     """
     watch = _Watch()
     with observed(watch):
-        program = record_step(training, training.batch_size)
-    carried = list(leaves(training.carried))
+        program = training.program()
+    carried = list(leaves(training.state.carried))
     executor = (plan or training.backend.executor)(program, 1 + len(carried))
     state = sum(a.nbytes for a in carried)
     theta = training.theta.nbytes

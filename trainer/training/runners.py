@@ -1,7 +1,7 @@
 """Who runs the steps of a Training: the tape, or a back end of the step's program.
 
-A runner takes a few batches at a time, moves θ and the optimizer's state, and gives the losses. It stops before a step
-whose loss or gradient is not finite, and leaves θ as it was before that step. All runners give the same bits.
+A runner is given θ and what is carried, takes a few steps, and gives them back with the losses. It stops before a step
+whose loss or gradient is not finite, and gives back θ as it was before that step. All runners give the same bits.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from trainer.compiler.executors import Backend, best_backend, named
-from trainer.errors import UsageError
+from trainer.engine.tree import flatten
+from trainer.errors import Hint, UsageError
+from trainer.training.step import Carried, StepFunction, record_step
 from trainer.types import Array
 
 if TYPE_CHECKING:
     from trainer.compiler.loop import StepLoop
-    from trainer.training.loop import Training
 
 __all__ = ["Eager", "Recorded", "Runner", "runner"]
 
@@ -30,34 +31,47 @@ class Runner(Protocol):
     backend: Backend  # of its program, or of the one that would be the quickest
     runs_ahead: bool  # whether many batches at once cost less than one at a time
 
-    def run(self, batches: Array, step_sizes: Sequence[float]) -> list[float]:
-        """Take a step per row of `batches` (k, m), which holds row numbers; the losses of the steps that were taken."""
+    def run(
+        self, theta: Array, carried: Carried, batches: Array, step_sizes: Sequence[float], first: int
+    ) -> tuple[Array, Carried, list[float]]:
+        """Take a step per row of `batches` (k, m), which holds row numbers.
+
+        Args:
+            step_sizes: ε of each step.
+            first: τ of the first.
+
+        Returns:
+            θ and what is carried after the steps that were taken, and their losses.
+        """
 
 
 class Eager:
-    """Every step recorded anew and swept."""
+    """Every step recorded anew and swept.
+
+    Args:
+        step: what a step computes.
+        sources: what a batch is gathered from, row by row.
+    """
 
     name = "eager"
     runs_ahead = False
 
-    def __init__(self, training: Training) -> None:
-        self.training, self.backend = training, best_backend()
+    def __init__(self, step: StepFunction, sources: Sequence[Array]) -> None:
+        self.step, self.sources, self.backend = step, sources, best_backend()
 
-    def run(self, batches: Array, step_sizes: Sequence[float]) -> list[float]:
-        training, losses = self.training, []
-        scalar = training.theta.dtype.type  # ε and τ in θ's dtype, as a program gets them
-        for i, (rows, step_size) in enumerate(zip(batches, step_sizes, strict=True)):
-            batch = [array[rows] for array in training.data.batch_arrays]
-            number = training.step + i
-            loss, g, kept = training.objective.gradient(training.theta, batch, training.kept, np.int64(number))
+    def run(
+        self, theta: Array, carried: Carried, batches: Array, step_sizes: Sequence[float], first: int
+    ) -> tuple[Array, Carried, list[float]]:
+        losses = []
+        scalar = theta.dtype.type  # ε and τ in θ's dtype, as a program gets them
+        for number, (rows, step_size) in enumerate(zip(batches, step_sizes, strict=True), first):
+            batch = [array[rows] for array in self.sources]
+            loss, g, *after = self.step(theta, carried, batch, scalar(step_size), scalar(number), np.int64(number))
             if not math.isfinite(loss) or not np.isfinite(g).all():
                 break
-            training.kept = kept
-            training.theta, training.state = training.optimizer.update(
-                g, training.state, training.theta, scalar(step_size), scalar(number)
-            )
+            theta, carried = after
             losses.append(float(loss))
-        return losses
+        return theta, carried, losses
 
 
 class Recorded:
@@ -65,26 +79,33 @@ class Recorded:
 
     runs_ahead = True
 
-    def __init__(self, training: Training, backend: Backend) -> None:
-        self.training, self.backend, self.name = training, backend, backend.name
+    def __init__(self, step: StepFunction, sources: Sequence[Array], backend: Backend) -> None:
+        self.step, self.sources, self.backend, self.name = step, sources, backend, backend.name
         self.loops: dict[int, StepLoop] = {}
 
-    def run(self, batches: Array, step_sizes: Sequence[float]) -> list[float]:
-        rows = batches.shape[1]
+    def run(
+        self, theta: Array, carried: Carried, batches: Array, step_sizes: Sequence[float], first: int
+    ) -> tuple[Array, Carried, list[float]]:
+        count, rows = batches.shape
+        values, rebuild = flatten((theta, carried))
         if rows not in self.loops:
-            self.loops[rows] = self.backend.loop()(self.training, rows)
-        return self.loops[rows].run(batches, step_sizes, self.training.step)
+            program = record_step(self.step, theta, carried, self.sources, rows)
+            self.loops[rows] = self.backend.loop()(program, len(values), self.sources)
+        numbers = np.arange(first, first + count)
+        values, losses = self.loops[rows].run(values, batches, (step_sizes, numbers, numbers))
+        theta, carried = rebuild(values)
+        return theta, carried, losses
 
 
-def runner(training: Training, executor: str | Backend) -> Runner:
+def runner(executor: str | Backend, step: StepFunction, sources: Sequence[Array]) -> Runner:
     """The runner of that name, or of a back end; "auto" is the quickest that there is.
 
     Raises UsageError for a back end that cannot be used here.
     """
     if executor == "eager":
-        return Eager(training)
+        return Eager(step, sources)
     backend = best_backend() if executor == "auto" else named(executor) if isinstance(executor, str) else executor
     missing = backend.missing()
     if missing:
-        raise UsageError(f"{missing}, or take compute.executor=numpy, which gives the same results")
-    return Recorded(training, backend)
+        raise UsageError(missing, hints=[Hint("executor", "numpy", "NumPy's calls, which give the same results")])
+    return Recorded(step, sources, backend)

@@ -7,15 +7,16 @@ Where PyTorch's goes up again or raises after its last step, these stay where th
 `warmup: w`, ε first rises in w equal steps, ε_τ = start · (τ + 1)/(w + 1), and τ counts from 0 again after them:
 PyTorch's SequentialLR of a LinearLR(start_factor=1/(w + 1), total_iters=w) and the schedule.
 
-A schedule that looks at how training goes has a second method, `watch`; see `Watching` and `Plateau`.
+A schedule that looks at how training goes has a method `watch`; see `Plateau`. Whatever a step size is given as, a
+number, a schedule or somebody's function of τ, `schedule_of` makes a Schedule of it, and the loop knows nothing else.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal, Protocol, Self, TypeGuard
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 
@@ -35,9 +36,7 @@ __all__ = [
     "Schedule",
     "Staircase",
     "WarmRestarts",
-    "Watching",
-    "is_watching",
-    "over",
+    "schedule_of",
 ]
 
 Seen = dict[str, Array]
@@ -48,48 +47,73 @@ Steps = Annotated[int, Limits(ge=1)]
 Count = Annotated[int, Limits(ge=0)]
 
 
-class Schedule(Protocol):
-    """What the loop asks of a schedule."""
+class Schedule:
+    """What the loop asks of a schedule; a plugin's needs `__call__(step)` alone.
 
-    def __call__(self, step: int) -> float:
-        """ε for step τ, counted from 0."""
-
-
-class Watching(Protocol):
-    """A schedule that looks at the record of each epoch, and keeps what it has to know of them in a few arrays.
-
-    The arrays belong to the loop, like the optimiser's state: the schedule stays a pure function.
+    What a schedule has to know of past epochs it keeps in a few arrays, `seen`, that belong to the loop, like the
+    optimizer's state: the schedule stays a pure function.
     """
 
     def __call__(self, step: int, seen: Seen | None = None) -> float:
-        """ε for step τ, after what was seen."""
+        """ε for step τ, counted from 0, after what was seen."""
+        raise NotImplementedError
+
+    def sizes(self, first: int, count: int, seen: Seen) -> Sequence[float]:
+        """ε for so many steps."""
+        return [self(step, seen) for step in range(first, first + count)]
 
     def watch(self, seen: Seen, train: Mapping[str, float], test: Mapping[str, float]) -> Seen:
         """What was seen, with another epoch's numbers; `seen` is empty at first."""
+        return seen
+
+    def over(self, steps: int) -> Schedule:
+        """The schedule for a run of so many steps: one that was given no `steps` of its own takes these.
+
+        >>> Cosine(0.1, warmup=10).over(100)
+        Cosine(start=0.1, steps=90, end=0.0, warmup=10)
+        """
+        return self
 
 
-def is_watching(schedule: Schedule | Watching) -> TypeGuard[Watching]:
-    """Whether a schedule looks at the records."""
-    return hasattr(schedule, "watch")
+def schedule_of(step_size: float | Schedule | Callable[[int], float], steps: int) -> Schedule:
+    """The schedule that a step size stands for in a run of so many steps. Raises UsageError where they do not fit.
 
-
-def over(schedule: Schedule | Watching, steps: int) -> Any:
-    """The schedule for a run of so many steps: one that was given no `steps` of its own takes these.
-
-    >>> over(Cosine(0.1, warmup=10), 100)
-    Cosine(start=0.1, steps=90, end=0.0, warmup=10)
+    >>> schedule_of(0.1, 100)
+    Constant(step_size=0.1, warmup=0)
     """
-    ready = getattr(schedule, "over", None)
-    return schedule if ready is None else ready(steps)
+    if isinstance(step_size, int | float):
+        return Constant(step_size)
+    schedule = step_size if isinstance(step_size, Schedule) else _Foreign(step_size)
+    return schedule.over(steps)
 
 
-class _Warmed(Checked):
+@dataclass(frozen=True)
+class _Foreign(Schedule):
+    """A plugin's schedule, or any function of τ, with the methods that it leaves out."""
+
+    function: Any
+
+    def __call__(self, step: int, seen: Seen | None = None) -> float:
+        size: float = self.function(step, seen) if hasattr(self.function, "watch") else self.function(step)
+        return size
+
+    def watch(self, seen: Seen, train: Mapping[str, float], test: Mapping[str, float]) -> Seen:
+        own = getattr(self.function, "watch", None)
+        after: Seen = seen if own is None else own(seen, train, test)
+        return after
+
+    def over(self, steps: int) -> Schedule:
+        own = getattr(self.function, "over", None)
+        return self if own is None else _Foreign(own(steps))
+
+
+class _Warmed(Checked, Schedule):
     """A schedule `after` a warm-up, and what follows for a field `steps` that may be None."""
 
     warmup: int
     steps: int | None
 
-    def __call__(self, step: int) -> float:
+    def __call__(self, step: int, seen: Seen | None = None) -> float:
         if step < self.warmup:
             return self.after(0) * (step + 1) / (self.warmup + 1)
         return self.after(step - self.warmup)
@@ -112,7 +136,7 @@ class _Warmed(Checked):
         """How much of the descent is done, from 0 to 1."""
         if self.steps is None:
             raise UsageError(
-                f"{type(self).__name__} has no steps, so no end; give it steps=..., or call over(schedule, steps)"
+                f"{type(self).__name__} has no steps, so no end; give it steps=..., or call over(steps) of it"
             )
         return min(step, self.steps) / self.steps
 
@@ -130,6 +154,9 @@ class Constant(_Warmed):
 
     def after(self, step: int) -> float:
         return self.step_size
+
+    def sizes(self, first: int, count: int, seen: Seen) -> Sequence[float]:
+        return [self.step_size] * count if first >= self.warmup else super().sizes(first, count, seen)
 
 
 @dataclass(frozen=True)
@@ -292,7 +319,7 @@ def _line(start: float, end: float, share: float) -> float:
 
 
 @dataclass(frozen=True)
-class Plateau(Checked):
+class Plateau(Checked, Schedule):
     """Down by a factor when a number has not got better for more than `patience` epochs: PyTorch's ReduceLROnPlateau.
 
     Args:

@@ -1,13 +1,14 @@
-"""A training step as a program: forward, backward and update, recorded together.
+"""A training step, (1) and (2), said once: `Eager` calls it, and its program is a record of that call.
 
-A step is a pure function of θ, the optimizer's state, the batch, the step size and the step counter. Its program is
-recorded for each batch size that comes by: the full one and the last, shorter one.
+A step is a pure function of θ, what is carried from step to step, the batch, the step size and the step counter. Its
+program is recorded for each batch size that comes by: the full one and the last, shorter one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -16,54 +17,71 @@ from trainer.compiler.program import Program
 from trainer.compiler.scope import move, named_scope
 from trainer.compiler.tracing import trace
 from trainer.compiler.uncollected import uncollected
-from trainer.engine.tree import flatten
+from trainer.engine.tree import leaves
 from trainer.errors import UsageError
+from trainer.optimizers import Optimizer, State
 from trainer.training.objective import Objective
+from trainer.types import Array
 
-if TYPE_CHECKING:
-    from trainer.training.loop import Training
+__all__ = ["Carried", "StepFunction", "record_step", "step_names"]
 
-__all__ = ["record_step", "step_names"]
+Carried = tuple[State, dict[str, Array]]  # the optimizer's state and the layers'
+
+
+@dataclass(frozen=True)
+class StepFunction:
+    """(θ, carried, batch, ε, τ) ↦ (loss, g, θ, carried)."""
+
+    objective: Objective
+    optimizer: Optimizer
+
+    def __call__(
+        self, theta: Any, carried: Any, batch: Sequence[Any], step_size: Any, counter: Any, number: Any
+    ) -> tuple[Any, Any, Any, Carried]:
+        """One step.
+
+        Args:
+            theta: θ, one vector.
+            carried: the optimizer's state and the layers'.
+            batch: inputs and targets, and weights of the examples where there are any.
+            step_size: ε, a scalar of θ's dtype.
+            counter: τ, a scalar of θ's dtype, for the optimizer.
+            number: τ, a whole number, for what layers draw.
+        """
+        state, layers = carried
+        loss, g, layers = self.objective.gradient(theta, batch, layers, number)
+        theta, state = self.optimizer.update(g, state, theta, step_size, counter)
+        return loss, g, theta, (state, layers)
 
 
 @uncollected()
-def record_step(training: Training, rows: int) -> Program:
-    """The program of one step on so many rows.
+def record_step(step: StepFunction, theta: Array, carried: Carried, sources: Sequence[Array], rows: int) -> Program:
+    """The program of one step on so many rows of `sources`.
 
-    Its inputs are θ, the arrays of `training.carried`, those of a batch, ε, and τ twice, in θ's dtype for the optimizer
-    and as a whole number for what is drawn; its outputs the loss, g, θ and what is carried after
-    the step.
+    Its inputs are θ, the arrays of `carried`, those of a batch, ε, and τ twice, in θ's dtype and as a whole number; its
+    outputs the loss, g, and θ and what is carried after the step.
     """
-    optimizer = training.optimizer
-    objective = _Located(**vars(training.objective))
-
-    def step(theta: Any, carried: Any, batch: Any, step_size: Any, counter: Any, number: Any) -> Any:
-        state, kept = carried
-        with named_scope("update", "optimizer"):
-            loss, g, kept = objective.gradient(theta, batch, kept, number)
-            after, state = optimizer.update(g, state, theta, step_size, counter)
-            return loss, g, after, (state, kept)
-
-    scalar = training.theta.dtype.type
-    example = np.arange(rows) % len(training.data.train)
-    batch = tuple(array[example] for array in training.data.batch_arrays)
-    with np.errstate(all="ignore"):
-        program = trace(step, (training.theta, training.carried, batch, scalar(0.1), scalar(0), np.int64(0))).program
-    carried = 1 + len(flatten(training.carried)[0])
-    for before, after in zip(program.inputs[:carried], program.outputs[2:], strict=True):
+    scalar = theta.dtype.type
+    example = np.arange(rows) % len(sources[0])
+    batch = tuple(array[example] for array in sources)
+    located = replace(step, objective=_Located(**vars(step.objective)))
+    with np.errstate(all="ignore"), named_scope("update", "optimizer"):
+        program = trace(located, (theta, carried, batch, scalar(0.1), scalar(0), np.int64(0))).program
+    places = program.inputs[: 1 + len(list(leaves(carried)))]
+    for before, after in zip(places, program.outputs[2:], strict=True):
         if (before.shape, before.dtype) != (after.shape, after.dtype):
             raise UsageError(
-                f"the optimizer {type(optimizer).__name__} turns {before.dtype} {before.shape} of θ or its state into "
-                f"{after.dtype} {after.shape}; both must stay what they are"
+                f"the optimizer {type(step.optimizer).__name__} turns {before.dtype} {before.shape} of θ or its state "
+                f"into {after.dtype} {after.shape}; both must stay what they are"
             )
     return simplify(program)
 
 
-def step_names(training: Training) -> tuple[list[str], list[str]]:
+def step_names(carried: Carried, sources: Sequence[Array]) -> tuple[list[str], list[str]]:
     """What to call the inputs and outputs of the program of a step."""
-    carried = [*sorted(training.state), *sorted(training.kept)]
-    batch = ["x", "y", "weights"][: len(training.data.batch_arrays)]
-    return ["θ", *carried, *batch, "ε", "τ", "step"], ["loss", "g", "θ", *carried]
+    names = [name for part in carried for name in sorted(part)]
+    batch = ["x", "y", "weights"][: len(sources)]
+    return ["θ", *names, *batch, "ε", "τ", "step"], ["loss", "g", "θ", *names]
 
 
 class _Located(Objective):

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from trainer.cli.terminal.abilities import is_terminal, is_unicode, may_colour
 from trainer.cli.terminal.display import BarDisplay, LineDisplay
-from trainer.training.loop import Epoch, Step
+from trainer.training import Epoch, Step
 
 COLUMNS = ["epoch", "train", "loss", "train", "accuracy", "test", "loss", "test", "accuracy", "rows/s"]
 

@@ -16,7 +16,7 @@ from trainer.experiment.observer import Observer
 if TYPE_CHECKING:
     from trainer.config import LoadedConfig
     from trainer.experiment import Outcome
-    from trainer.training.loop import Training
+    from trainer.training import Training
 
 __all__ = ["command"]
 

@@ -18,7 +18,7 @@ from trainer.cli.terminal.tables import print_table
 if TYPE_CHECKING:
     from trainer.compiler.executors import Executor
     from trainer.compiler.numpy_executor import Bound
-    from trainer.training.loop import Training
+    from trainer.training import Training
     from trainer.training.memory import Memory
 
 __all__ = ["command"]
@@ -40,8 +40,8 @@ def command(
     """Show the program of a training step: its instructions and buffers, operations and bytes."""
     loaded = opened(config, overrides, plugin)
     from trainer.experiment import build
-    from trainer.threads import pinned, threads_for
     from trainer.training.memory import measure_memory
+    from trainer.training.threads import pinned, threads_for
 
     training = build(loaded)
     with pinned(threads_for(training, loaded.config.compute.threads)):
@@ -89,7 +89,8 @@ def _draw(file: Path, title: str, training: Training, executor: Executor, memory
     from trainer.files import atomic_write
     from trainer.training.step import step_names
 
-    picture = draw_program(executor, title, *step_names(training), remarks=[_work(executor), f"Memory: {memory}."])
+    names = step_names(training.state.carried, training.data.train.arrays)
+    picture = draw_program(executor, title, *names, remarks=[_work(executor), f"Memory: {memory}."])
     try:
         atomic_write(file, picture)
     except StorageError as error:

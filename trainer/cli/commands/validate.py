@@ -15,7 +15,7 @@ from trainer.wording import count, shape_of
 if TYPE_CHECKING:
     from trainer.config import schema
     from trainer.data import Prepared
-    from trainer.training.loop import Training
+    from trainer.training import Training
 
 __all__ = ["command"]
 
@@ -62,8 +62,8 @@ def _print_layers(training: Training) -> None:
 
 
 def _check_gradient(training: Training) -> None:
-    from trainer.threads import pinned
     from trainer.training.gradient_check import ROWS, check_network
+    from trainer.training.threads import pinned
 
     with pinned(1):
         found = check_network(training)

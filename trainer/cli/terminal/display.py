@@ -18,7 +18,7 @@ from trainer.runs.progress import Table, duration, number
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from trainer.training.loop import Epoch, Step, Training
+    from trainer.training import Epoch, Step, Training
 
 __all__ = ["BarDisplay", "LineDisplay"]
 

@@ -18,7 +18,7 @@ from trainer.runs.progress import duration, number
 
 if TYPE_CHECKING:
     from trainer.experiment import Outcome
-    from trainer.training.loop import Epoch
+    from trainer.training import Epoch
     from trainer.types import Array
 
 __all__ = ["print_curve", "print_end"]

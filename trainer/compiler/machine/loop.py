@@ -1,9 +1,8 @@
-"""Many steps in one run of the machine: the batches' rows are gathered, and θ is carried over, inside it."""
+"""Many steps in one run of the machine: rows are gathered, and what is carried takes its new values, inside it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,37 +10,35 @@ from trainer.compiler.loop import StepLoop
 from trainer.compiler.machine import _machine as m
 from trainer.compiler.machine.executor import NativeExecutor
 from trainer.compiler.machine.instructions import MachineInstruction, check, copy, gather, stream_in, stream_out
+from trainer.compiler.program import Program
 from trainer.types import Array
-
-if TYPE_CHECKING:
-    from trainer.training.loop import Training
 
 __all__ = ["MachineLoop"]
 
 
 class MachineLoop(StepLoop):
-    """The steps of a Training on batches of one size, on the machine.
+    """The steps of a program on batches of one size, on the machine.
 
-    In every iteration the row numbers, ε and τ stream in; the rows are gathered; the program runs as far as loss and
-    gradient; where they are finite the loss streams out and θ and what is carried take their new values.
+    In every iteration the row numbers and the scalars stream in; the rows are gathered; the program runs as far as loss
+    and gradient; where they are finite the loss streams out and what is carried takes its new values.
     """
 
     LONGEST = 256  # iterations of one run
     executor: NativeExecutor
     make = NativeExecutor
 
-    def __init__(self, training: Training, rows: int) -> None:
-        super().__init__(training, rows)
-        here = np.zeros(rows, np.int64)
-        self.rows = np.zeros((self.LONGEST, rows), np.int64)
+    def __init__(self, program: Program, carried: int, sources: Sequence[Array]) -> None:
+        super().__init__(program, carried, sources)
+        size = len(self.batch[0])
+        here = np.zeros(size, np.int64)
+        self.rows = np.zeros((self.LONGEST, size), np.int64)
         self.losses = np.zeros(self.LONGEST, self.loss.dtype)
-        scalars = self.step_size, self.counter, self.number
-        self.streams = [np.zeros(self.LONGEST, place.dtype) for place in scalars]
+        self.streams = [np.zeros(self.LONGEST, place.dtype) for place in self.scalars]
         before, after = self.executor.tables()
         self.table = [
             stream_in(here, self.rows),
-            *(stream_in(place, stream) for place, stream in zip(scalars, self.streams, strict=True)),
-            *(_gather(x, source, here) for x, source in zip(self.batch, training.data.batch_arrays, strict=True)),
+            *(stream_in(place, stream) for place, stream in zip(self.scalars, self.streams, strict=True)),
+            *(_gather(x, source, here) for x, source in zip(self.batch, sources, strict=True)),
             *before,
             check(self.loss),
             check(self.g),
@@ -51,14 +48,14 @@ class MachineLoop(StepLoop):
         ]
         self.machine = m.Machine(self.table)
 
-    def _steps(self, batches: Array, step_sizes: Sequence[float], first: int) -> list[float]:
+    def _steps(self, batches: Array, scalars: Sequence[Sequence[float] | Array]) -> list[float]:
         losses: list[float] = []
         for start in range(0, len(batches), self.LONGEST):
-            count = len(batches[start : start + self.LONGEST])
-            numbers = np.arange(first + start, first + start + count)
-            self.rows[:count] = batches[start : start + count]
-            for stream, values in zip(self.streams, (step_sizes[start : start + count], numbers, numbers), strict=True):
-                stream[:count] = values
+            piece = slice(start, start + self.LONGEST)
+            count = len(batches[piece])
+            self.rows[:count] = batches[piece]
+            for stream, numbers in zip(self.streams, scalars, strict=True):
+                stream[:count] = numbers[piece]
             done = self.machine.run(0, count)
             losses += self.losses[:done].tolist()
             if done < count:

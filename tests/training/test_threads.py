@@ -4,10 +4,10 @@ import numpy as np  # noqa: F401  loads the BLAS library
 import pytest
 from threadpoolctl import threadpool_info
 
-from trainer import threads
 from trainer.errors import UsageError
 from trainer.nn import Dense, Network, Residual
-from trainer.threads import pinned, threads_for
+from trainer.training import threads
+from trainer.training.threads import pinned, threads_for
 
 
 def blas_threads() -> list[int]:

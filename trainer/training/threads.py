@@ -6,7 +6,6 @@ silently change that number. So a run pins it, writes down what it got, and puts
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,15 +74,7 @@ def threads_for(training: Training, asked: int | Literal["auto"] = "auto") -> in
     """
     if asked != "auto":
         return asked
-    network, largest = training.network, 0
-    for part in network.parts:
-        layer = part.name.split(".")[0]
-        shape = network.shapes[int(layer)] if layer.isdigit() else ()
-        places = math.prod(
-            shape[:-1]
-        )  # a convolution's weights are used at every place, a sequence's at every position
-        largest = max(largest, math.prod(part.shape) * places if len(part.shape) > 1 else 0)
-    return max(1, min(processors(), largest * training.batch_size // FOR_EACH))
+    return max(1, min(processors(), training.network.largest_product * training.batch_size // FOR_EACH))
 
 
 def processors() -> int:

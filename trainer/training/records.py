@@ -1,0 +1,45 @@
+"""What a training yields: a record of every batch and of every epoch."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from trainer.types import Array
+
+__all__ = ["Best", "Epoch", "Step"]
+
+
+class Step(NamedTuple):
+    """One batch, and the update of θ that it led to; with accumulated gradients only every k-th leads to one.
+
+    `loss` is the mean cost of the batch before the update, with its penalties; `step` counts batches from 1.
+    """
+
+    step: int
+    epoch: int
+    rows: int
+    loss: float
+
+
+class Epoch(NamedTuple):
+    """One pass over the training rows, and where it led.
+
+    `train` and `test` hold "loss" and the metrics, computed after the epoch's last update; `test` is empty where there
+    are no test rows. `seconds` is the time since training began, `rows_per_second` that of the updates alone.
+    """
+
+    epoch: int
+    step: int
+    step_size: float
+    train: dict[str, float]
+    test: dict[str, float]
+    seconds: float
+    rows_per_second: float
+
+
+class Best(NamedTuple):
+    """The best epoch so far, with the parameters and the layers' state that were evaluated after it."""
+
+    epoch: Epoch
+    theta: Array
+    layer_state: dict[str, Array]
