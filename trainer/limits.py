@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, TypeGuard, cast
 from trainer.errors import UsageError
 from trainer.wording import either
 
-__all__ = ["Checked", "Limits", "Nested", "admits", "expected"]
+__all__ = ["Checked", "Limits", "Nested", "Words", "admits", "expected"]
 
 _WORDS: dict[Any, tuple[str, str]] = {
     Any: ("a value", "values"),
@@ -86,6 +86,13 @@ class Nested:
     section: str
     of: type | None = None
     says: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a value is called in messages, one of them and several, where its type alone would not say enough."""
+
+    words: tuple[str, str]
 
 
 class Checked:

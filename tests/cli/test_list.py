@@ -8,7 +8,7 @@ import pytest
 
 from trainer.cli.commands.list import Kind, list_components
 from trainer.config.help import option_help
-from trainer.data.loading import FILES
+from trainer.data.readers.registry import Formats
 from trainer.plugins import shared
 
 
@@ -59,16 +59,19 @@ def test_options_are_wrapped_where_nobody_watches(trainer, monkeypatch, columns,
     assert width - 15 < max(map(len, lines)) <= width
 
 
-@pytest.mark.parametrize("name", FILES)
+FORMATS = Formats(shared())
+
+
+@pytest.mark.parametrize("name", FORMATS)
 def test_every_kind_of_file_is_shown_with_its_options(trainer, name):
     done = trainer("list", "datasets", name)
     assert (done.code, done.err) == (0, "")
-    options = list(inspect.signature(FILES[name][1]).parameters)[1:]
-    help_of_each = option_help(inspect.getdoc(FILES[name][1]), options)
+    options = FORMATS[name].options
+    help_of_each = option_help(inspect.getdoc(FORMATS[name].component.target), options)
     assert list(help_of_each) == options
     for option in options:
         assert f"\n{option} " in done.out
-    assert f"in a config  dataset: {{path: {FILES[name][0]}, {options[0]}: ...}}\n" in done.out
+    assert f"in a config  dataset: {{path: {FORMATS[name].example}, {options[0]}: ...}}\n" in done.out
     assert "Raises" not in done.out
 
 

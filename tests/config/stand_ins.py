@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from trainer import hookimpl, op
+from trainer.builtins import register_readers  # noqa: F401  a hook of this plugin too
 
 
 class AtLeast:

@@ -51,7 +51,7 @@ def test_a_config_becomes_components_with_their_options(read):
     assert built(config.network[1]).attributes == {"beta": 2}
     assert built(config.network[3]).kernel == (3, 5)  # a tuple, as the annotation says
     assert config.dataset.options == {"rows": 100}
-    assert config.dataset.source is config.dataset.component
+    assert config.dataset.component.name == config.dataset.name
     assert config.dataset.test_fraction == 0.25
     assert config.step_size == 0.001
 
@@ -99,7 +99,7 @@ def test_a_file_is_found_beside_the_config(read, tmp_path):
     tmp_path.joinpath("flowers.csv").write_text("a,b\n1,2\n")
     for spelling in ("flowers.csv", "{path: flowers.csv}", "{path: flowers.csv, target: b, task: regression}"):
         dataset = read(f"dataset: {spelling}\nnetwork: [relu]\ncost: huber\nstep_size: 1\n").config.dataset
-        assert dataset.source == tmp_path / "flowers.csv"
+        assert dataset.path == str(tmp_path / "flowers.csv")
     assert dataset.options == {"target": "b", "task": "regression"}
 
 
@@ -109,7 +109,7 @@ def test_a_file_of_an_override_is_found_in_the_current_folder(read, tmp_path, mo
     elsewhere.joinpath("flowers.csv").write_text("a,b\n1,2\n")
     monkeypatch.chdir(elsewhere)
     dataset = read("dataset: iris\nnetwork: [relu]\ncost: huber\nstep_size: 1\n", "dataset=flowers.csv").config.dataset
-    assert dataset.source == elsewhere / "flowers.csv"
+    assert dataset.path == str(elsewhere / "flowers.csv")
 
 
 def test_a_plugin_is_found_beside_the_config(read, tmp_path):

@@ -79,9 +79,9 @@ def test_a_component_is_described_by_its_traits_without_being_called() -> None:
     ("name", "message"),
     [
         ("folder.csv", "folder.csv is empty; a folder of images has a sub-folder of images for each class"),
-        ("flowrs.csv", "there is no data file flowrs.csv in {here}; did you mean flowers.csv?"),
-        ("zzz.npy", "there is no data file zzz.npy in {here}"),
-        ("nowhere/a.csv", "there is no data file a.csv, because there is no folder {here}/nowhere"),
+        ("flowrs.csv", "there is no file 'flowrs.csv' in {here}; did you mean 'flowers.csv'?"),
+        ("zzz.npy", "there is no file 'zzz.npy' in {here}"),
+        ("nowhere/a.csv", "there is no file 'a.csv' in {here}/nowhere, which does not exist either"),
     ],
 )
 def test_a_path_without_a_data_file_is_refused(

@@ -125,7 +125,7 @@ def test_a_config_names_it_in_three_ways(tmp_path: Path) -> None:
         path = tmp_path / "c.yaml"
         path.write_text(f"dataset: {spelling}\nnetwork: [dense: 3]\ncost: softmax_cross_entropy\nstep_size: 0.1\n")
         settings = load_config(path).config.dataset
-        assert load_dataset(settings.source, settings.options).name == "iris"
+        assert load_dataset(settings.component, settings.options).name == "iris"
 
 
 BAD: list[tuple[dict[str, Any], str]] = [

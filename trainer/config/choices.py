@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import typing
 from collections.abc import Collection, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +13,17 @@ from trainer.config.schema import SECTIONS, Chain, Choice, DatasetConfig, Weight
 from trainer.config.source import Problems, Span
 from trainer.config.synonyms import KEYS, NAMES, exactly, hint_of, unknown
 from trainer.config.values import INVALID, check, found
-from trainer.data.loading import FILES, READERS, read_folder
+from trainer.data.readers.registry import Formats
+from trainer.errors import DataError
 from trainer.limits import Nested
 from trainer.plugins import Component, Parameter, Plugins
 from trainer.plugins.registry import noun
-from trainer.wording import either, nearest
 
 __all__ = [
     "PREPARATION",
     "Chooser",
-    "file_reader",
     "is_layer",
     "nesting",
-    "reader_component",
     "rename_keys",
     "spread_dataset",
 ]
@@ -52,6 +49,11 @@ class Chooser:
         self.incomplete = incomplete
         self.networks: dict[str, Component] = {}
         self.used: set[str] = set()  # which of them stand somewhere
+
+    @property
+    def formats(self) -> Formats:
+        """What data files there can be."""
+        return Formats(self.plugins)
 
     def component(self, section: str, name: str) -> Component | None:
         """The component of that name that a section of the config would choose, or None."""
@@ -97,6 +99,8 @@ class Chooser:
             return None
         parameters = {p.name: p for p in component.parameters}
         known, where = [*PREPARATION, *parameters], f"of {_called(component)}"
+        if "path" in plain:
+            self._refuse_options_of_others(items, known, Path(plain["path"]))
         doubtful = rename_keys(Node(items, node.span), known, self.problems, where, "files" if "path" in plain else "")
         options = {key: items.pop(key) for key in list(items) if key in parameters}
         values = self._values(component, span, options, doubtful)
@@ -104,6 +108,14 @@ class Chooser:
         if values is None or any(value is INVALID for value in common.values()):
             return None
         return DatasetConfig.model_validate({"component": component, "options": values, **plain, **common})
+
+    def _refuse_options_of_others(self, items: dict[str, Node], known: Sequence[str], path: Path) -> None:
+        """Take out what only another format has, and say whose option it is."""
+        for key in [key for key in items if key not in known]:
+            other = self.formats.whose_option(key, path)
+            if other and not hint_of(key, "files", items[key].written):
+                node = items.pop(key)
+                self.problems.add(node.key_span or node.span, f"{other.says(key)}, and '{path.name}' has none")
 
     def _common(self, key: str, node: Node) -> Any:
         if SECTIONS["dataset"].inner[key].form == "choices" and isinstance(node.value, list) and node.value:
@@ -127,7 +139,7 @@ class Chooser:
             self.problems.add(node.name_span, f"dataset needs a name or a path; {self._listed('dataset')}")
         elif check("dataset.name", str, name, self.problems) is not INVALID:
             component = self.component("dataset", name.value)
-            there = _there(folder, name.value)
+            there = _there(folder, name.value, self.formats)
             if component is None and there:
                 self.problems.add(name.span, f"there is no data set '{name.value}', but {there}")
             elif component is None:
@@ -137,20 +149,11 @@ class Chooser:
 
     def _reader(self, node: Node, folder: Path) -> Component | None:
         path = folder / node.value
-        if path.is_dir():
-            return file_reader(path)
-        if path.suffix.lower() not in READERS and (path.suffix or path.is_file()):
-            expected = f"a folder, or a file that ends in {either(READERS)}"
-            self.problems.add(node.span, f"dataset.path expects {expected}, found {found(node)}")
-        elif not path.is_file():
-            inside = path.parent.is_dir()
-            guess = nearest(path.name, [file.name for file in path.parent.iterdir()]) if inside else None
-            hint = f"; did you mean '{guess}'?" if guess else "" if inside else ", which does not exist either"
-            what = "file" if path.suffix else "folder"
-            self.problems.add(node.span, f"there is no {what} '{path.name}' in {path.parent.resolve()}{hint}")
-        else:
-            return file_reader(path)
-        return None
+        try:
+            return self.formats.find(path).reads(path)
+        except DataError as error:
+            self.problems.add(node.span, str(error))
+            return None
 
     def _spelling(self, section: str, node: Node) -> tuple[str, Span, Node | None] | None:
         """The name, where it stands, and the node of its value or options."""
@@ -307,18 +310,6 @@ def nesting(annotation: Any) -> Nested | None:
     return next((mark for mark in getattr(annotation, "__metadata__", ()) if isinstance(mark, Nested)), None)
 
 
-def file_reader(path: Path) -> Component:
-    """The reader of a data file or folder as a component, whose parameters are the reader's options."""
-    reader = read_folder if path.is_dir() else READERS.get(path.suffix.lower(), read_folder)
-    return Component("datasets", path.name, partial(reader, path), "trainer", None, {})
-
-
-def reader_component(name: str) -> Component:
-    """A reader of `trainer.data.loading.FILES` as a component, for lists."""
-    example, reader = FILES[name]
-    return Component("datasets", name, partial(reader, example), "trainer", None, {})
-
-
 def rename_keys(node: Node, known: Sequence[str], problems: Problems, where: str = "", kind: str = "") -> set[str]:
     """Report every unknown key of a mapping; one that seems meant as a known key goes on under that name.
 
@@ -347,7 +338,7 @@ def spread_dataset(node: Node, plugins: Plugins) -> Node:
     """The section `dataset:` as a mapping with a `name` or a `path`, from any of its spellings."""
     value = node.value
     if isinstance(value, str):
-        key = "path" if Path(value).suffix.lower() in READERS or value.endswith("/") else "name"
+        key = "path" if Formats(plugins).is_path(value) else "name"
         return Node({key: node}, node.span, node.key_span)
     if isinstance(value, dict) and len(value) == 1:
         ((name, given),) = value.items()
@@ -365,13 +356,13 @@ def spread_dataset(node: Node, plugins: Plugins) -> Node:
     return node
 
 
-def _there(folder: Path, name: str) -> str:
+def _there(folder: Path, name: str, formats: Formats) -> str:
     """What stands beside the config under the name of a data set that there is not, and how to write it."""
     if "\0" in name or not name:
         return ""
     if (folder / name).is_dir():
         return f"there is a folder: write {name}/ or {{path: {name}}}"
-    files = [name + suffix for suffix in READERS if (folder / (name + suffix)).is_file()]
+    files = [name + suffix for suffix in formats.endings if (folder / (name + suffix)).is_file()]
     return f"there is a file: write {files[0]}" if files else ""
 
 

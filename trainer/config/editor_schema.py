@@ -6,17 +6,17 @@ Put `# yaml-language-server: $schema=trainer.schema.json` on the first line of a
 
 from __future__ import annotations
 
+import re
 import typing
-from pathlib import Path
 from typing import Any
 
 from pydantic.errors import PydanticInvalidForJsonSchema
 
-from trainer.config.choices import file_reader, is_layer, nesting, reader_component
+from trainer.config.choices import is_layer, nesting
 from trainer.config.help import help_of, option_help
 from trainer.config.schema import DEFAULT_OPTIMIZER, SECTIONS, Config, DatasetConfig, plain_options
 from trainer.config.values import adapter
-from trainer.data.loading import FILES, READERS
+from trainer.data.readers.registry import Formats
 from trainer.plugins import Component, Parameter, Plugins, shared
 from trainer.plugins.registry import noun
 
@@ -131,22 +131,23 @@ def _dataset(plugins: Plugins) -> dict[str, Any]:
     properties = {key: value for key, value in schema["properties"].items() if key not in ("component", "options")}
     properties["name"] = {"enum": sorted(components), "description": properties["name"]["description"]}
     properties["path"] = {"type": "string", "description": properties["path"]["description"]}
-    files = [file_reader(Path("data" + suffix)) for suffix in (*READERS, "")]
+    formats = Formats(plugins)
+    files = [format.component for format in formats.values()]
     own: dict[str, list[dict[str, Any]]] = {}
     for parameter in (p for component in (*components.values(), *files) for p in component.parameters):
         schemas = own.setdefault(parameter.name, [])
         if (schema_of_one := _parameter(parameter)) not in schemas:
             schemas.append(schema_of_one)
     texts: dict[str, str] = {}
-    for name in reversed(list(FILES)):  # the words of the first count
-        texts |= option_help(help_of(reader_component(name)), own)
+    for component in reversed(files):  # the words of the first count
+        texts |= option_help(help_of(component), own)
     described = {name: {"description": texts[name]} if name in texts else {} for name in own}
     properties |= {n: {"anyOf": schemas, **described[n]} for n, schemas in own.items() if n not in properties}
     return {
         "title": "data set",
         "anyOf": [
             {"enum": sorted(components)},
-            {"type": "string", "pattern": r"(\.(csv|npz|npy|txt)|/)$"},
+            {"type": "string", "pattern": f"({'|'.join(map(re.escape, (*formats.endings, '/')))})$"},
             {"type": "object", "properties": properties, "additionalProperties": False},
         ],
     }

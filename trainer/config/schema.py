@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
 from trainer.config.sections import Kind, Relative, Section, SectionModel, sections
 from trainer.data.split import TEST_FRACTION, Split
+from trainer.limits import Words
 from trainer.plugins.registry import Component
 from trainer.wording import either
 
@@ -86,13 +86,6 @@ def _within(value: Any) -> Iterator[Choice]:
             yield from _within(item)
 
 
-@dataclass(frozen=True)
-class Words:
-    """What a value is called in messages, one of them and several, where its type alone would not say enough."""
-
-    words: tuple[str, str]
-
-
 WeightsByClass = Annotated[
     dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]],
     Words(("a mapping of classes to numbers above 0", "mappings of classes to numbers above 0")),
@@ -142,11 +135,6 @@ class DatasetConfig(SectionModel):
     )
     component: Component = Field(exclude=True)
     options: dict[str, Any] = Field(default_factory=dict, exclude=True)
-
-    @property
-    def source(self) -> Component | Path:
-        """What `trainer.data.load` takes: the component, or the file."""
-        return self.component if self.path is None else Path(self.path)
 
     @property
     def division(self) -> Split:

@@ -2,7 +2,7 @@
 
 from trainer.data.cache import cache_folder, cached
 from trainer.data.dataset import Dataset, Facts
-from trainer.data.loading import describe, load, read_folder
+from trainer.data.loading import describe, load
 from trainer.data.prepared import Prepared, Rows, TargetKind, prepare
 from trainer.data.preprocessing.pipeline import Preprocessing
 from trainer.data.preprocessing.scaling import Scaling
@@ -27,7 +27,6 @@ __all__ = [
     "load",
     "prepare",
     "read_csv",
-    "read_folder",
     "read_images",
     "read_npy",
     "read_npz",

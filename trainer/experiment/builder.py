@@ -114,7 +114,7 @@ class Builder:
         """The data set: loaded, split, scaled and encoded as the cost wants its targets."""
         config, settings = self.config, self.config.dataset
         with self.loaded.at("dataset"):
-            dataset = load_dataset(settings.source, settings.options, seed=config.seed)
+            dataset = load_dataset(settings.component, settings.options, seed=config.seed)
         check_declared(self.loaded, dataset)
         with self.loaded.at("dataset"):
             return prepare(

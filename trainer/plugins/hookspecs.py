@@ -88,6 +88,16 @@ def register_datasets(register: Register) -> None:
 
 
 @hookspec
+def register_readers(register: Register) -> None:
+    """Readers of data files: functions of a path that return a `trainer.data.Dataset`; keyword-only options.
+
+        register(read_arff, name="arff", endings=(".arff",), example="soil.arff")
+
+    Of folders, the trait `folder` is a function of a folder's path that says whether it is one of the reader's.
+    """
+
+
+@hookspec
 def register_preprocessors(register: Register) -> None:
     """Preprocessors: frozen dataclasses with `fit(inputs, rng)`, which returns arrays, and `apply(arrays, inputs)`."""
 

@@ -29,6 +29,7 @@ KINDS = (
     "schedules",
     "metrics",
     "datasets",
+    "readers",
     "preprocessors",
     "callbacks",
     "executors",
@@ -61,7 +62,8 @@ class Parameter:
 
 @dataclass(frozen=True, repr=False)
 class Component:
-    """A registered op, layer, cost, optimizer, schedule, metric, data set, preprocessor, callback, executor or command.
+    """A registered op, layer, cost, optimizer, schedule, metric, data set, reader, preprocessor, callback, executor or
+    command.
 
     Attributes:
         kind: one of `KINDS`.
@@ -184,6 +186,8 @@ def component(
         raise PluginError(f"{call} is not a class; {_contract(kind)}")
     elif kind in _ALSO_FUNCTIONS and not callable(obj):
         raise PluginError(f"{call} cannot be called; {_contract(kind)}")
+    if kind == "readers" and not (traits.get("endings") or traits.get("folder")):
+        raise PluginError(f"{call} does not say what it reads; say endings=('.xyz',), or folder= if it reads folders")
     for mistake in mistakes(kind, obj):
         raise PluginError(f"{call} {mistake}")
     return Component(kind, name, obj, plugin, package, dict(traits))

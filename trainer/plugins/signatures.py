@@ -19,6 +19,7 @@ CALLS: dict[str, dict[str, tuple[str, ...]]] = {
     "optimizers": {"init": ("theta",), "update": ("g", "state", "theta", "step_size", "step")},
     "metrics": {"__call__": ("predictions", "targets")},
     "preprocessors": {"fit": ("inputs", "rng"), "apply": ("arrays", "inputs")},
+    "readers": {"__call__": ("path",)},
     "callbacks": {"__call__": ("record", "training")},
     "executors": {"executor": ("program", "carried")},
 }

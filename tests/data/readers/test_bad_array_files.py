@@ -159,7 +159,7 @@ BAD: list[tuple[str, bytes, dict[str, Any], str]] = [
         {},
         "data set 'features.npz' has inputs of shape (2, 2), and its feature names are 1 in number: give one per column, or none",
     ),
-    ("intname.npz", GOOD, {"target": 1}, "the target of an .npz file is the name of an array, not 1"),
+    ("intname.npz", GOOD, {"target": 1}, "intname.npz: the option target is text, not 1"),
     (
         "words.npz",
         npz(x=np.ones((2, 2)), y=np.array(["u", "v"])),
@@ -179,7 +179,7 @@ BAD: list[tuple[str, bytes, dict[str, Any], str]] = [
         "column.npy holds an array of shape (3, 1); a table has shape (rows, columns) with at least two columns, and inputs of another shape go into an .npz file beside their targets",
     ),
     ("target.npy", npy(np.ones((3, 2))), {"target": 2}, "target.npy has columns 0 to 1, and no target column 2"),
-    ("name.npy", npy(np.ones((3, 2))), {"target": "kind"}, "name.npy has columns 0 to 1, and no target column 'kind'"),
+    ("name.npy", npy(np.ones((3, 2))), {"target": "kind"}, "name.npy: the option target is a whole number, not 'kind'"),
     (
         "nan.npy",
         npy(np.array([[1, 2, 3], [4, 5, np.nan]])),
@@ -263,9 +263,9 @@ BAD: list[tuple[str, bytes, dict[str, Any], str]] = [
         "target_list.npz",
         npz(x=np.ones((3, 2)), y=np.arange(3.0)),
         {"target": ["y"]},
-        "the target of an .npz file is the name of an array, not ['y']",
+        "target_list.npz: the option target is text, not ['y']",
     ),
-    ("missing.npz", GOOD, {"missing": "zero"}, "missing is 'error' or 'allow', not 'zero'"),
+    ("missing.npz", GOOD, {"missing": "zero"}, "missing.npz: the option missing is 'error' or 'allow', not 'zero'"),
     (
         "target_and_targets.npy",
         npy(np.ones((3, 2))),

@@ -186,7 +186,7 @@ BAD: list[tuple[str, str | bytes, dict[str, Any], str]] = [
         "task.csv",
         T + "1,2,a\n3,4,b\n",
         {"task": "clasification"},
-        "task is 'classification' or 'regression', not 'clasification'",
+        "task.csv: the option task is 'classification' or 'regression', not 'clasification'",
     ),
     (
         "header.csv",
@@ -201,8 +201,13 @@ BAD: list[tuple[str, str | bytes, dict[str, Any], str]] = [
         "a delimiter is one character, such as ',' or ';' or a tab, not '::'",
     ),
     ("option.csv", T + "1,2,a\n3,4,b\n", {"targt": "kind"}, "option.csv has no option 'targt'; did you mean 'target'?"),
-    ("data.parquet", "PAR1", {}, "data.parquet has the suffix '.parquet'; a data file ends in .csv, .npz, .npy, .txt"),
-    ("flowers", T, {}, "flowers has the suffix ''; a data file ends in .csv, .npz, .npy, .txt"),
+    (
+        "data.parquet",
+        "PAR1",
+        {},
+        "'data.parquet' is no data file: one ends in .csv, .npz, .npy or .txt, or is a folder",
+    ),
+    ("flowers", T, {}, "'flowers' is no data file: one ends in .csv, .npz, .npy or .txt, or is a folder"),
     (
         "far_down.csv",
         T + "1,2,a\n3,4,b\n" * 2007 + "5,x,a\n",
@@ -243,7 +248,7 @@ BAD: list[tuple[str, str | bytes, dict[str, Any], str]] = [
         "encode.csv",
         CITY + "1,Rome,2,a\n1,Oslo,2,b\n",
         {"categorical": "auto", "encode": "onehot"},
-        "encode is 'one_hot' or 'index', not 'onehot'",
+        "encode.csv: the option encode is 'one_hot' or 'index', not 'onehot'",
     ),
     (
         "no_city.csv",
@@ -333,13 +338,13 @@ BAD: list[tuple[str, str | bytes, dict[str, Any], str]] = [
         "missing_option.csv",
         T + "1,2,3\n3,4,5\n",
         {"missing": "mean"},
-        "missing is 'error' or 'allow', not 'mean'",
+        "missing_option.csv: the option missing is 'error' or 'allow', not 'mean'",
     ),
     (
         "names.csv",
         T + "1,2,3\n3,4,5\n",
         {"ignore": True},
-        "names.csv: the option ignore is a list of columns, not True",
+        "names.csv: the option ignore is a column or a list of columns, not True",
     ),
     (
         "group_list.csv",

@@ -174,7 +174,7 @@ BAD: list[tuple[Callable[[], Any], dict[str, Any], str]] = [
     (lambda: None, {"size": [0, 3]}, "pets: size is a height and a width of at least 1 pixel, not [0, 3]"),
     (lambda: None, {"size": 28}, "pets: the option size is a height and a width, such as [28, 28], not 28"),
     (lambda: None, {"grey": "yes"}, "pets: the option grey is true or false, not 'yes'"),
-    (lambda: None, {"task": "regression"}, "pets is a folder of images, and task is an option of arrays"),
+    (lambda: None, {"task": "regression"}, "pets has no option 'task'; 'task' is an option of mapped, such as arrays/"),
     (
         lambda: [path.unlink() for path in Path("pets/9").iterdir()] and Path("pets/9").rmdir(),
         {},

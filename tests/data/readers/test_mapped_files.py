@@ -140,7 +140,12 @@ BAD: list[tuple[Any, str, dict[str, Any], str]] = [
         {},
         "targets of data set 'big': inf at [1] is not a finite number; fill in the missing values or remove their rows: nothing is dropped silently",
     ),
-    (lambda folder: None, "big", {"size": [2, 2]}, "big is a folder of arrays, and size is an option of images"),
+    (
+        lambda folder: None,
+        "big",
+        {"size": [2, 2]},
+        "big has no option 'size'; 'size' is an option of images, such as animals/",
+    ),
     (
         lambda folder: (folder / "inputs.npy").write_bytes(b""),
         "big",

@@ -77,7 +77,7 @@ BAD: list[tuple[str | bytes, dict[str, Any], str]] = [
     ("aaaa", {"length": 2}, "data set 'poem.txt' has one class only, 'a': a classification needs at least two classes"),
     ("abcd", {"length": 0}, "poem.txt: length is a whole number of at least 1, not 0"),
     ("abcd", {"length": 2, "stride": -1}, "poem.txt: stride is a whole number of at least 1, not -1"),
-    ("abcd", {"unit": "words"}, "unit is 'characters' or 'bytes', not 'words'"),
+    ("abcd", {"unit": "words"}, "poem.txt: the option unit is 'characters' or 'bytes', not 'words'"),
     ("abcd", {"length": 2.5}, "poem.txt: the option length is a whole number, not 2.5"),
     ("abcd", {"lenght": 2}, "poem.txt has no option 'lenght'; did you mean 'length'?"),
     (b"a\nb\xff", {}, "poem.txt:2: byte 0xff is not UTF-8; save the file in the encoding UTF-8"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -85,9 +84,10 @@ def list_components(kind: Kind, name: str | None, plugins: Sequence[str]) -> Non
         print_table(["name", "options", "what"], rows, wrap=False)
     typer.echo(f"\n{len(components)} {kind}; one of them in full: trainer list {kind} NAME")
     if kind is Kind.datasets:
-        from trainer.data.loading import FILES
+        from trainer.data.readers.registry import Formats
 
-        typer.echo(f"files and folders are data sets too, their options: trainer list datasets {'|'.join(FILES)}")
+        formats = "|".join(Formats(found))
+        typer.echo(f"files and folders are data sets too, their options: trainer list datasets {formats}")
     if kind is Kind.layers:
         typer.echo("every operation of one array is a layer too: trainer ops list")
 
@@ -120,14 +120,14 @@ def _reader(kind: str, name: str, plugins: Plugins) -> Component | None:
 
     Raises UsageError for a name that is nearly one.
     """
-    from trainer.config.choices import reader_component
-    from trainer.data.loading import FILES
+    from trainer.data.readers.registry import Formats
 
     if kind != "datasets" or name in plugins.all(kind):
         return None
-    if name in FILES:
-        return reader_component(name)
-    if hint := did_you_mean(name, FILES):
+    formats = Formats(plugins)
+    if name in formats:
+        return formats[name].component
+    if hint := did_you_mean(name, formats):
         raise UsageError(f"unknown data set '{name}'; {hint}")
     return None
 
@@ -143,7 +143,7 @@ def _show(component: Component) -> None:
 
     typer.echo(f"{component.name}\n")
     text = (help_of(component) or "No help was written for it.").partition(">>>")[0].rstrip()
-    if isinstance(component.target, partial):  # what its docstring goes on with is for those who call it in Python
+    if component.kind == "readers":  # what its docstring goes on with is for those who call it in Python
         text = text.partition("\n\nRaises ")[0]
     typer.echo(textwrap.indent(text, "    ") + "\n")
     if component.parameters:
@@ -153,7 +153,8 @@ def _show(component: Component) -> None:
             fitted=True,
         )
         typer.echo()
-    typer.echo(f"in a config  {place(SECTIONS, component.kind, _example(component))}")
+    kind = "datasets" if component.kind == "readers" else component.kind
+    typer.echo(f"in a config  {place(SECTIONS, kind, _example(component))}")
     typer.echo(f"from         {component.origin}")
 
 
@@ -169,9 +170,11 @@ def _takes(parameter: Parameter) -> str:
 
 def _example(component: Component) -> str:
     """The component with the options that it needs, or with its first."""
-    if isinstance(component.target, partial):
-        (path,) = component.target.args
-        return f"{{path: {path}, {component.parameters[0].name}: ...}}"
+    if component.kind == "readers":
+        from trainer.data.readers.registry import Format
+
+        first = [f"{parameter.name}: ..." for parameter in component.parameters[:1]]
+        return f"{{{', '.join([f'path: {Format.of(component).example}', *first])}}}"
     needed = [p for p in component.parameters if p.required]
     if not needed:
         return component.name

@@ -38,7 +38,7 @@ EXTRAS = ("class_names", "feature_names", "groups", "weights")
 def read_npz(
     path: str | os.PathLike[str],
     *,
-    target: str | int | None = None,
+    target: str | None = None,
     task: Task | None = None,
     missing: Literal["error", "allow"] = "error",
 ) -> Dataset:
@@ -62,8 +62,6 @@ def read_npz(
         np.savez("posts.npz", **{"inputs.picture": pictures, "inputs.likes": likes, "targets": targets})
     """
     shown = os.fspath(path)
-    if not isinstance(target, str | None):
-        raise DataError(f"the target of an .npz file is the name of an array, not {target!r}", "target")
     _check_missing(missing)
     arrays = load_arrays(shown)
     if not isinstance(arrays, dict):
@@ -91,7 +89,7 @@ def read_npz(
 def read_npy(
     path: str | os.PathLike[str],
     *,
-    target: str | int | None = None,
+    target: int | None = None,
     task: Task | None = None,
     targets: str | None = None,
     mapped: bool | None = None,
@@ -135,7 +133,7 @@ def read_npy(
         )
     columns = table.shape[1]
     column = -1 if target is None else target
-    if not isinstance(column, int) or not -columns <= column < columns:
+    if not -columns <= column < columns:
         raise DataError(f"{shown} has columns 0 to {columns - 1}, and no target column {column!r}", "target")
     table = as_numbers(table, shown, missing == "allow", MENDING)
     inputs = np.delete(table, column, axis=1)

@@ -22,7 +22,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
@@ -30,12 +30,14 @@ from trainer.data.dataset import Dataset, Task
 from trainer.data.readers.features import Encoding, Feature, encode_features
 from trainer.data.readers.table import Table, read_table
 from trainer.errors import DataError
+from trainer.limits import Words
 from trainer.types import Array
 
 __all__ = ["Names", "read_csv"]
 
-Name = str | int
-Names = str | int | list[str | int]
+_COLUMN = ("the name or the index of a column", "names or indices of columns")
+Name = Annotated[str | int, Words(_COLUMN)]
+Names = Annotated[str | int | list[str | int], Words(("a column or a list of columns", "columns"))]
 
 
 def read_csv(

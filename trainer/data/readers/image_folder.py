@@ -10,12 +10,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
 from trainer.data.dataset import Dataset, class_indices
 from trainer.errors import DataError
+from trainer.limits import Words
 from trainer.types import Array
 
 if TYPE_CHECKING:
@@ -24,14 +25,13 @@ if TYPE_CHECKING:
 __all__ = ["SUFFIXES", "read_images"]
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+Size = Annotated[tuple[int, int], Words(("a height and a width, such as [28, 28]", "heights and widths"))]
 GREY = ("1", "L", "LA")
 EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 SYSTEM_FILES = ("Thumbs.db", "desktop.ini")
 
 
-def read_images(
-    path: str | os.PathLike[str], *, size: tuple[int, int] | None = None, grey: bool | None = None
-) -> Dataset:
+def read_images(path: str | os.PathLike[str], *, size: Size | None = None, grey: bool | None = None) -> Dataset:
     """The images in the sub-folders of a folder; the data set has the folder's name, the classes the sub-folders'.
 
         animals/cat/1.png

@@ -15,7 +15,7 @@ from trainer.data.readers.stored import classes_of, load_one, task_of, texts_of
 from trainer.errors import DataError
 from trainer.wording import did_you_mean
 
-__all__ = ["ARRAYS", "read_array_folder", "read_pair"]
+__all__ = ["is_array_folder", "read_array_folder", "read_pair"]
 
 ARRAYS = ("inputs.npy", "targets.npy")
 NAMES = ("class_names.npy", "feature_names.npy")
@@ -61,6 +61,11 @@ def read_pair(
         mapped=mapped,
         has_missing=missing,
     )
+
+
+def is_array_folder(path: Path) -> bool:
+    """Whether a folder holds arrays: one of the two files is enough, for who lacks the other wants to be told."""
+    return any((path / name).exists() for name in ARRAYS)
 
 
 def read_array_folder(path: str | os.PathLike[str], *, task: Task | None = None, mapped: bool = True) -> Dataset:
