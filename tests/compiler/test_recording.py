@@ -11,7 +11,7 @@ import warnings
 import numpy as np
 import pytest
 
-from trainer import Op, compile, grad, op
+from trainer import Op, compile, grad, hessian, jacobian, op
 from trainer.compiler import PROGRAMS, ProgramsWarning
 from trainer.errors import DetachError, OpError, ShapeError
 
@@ -338,3 +338,44 @@ def test_what_is_no_function_of_floats_says_so():
         compiled(X, 0.5)
     with pytest.raises(OpError, match="a MaskedArray would lose what it is"):
         compiled(np.ma.masked_array([1.0]), 0.5)
+
+
+NOISY = {
+    "log of 0": (lambda x: np.log(x), np.zeros(2)),
+    "0/0": (lambda x: x / x, np.zeros(2)),
+    "overflow": (lambda x: np.exp(x * 1000.0), np.ones(2)),
+    "in a gradient": (grad(lambda x: np.sum(np.sqrt(x))), np.zeros(2)),
+}
+
+
+@pytest.mark.parametrize("name", NOISY)
+def test_a_nan_trap_is_sprung_in_a_compiled_function_too(name):
+    f, x = NOISY[name]
+    compiled = compile(f)
+    with np.errstate(all="ignore"):
+        compiled(x + 0.5)
+    with np.errstate(all="raise"), pytest.raises(FloatingPointError):
+        compiled(x)
+
+
+def test_an_error_of_an_inner_loop_is_not_lost_when_python_is_called_after_it():
+    compiled = compile(lambda x, y: np.cumsum(x**y))  # cumsum is called back
+    assert compiled(np.array([2, 3]), np.array([2, 2])).tolist() == [4, 13]
+    for _ in range(2):
+        with pytest.raises(ValueError, match="Integers to negative integer powers are not allowed"):
+            compiled(np.array([2, 3]), np.array([-1, 2]))
+        assert compiled(np.array([2, 3]), np.array([2, 2])).tolist() == [4, 13]
+
+
+def test_a_jacobian_has_one_type_with_and_without_a_program():
+    for f in (jacobian(lambda x: x**2), hessian(lambda x: x**3)):
+        assert type(f(np.float64(3.0))) is type(compile(f)(np.float64(3.0))) is np.float64
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1), (2,), (3, 1)])
+@pytest.mark.parametrize("f", [lambda z, w: z * w, lambda z, w: z / w, lambda z, w: z * w + w * w])
+def test_complex_arithmetic_has_the_bits_of_numpys(f, shape):
+    rng, compiled = np.random.default_rng(0), compile(f)
+    for _ in range(50):
+        z, w = (rng.normal(size=shape) + 1j * rng.normal(size=shape) for _ in range(2))
+        assert same(compiled(np.asarray(z), np.asarray(w)), f(np.asarray(z), np.asarray(w)))

@@ -143,6 +143,17 @@ class Case:
         ys, pullback = vjp(self.call, *xs)
         return ys, lambda dys: pullback(tuple(dys))
 
+    def taped(self, xs: Sequence[ArrayLike]) -> tuple[list[ArrayLike], tuple[ArrayLike, ...], Pullback]:
+        """The arrays that stand on the tape for `xs`, which has its own, and what `pull` gives."""
+        arrays: list[ArrayLike] = []
+
+        def call(*tensors: Any) -> tuple[Any, ...]:
+            arrays.extend(t._value for t in tensors)
+            return self.call(*tensors)
+
+        ys, pullback = vjp(call, *xs)
+        return arrays, ys, lambda dys: pullback(tuple(dys))
+
     @cached_property
     def pulled(self) -> tuple[tuple[ArrayLike, ...], Pullback]:
         """`pull(xs)`, once."""

@@ -24,6 +24,7 @@ __all__ = ["PROGRAMS", "Compiled", "ProgramsWarning", "compile"]
 
 
 PROGRAMS = 64  # that a compiled function keeps
+_QUIET = {"ignore", "warn"}  # what np.errstate may say where a program runs
 
 
 class ProgramsWarning(UserWarning):
@@ -63,6 +64,8 @@ class Compiled:
         leaves, _ = flatten(args)
         if any(isinstance(leaf, Tensor) or type(leaf) is Number for leaf in leaves):
             return self.f(*args)  # inside somebody else's record the function records itself
+        if not _QUIET.issuperset(np.geterr().values()):
+            return self.f(*args)  # a nan trap: NumPy springs it where it happens, a program does not look
         for leaf in leaves:
             plain(leaf)
         prepared, numbers = self._prepared(args, leaves)

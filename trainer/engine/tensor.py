@@ -121,7 +121,7 @@ class Tensor:
         if node is None:
             if isinstance(value, Tensor):
                 raise DetachError("Tensor(t) of a Tensor would drop it from the tape; use t itself, or Tensor(t.value)")
-            value = np.asarray(plain(value))
+            value = np.array(plain(value))  # the tape's own: whoever made it may write to theirs before the sweep
             if value.dtype.kind not in "fciub":
                 raise NotDifferentiableError(f"a Tensor holds numbers; got {value.dtype} from {value!r:.60}")
             node = Variable(value.shape, value.dtype)

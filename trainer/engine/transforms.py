@@ -91,7 +91,11 @@ def vjp(f: Function, *args: Any) -> tuple[Any, Function]:
     roots = [o._node if isinstance(o, Tensor) else None for o in outputs]
     values = [o._value if isinstance(o, Tensor) else o for o in outputs]
     past = history([r for r in roots if r is not None], variables)
-    results = [Tensor(v, r) if past.recorded and r is not None else v for v, r in zip(values, roots, strict=True)]
+    # Arrays of the caller's own, for a rule may need what it was given or what it gave.
+    results = [
+        Tensor(v, r) if past.recorded and r is not None else v.copy() if isinstance(v, np.ndarray) else v
+        for v, r in zip(values, roots, strict=True)
+    ]
     y = rebuild_outputs(results)
 
     def pullback(dy: Any) -> Any:
@@ -156,7 +160,7 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
 
     @wraps(f)
     def jacobian_of_f(*args: Any, **kwargs: Any) -> Any:
-        numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+        numbers = _numbers(argnums, args)
         chosen = [_argument(args, n) for n in numbers]
 
         def of_chosen(*replaced: Any) -> Any:
@@ -273,7 +277,7 @@ def _trace(
 ) -> tuple[list[Node], Callable[[Sequence[Any]], Any], Callable[[], Any]]:
     """The variables that stand for the chosen arguments, a function that gives gradients the arguments' structure, and
     the call itself."""
-    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    numbers = _numbers(argnums, args)
     chosen = tuple(_argument(args, n) for n in numbers)
     values, rebuild = flatten(chosen)
     tensors = [_variable(v) for v in values]
@@ -287,6 +291,19 @@ def _trace(
         return trees[0] if isinstance(argnums, int) else trees
 
     return nodes, structured, lambda: _called(f, arguments, kwargs)
+
+
+def _numbers(argnums: int | Sequence[int], args: tuple[Any, ...]) -> tuple[int, ...]:
+    """The positions that `argnums` names, each once."""
+    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    places = [n % max(len(args), 1) for n in numbers if -len(args) <= n < len(args)]
+    twice = next((n for i, n in enumerate(places) if n in places[:i]), None)
+    if twice is not None:
+        raise UsageError(
+            f"argnums={argnums} names argument {twice} twice; a gradient is with respect to each argument once: "
+            f"argnums={tuple(dict.fromkeys(places))}"
+        )
+    return numbers
 
 
 def _called(f: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
@@ -377,5 +394,6 @@ def _stack_rows(rows: list[Any], shape: tuple[int, ...], like: Any) -> list[Any]
         return [tree_map(lambda x: np.zeros(shape + np.shape(x), np.result_type(x.dtype)), a) for a in like]
     flat = [list(leaves(r)) for r in rows]
     _, rebuild = flatten(rows[0])
-    blocks = [np.reshape(np.stack(column), shape + column[0].shape) for column in zip(*flat, strict=True)]
+    # [()]: of a scalar by a scalar, a scalar, as every executor gives it.
+    blocks = [np.reshape(np.stack(column), shape + column[0].shape)[()] for column in zip(*flat, strict=True)]
     return list(rebuild(blocks))

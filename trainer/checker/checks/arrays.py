@@ -104,7 +104,7 @@ def unchanged(case: Case) -> Iterator[Failure | str]:
     xs = [x.copy() for x in case.xs]
     others = [a.copy() if isinstance(a, np.ndarray) else a for a in case.arguments]
     fresh = case.replaced(xs)
-    ys, pullback = fresh.pull(xs)
+    xs, ys, pullback = fresh.taped(xs)
     dys = case.outputs.cotangents(np.random.default_rng([case.number, 9]).normal(size=case.outputs.size))
     before = [a.copy() for a in (*ys, *dys)]
     for _ in range(2):

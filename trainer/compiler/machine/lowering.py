@@ -83,8 +83,10 @@ def _elementwise(ufunc: np.ufunc, inputs: Sequence[Any], out: Array) -> Lowered:
         wanted = ufunc.resolve_dtypes((*given, None))
     except TypeError:  # an argument that is no number
         return None
-    if wanted[-1] != out.dtype:
-        return None
+    if wanted[-1] != out.dtype or (ufunc is np.power and out.dtype.kind in "iu"):
+        return None  # a power of whole numbers may raise, which is for Python to do
+    if out.dtype.kind == "c" and out.size < 2:
+        return None  # NumPy multiplies a complex number alone in another way than several
     casts, operands = [], []
     for value, dtype in zip(inputs, wanted, strict=False):
         cast = _cast(value, dtype)

@@ -306,7 +306,8 @@ static int is_finite(const instruction *in) {
 
 static int call_back(const instruction *in, PyThreadState **saved) {
     PyEval_RestoreThread(*saved);
-    PyObject *result = PyObject_CallNoArgs(in->callable);
+    /* An inner loop may have raised on its own: Python must not be called with an error set. */
+    PyObject *result = PyErr_Occurred() ? NULL : PyObject_CallNoArgs(in->callable);
     int failed = result == NULL;
     Py_XDECREF(result);
     *saved = PyEval_SaveThread();

@@ -24,7 +24,7 @@ chain's own kind cannot join, for the chain would be too long or take a mask fro
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -58,7 +58,7 @@ def fuse(program: Program) -> Program:
     kept = []
     for instruction in program.instructions:
         calls = chains.get(instruction, [])
-        given = [call.outputs[0] for call in calls if uses.outside(call.outputs[0], calls)]
+        given = [call.outputs[0] for call in calls if uses.outside(call.outputs[0], set(calls))]
         if len(calls) < 2 or any(value.dtype == np.bool_ for value in given):
             kept.append(instruction)
         elif instruction is calls[-1]:
@@ -76,9 +76,9 @@ class _Uses:
             for value in instruction.inputs:
                 self.users.setdefault(value, []).append(instruction)
 
-    def outside(self, value: Value, calls: Sequence[Instruction]) -> bool:
+    def outside(self, value: Value, calls: set[Instruction]) -> bool:
         """Whether anything but these calls takes the value."""
-        return value in self.outputs or any(user not in calls for user in self.users.get(value, ()))
+        return value in self.outputs or not calls.issuperset(self.users.get(value, ()))
 
 
 def _kind(instruction: Instruction, uses: _Uses) -> Hashable:
@@ -121,13 +121,16 @@ def _is_one_small(instruction: Instruction, dtype: np.dtype[Any]) -> bool:
 
 def _fits(calls: list[Instruction], instruction: Instruction, uses: _Uses) -> bool:
     """Whether a chain may take in one more call: its masks come from there, and it is not too much of everything."""
+    if len(calls) >= LONGEST:
+        return False
     made = {call.outputs[0] for call in calls}
     if any(v.dtype == np.bool_ and v not in made for v in instruction.inputs):
         return False
     more = [*calls, instruction]
     taken = {v for call in more for v in call.inputs} - made
-    given = [call for call in more if uses.outside(call.outputs[0], more)]
-    return len(more) <= LONGEST and len(taken) + len(given) <= MOST
+    within = set(more)
+    given = [call for call in more if uses.outside(call.outputs[0], within)]
+    return len(taken) + len(given) <= MOST
 
 
 def _fused(calls: list[Instruction], given: list[Value]) -> Instruction:
