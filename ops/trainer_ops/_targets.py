@@ -12,12 +12,12 @@ import math
 
 import numpy as np
 
-from trainer.errors import ShapeError
+from trainer.errors import OpError, ShapeError
 from trainer_ops._common import Array, shared
 
 __all__ = [
-    "by_position", "classes_of", "is_class", "mean_over_positions", "or_zero", "own", "same_shape", "share",
-    "share_of_mean",
+    "by_position", "classes_of", "is_class", "mean_over_positions", "or_zero", "own", "real_only", "same_shape",
+    "share", "share_of_mean",
 ]  # fmt: skip
 
 # Differences of values, (n, …) against (n, …).
@@ -44,6 +44,16 @@ def _hint(p: tuple[int, ...], t: tuple[int, ...]) -> str:
     if len(p) == 2 and len(t) == 2:
         return f"; the network has {p[1]} outputs where the targets have {t[1]}: end it in `dense: {t[1]}`"
     return "; give both the same shape"
+
+
+def real_only(cost: str, *arrays: Array) -> None:
+    """Refuse complex predictions or targets in the rule of a cost that is none of them."""
+    for x in arrays:
+        if np.result_type(x).kind == "c":
+            raise OpError(
+                f"{cost} is a cost of real numbers, and it is differentiated at {x.dtype}; "
+                "give it real and imaginary parts as outputs of their own"
+            )
 
 
 def by_position(values: Array, like: Array) -> Array:

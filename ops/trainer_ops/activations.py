@@ -318,7 +318,10 @@ def hardshrink(x: Array, *, threshold: float = 0.5) -> Array:
 
 
 def _softsign(dy: Array, x: Array) -> Array:
-    r = 1 + np.abs(x)
+    size = np.abs(x)
+    r = 1 + size
+    if x.dtype.kind == "c":  # d(x/r) = dx/r − x·Re(s̄·dx)/r² with s = sign x
+        return (dy - np.conjugate(np.sign(x)) * np.real(dy * x) / r) / r
     return dy / (r * r)
 
 

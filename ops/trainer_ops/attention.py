@@ -34,6 +34,8 @@ def masked_softmax(x: Array, mask: Array | None = None, *, axis: int = -1) -> Ar
     """
     if mask is not None:
         x = np.where(mask, x, -math.inf)
+    if not x.size:
+        return np.zeros_like(x)
     top = np.max(x, axis=axis, keepdims=True)
     e = np.exp(x - np.where(np.isfinite(top), top, 0))
     sums = total(e, axis)

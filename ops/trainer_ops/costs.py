@@ -17,7 +17,7 @@ from trainer import op
 from trainer.errors import ShapeError
 from trainer.limits import Limits
 from trainer_ops._common import Array
-from trainer_ops._targets import classes_of, is_class, mean_over_positions, same_shape, share, share_of_mean
+from trainer_ops._targets import classes_of, is_class, mean_over_positions, real_only, same_shape, share, share_of_mean
 from trainer_ops.activations import sigmoid
 from trainer_ops.softmaxes import log_softmax, softmax
 
@@ -53,7 +53,7 @@ def mean_absolute_error(predictions: Array, targets: Array) -> Array:
 
 def _absolute(dy: Array, predictions: Array, targets: Array) -> Array:
     e = predictions - targets
-    return np.sign(e) * share(dy, e)
+    return np.conjugate(np.sign(e)) * share(dy, e)
 
 
 @op
@@ -73,6 +73,7 @@ def huber(predictions: Array, targets: Array, *, delta: float = 1.0) -> Array:
 
 def _huber(dy: Array, predictions: Array, targets: Array, delta: float) -> Array:
     e = predictions - targets
+    real_only("huber", e)
     return np.clip(e, -delta, delta) * share(dy, e)
 
 

@@ -21,6 +21,7 @@ from trainer_ops._targets import (
     mean_over_positions,
     or_zero,
     own,
+    real_only,
     same_shape,
     share,
     share_of_mean,
@@ -148,6 +149,7 @@ def _unit(v: Array, eps: float) -> Array:
 
 def _turned(dy: Array, v: Array, other: Array, eps: float) -> Array:
     """With u = v/‖v‖ and w the other's unit vector, δv = −(w − (u·w) u)/‖v‖ δy."""
+    real_only("cosine", v, other)
     squares = np.sum(np.square(v), axis=-1, keepdims=True)
     length = np.sqrt(np.maximum(squares, eps * eps))
     u, w = v / length, _unit(other, eps)
@@ -216,6 +218,7 @@ _length.defvjp(v=lambda dy, v, y: np.expand_dims(dy, -1) * direction(v, np.expan
 @triplet.vjp("predictions")
 def _(dy: Array, predictions: Array, targets: Array, margin: float) -> Array:
     """The derivative of the definition: it reaches an example as anchor and as the one that others chose."""
+    real_only("triplet", predictions)
     return vjp(lambda p: _hardest(p, targets, margin), predictions)[1](dy)[0]
 
 
@@ -249,6 +252,7 @@ def _given(embeddings: Array, margin: float) -> Array:
 
 @triplet_margin.vjp("predictions")
 def _(dy: Array, predictions: Array, margin: float) -> Array:
+    real_only("triplet_margin", predictions)
     return vjp(lambda p: _given(p, margin), predictions)[1](dy)[0]
 
 

@@ -30,8 +30,10 @@ def _left(dy: Array, x1_shape: Sequence[int], x2: Array) -> Array:
 def _right(dy: Array, x1: Array, x2_shape: Sequence[int]) -> Array:
     """δx2 = x1ᵀ δy."""
     if len(x2_shape) <= 2 <= x1.ndim:  # one matrix for every product: all of them are one product with more rows
-        rows = x1 if x1.ndim == 2 else np.reshape(x1, (-1, x1.shape[-1]))
-        return rows.T @ (dy if x1.ndim == 2 else np.reshape(dy, (-1, *x2_shape[1:])))
+        if x1.ndim == 2:
+            return x1.T @ dy
+        count = math.prod(x1.shape[:-1])  # said, for −1 has no meaning where an axis is empty
+        return np.reshape(x1, (count, x1.shape[-1])).T @ np.reshape(dy, (count, *x2_shape[1:]))
     if len(x2_shape) == 1:
         return dy * x1
     if x1.ndim == 1:

@@ -14,7 +14,7 @@ from trainer import Op, op
 from trainer.errors import ShapeError
 from trainer.limits import Limits
 from trainer_ops._common import Array
-from trainer_ops._targets import same_shape, share
+from trainer_ops._targets import real_only, same_shape, share
 
 __all__ = ["COSTS", "log_cosh", "pinball"]
 
@@ -37,6 +37,7 @@ def log_cosh(predictions: Array, targets: Array) -> Array:
 
 def _tanh(dy: Array, predictions: Array, targets: Array) -> Array:
     e = predictions - targets
+    real_only("log_cosh", e)
     return np.tanh(e) * share(dy, e)
 
 

@@ -18,6 +18,8 @@ def softmax(x: Array, *, axis: int | tuple[int, ...] = -1) -> Array:
     >>> softmax(np.array([1000.0, 1000.0]))
     array([0.5, 0.5])
     """
+    if not x.size:  # a maximum of nothing is refused
+        return np.zeros_like(x)
     e = np.exp(x - np.max(x, axis=axis, keepdims=True))
     return (e / total(e, axis)).astype(x.dtype, copy=False)
 
@@ -29,6 +31,8 @@ def log_softmax(x: Array, *, axis: int | tuple[int, ...] = -1) -> Array:
     >>> log_softmax(np.array([-1000.0, 0.0]))
     array([-1000.,     0.])
     """
+    if not x.size:
+        return np.zeros_like(x)
     z = x - np.max(x, axis=axis, keepdims=True)
     return z - np.log(total(np.exp(z), axis)).astype(x.dtype, copy=False)
 

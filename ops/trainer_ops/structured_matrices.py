@@ -122,7 +122,8 @@ def fiedler(a: Array) -> Array:
     >>> fiedler(np.array([1.0, 4.0])).tolist()
     [[0.0, 3.0], [3.0, 0.0]]
     """
-    return np.abs(a[..., :, None] - a[..., None, :])
+    same = np.eye(a.shape[-1], dtype=bool)  # complex 0 has a corner, and the diagonal is no function of a
+    return np.where(same, 0, np.abs(np.where(same, 1, a[..., :, None] - a[..., None, :])))
 
 
 @_structured

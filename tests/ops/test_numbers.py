@@ -282,3 +282,18 @@ def test_sign_of_complex_numbers_has_its_derivatives() -> None:
         grad(lambda z: np.sum(np.real(first(z))))(z), b**2 / r**3 + 1j * a * b / r**3, rtol=1e-12
     )
     assert np.isnan(grad(lambda z: np.real(np.sign(z)))(0j))
+
+
+@pytest.mark.parametrize(
+    ("f", "shapes"),
+    [
+        (trainer_ops.softmax, [(5, 0, 0)]), (trainer_ops.log_softmax, [(5, 0)]), (trainer_ops.masked_softmax, [(0, 5)]),
+        (trainer_ops.masked_softmax, [(5, 0)]), (np.matmul, [(5, 5, 0), (0, 5)]), (np.matmul, [(5, 0, 5), (5, 3)]),
+        (np.matmul, [(0, 5), (5, 3)]), (np.dot, [(5, 0), (0, 5)]), (lambda x: np.diff(x, 3, axis=1), [(3, 3, 3)]),
+        (lambda x: np.diff(x, 7, axis=1), [(3, 3, 3)]), (np.diff, [(3, 0)]),
+    ],
+)  # fmt: skip
+def test_what_is_empty_has_an_empty_answer_and_gradients_of_its_shapes(f: Any, shapes: Any) -> None:
+    arrays = [np.zeros(shape) for shape in shapes]
+    gradients = grad(lambda *a: np.sum(f(*a)), tuple(range(len(arrays))))(*arrays)
+    assert [g.shape for g in gradients] == shapes
