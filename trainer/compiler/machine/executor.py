@@ -52,7 +52,7 @@ class NativeExecutor(NumpyExecutor):
         self._let_go()
         before, after = self.tables()
         self.table = before + after
-        self._compute, self._commit = m.Machine(before), m.Machine(after)
+        self._compute, self._commit = m.Machine(before), m.Machine(after) if after else None
 
     def tables(self) -> tuple[list[MachineInstruction], list[MachineInstruction]]:
         """The machine's instructions for `bound[:checked]`, and for the rest."""
@@ -64,7 +64,8 @@ class NativeExecutor(NumpyExecutor):
         self._compute.run(0, 1)
 
     def commit(self) -> None:
-        self._commit.run(0, 1)
+        if self._commit is not None:  # most programs carry nothing, and a call of the machine is not free
+            self._commit.run(0, 1)
 
     def repeat(self, bound: Bound, count: int) -> None:
         m.Machine(self._of[bound]).run(0, count)
