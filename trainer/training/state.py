@@ -68,15 +68,17 @@ class TrainingState:
         Numbers that are not whole are arrays too, so that every bit of them stays, of a nan as well.
         """
         arrays = {"theta": self.theta, "seconds": np.array(self.seconds)}
-        for group in ("optimizer", "layers", "schedule", "stopping"):
+        for group in ("optimizer", "layers", "schedule"):
             arrays |= _within(group, getattr(self, group))
+        arrays |= _within("stopping", self.stopping, float)
         about: dict[str, Any] = {name: getattr(self, name) for name in ("step", "epoch", "batches", "ended")}
         if self.best is not None:
             record = self.best.epoch
             about["best"] = {"epoch": record.epoch, "step": record.step}
             arrays |= {"best.theta": self.best.theta} | _within("best.layers", self.best.layer_state)
-            arrays |= _within("best.train", record.train) | _within("best.test", record.test)
-            arrays |= _within("best.record", {name: getattr(record, name) for name in _NUMBERS})
+            arrays |= _within("best.train", record.train, float)
+            arrays |= _within("best.test", record.test, float)
+            arrays |= _within("best.record", {name: getattr(record, name) for name in _NUMBERS}, float)
         return arrays, about
 
     @classmethod
@@ -109,8 +111,8 @@ class TrainingState:
 _NUMBERS = ("step_size", "seconds", "rows_per_second")  # of the best epoch's record
 
 
-def _within(group: str, values: Mapping[str, Any]) -> dict[str, Array]:
-    return {f"{group}.{name}": np.asarray(value) for name, value in values.items()}
+def _within(group: str, values: Mapping[str, Any], dtype: type[float] | None = None) -> dict[str, Array]:
+    return {f"{group}.{name}": np.asarray(value, dtype) for name, value in values.items()}
 
 
 def _named(group: str, arrays: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
