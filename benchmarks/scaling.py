@@ -79,7 +79,7 @@ def chart_scaling(points: Points, stem: Path) -> None:
         for place, example in enumerate(rows[0][1]):
             curve: list[tuple[int, Any]] = [(n, measured[place]) for n, measured in rows]
             curve = [(n, m) for n, m in curve if m.microseconds]
-            style = {"linestyle": shades[example.kind], "marker": ".", "label": example.system}
+            style: dict[str, Any] = {"linestyle": shades[example.kind], "marker": ".", "label": example.system}
             style["linewidth"] = 2.2 if example.kind == "ours" else 1.2
             if example.kind == "floor":
                 style["color"] = COLORS["floor"]

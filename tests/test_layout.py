@@ -110,8 +110,8 @@ def test_few_files_lie_loose():
 
 @pytest.mark.parametrize("path", sorted(HOUSE.joinpath("cli", "commands").glob("[!_]*.py")), ids=lambda p: p.stem)
 def test_a_command_is_a_file_of_its_name(path):
-    from typer.main import get_command
+    from typer.main import get_group
 
     from trainer.cli.app import app
 
-    assert path.stem in get_command(app).commands
+    assert path.stem in get_group(app).commands

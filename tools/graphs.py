@@ -207,8 +207,8 @@ def main() -> int:
     for seed in range(count):
         try:
             results.append((*error_of(seed), seed))
-        except Exception as error:  # named with its graph, and the others go on
-            results.append((np.inf, f"{type(error).__name__}: {error}\n{draw(seed)[0]}", seed))
+        except Exception as exception:  # named with its graph, and the others go on
+            results.append((np.inf, f"{type(exception).__name__}: {exception}\n{draw(seed)[0]}", seed))
     results.sort(reverse=True)
     bad = [r for r in results if not r[0] <= LIMIT]
     for error, graph, seed in bad[:3]:

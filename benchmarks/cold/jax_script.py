@@ -1,5 +1,7 @@
 """What configs/mlp.yaml declares, in JAX: a compiled step per batch, as its tutorials have it."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,26 +14,25 @@ theta = [
 ]
 
 
-def predict(theta, x):
+def predict(theta: Any, x: Any) -> Any:
     (w1, b1), (w2, b2) = theta
     return jax.nn.relu(x @ w1 + b1) @ w2 + b2
 
 
-def cost(theta, x, y):
+def cost(theta: Any, x: Any, y: Any) -> Any:
     return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(predict(theta, x)), y[:, None], axis=1))
 
 
-@jax.jit
-def step(theta, x, y):
+def step(theta: Any, x: Any, y: Any) -> Any:
     return jax.tree.map(lambda p, g: p - 0.03 * g, theta, jax.grad(cost)(theta, x, y))
 
 
-@jax.jit
-def evaluate(theta):
+def evaluate(theta: Any) -> Any:
     right = jnp.argmax(predict(theta, data["test_inputs"]), axis=1) == data["test_targets"]
     return cost(theta, x, y), jnp.mean(right)
 
 
+step, evaluate = jax.jit(step), jax.jit(evaluate)
 told = False
 for epoch in range(20):
     order = rng.permutation(len(x))

@@ -12,7 +12,7 @@ network.compile(
 told = False
 
 
-def tell(batch, logs):
+def tell(batch: int, logs: object) -> None:
     global told
     if not told:
         told = True

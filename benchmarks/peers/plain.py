@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.peers import Run
-from benchmarks.workloads import Array, Data, Parameters, Workload
+from benchmarks.workloads import Data, Parameters, Workload
+from trainer.types import Array
 
 NEEDS = ("numpy",)
 KIND = "plain"
@@ -67,7 +68,7 @@ def _gradient(workload: Workload, theta: list[Array], x: Array, y: Array) -> tup
     gradients = list(theta)
     for place, back in reversed(backward):
         if place < 0:
-            d = back(d)  # type: ignore[call-arg, assignment]
+            d = back(d)
         else:
             d, gradients[place], gradients[place + 1] = back(d, place > 0)
     return loss, gradients

@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from benchmarks.peers import Run
-from benchmarks.workloads import Array, Data, Parameters, Workload
+from benchmarks.workloads import Data, Parameters, Workload
+from trainer.types import Array
 
 NEEDS = ("numpy",)
 KIND = "floor"

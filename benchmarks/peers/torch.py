@@ -56,7 +56,8 @@ def _layers(torch: Any, workload: Workload, theta: list[Parameters]) -> list[Any
         def forward(self, x: Any) -> Any:
             return x + torch.sin(x) ** 2
 
-    layers, start, image = [], iter(theta), ()
+    layers, start = [], iter(theta)
+    image: tuple[int, ...] = ()
     for step, before, _ in workload.shapes():
         if step.kind == "dense":
             weights, bias = next(start)

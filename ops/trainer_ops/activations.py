@@ -161,7 +161,7 @@ def normal_cdf(x: Array) -> Array:
     >>> normal_cdf(np.array([0.0]))
     array([0.5])
     """
-    from scipy.special import ndtr  # type: ignore[import-untyped]
+    from scipy.special import ndtr
 
     return ndtr(x)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from trainer import Op, Tensor, check, op, stop_gradient
 
 X = np.random.default_rng(0).normal(size=(3, 4))
 SQUARE = X[:3, :3]
-memory = {}
+memory: dict[str, Any] = {}
 
 
 def square(rule, **options):

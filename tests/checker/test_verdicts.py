@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from trainer import op
-from trainer.checker import verdicts
 from trainer.checker.checks import BRIEF, FULL
+from trainer.checker.run import examine
 from trainer.checker.verdicts import ensure_checked
 from trainer.errors import RuleError
 from trainer.plugins import Plugins, shared
@@ -120,9 +120,7 @@ def test_a_cache_that_cannot_be_written_costs_only_time(bend, monkeypatch, tmp_p
 def test_the_check_is_brief(bend, calls):
     right = bend("2")
     ensure_checked([right])
-    brief, full = (
-        calls(lambda checks=checks: verdicts.examine(right, (), checks, first_only=True)) for checks in (BRIEF, FULL)
-    )
+    brief, full = (calls(lambda checks=checks: examine(right, (), checks, first_only=True)) for checks in (BRIEF, FULL))
     assert brief < 20_000 < full
 
 

@@ -20,7 +20,7 @@ def boxes(picture: ElementTree.Element) -> list[tuple[float, float, float, float
     """Left, top, right and bottom of the box of every instruction that is drawn."""
     found = []
     for group in picture.iter(f"{SVG}g"):
-        x, y, width, height = (float(group.find(f"{SVG}rect").attrib[k]) for k in ("x", "y", "width", "height"))  # type: ignore[union-attr]
+        x, y, width, height = (float(group.find(f"{SVG}rect").attrib[k]) for k in ("x", "y", "width", "height"))
         found.append((x, y, x + width, y + height))
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import yaml
@@ -92,5 +93,5 @@ def test_removing_asks_first_and_leaves_what_is_being_trained(root, trainer):
 )
 def test_a_name_that_fits_no_run_or_several(root, name, message):
     with pytest.raises(UsageError) as caught:
-        command.found(name, command.Path("runs"))
+        command.found(name, Path("runs"))
     assert str(caught.value) == message

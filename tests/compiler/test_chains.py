@@ -69,7 +69,7 @@ def test_a_chain_is_no_longer_than_the_machine_takes():
 
     chains = [chain_of(i) for i in simplify(trace(f, [np.ones(3)]).program).instructions]
     assert all(chains)
-    assert sum(len(c.steps) for c in chains) == 120
+    assert sum(len(c.steps) for c in chains if c is not None) == 120
     np.testing.assert_array_equal(compile(f)(np.ones(3)), f(np.ones(3)))
 
 

@@ -12,8 +12,8 @@ from trainer.data import Dataset
 from trainer.errors import DataError
 
 INPUTS = np.arange(6).reshape(3, 2)
-CLASSES = {"targets": np.array([0, 1, 0]), "task": "classification", "class_names": ("a", "b")}
-VALUES = {"targets": np.array([0.0, 1.0, 2.0]), "task": "regression"}
+CLASSES: dict[str, Any] = {"targets": np.array([0, 1, 0]), "task": "classification", "class_names": ("a", "b")}
+VALUES: dict[str, Any] = {"targets": np.array([0.0, 1.0, 2.0]), "task": "regression"}
 
 
 def test_arrays_become_contiguous_float64_and_int64() -> None:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -58,7 +59,7 @@ def test_a_second_process_imports_no_scikit_learn(cache: Path) -> None:
 def test_the_plugin_states_the_facts_that_its_data_sets_have() -> None:
     registered: dict[str, Component] = {}
 
-    def register(target: object, *, name: str | None = None, **traits: object) -> None:
+    def register(target: Any, *, name: str | None = None, **traits: object) -> None:
         key = name or target.__name__
         registered[key] = Component("datasets", key, target, "trainer_datasets", None, traits)
 

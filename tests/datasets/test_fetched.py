@@ -80,7 +80,7 @@ def test_kddcup99_has_categories(answer, encode: Any, row: list[float]) -> None:
     ("error", "reason"),
     [
         (URLError("Name or service not known"), "Name or service not known"),
-        (HTTPError("http://x", 404, "Not Found", None, None), "HTTP Error 404: Not Found"),  # type: ignore[arg-type]
+        (HTTPError("http://x", 404, "Not Found", None, None), "HTTP Error 404: Not Found"),
         (TimeoutError("timed out"), "timed out"),
     ],
 )

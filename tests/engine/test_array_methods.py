@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ INTEGERS = np.array([[5, 2, 3], [1, 7, 4]])
 KNOWN = ("shape", "dtype", "ndim", "size", "itemsize", "nbytes")
 ATTRIBUTES = ("T", "mT", "real", "imag")
 # Ways to call each method: (positional, named).
-METHODS = {
+METHODS: dict[str, Any] = {
     "all": [((), {}), ((0,), {"keepdims": True})],
     "any": [((), {}), ((0,), {"keepdims": True})],
     "argmax": [((), {}), ((1,), {"keepdims": True})],
@@ -69,7 +70,12 @@ OPERATORS = {
     "__ge__": operator.ge, "__eq__": operator.eq, "__ne__": operator.ne, "__and__": operator.and_,
     "__or__": operator.or_, "__xor__": operator.xor, "__lshift__": operator.lshift, "__rshift__": operator.rshift,
 }  # fmt: skip
-UNARY = {"__neg__": operator.neg, "__pos__": operator.pos, "__abs__": abs, "__invert__": operator.invert}
+UNARY: dict[str, Any] = {
+    "__neg__": operator.neg,
+    "__pos__": operator.pos,
+    "__abs__": abs,
+    "__invert__": operator.invert,
+}
 INTEGER = {"__and__", "__or__", "__xor__", "__lshift__", "__rshift__", "__invert__"}
 
 

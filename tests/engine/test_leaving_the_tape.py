@@ -63,7 +63,7 @@ def test_plain_arrays_on_the_left_do_not_swallow_the_tensor():
 
 def test_what_is_known_of_shapes_is_plain():
     t = Tensor(np.ones((2, 3), np.float32))
-    assert (t.shape, t.ndim, t.size, t.dtype, len(t)) == ((2, 3), 2, 6, np.float32, 2)
+    assert (t.shape, t.ndim, t.size, t.dtype, len(t)) == ((2, 3), 2, 6, np.dtype(np.float32), 2)
     assert np.shape(t) == (2, 3)
     assert np.zeros_like(t).dtype == np.float32
 

@@ -95,7 +95,7 @@ def test_gradients_have_the_structure_of_the_argument():
     assert g["layers"][1][1] == 3.0
     assert isinstance(g["pair"], Pair)
     assert g["pair"].b == 2.0
-    assert g["pair"].b.dtype == np.float32
+    assert isinstance(g["pair"].b, np.float32)
 
 
 def test_argnums_choose_the_arguments():

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from layer_examples import EXAMPLES
 
+from tests.ops.layer_examples import EXAMPLES
 from trainer import op
 from trainer.config import load
 from trainer.data import Scaling

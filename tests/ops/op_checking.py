@@ -1,5 +1,7 @@
 """A contract that every op's rules must keep, checked on the op's own samples.
 
+It shares no line with trainer/checker, on purpose: each of the two would find what the other was blind to.
+
 The reference for a Jacobian is the complex step, f(x + ih)/h for a tiny h, which is exact to rounding and knows nothing
 of the rules. It is valid where the forward function accepts complex numbers and treats them analytically, which central
 differences confirm; where it is not, central differences of fourth order are the reference themselves.

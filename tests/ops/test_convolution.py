@@ -3,9 +3,9 @@
 from itertools import product
 
 import numpy as np
-import op_checking
 import pytest
 
+from tests.ops import op_checking
 from trainer import Tensor, grad, hvp, vjp
 from trainer.errors import ShapeError
 from trainer_ops import convolution

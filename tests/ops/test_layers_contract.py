@@ -8,9 +8,9 @@ from dataclasses import FrozenInstanceError, fields
 
 import numpy as np
 import pytest
-from layer_examples import EXAMPLES, make
-from op_checking import CLOSE, EXACT, compare, derivative
 
+from tests.ops.layer_examples import EXAMPLES, make
+from tests.ops.op_checking import CLOSE, EXACT, compare, derivative
 from trainer import value_and_grad
 from trainer.compiler.executors import native_available
 from trainer.config import load

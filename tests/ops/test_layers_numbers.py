@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
-from layer_examples import make
 
+from tests.ops.layer_examples import make
 from trainer.compiler.executors import native_available
 from trainer.data.prepared import Prepared, Rows
 from trainer.nn import Dense, Draw, Flatten, Kept, Masked, Network
@@ -127,7 +129,8 @@ def test_a_shift_repeats_the_edge_by_default():
 
 def test_flips_mirror_half_of_the_examples():
     x = np.arange(6.0).reshape(1, 2, 3, 1).repeat(400, axis=0)
-    for axis, ways in {"horizontal": [1], "vertical": [0], "both": [0, 1, (0, 1)]}.items():
+    every: dict[str, list[Any]] = {"horizontal": [1], "vertical": [0], "both": [0, 1, (0, 1)]}
+    for axis, ways in every.items():
         y = changed(make("random_flip", axis=axis), x)[..., 0]
         mirrored = [x[0, ..., 0], *(np.flip(x[0, ..., 0], way) for way in ways)]
         counts = [sum(np.array_equal(one, image) for one in y) for image in mirrored]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -21,7 +23,7 @@ from trainer_ops.layers.regularization import AlphaDropout, Dropout, GaussianDro
 
 ONE = np.array([[False, False, False], [True, False, False]])  # the first example has no position
 
-ROWS = [
+ROWS: list[Any] = [
     Rnn(3),
     Rnn(3, activation="relu", reverse=True),
     Gru(3, bidirectional=True),
@@ -145,7 +147,7 @@ def test_a_mask_goes_through_layers_that_know_none_up_to_one_that_ends_it():
     np.testing.assert_allclose(network.predict(theta, x), network.predict(theta, x[:, :3]), rtol=1e-12)
 
 
-POSITIONWISE = [
+POSITIONWISE: list[Any] = [
     LayerNorm(),
     LayerNorm(axis=(-1,)),
     RmsNorm(),

@@ -1,10 +1,10 @@
 """Costs of logarithms, worked by hand and held to the contract that every op keeps."""
 
 import numpy as np
-import op_checking
 import pytest
 import scipy.stats
 
+from tests.ops import op_checking
 from trainer import grad
 from trainer.errors import ShapeError
 from trainer_ops.costs import softmax_cross_entropy

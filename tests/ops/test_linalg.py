@@ -1,3 +1,5 @@
+# mypy: disable-error-code="attr-defined, operator, call-overload"
+# NumPy's stubs know nothing of Tensors.
 """numpy.linalg: by hand, edges, complex matrices, and what does not depend on a choice of basis."""
 
 from collections.abc import Callable

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import op_checking
 import pytest
 
+from tests.ops import op_checking
 from trainer import Tensor, vjp
 from trainer.errors import OpError
 

@@ -7,6 +7,7 @@ the call is written, and the contract of ops checks it.
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
 import numpy as np
 import pytest
@@ -189,7 +190,7 @@ def test_outer_is_the_ufunc_of_every_pair(ufunc, shapes):
         np.testing.assert_allclose(gradients[1], np.full(b.shape, a.sum()))
 
 
-PRODUCTS = {
+PRODUCTS: dict[str, Any] = {
     "matmul axes": (np.matmul, [(3, 2, 4), (5, 3, 4)], {"axes": [(1, 0), (1, 0), (0, 2)]}),
     "matmul axes, stacks last": (np.matmul, [(2, 3, 4), (3, 5, 4)], {"axes": [(0, 1), (0, 1), (1, 0)]}),
     "vecdot axis": (np.vecdot, [(3, 2), (3, 2)], {"axis": 0}),

@@ -6,10 +6,10 @@ A rule must reach the tape all the same, to second order, and give what it gives
 from __future__ import annotations
 
 import numpy as np
-import op_checking
 import pytest
 
 import trainer_ops
+from tests.ops import op_checking
 from trainer import vjp
 
 OPS = [op for op in (*trainer_ops.ops(), *trainer_ops.COSTS) if op.variadic or len(op.differentiable) > 1]

@@ -2,12 +2,13 @@
 
 import doctest
 import sys
+from typing import Any
 
 import numpy as np
-import op_checking
 import pytest
 
 import trainer_ops
+from tests.ops import op_checking
 from trainer import Op, grad, op
 from trainer.engine.dispatch import TABLE
 from trainer.errors import RuleError
@@ -51,8 +52,8 @@ def test_names_are_unique() -> None:
 
 
 def _cube(rule: object) -> Op:
-    made = op(lambda x: x * x * x, name="cube").defvjp(x=rule)  # type: ignore[arg-type]
-    made.samples(lambda rng: [(rng.normal(size=(3, 2)),)])  # type: ignore[arg-type, return-value]
+    made = op(lambda x: x * x * x, name="cube").defvjp(x=rule)
+    made.samples(lambda rng: [(rng.normal(size=(3, 2)),)])
     return made
 
 
@@ -76,7 +77,7 @@ def test_the_checker_notices_what_is_slightly_wrong(rule: object, message: str) 
     assert message in str(caught.value)
 
 
-def _value(x: object) -> object:
+def _value(x: Any) -> Any:
     return getattr(x, "value", x)
 
 
@@ -86,7 +87,7 @@ def test_the_checker_notices_an_op_that_writes_to_its_input() -> None:
         return x
 
     made = op(forward, name="doubled").defvjp(x=lambda dy: 2 * dy)
-    made.samples(lambda rng: [(rng.normal(size=3),)])  # type: ignore[arg-type, return-value]
+    made.samples(lambda rng: [(rng.normal(size=3),)])
     with pytest.raises(ValueError, match="read-only"):
         op_checking.check(made)
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from op_checking import EXACT, compare
 
 import trainer_ops
+from tests.ops.op_checking import EXACT, compare
 from trainer import Tensor, grad, hessian, jacobian
 from trainer_ops import gelu, logsumexp, relu, scatter_add, sigmoid, softmax
 

@@ -103,9 +103,9 @@ def test_a_singular_matrix_has_no_logarithm() -> None:
 
 
 def test_logm_leaves_numpys_random_state_alone() -> None:
-    before = np.random.get_state()[1].tolist()  # type: ignore[index,union-attr]
+    before = np.random.get_state()[1].tolist()
     grad(lambda a: np.sum(sl.logm(a)))(np.eye(6) + np.diag(np.full(5, 0.7), 1))
-    assert np.random.get_state()[1].tolist() == before  # type: ignore[index,union-attr]
+    assert np.random.get_state()[1].tolist() == before
 
 
 def test_the_triangle_that_is_not_read_has_gradient_zero() -> None:

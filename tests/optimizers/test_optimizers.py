@@ -205,7 +205,9 @@ def test_a_config_puts_clip_average_and_accumulation_around_the_optimizer(tmp_pa
     resolved = loaded.resolved()
     assert (resolved["clip"], resolved["average"], resolved["accumulate"]) == ({"norm": 1.0}, 0.99, 4)
     for clip, wrapper in (("value", ClipValue), ("parameter_norm", ClipParameterNorm)):
-        optimizer = build(load(path, [f"clip={{{clip}: 0.5}}", "accumulate=1"])).optimizer.optimizer
+        average = build(load(path, [f"clip={{{clip}: 0.5}}", "accumulate=1"])).optimizer
+        assert isinstance(average, Average)
+        optimizer = average.optimizer
         assert isinstance(optimizer, wrapper)
         assert optimizer.limit == 0.5
 

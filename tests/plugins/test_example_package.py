@@ -24,7 +24,7 @@ print([problem for problem in shared().problems if problem.plugin == "bent_ident
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """Runs Python where the package is installed."""
+    """Runs Python where the package is installed, and the folder it runs in."""
     folder = tmp_path_factory.mktemp("stranger")
     source, site = folder / "source", folder / "site"
     source.mkdir()
@@ -44,18 +44,19 @@ def installed(tmp_path_factory):
         assert done.returncode == 0
         return done.stdout
 
-    run.folder = source
-    return run
+    return run, source
 
 
 def test_an_installed_package_brings_its_op_through_an_entry_point(installed):
-    assert installed("-c", USE).splitlines() == ["bent_identity trainer-bent-identity 1.2.3 1.0", "1.0", "[]"]
+    python, _ = installed
+    assert python("-c", USE).splitlines() == ["bent_identity trainer-bent-identity 1.2.3 1.0", "1.0", "[]"]
 
 
 def test_one_config_uses_everything_that_the_package_brings(installed):
+    python, folder = installed
     command = ["-c", "from trainer.cli import main; main()"]
-    printed = installed(*command, "run", "example.yaml", "--out", "runs")
-    (run,) = (installed.folder / "runs").iterdir()
+    printed = python(*command, "run", "example.yaml", "--out", "runs")
+    (run,) = (folder / "runs").iterdir()
     status = json.loads((run / "status.json").read_text())
     assert status["status"] == "finished"
     assert status["reason"] == "good enough"
@@ -63,10 +64,8 @@ def test_one_config_uses_everything_that_the_package_brings(installed):
     header, *rows = (run / "metrics.csv").read_text().splitlines()
     assert "train_share_within_0.05" in header
     assert float(dict(zip(header.split(","), rows[-1].split(","), strict=True))["train_loss"]) < 0.001
-    assert (installed.folder / "journal.txt").read_text().splitlines() == [
-        f"{epoch} 65" for epoch in range(1, len(rows) + 1)
-    ]
+    assert (folder / "journal.txt").read_text().splitlines() == [f"{epoch} 65" for epoch in range(1, len(rows) + 1)]
     environment = json.loads((run / "environment.json").read_text())
     assert environment["plugins"]["bent_identity"] == "trainer-bent-identity 1.2.3"
-    assert installed(*command, "count", "example.yaml") == "65\n"
-    assert "The gradient is right" in installed(*command, "validate", "example.yaml", "--deep")
+    assert python(*command, "count", "example.yaml") == "65\n"
+    assert "The gradient is right" in python(*command, "validate", "example.yaml", "--deep")

@@ -89,7 +89,7 @@ def test_a_numpy_function_has_no_parameters():
 
 
 def test_annotations_that_only_a_type_checker_can_read_are_any():
-    def cost(predictions, targets, *, weight: "OnlyForTypeCheckers" = 1):  # noqa: F821
+    def cost(predictions, targets, *, weight: "OnlyForTypeCheckers" = 1):  # type: ignore[name-defined]  # noqa: F821 - the case
         return predictions
 
     assert make("costs", cost).parameters == (Parameter("weight", int | float, 1),)

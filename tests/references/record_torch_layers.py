@@ -23,7 +23,7 @@ import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -31,7 +31,7 @@ from torch.nn import functional as F
 
 TARGET = Path(__file__).with_name("torch_layers.json")
 ROWS, BATCH, EPOCHS, UNITS, STEP_SIZE = 40, 8, 10, 4, 0.02
-Tensor = torch.Tensor
+Tensor: TypeAlias = torch.Tensor
 
 
 def data() -> dict[str, Any]:
@@ -113,7 +113,7 @@ def curve(
     for number, rows in enumerate(DATA["batches"]):
         optimizer.zero_grad()
         loss = F.mse_loss(inside(x[rows], Step(number, True, kept, recorded["drawn"])) @ after[0] + after[1], y[rows])
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         recorded["losses"].append(loss.item())
         if number % (ROWS // BATCH) == ROWS // BATCH - 1:

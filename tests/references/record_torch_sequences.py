@@ -20,7 +20,7 @@ import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -33,7 +33,7 @@ ROWS, POSITIONS, FEATURES, UNITS, BATCH, STEP_SIZE = 40, 4, 4, 3, 8, 0.3
 
 Shapes = dict[str, tuple[int, ...]]
 Values = dict[str, np.ndarray[Any, Any]]
-Tensor = torch.Tensor
+Tensor: TypeAlias = torch.Tensor
 
 
 def data() -> dict[str, Any]:

@@ -118,7 +118,7 @@ def curve(
             optimizer.zero_grad()
         recorded["sizes"].append(float(optimizer.param_groups[0]["lr"]))
         if isinstance(optimizer, torch.optim.LBFGS):
-            value = optimizer.step(lambda: (optimizer.zero_grad(), closure())[1])  # type: ignore[arg-type]
+            value = optimizer.step(lambda: (optimizer.zero_grad(), closure())[1])
         else:
             value = closure()
             if step % accumulate == accumulate - 1:
@@ -145,7 +145,7 @@ def timm_lamb() -> Any:
     """timm's LAMB, without timm's package, which needs torchvision."""
     for name in ("timm", "timm.optim"):
         module = sys.modules.setdefault(name, types.ModuleType(name))
-        module.__path__ = [str(Path(p) / name.replace(".", "/")) for p in sys.path]  # type: ignore[attr-defined]
+        module.__path__ = [str(Path(p) / name.replace(".", "/")) for p in sys.path]
     return importlib.import_module("timm.optim.lamb").Lamb
 
 

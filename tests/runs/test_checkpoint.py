@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dying_disk import Died, Disk
 
+from tests.runs.dying_disk import Died, Disk
 from trainer import files
 from trainer.errors import DataError, StorageError
 from trainer.runs.checkpoint import Checkpoint, Checkpoints

@@ -52,7 +52,7 @@ def test_numbers_come_back_to_the_last_bit(tmp_path: Path) -> None:
 
 def test_numbers_of_numpy_are_written_as_plain_numbers(tmp_path: Path) -> None:
     with MetricsFile(tmp_path / "m.csv") as file:
-        file.append(Record(1, 2, np.float32(0.5), {"loss": np.float64(1.5)}, {}))  # type: ignore[arg-type]
+        file.append(Record(1, 2, np.float32(0.5), {"loss": np.float64(1.5)}, {}))
     assert "np." not in (tmp_path / "m.csv").read_text()
 
 

@@ -71,14 +71,14 @@ def training_of(name):
 
 def calls_of(training):
     """The ops of a step in the order of their calls, and the layer that each belongs to (the cost is the last)."""
-    found = []
+    found: list[Any] = []
     network, x = training.network, training.data.train.inputs
     parameters = network.tree(network.named(training.theta))
     from trainer import Tensor
 
     x = Tensor(x)
     for i, (layer, own) in enumerate(zip(network.layers, parameters, strict=True)):
-        with observed(lambda op, args, attributes, result, i=i: found.append((op, i))):
+        with observed(lambda op, *call, i=i: found.append((op, i))):
             x = layer.apply({k: Tensor(v) for k, v in own.items()}, x)
     with observed(lambda op, args, attributes, result: found.append((op, len(network.layers)))):
         np.mean(training.cost(x, training.data.train.targets))

@@ -32,7 +32,7 @@ def test_auto_is_one_thread_and_says_so() -> None:
 
 @pytest.mark.parametrize("number", [0, -1, True, 1.5, "many"])
 def test_anything_but_auto_or_a_whole_number_is_refused(number: object) -> None:
-    with pytest.raises(UsageError) as caught, pinned(number):  # type: ignore[arg-type]
+    with pytest.raises(UsageError) as caught, pinned(number):
         pass
     assert str(caught.value) == f'threads must be "auto" or a whole number of at least 1, not {number!r}'
 
@@ -49,6 +49,6 @@ def test_anything_but_auto_or_a_whole_number_is_refused(number: object) -> None:
 def test_threads_go_by_the_largest_product_and_the_processors(layers, shape, rows, wanted, monkeypatch) -> None:
     training = SimpleNamespace(network=Network(layers, shape), batch_size=rows)
     monkeypatch.setattr(threads, "processors", lambda: 64)
-    assert threads_for(training) == wanted  # type: ignore[arg-type]
+    assert threads_for(training) == wanted
     monkeypatch.setattr(threads, "processors", lambda: 2)
-    assert threads_for(training) == min(wanted, 2)  # type: ignore[arg-type]
+    assert threads_for(training) == min(wanted, 2)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -135,7 +136,7 @@ def test_an_optimizer_gives_the_losses_of_pytorch(case, executor):
         assert_same(epochs[: len(recorded["averaged"])], recorded["averaged"])
 
 
-SCHEDULES = {
+SCHEDULES: dict[str, Any] = {
     "constant": Constant(0.5),
     "step": Staircase(0.5, every=12, factor=0.5),
     "milestones": Milestones(0.5, at=(10, 35), factor=0.3),
@@ -255,7 +256,7 @@ def test_every_recorded_curve_is_compared():
 def test_every_cost_optimizer_and_schedule_has_a_curve():
     used = {case.partition(",")[0].partition(" ")[0] for case in COSTS}
     assert {name for name, c in shared().all("costs").items() if c.plugin == "trainer_ops"} <= used
-    used = {type(optimizer) for optimizer, _ in OPTIMIZERS.values()}
-    assert {c.target for c in shared().all("optimizers").values() if c.plugin == "trainer"} <= used
-    used = {type(schedule) for schedule in SCHEDULES.values()}
-    assert {c.target for c in shared().all("schedules").values() if c.plugin == "trainer"} <= used
+    kinds = {type(optimizer) for optimizer, _ in OPTIMIZERS.values()}
+    assert {c.target for c in shared().all("optimizers").values() if c.plugin == "trainer"} <= kinds
+    kinds = {type(schedule) for schedule in SCHEDULES.values()}
+    assert {c.target for c in shared().all("schedules").values() if c.plugin == "trainer"} <= kinds

@@ -1,5 +1,7 @@
 """The public checker: it tries to prove an op's derivatives wrong.
 
+It shares no line with tests/ops/op_checking.py, on purpose: each of the two would find what the other was blind to.
+
     trainer.check(op)                     # a Report; print it
     trainer ops check NAME                # the same from the command line
     pytest -p trainer.checker.pytest_plugin
