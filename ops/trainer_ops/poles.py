@@ -32,7 +32,7 @@ def times(a: Array, b: Array) -> Array:
     >>> times(np.array([0.0, 2.0]), np.array([np.inf, 3.0]))
     array([0., 6.])
     """
-    return a * (b if type(b) in (int, float) else np.where(a == 0, 0, b))
+    return a * (b if type(b) in (int, float, complex) else np.where(a == 0, 0, b))
 
 
 @op(elementwise=True)
@@ -42,7 +42,7 @@ def over(a: Array, b: Array) -> Array:
     >>> over(np.array([0.0, 6.0]), np.array([0.0, 3.0]))
     array([0., 2.])
     """
-    return a / (b if type(b) in (int, float) else np.where(a == 0, 1, b))
+    return a / (b if type(b) in (int, float, complex) else np.where(a == 0, 1, b))
 
 
 @op(elementwise=True)

@@ -35,11 +35,11 @@ def ten_times_plus_one(x):
 
 
 def test_fifty_tanh_keep_fifty_arrays():
-    assert peak_in_arrays(fifty_tanh) <= 52
+    assert peak_in_arrays(fifty_tanh) < 53  # one of them is the tape's own copy of the argument
 
 
 def test_adding_a_constant_keeps_nothing():
-    assert peak_in_arrays(ten_times_plus_one) <= 3
+    assert peak_in_arrays(ten_times_plus_one) < 4
 
 
 @pytest.mark.parametrize("backward", [False, True], ids=["grad", "backward"])

@@ -71,7 +71,7 @@ def test_every_executor_gives_the_same_bits_in_float32(name):
         np.testing.assert_array_equal(training.theta, first.theta)
         for key, value in training.state.optimizer.items():
             assert np.asarray(value).dtype == np.float32, key
-            np.testing.assert_array_equal(value, first.state[key])
+            np.testing.assert_array_equal(value, first.state.optimizer[key])
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -149,7 +149,7 @@ def test_lamb_treats_each_parameter_on_its_own_and_moves_one_that_is_zero():
 
 def test_lamb_is_told_its_parameters_through_any_wrapper():
     training, _ = trained(Accumulate(Average(ClipNorm(Lamb(), 1.0), 0.9), 2), "eager", epochs=1)
-    lamb = training.optimizer.optimizer.optimizer.optimizer
+    lamb = training.step_function.optimizer.optimizer.optimizer.optimizer
     assert lamb.parts == tuple(part.slice for part in training.network.parts)
 
 
@@ -185,13 +185,13 @@ def test_the_average_is_evaluated_and_saved_and_training_goes_on_at_theta():
     averaged, others = trained(Average(Momentum(), 0.9), "numpy", step_size=0.1)
     assert losses == others
     np.testing.assert_array_equal(plain.theta, averaged.theta)
-    assert evaluated(plain.optimizer, plain.theta, plain.state) is plain.theta
+    assert evaluated(plain.optimizer, plain.theta, plain.state.optimizer) is plain.theta
     saved = np.concatenate([v.ravel() for v in averaged.parameters.values()])
-    np.testing.assert_array_equal(saved, averaged.state["average.theta"])
+    np.testing.assert_array_equal(saved, averaged.state.optimizer["average.theta"])
     assert np.abs(saved - averaged.theta).max() > 1e-3
     x, y = averaged.data.train.inputs, averaged.data.train.targets
     loss = np.mean(averaged.cost(averaged.network.predict(saved, x), y), dtype=np.float64)
-    assert averaged.evaluate(x, y)["loss"] == loss
+    assert averaged.evaluate("train")["loss"] == loss
 
 
 def test_a_config_puts_clip_average_and_accumulation_around_the_optimizer(tmp_path):
