@@ -19,7 +19,7 @@ def peak_in_arrays(f):
     grad(f)(ARRAY)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    return peak / ARRAY.nbytes
+    return round(peak / ARRAY.nbytes, 1)
 
 
 def fifty_tanh(x):

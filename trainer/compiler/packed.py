@@ -30,6 +30,10 @@ class Packed:
         self.holders = holders
 
     def __call__(self, *leaves: Any, **attributes: Any) -> Any:
+        return self.forward(*self.arguments(leaves), **attributes)
+
+    def arguments(self, leaves: Sequence[Any]) -> tuple[Any, ...]:
+        """The forward function's arguments, with these in the arrays' places."""
         coming = iter(leaves)
 
         def fill(part: Any) -> Any:
@@ -38,7 +42,7 @@ class Packed:
                 return leaf.item() if isinstance(leaf, np.ndarray | np.generic) else leaf
             return next(coming) if part is _ARRAY else part
 
-        return self.forward(*(refilled(holder, fill) for holder in self.holders), **attributes)
+        return tuple(refilled(holder, fill) for holder in self.holders)
 
 
 def unpacked(op: Op, args: Sequence[Any], attributes: dict[str, Any]) -> tuple[Op, Sequence[Any]]:

@@ -16,7 +16,7 @@ from trainer.engine.tensor import Tensor, untaped
 from trainer.engine.tree import refilled
 from trainer.errors import DetachError
 
-__all__ = ["HOLDERS", "Number", "holds", "is_live", "opened", "taken"]
+__all__ = ["HOLDERS", "Held", "Number", "holds", "is_live", "opened", "taken"]
 
 _PLAIN = (float, int, bool)
 
@@ -79,6 +79,16 @@ class Number:
 
 # The types, exactly, that an op looks into.
 HOLDERS = frozenset({tuple, list, dict, slice, Number})
+
+
+class Held(tuple[Any, ...]):
+    """Residuals with Tensors somewhere inside one of them: a sweep that is not recorded opens them for its rules."""
+
+    __slots__ = ()
+
+    def opened(self) -> tuple[Any, ...]:
+        """The residuals as a rule takes them."""
+        return tuple(map(opened, self))
 
 
 def holds(value: Any) -> bool:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar, overload
 import numpy as np
 
 from trainer.engine import dispatch, verify
-from trainer.engine.holders import HOLDERS, holds, is_live, opened, taken
+from trainer.engine.holders import HOLDERS, Held, holds, is_live, opened, taken
 from trainer.engine.node import Node
 from trainer.engine.plan import Plan
 from trainer.engine.rules import NONDIFFERENTIABLE, ZERO, Absence, Rule, Signature, read_signature
@@ -310,6 +310,8 @@ class Op:
         if plan.calls and dtype.kind in "fc":
             getter = plan.getter
             residuals = plan.collect(y, values, attributes) if getter is None else getter((y, *values))
+            if held:
+                residuals = Held(residuals)
         else:
             plan, residuals = None, ()
         tensor = _new(Tensor)
@@ -373,6 +375,8 @@ class Op:
         kind, y = type(y), tuple(y)  # a named tuple, as of np.linalg.eigh, becomes a plain one for the rules
         live = bool(plan.calls) and any(v.dtype.kind in "fc" for v in y)
         residuals = plan.collect(y, values, attributes) if live else ()
+        if any(type(r) in HOLDERS and holds(r) for r in residuals):
+            residuals = Held(residuals)
         node = Node(
             self, parents, attributes, plan if live else None, residuals,
             tuple(v.shape for v in y), tuple(v.dtype for v in y), frame.f_code, frame.f_lasti,

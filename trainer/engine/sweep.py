@@ -34,6 +34,7 @@ from typing import Any
 import numpy as np
 
 from trainer.engine import verify
+from trainer.engine.holders import Held
 from trainer.engine.node import Node, Variable, ancestors, recording_all, swept
 from trainer.engine.op import ARRAY_TYPES, SELECT, Op, selection
 from trainer.engine.plan import RuleCall, Source
@@ -137,6 +138,8 @@ def _sweep(cotangents: dict[Node, Any], past: History, variables: Sequence[Node]
         if recorded:
             swept.set(node)
             residuals = _as_tensors(node)
+        elif type(residuals) is Held:
+            residuals = residuals.opened()
         for call in plan.calls:
             if not call.single:
                 _run_several(cotangents, node, call, dy, residuals, active, recorded)

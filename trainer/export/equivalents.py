@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from trainer.compiler.packed import Packed
 from trainer.compiler.program import Instruction, Value
 from trainer.errors import UsageError
 from trainer.export.graph import Graph, Length
@@ -173,6 +174,17 @@ def _erfc(g: Graph, call: Call) -> str:
 def _square(g: Graph, call: Call) -> str:
     (x,) = _operands(g, call, call.dtype)
     return g.node("Mul", x, x)
+
+
+@_converts("hypot")
+def _hypot(g: Graph, call: Call) -> str:
+    """The larger one times √(1 + the quotient's square), so that no square leaves the range; 0 of two zeros."""
+    a, b = (g.node("Abs", name) for name in _operands(g, call, call.dtype))
+    large, zero = g.node("Max", a, b), g.constant(0.0, call.dtype)
+    quotient = g.node("Div", g.node("Min", a, b), large)
+    one = g.constant(1.0, call.dtype)
+    length = g.node("Mul", large, g.node("Sqrt", g.node("Add", one, g.node("Mul", quotient, quotient))))
+    return g.node("Where", g.node("Equal", large, zero), zero, length)
 
 
 @_converts("isnan")
@@ -385,6 +397,9 @@ def _index(instruction: Instruction) -> tuple[Any, ...]:
     if any(not value.constant for value in values):
         raise UsageError("x[index] with an index that is computed has no ONNX equivalent here; write np.take")
     known = [value.known for value in values]
+    forward = instruction.op.forward
+    if isinstance(forward, Packed):
+        known = list(forward.arguments([None, *known])[1:])
     index = known[0] if len(known) == 1 else tuple(known)
     return index if isinstance(index, tuple) else (index,)
 
