@@ -22,6 +22,7 @@ from trainer.config.schema import DEFAULT_OPTIMIZER, SECTIONS, Config, DatasetCo
 from trainer.config.sections import Relative, Section, SectionModel
 from trainer.config.source import Problems, Source, Span
 from trainer.config.values import INVALID, check, complaint, found
+from trainer.data.preprocessing import SCALING, STEPS
 from trainer.errors import ConfigError, DataError, PluginError, ShapeError, UsageError
 from trainer.plugins import Component, Plugins
 from trainer.plugins.loading import is_file
@@ -351,7 +352,7 @@ class _Loader:
                 text = "letters, digits and underscores, and begins with a letter"
                 self.problems.add(span, f"the name of a sub-network has {text}, found '{name}'")
                 continue
-            if name in ("scaling", "preprocess"):  # beside parameters' names in a saved file
+            if name in (SCALING, STEPS):
                 self.problems.add(span, f"'{name}' is taken by what is saved of the data; give it another name")
                 continue
             if self.chooser.component("network", name):

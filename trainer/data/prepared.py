@@ -102,11 +102,6 @@ class Prepared:
         """How many neighbouring rows `trainer.data.shuffling.batch_order` moves together; None: rows move freely."""
         return rows_per_block(self.train.inputs[0]) if self.mapped else None
 
-    @property
-    def batch_arrays(self) -> tuple[Array, ...]:
-        """What a batch is gathered from: inputs and targets of the training rows, and their weights if there are."""
-        return self.train.arrays
-
     def __repr__(self) -> str:
         return (
             f"Prepared {self.name!r}: {len(self.train)} rows to train, {len(self.test)} to test, "

@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Saved", "load_parameters", "save_parameters"]
 
-# What the names of a scaling and of preprocessing begin with. Those of parameters begin with a layer's number or with
-# the name of a shared sub-network, which the config lets be neither of these.
-_SCALING, _PREPROCESS = "scaling.", "preprocess."
 _FORMAT = 1
 
 
@@ -106,6 +103,7 @@ def load_parameters(path: str | os.PathLike[str], *, foreign: bool = False) -> S
     from safetensors.numpy import load
 
     from trainer.data import Scaling
+    from trainer.data.preprocessing import SCALING, STEPS
 
     path = Path(path)
     content = _content(path, foreign)
@@ -117,10 +115,10 @@ def load_parameters(path: str | os.PathLike[str], *, foreign: bool = False) -> S
         what = f"{path} holds numbers of type {error.args[0]}, which NumPy does not have; save them as float32"
         raise DataError(what) from None
     return Saved(
-        {name: array for name, array in arrays.items() if not name.startswith((_SCALING, _PREPROCESS))},
+        {name: array for name, array in arrays.items() if not name.startswith((f"{SCALING}.", f"{STEPS}."))},
         Scaling.from_arrays(arrays),
         _metadata(content),
-        {name: array for name, array in arrays.items() if name.startswith(_PREPROCESS)},
+        {name: array for name, array in arrays.items() if name.startswith(f"{STEPS}.")},
     )
 
 

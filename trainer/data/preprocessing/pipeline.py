@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trainer.data.dataset import Dataset
+from trainer.data.preprocessing import STEPS
 from trainer.errors import DataError, ShapeError
 from trainer.rng import generator
 from trainer.types import Array
@@ -26,9 +27,8 @@ if TYPE_CHECKING:
     from trainer.data.preprocessing.transformers import Preprocessor
     from trainer.plugins import Plugins
 
-__all__ = ["PREFIX", "Preprocessing", "StepError"]
+__all__ = ["Preprocessing", "StepError"]
 
-PREFIX = "preprocess"  # what the names of its arrays begin with; no shared sub-network may be called so
 SHOWN = 6  # columns that a message lists
 
 
@@ -165,9 +165,9 @@ class Preprocessing:
         arrays: dict[str, Array] = {}
         for index, step in enumerate(self.steps):
             steps.append({"name": step.name, "options": _options(step.preprocessor), "columns": step.columns.tolist()})
-            arrays |= {f"{PREFIX}.{index}.{name}": np.asarray(array, order="C") for name, array in step.state.items()}
+            arrays |= {f"{STEPS}.{index}.{name}": np.asarray(array, order="C") for name, array in step.state.items()}
         about = {"steps": steps, "from": self.input_shape, "to": self.output_shape, "names": self.names}
-        return {f"{PREFIX}.steps": np.frombuffer(json.dumps(about).encode(), dtype=np.uint8), **arrays}
+        return {f"{STEPS}.steps": np.frombuffer(json.dumps(about).encode(), dtype=np.uint8), **arrays}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array], plugins: Plugins | None = None) -> Preprocessing | None:
@@ -177,17 +177,17 @@ class Preprocessing:
 
         Raises DataError for arrays that are no steps, and PluginError for a step that is not installed.
         """
-        if f"{PREFIX}.steps" not in arrays:
+        if f"{STEPS}.steps" not in arrays:
             return None
         if plugins is None:
             from trainer.plugins import shared
 
             plugins = shared()
         try:
-            about = json.loads(arrays[f"{PREFIX}.steps"].tobytes())
+            about = json.loads(arrays[f"{STEPS}.steps"].tobytes())
             steps = []
             for index, step in enumerate(about["steps"]):
-                prefix = f"{PREFIX}.{index}."
+                prefix = f"{STEPS}.{index}."
                 state = {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
                 options = {key: _option(value) for key, value in step["options"].items()}
                 preprocessor = plugins.get("preprocessors", step["name"]).build(**options)

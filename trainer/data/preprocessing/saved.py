@@ -17,17 +17,25 @@ from typing import Any
 
 import numpy as np
 
-from trainer.data.preprocessing.transformers import PREPROCESSORS
 from trainer.errors import DataError
 from trainer.types import Array
 
 __all__ = ["fitted", "restored"]
 
 ABOUT = "about"
-# The transformers themselves, and those that scikit-learn keeps inside them.
-_MODULES = {cls.__name__: cls.module for cls in PREPROCESSORS} | {
-    "OneHotEncoder": "sklearn.preprocessing",
-    "MissingIndicator": "sklearn.impute",
+# Where scikit-learn has the transformers, and those that it keeps inside them.
+_MODULES = {
+    name: f"sklearn.{module}"
+    for module, names in {
+        "preprocessing": "StandardScaler MinMaxScaler MaxAbsScaler RobustScaler Normalizer Binarizer "
+        "QuantileTransformer PowerTransformer PolynomialFeatures KBinsDiscretizer SplineTransformer OneHotEncoder",
+        "impute": "SimpleImputer KNNImputer MissingIndicator",
+        "decomposition": "PCA TruncatedSVD FastICA",
+        "feature_selection": "VarianceThreshold",
+        "kernel_approximation": "RBFSampler",
+        "random_projection": "GaussianRandomProjection",
+    }.items()
+    for name in names.split()
 }
 
 

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from trainer.data.preprocessing import SCALING
 from trainer.errors import DataError, ShapeError
 from trainer.types import Array
 
 __all__ = ["Scaling"]
 
-MEAN, SCALE = "scaling.mean", "scaling.scale"
+MEAN, SCALE = f"{SCALING}.mean", f"{SCALING}.scale"
 
 
 @dataclass(frozen=True, eq=False, repr=False)

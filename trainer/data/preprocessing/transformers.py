@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
+from trainer.data.preprocessing.saved import fitted, restored
 from trainer.limits import Checked, Limits
 from trainer.types import Array
 
@@ -37,34 +38,26 @@ class Preprocessor(Protocol):
 
 @dataclass(frozen=True)
 class _Transformer(Checked):
-    """A class of scikit-learn with its parameters.
+    """A class of scikit-learn, of the same name, with its parameters.
 
-    module: where scikit-learn has the class, which has this class's name.
     takes_missing: whether it accepts a NaN.
     keeps_categories: whether what it makes of a category's index is still one.
     """
 
-    module: ClassVar[str]
     takes_missing: ClassVar[bool] = False
     keeps_categories: ClassVar[bool] = False
 
     def fit(self, inputs: Array, rng: np.random.Generator) -> dict[str, Array]:
         """What the class learns from `inputs`, shape (n, columns): every attribute that it sets, as arrays."""
-        from trainer.data.preprocessing.saved import fitted
-
         given = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "columns"}
         return fitted(type(self).__name__, self.parameters(given, inputs), inputs, rng)
 
     def apply(self, state: Mapping[str, Array], inputs: Array) -> Array:
         """What the fitted class makes of `inputs`; fewer or more columns, but a row for each row."""
-        from trainer.data.preprocessing.saved import restored
-
         return np.ascontiguousarray(restored(state).transform(inputs), dtype=np.float64)
 
     def names(self, state: Mapping[str, Array], names: list[str]) -> list[str]:
         """What scikit-learn calls the columns that it makes of columns with these names."""
-        from trainer.data.preprocessing.saved import restored
-
         return [str(name) for name in restored(state).get_feature_names_out(np.array(names, dtype=object))]
 
     def parameters(self, given: dict[str, Any], inputs: Array) -> dict[str, Any]:
@@ -72,12 +65,8 @@ class _Transformer(Checked):
         return given
 
 
-class _Preprocessing(_Transformer):
-    module = "sklearn.preprocessing"
-
-
 @dataclass(frozen=True)
-class StandardScaler(_Preprocessing):
+class StandardScaler(_Transformer):
     """Every column to mean 0 and standard deviation 1."""
 
     takes_missing = True
@@ -87,7 +76,7 @@ class StandardScaler(_Preprocessing):
 
 
 @dataclass(frozen=True)
-class MinMaxScaler(_Preprocessing):
+class MinMaxScaler(_Transformer):
     """Every column to a range; `clip` keeps test rows in it too."""
 
     takes_missing = True
@@ -97,7 +86,7 @@ class MinMaxScaler(_Preprocessing):
 
 
 @dataclass(frozen=True)
-class MaxAbsScaler(_Preprocessing):
+class MaxAbsScaler(_Transformer):
     """Every column divided by its largest absolute value."""
 
     takes_missing = True
@@ -105,7 +94,7 @@ class MaxAbsScaler(_Preprocessing):
 
 
 @dataclass(frozen=True)
-class RobustScaler(_Preprocessing):
+class RobustScaler(_Transformer):
     """Every column less its median, divided by the distance of two quantiles: outliers count little."""
 
     takes_missing = True
@@ -117,7 +106,7 @@ class RobustScaler(_Preprocessing):
 
 
 @dataclass(frozen=True)
-class Normalizer(_Preprocessing):
+class Normalizer(_Transformer):
     """Every row divided by its length."""
 
     norm: Literal["l1", "l2", "max"] = "l2"
@@ -125,7 +114,7 @@ class Normalizer(_Preprocessing):
 
 
 @dataclass(frozen=True)
-class Binarizer(_Preprocessing):
+class Binarizer(_Transformer):
     """1 above the threshold, 0 at it and below."""
 
     threshold: float = 0.0
@@ -133,7 +122,7 @@ class Binarizer(_Preprocessing):
 
 
 @dataclass(frozen=True)
-class QuantileTransformer(_Preprocessing):
+class QuantileTransformer(_Transformer):
     """Every column to a uniform or a normal distribution by its ranks; n_quantiles: 1,000, or a row each if fewer."""
 
     takes_missing = True
@@ -149,7 +138,7 @@ class QuantileTransformer(_Preprocessing):
 
 
 @dataclass(frozen=True)
-class PowerTransformer(_Preprocessing):
+class PowerTransformer(_Transformer):
     """Every column nearer to a normal distribution by a power."""
 
     takes_missing = True
@@ -159,7 +148,7 @@ class PowerTransformer(_Preprocessing):
 
 
 @dataclass(frozen=True)
-class PolynomialFeatures(_Preprocessing):
+class PolynomialFeatures(_Transformer):
     """The products of columns up to a degree, and a column of ones."""
 
     degree: Annotated[int, Limits(ge=0)] = 2
@@ -169,7 +158,7 @@ class PolynomialFeatures(_Preprocessing):
 
 
 @dataclass(frozen=True)
-class KBinsDiscretizer(_Preprocessing):
+class KBinsDiscretizer(_Transformer):
     """Every column cut into intervals: a column of 0 and 1 for each, or with `ordinal` the interval's number."""
 
     n_bins: Annotated[int, Limits(ge=2)] = 5
@@ -183,7 +172,7 @@ class KBinsDiscretizer(_Preprocessing):
 
 
 @dataclass(frozen=True)
-class SplineTransformer(_Preprocessing):
+class SplineTransformer(_Transformer):
     """Every column as the values of overlapping smooth bumps, B-splines."""
 
     n_knots: Annotated[int, Limits(ge=2)] = 5
@@ -195,7 +184,6 @@ class SplineTransformer(_Preprocessing):
 
 
 class _Imputer(_Transformer):
-    module = "sklearn.impute"
     takes_missing = True
 
 
@@ -221,8 +209,6 @@ class KNNImputer(_Imputer):
 
 
 class _Decomposition(_Transformer):
-    module = "sklearn.decomposition"
-
     def parameters(self, given: dict[str, Any], inputs: Array) -> dict[str, Any]:
         wanted, most = given["n_components"], min(inputs.shape)
         if isinstance(wanted, float) and wanted >= 1:
@@ -267,7 +253,6 @@ class FastICA(_Decomposition):
 class VarianceThreshold(_Transformer):
     """Leaves out the columns whose variance is not above the threshold; by default those that are constant."""
 
-    module = "sklearn.feature_selection"
     takes_missing = True
     keeps_categories = True
     threshold: Annotated[float, Limits(ge=0)] = 0.0
@@ -278,7 +263,6 @@ class VarianceThreshold(_Transformer):
 class RBFSampler(_Transformer):
     """Random features whose products approximate a Gaussian kernel."""
 
-    module = "sklearn.kernel_approximation"
     n_components: Count = 100
     gamma: Annotated[float, Limits(gt=0)] | Literal["scale"] = 1.0
     columns: Columns = None
@@ -288,7 +272,6 @@ class RBFSampler(_Transformer):
 class GaussianRandomProjection(_Transformer):
     """Random directions; scikit-learn's default of their number is for thousands of columns, so here it is required."""
 
-    module = "sklearn.random_projection"
     n_components: Count
     columns: Columns = None
 
