@@ -21,7 +21,7 @@ from trainer.errors import ShapeError
 from trainer.nn.draw import Draw
 from trainer.types import Array
 
-__all__ = ["Kept", "Masked", "evaluate", "name_of", "on_values", "train"]
+__all__ = ["Kept", "Masked", "Still", "evaluate", "name_of", "on_values", "train"]
 
 Parameters = Mapping[str, Any]
 
@@ -34,6 +34,14 @@ class Kept:
     """
 
     value: Array
+
+
+class Still(dict[str, Any]):
+    """Parameters of a layer of which all that it keeps is frozen: it uses these values in training too.
+
+    Frozen batch norm normalizes with its averages, not with the batch: Keras's rule for `trainable = False`, and what
+    one calls `eval()` for in PyTorch.
+    """
 
 
 class Masked(NamedTuple):
@@ -59,7 +67,7 @@ def evaluate(layer: Any, parameters: Parameters, x: Any) -> Any:
 def train(layer: Any, parameters: Parameters, x: Any, draw: Draw) -> tuple[Any, dict[str, Any]]:
     """The layer's output in training, and the new values of what it keeps."""
     own = getattr(layer, "train", None)
-    if own is None:
+    if own is None or isinstance(parameters, Still):
         return evaluate(layer, parameters, x), {}
     if not isinstance(x, Masked) or getattr(layer, "masked", False):
         y, updates = own(parameters, x, draw)

@@ -15,14 +15,19 @@ class Draw:
 
     Each call gives others, in the next step others again, and the same step always the same.
 
+    Attributes:
+        seen: how many batches came before this one in a pass that takes what layers keep anew, for parameters that
+            are no longer those of the steps (see `trainer.training.settling`); None in a step of training. A layer
+            that keeps an average forgets it at 0, and then weighs the batches alike.
+
     >>> import numpy as np
     >>> draw = Draw(seed=0, step=np.int64(5), dtype="float64", path="1")
     >>> draw((2, 3)).shape
     (2, 3)
     """
 
-    def __init__(self, seed: int, step: Any, dtype: str, path: str) -> None:
-        self.seed, self.step, self.dtype, self.path = seed, step, dtype, path
+    def __init__(self, seed: int, step: Any, dtype: str, path: str, seen: int | None = None) -> None:
+        self.seed, self.step, self.dtype, self.path, self.seen = seed, step, dtype, path, seen
         self.calls = 0
 
     def __call__(self, shape: tuple[int, ...]) -> Any:
@@ -34,4 +39,4 @@ class Draw:
 
     def inside(self, name: str) -> Draw:
         """The draws of a layer within this one."""
-        return Draw(self.seed, self.step, self.dtype, f"{self.path}.{name}")
+        return Draw(self.seed, self.step, self.dtype, f"{self.path}.{name}", self.seen)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from trainer.errors import TrainerError, UsageError
-from trainer.nn.calls import Kept, Masked, evaluate, name_of, train
+from trainer.nn.calls import Kept, Masked, Still, evaluate, name_of, train
 from trainer.nn.draw import Draw
 from trainer.nn.initialise import initialised
 from trainer.nn.layers import Layer
@@ -55,6 +55,7 @@ class Network:
         shapes: the output shape of each layer.
         size: the length of θ.
         trees: per layer the full names of its parameters, in the structure that its `init` gave.
+        moving: the names of what layers keep from step to step, without what is frozen.
 
     Raises LayerError when a layer cannot take its input, UsageError for a name that no parameter has.
 
@@ -92,6 +93,8 @@ class Network:
     def _divide(self, found: Mapping[str, Any], freeze: Sequence[str]) -> None:
         """What is learnt, and so lies in θ, and what is not."""
         self._frozen = matching(freeze, [name for name in found if name not in self._tied])
+        kept = {name for name, value in found.items() if isinstance(value, Kept)}
+        self.moving, self._fixed = kept - self._frozen, kept & self._frozen
         self.parts: list[Part] = []
         offset = 0
         for name, value in found.items():
@@ -184,14 +187,19 @@ class Network:
         return {part.name: np.reshape(theta[part.slice], part.shape) for part in self.parts}
 
     def tree(self, named: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """What each layer calls its parameters, from the values by their full names."""
+        """What each layer calls its parameters, from the values by their full names.
+
+        Those of a layer that keeps values, all of which are frozen, are `Still`.
+        """
 
         def value(name: str) -> Any:
             source, transposed = self._tied.get(name, (name, False))
             return np.transpose(named[source]) if transposed else named[source]
 
         def build(tree: dict[str, Any]) -> dict[str, Any]:
-            return {key: build(v) if isinstance(v, dict) else value(v) for key, v in tree.items()}
+            built = {key: build(v) if isinstance(v, dict) else value(v) for key, v in tree.items()}
+            own = {name for name in tree.values() if isinstance(name, str)}
+            return Still(built) if own & self._fixed and not own & self.moving else built
 
         return [build(tree) for tree in self.trees]
 

@@ -30,6 +30,7 @@ from trainer.training.objective import Objective, Penalty
 from trainer.training.records import Best, Epoch, Step
 from trainer.training.runners import runner
 from trainer.training.schedules import Schedule, schedule_of
+from trainer.training.settling import settled
 from trainer.training.state import TrainingState
 from trainer.training.step import StepFunction, record_step
 from trainer.training.stopping import Stopping
@@ -179,7 +180,18 @@ class Training:
     @property
     def _at(self) -> tuple[Array, dict[str, Array]]:
         best = self.best
-        return (self.averaged, self.state.layers) if best is None else (best.theta, best.layer_state)
+        return self._now if best is None else (best.theta, best.layer_state)
+
+    @property
+    def _now(self) -> tuple[Array, dict[str, Array]]:
+        """`averaged`, and what stands beside it; taken anew in the middle of an epoch."""
+        state, theta = self.state, self.averaged
+        if theta is state.theta or not state.step or not self.network.moving:
+            return theta, state.layers
+        if state.settled and not state.batches:
+            return theta, state.settled
+        inputs = (self.data.train.inputs[rows] for rows in self.batches(0))
+        return theta, settled(self.objective, theta, state.settled or state.layers, inputs, state.step)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -234,7 +246,8 @@ class Training:
 
     def _epoch(self, rows_per_second: float) -> Epoch:
         """The end of a pass: where it led, and what follows from that."""
-        self._change(epoch=self.epoch + 1, batches=0)
+        theta, beside = self._now
+        self._change(epoch=self.epoch + 1, batches=0, settled={} if beside is self.state.layers else beside)
         train, test = self.evaluate("train"), self.evaluate("test")
         self._change(
             schedule=self.schedule.watch(self.state.schedule, train, test), seconds=time.perf_counter() - self._clock
@@ -245,7 +258,7 @@ class Training:
             self._change(stopping=self.stopping.watch(self.state.stopping, self.epoch, train, test))
             self._end(self.stopping.reason(self.state.stopping))
             if self.stopping.best and self.state.stopping["of"] == self.epoch:
-                self._change(best=Best(record, np.array(self.averaged), dict(self.state.layers)))
+                self._change(best=Best(record, np.array(theta), dict(beside)))
         self._tell(record)
         return record
 
@@ -310,7 +323,7 @@ class Training:
     def evaluate(self, part: Part) -> dict[str, float]:
         """The mean cost and the metrics on the training or the test rows, at `averaged`; empty for no rows."""
         try:
-            return self._evaluation.numbers(part, self.averaged, self.state.layers)
+            return self._evaluation.numbers(part, *self._now)
         except DivergedError as error:
             raise self._diverged(what=str(error)) from None
 

@@ -29,6 +29,7 @@ class TrainingState:
         optimizer: the optimizer's state.
         layers: the layers' state by name, which stands beside θ: what they keep from step to step, and parameters
             that are frozen.
+        settled: what stood beside the optimizer's `evaluated` parameters after the last epoch, where these are not θ.
         step, epoch: how many are done.
         batches: how many batches of the epoch that runs are done.
         seconds: how long it took.
@@ -48,6 +49,7 @@ class TrainingState:
     theta: Array
     optimizer: State
     layers: dict[str, Array]
+    settled: dict[str, Array] = field(default_factory=dict)
     step: int = 0
     epoch: int = 0
     batches: int = 0
@@ -68,7 +70,7 @@ class TrainingState:
         Numbers that are not whole are arrays too, so that every bit of them stays, of a nan as well.
         """
         arrays = {"theta": self.theta, "seconds": np.array(self.seconds)}
-        for group in ("optimizer", "layers", "schedule"):
+        for group in ("optimizer", "layers", "settled", "schedule"):
             arrays |= _within(group, getattr(self, group))
         arrays |= _within("stopping", self.stopping, float)
         about: dict[str, Any] = {name: getattr(self, name) for name in ("step", "epoch", "batches", "ended")}
@@ -95,6 +97,7 @@ class TrainingState:
                 theta=arrays["theta"],
                 optimizer=dict(_named("optimizer", arrays)),
                 layers=dict(_named("layers", arrays)),
+                settled=dict(_named("settled", arrays)),
                 step=about["step"],
                 epoch=about["epoch"],
                 batches=about["batches"],

@@ -58,8 +58,9 @@ class BatchNorm(_Affine):
         - batch_norm
         - relu
 
-    In training with the statistics of the batch, which go into moving averages; in evaluation with the averages. Of
-    masked sequences only the positions that exist are counted.
+    In training with the statistics of the batch, which go into moving averages; in evaluation with the averages, and in
+    training too where mean and variance are frozen. Of masked sequences only the positions that exist are counted.
+    Parameters that no step was taken at, such as an average of θ, get the mean of all batches' statistics at them.
 
     Args:
         momentum: how much of a moving average stays at each step, 0.9: average ← momentum · average + (1 − momentum) ·
@@ -106,14 +107,18 @@ class BatchNorm(_Affine):
             correction = n / max(n - 1, 1)
         if self.unbiased:
             variance = variance * correction
-        moved = {name: self._moved(parameters[name], new, n) for name, new in (("mean", mean), ("variance", variance))}
+        stays = self.momentum if draw.seen is None else draw.seen / (draw.seen + 1)
+        moved = {
+            name: _moved(parameters[name], new, stays, n) for name, new in (("mean", mean), ("variance", variance))
+        }
         return y, moved
 
-    def _moved(self, average: Any, new: Any, n: Any) -> Any:
-        """The average after a batch of n elements per channel; n is a number, or an array where a mask decides."""
-        if isinstance(n, int):
-            return self.momentum * average + (1 - self.momentum) * new if n > 1 else average
-        return np.where(n > 1, self.momentum * average + (1 - self.momentum) * new, average)
+
+def _moved(average: Any, new: Any, stays: float, n: Any) -> Any:
+    """The average after a batch of n elements per channel; n is a number, or an array where a mask decides."""
+    if isinstance(n, int):
+        return stays * average + (1 - stays) * new if n > 1 else average
+    return np.where(n > 1, stays * average + (1 - stays) * new, average)
 
 
 def _of_existing(x: Masked) -> tuple[Any, Any, Any]:
