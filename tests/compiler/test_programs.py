@@ -181,6 +181,20 @@ def test_constants_are_folded():
     assert folded.instructions[0].inputs[1].known == np.exp(2.0)
 
 
+@pytest.mark.parametrize(
+    ("condition", "left"),
+    [
+        (True, ["tanh"]),
+        (False, ["where", "tanh"]),
+        (np.ones((2, 3), bool), ["tanh"]),
+        (np.eye(2, 3) > 0, ["where", "tanh"]),
+    ],
+)
+def test_a_choice_that_is_known_is_no_choice(condition, left):
+    program = trace(lambda x: np.tanh(np.where(condition, x, 1.0)), [np.ones((2, 3))]).program
+    assert names(drop_noops(program)) == left
+
+
 def test_noops_go():
     program = table(lambda x: np.tanh(np.reshape(np.broadcast_to(x, (2,)), (2,))).astype(np.float64), np.ones(2))
     assert names(drop_noops(program)) == ["tanh"]
