@@ -1,4 +1,4 @@
-"""No-ops: a cast to the same dtype, a reshape or broadcast to the same shape, a sum over no axis, a choice that is known.
+"""No-ops: a cast to the same dtype, a reshape or broadcast to the same shape, a sum over no axis, a known choice.
 
 %1 = reshape(%0, shape=(3,))  float64 (3,)
 %2 = where(constant True, %1, 0)               →    %3 = tanh(%0)
