@@ -58,7 +58,7 @@ class Buffers:
     >>> from trainer.compiler.layout import live_ranges
     >>> from trainer.compiler.numpy_executor import NumpyExecutor
     >>> from trainer.compiler.tracing import trace
-    >>> program, _, _ = trace(lambda x: np.negative(np.tanh(np.reshape(np.exp(x), (2, 2)))), [np.zeros(4)])
+    >>> program = trace(lambda x: np.negative(np.tanh(np.reshape(np.exp(x), (2, 2)))), [np.zeros(4)]).program
     >>> program
     %0 = input  float64 (4,)
     %1 = exp(%0)  float64 (4,)
