@@ -3,13 +3,49 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
+
+import pytest
 
 from trainer.checker.library import registered_ops
 from trainer.engine.rules import Rule
 from trainer.plugins import shared
 
 ROOT = Path(__file__).parent.parent
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
+
+
+def blocks() -> Iterator[object]:
+    """Each block of Python or YAML of each page, with the text that stands right behind it, or None."""
+    for page in sorted((ROOT / "docs").glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        found = list(BLOCK.finditer(text))
+        for block, after in zip_longest(found, found[1:]):
+            language, code = block.groups()
+            shown = after is not None and after[1] == "text" and not text[block.end() : after.start()].strip()
+            if language in ("python", "yaml"):
+                title = f"{page.stem}, line {text[: block.start()].count(chr(10)) + 1}"
+                yield pytest.param(page, language, code, after[2] if after and shown else None, id=title)
+
+
+@pytest.mark.parametrize(("page", "language", "code", "printed"), list(blocks()))
+def test_a_block_of_a_page_runs_and_prints_what_stands_behind_it(
+    page: Path, language: str, code: str, printed: str | None, tmp_path: Path
+) -> None:
+    for file in BLOCK.finditer(page.read_text(encoding="utf-8")):
+        if named := re.match(r"# (\w+\.py)\n", file[2]):
+            (tmp_path / named[1]).write_text(file[2], encoding="utf-8")
+    path = tmp_path / f"block.{'py' if language == 'python' else 'yaml'}"
+    path.write_text(code, encoding="utf-8")
+    command = [sys.executable, *(["-m", "trainer", "run"] if language == "yaml" else []), path.name]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert result.returncode == 0, result.stderr
+    if printed is not None:
+        assert result.stdout == printed
 
 
 def test_the_table_of_ops_lists_what_ships_and_what_its_rules_keep():

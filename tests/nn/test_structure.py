@@ -8,7 +8,7 @@ import pytest
 from trainer.config import load
 from trainer.experiment import build, layer_table
 from trainer.nn import Columns, Dense, Input, Layout, Network, OpLayer, Parallel, Repeat, Residual, Sequential, Shared
-from trainer.nn.structure import located
+from trainer.nn.contract import located
 from trainer_ops import relu
 
 rng = np.random.default_rng(0)

@@ -20,8 +20,8 @@ from trainer.errors import UsageError
 from trainer.experiment.checks import at_layers, check_choices, check_declared, check_patterns, try_rows
 from trainer.experiment.components import built
 from trainer.experiment.scores import Scores, scores_of
+from trainer.nn.contract import Layout, located
 from trainer.nn.network import Network, matching
-from trainer.nn.structure import Layout, located
 from trainer.optimizers import Accumulate, Average, ClipNorm, ClipParameterNorm, ClipValue, Optimizer
 from trainer.training import Training
 from trainer.training.objective import Penalty

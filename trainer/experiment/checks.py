@@ -14,6 +14,7 @@ import numpy as np
 from trainer.data.dataset import Dataset
 from trainer.data.prepared import Prepared
 from trainer.errors import OpError, ShapeError, UsageError
+from trainer.nn.contract import says
 from trainer.nn.network import LayerError, Network, matching
 from trainer.nn.several import Several
 from trainer.nn.trial import try_layers
@@ -62,14 +63,14 @@ def check_choices(loaded: LoadedConfig, network: Network, data: Prepared) -> Non
     """What two sections say that does not go together; components tell by a class attribute or a trait."""
     config = loaded.config
     for choice in config.choices():
-        if getattr(choice.component.target, "reads_padding", False) and data.scaling is not None:
+        if says(choice.component.target, "reads_padding") and data.scaling is not None:
             raise loaded.error(
                 ("dataset", "standardize"),
                 f"{choice.name} tells padding by its value, and standardize changes it: leave standardize out, and "
                 f"scale the sequences before they are padded",
             )
     for layer, name, shape in zip(network.layers, network.names, network.shapes, strict=True):
-        if config.batch_size == 1 and getattr(layer, "needs_rows", False) and len(shape) == 1:
+        if config.batch_size == 1 and says(layer, "needs_rows") and len(shape) == 1:
             raise loaded.error(
                 ("batch_size",), f"{name} compares the rows of a batch, and batch_size: 1 gives it one; use more"
             )

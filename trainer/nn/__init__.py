@@ -1,11 +1,12 @@
 """Networks: layers in sequence over parameters that are named views on one vector θ."""
 
 from trainer.nn.calls import Kept, Masked
+from trainer.nn.contract import Layer, Layout
 from trainer.nn.draw import Draw
-from trainer.nn.layers import Dense, Flatten, Layer, OpLayer
+from trainer.nn.layers import Dense, Flatten, OpLayer
 from trainer.nn.network import LayerError, Network
 from trainer.nn.several import Several
-from trainer.nn.structure import Columns, Input, Layout, Parallel, Repeat, Residual, Sequential, Shared
+from trainer.nn.structure import Columns, Input, Parallel, Repeat, Residual, Sequential, Shared
 
 __all__ = [
     "Columns",

@@ -1,29 +1,23 @@
 """How a layer is called: in evaluation, in training, and on sequences with a mask.
 
-`apply(parameters, x)` is all that most layers have. A layer that behaves differently in training has
-
-    train(parameters, x, draw) -> (y, updates)
-
-beside it: `draw(shape)` are uniform random numbers of this step, and `updates` are new values for what its `init`
-wrapped in `Kept`, by name. Nothing is written to in place; whoever runs the step carries the updates to the next.
+What it may have beside `init` and `apply` is said in `trainer.nn.contract`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from trainer.errors import ShapeError
+from trainer.nn.contract import Parameters, Updates, own_train, says
 from trainer.nn.draw import Draw
 from trainer.types import Array
 
-__all__ = ["Kept", "Masked", "Still", "evaluate", "name_of", "on_values", "train"]
-
-Parameters = Mapping[str, Any]
+__all__ = ["Kept", "Masked", "Still", "evaluate", "name_of", "on_values", "seen_by", "train"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,9 +41,7 @@ class Still(dict[str, Any]):
 class Masked(NamedTuple):
     """Sequences of unequal length: `values` (m, T, …), and `mask` (m, T), true where a position exists.
 
-    A layer with the attribute `masked = True` is handed it whole. One with `positionwise = True`, which treats every
-    position on its own, gets the values, and the mask goes around its result. Any other refuses it: it would take
-    positions that do not exist for real.
+    Which layers are handed it whole, which its values, and which refuse it: see `trainer.nn.Layer`.
     """
 
     values: Any
@@ -58,31 +50,37 @@ class Masked(NamedTuple):
 
 def evaluate(layer: Any, parameters: Parameters, x: Any) -> Any:
     """The layer's output when nothing is learnt."""
-    if not isinstance(x, Masked) or getattr(layer, "masked", False):
-        return layer.apply(parameters, x)
-    _check_positionwise(layer)
-    return Masked(layer.apply(parameters, x.values), x.mask)
+    seen, around = seen_by(layer, x)
+    return around(layer.apply(parameters, seen))
 
 
-def train(layer: Any, parameters: Parameters, x: Any, draw: Draw) -> tuple[Any, dict[str, Any]]:
+def train(layer: Any, parameters: Parameters, x: Any, draw: Draw) -> tuple[Any, Updates]:
     """The layer's output in training, and the new values of what it keeps."""
-    own = getattr(layer, "train", None)
+    own = own_train(layer)
     if own is None or isinstance(parameters, Still):
         return evaluate(layer, parameters, x), {}
-    if not isinstance(x, Masked) or getattr(layer, "masked", False):
-        y, updates = own(parameters, x, draw)
-        return y, updates
-    _check_positionwise(layer)
-    y, updates = own(parameters, x.values, draw)
-    return Masked(y, x.mask), updates
+    seen, around = seen_by(layer, x)
+    y, updates = own(parameters, seen, draw)
+    return around(y), updates
 
 
-def _check_positionwise(layer: Any) -> None:
-    if not getattr(layer, "positionwise", False):
+def seen_by(layer: Any, x: Any) -> tuple[Any, Callable[[Any], Any]]:
+    """What of `x` a layer is handed, and what puts a mask that it does not see around its result.
+
+    Raises ShapeError where a mask would be lost.
+    """
+    if not isinstance(x, Masked) or says(layer, "masked"):
+        return x, _as_it_is
+    if not says(layer, "positionwise"):
         raise ShapeError(
             f"{name_of(layer)} would take positions that a mask leaves out for real; put it before `masking`, or "
             f"reduce the positions first, as lstm and mean_over_positions do"
         )
+    return x.values, lambda y: Masked(y, x.mask)
+
+
+def _as_it_is(y: Any) -> Any:
+    return y
 
 
 def on_values(function: Callable[..., Any], *xs: Any) -> Any:

@@ -1,15 +1,11 @@
-"""Layers: a configuration, initial values, and a pure function of parameters and input.
-
-A layer is a frozen dataclass: its fields are what a config may set. Shapes are those of one example, without the batch
-axis. `apply` is written in NumPy and never knows whether it computes on arrays or on Tensors.
-"""
+"""The layers that come with the core: sums, their reshaping, and any op of one array."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, ClassVar, Protocol
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
@@ -19,21 +15,7 @@ from trainer.limits import Checked, Limits
 from trainer.nn.initial import Initial, draw
 from trainer.types import Array, Shape
 
-__all__ = ["Dense", "Flatten", "Layer", "OpLayer"]
-
-
-class Layer(Protocol):
-    """What the network asks of a layer. One that learns differently has a further method, see `trainer.nn.calls`."""
-
-    def init(self, rng: np.random.Generator, input_shape: Shape) -> tuple[dict[str, Any], Shape]:
-        """The parameters' initial values by name, and the shape of the output.
-
-        What the layer keeps without learning it, such as a moving average, is wrapped in `trainer.nn.Kept`.
-        Raises ShapeError when the layer cannot take an input of that shape.
-        """
-
-    def apply(self, parameters: Mapping[str, Any], x: Any) -> Any:
-        """The output for a batch `x` of shape (m, *input_shape)."""
+__all__ = ["Dense", "Flatten", "OpLayer"]
 
 
 @dataclass(frozen=True)

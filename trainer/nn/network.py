@@ -17,9 +17,9 @@ import numpy as np
 
 from trainer.errors import TrainerError, UsageError
 from trainer.nn.calls import Kept, Masked, Still, evaluate, name_of, train
+from trainer.nn.contract import MinimalLayer
 from trainer.nn.draw import Draw
 from trainer.nn.initialise import initialised
-from trainer.nn.layers import Layer
 from trainer.nn.structure import LayerError
 from trainer.rng import generator
 from trainer.types import Array, Shape
@@ -69,7 +69,7 @@ class Network:
 
     def __init__(
         self,
-        layers: Sequence[Layer],
+        layers: Sequence[MinimalLayer],
         input_shape: Shape,
         names: Sequence[str] | None = None,
         *,

@@ -5,7 +5,7 @@ Parameters lie in nested dicts and are named by the path: `2.layers.0.weights`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -13,16 +13,14 @@ import numpy as np
 
 from trainer.errors import ShapeError, TrainerError
 from trainer.limits import Checked, Limits, Nested
-from trainer.nn.calls import Parameters, evaluate, name_of, on_values, train
+from trainer.nn.calls import evaluate, name_of, on_values, train
+from trainer.nn.contract import Layout, Parameters, located
 from trainer.nn.draw import Draw
 from trainer.nn.initialise import initialised
 from trainer.types import Shape
 from trainer.wording import did_you_mean
 
-__all__ = [
-    "Columns", "Input", "LayerError", "Layers", "Layout", "Parallel", "Repeat", "Residual", "Sequential",
-    "Shared", "located",
-]  # fmt: skip
+__all__ = ["Columns", "Input", "LayerError", "Layers", "Parallel", "Repeat", "Residual", "Sequential", "Shared"]
 
 Layers = Annotated[tuple[Any, ...], Nested("network")]  # a list of layers; a list within it is a sequence
 
@@ -36,15 +34,6 @@ class LayerError(ShapeError):
     def __init__(self, path: tuple[int | str, ...], message: str) -> None:
         super().__init__(message)
         self.path = path
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What the columns of a data set are called, and how its inputs of several shapes lie in one row."""
-
-    name: str = "unnamed"
-    feature_names: tuple[str, ...] = ()
-    parts: Mapping[str, Shape] | None = None
 
 
 @dataclass(frozen=True)
@@ -83,12 +72,6 @@ class Sequential:
     def located(self, layout: Layout) -> Self:
         """With columns and inputs found by their names."""
         return replace(self, layers=tuple(located(layer, layout) for layer in self.layers))
-
-
-def located(layer: Any, layout: Layout) -> Any:
-    """A layer whose names of columns and inputs are found in a data set's layout; most layers have none."""
-    own = getattr(layer, "located", None)
-    return layer if own is None else own(layout)
 
 
 class _Composite:

@@ -9,14 +9,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import fields, replace
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import numpy as np
 
 from trainer.engine.tensor import Tensor
 from trainer.errors import DataError, DetachError, ShapeError, TrainerError
-from trainer.nn.calls import Kept, Masked, evaluate, name_of, train
+from trainer.nn.calls import Kept, Masked, evaluate, name_of, seen_by
+from trainer.nn.contract import Updates, own_train
 from trainer.nn.draw import Draw
 from trainer.nn.initialise import initialised, line_of, told
 from trainer.nn.structure import LayerError, Parallel, Repeat, Residual, Sequential, Shared
@@ -80,28 +80,25 @@ class _Tried:
         return y
 
     def train(self, parameters: Mapping[str, Any], x: Any, draw: Draw) -> tuple[Any, dict[str, Any]]:
-        if getattr(self.inner, "train", None) is None:
+        own = own_train(self.inner)
+        if own is None:
             return self.apply(parameters, x), {}
-        inner = SimpleNamespace(
-            train=self._train,
-            masked=getattr(self.inner, "masked", False),
-            positionwise=getattr(self.inner, "positionwise", False),
-            name=self.name,
-        )
         with self._telling("train"):
-            y, updates = train(inner, _Parameters(parameters), x, draw)
+            seen, around = seen_by(self.inner, x)
+            y, updates = self._output_and_updates(own(_Parameters(parameters), seen, draw))
+            y = around(y)
         self._check_output("train", x, y)
         self._check_updates(updates, self.stated[_values(x).shape[1:]][0])
         return y, updates
 
-    def _train(self, parameters: Mapping[str, Any], x: Any, draw: Draw) -> tuple[Any, dict[str, Any]]:
-        """The layer's own `train`. An array would unpack as well, so what comes is looked at first."""
-        returned = self.inner.train(parameters, x, draw)
+    def _output_and_updates(self, returned: Any) -> tuple[Any, Updates]:
+        """What a `train` returned. An array would unpack as well, so what comes is looked at first."""
         if not isinstance(returned, tuple) or len(returned) != 2 or not isinstance(returned[1], dict):
             shown = f"({', '.join(map(describe, returned))})" if type(returned) is tuple else describe(returned)
             what = "it must return (y, updates), the output and a dict of new values of what it keeps, {} for none"
             self._refuse("train", f"returned {shown}; {what}")
-        return returned
+        y, updates = returned
+        return y, updates
 
     def _check_output(self, method: str, x: Any, y: Any) -> None:
         values, after = _values(x), _values(y)

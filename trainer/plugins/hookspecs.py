@@ -38,8 +38,7 @@ def register_ops(register: Register) -> None:
 def register_layers(register: Register) -> None:
     """Layers: frozen dataclasses with `init(rng, input_shape)` and a pure `apply(parameters, x)`.
 
-    What these take and return, and what a layer that learns differently has besides, is said in `trainer.nn.calls` and
-    `trainer.nn.layers`.
+    What these take and return, and what a layer may have besides, is said in `trainer.nn.Layer` and `docs/layers.md`.
     """
 
 
