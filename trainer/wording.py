@@ -1,4 +1,4 @@
-"""The words of messages that more than one room needs: a hint, a list, a count, a value in short.
+"""The words of messages that more than one room needs: a hint, a list, a count, a time, a value in short.
 
 A message says what came and what would be right, and it says so alike wherever it is made.
 """
@@ -15,10 +15,12 @@ __all__ = [
     "describe",
     "described",
     "did_you_mean",
+    "duration",
     "either",
     "listed",
     "nearest",
     "nearest_file",
+    "number",
     "shape_of",
     "source_of",
 ]
@@ -71,6 +73,29 @@ def count(number: int, noun: str, plural: str = "") -> str:
     ('1 row', '2,000 rows', '0 entries')
     """
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def number(value: float) -> str:
+    """A metric in four significant digits that keep their zeros.
+
+    >>> number(0.9721), number(12.0), number(3.2e-7), number(float("nan"))
+    ('0.9721', '12.00', '3.200e-07', 'nan')
+    """
+    return f"{value:#.4g}" if value else "0"
+
+
+def duration(seconds: float) -> str:
+    """A time as a person says it.
+
+    >>> duration(0.26), duration(8), duration(75), duration(4020)
+    ('0.3 s', '8 s', '1 min 15 s', '1 h 07 min')
+    """
+    if seconds < 3:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def listed(words: Collection[str], most: int) -> str:

@@ -25,10 +25,10 @@ from trainer.experiment.recorder import Recorder
 from trainer.runs.environment import describe_environment
 from trainer.runs.folder import RunFolder
 from trainer.runs.lock import locked
-from trainer.runs.progress import number
 from trainer.training import Epoch, Training
 from trainer.training.threads import pinned, threads_for
 from trainer.types import Array
+from trainer.wording import number
 
 __all__ = ["Outcome", "execute", "train"]
 

@@ -1,4 +1,4 @@
-"""Epochs and times as text: for log.txt, and for whoever prints them."""
+"""Epochs as rows of text: for log.txt, and for whoever prints them."""
 
 from __future__ import annotations
 
@@ -6,39 +6,18 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from trainer.wording import duration, number
+
 if TYPE_CHECKING:
     from trainer.training import Epoch
 
-__all__ = ["Table", "duration", "number"]
+__all__ = ["Table"]
 
 _LINES = 20  # what fits on a screen with the rest
 
 
-def duration(seconds: float) -> str:
-    """A time as a person says it.
-
-    >>> duration(0.26), duration(8), duration(75), duration(4020)
-    ('0.3 s', '8 s', '1 min 15 s', '1 h 07 min')
-    """
-    if seconds < 3:
-        return f"{seconds:.1f} s"
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
 def _values(part: str, values: Mapping[str, float]) -> dict[str, str]:
     return {f"{part} {name}": number(value) for name, value in values.items()}
-
-
-def number(value: float) -> str:
-    """A metric in four significant digits that keep their zeros.
-
-    >>> number(0.9721), number(12.0), number(3.2e-7), number(float("nan"))
-    ('0.9721', '12.00', '3.200e-07', 'nan')
-    """
-    return f"{value:#.4g}" if value else "0"
 
 
 class Table:

@@ -13,8 +13,7 @@ from trainer.cli.terminal.abilities import is_unicode, may_colour
 from trainer.cli.terminal.sparkline import sparkline
 from trainer.cli.terminal.tables import print_table
 from trainer.errors import UsageError
-from trainer.runs.progress import duration, number
-from trainer.wording import count, did_you_mean
+from trainer.wording import count, did_you_mean, duration, number
 
 if TYPE_CHECKING:
     from trainer.runs.listing import Summary

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from trainer.experiment.observer import Observer
-from trainer.runs.progress import Table, duration, number
+from trainer.runs.progress import Table
+from trainer.wording import duration, number
 
 if TYPE_CHECKING:
     from pathlib import Path

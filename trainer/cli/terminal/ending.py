@@ -14,7 +14,7 @@ from trainer.cli.terminal.abilities import is_unicode, may_colour
 from trainer.cli.terminal.curve import draw_curve
 from trainer.cli.terminal.tables import print_table
 from trainer.runs.metrics import read_metrics
-from trainer.runs.progress import duration, number
+from trainer.wording import duration, number
 
 if TYPE_CHECKING:
     from trainer.experiment import Outcome
