@@ -101,6 +101,22 @@ def test_data_sets_are_listed_in_one_table_under_two_spellings(trainer):
     assert trainer("datasets") == trainer("list", "datasets")
 
 
+def test_datasets_lists_sizes_and_options(trainer):
+    done = trainer("datasets")
+    assert (done.code, done.err) == (0, "")
+    *table, empty, count, last = done.out.splitlines()
+    assert (empty, count, last) == (
+        "",
+        f"{len(table) - 1} datasets; one of them in full: trainer list datasets NAME",
+        "files and folders are data sets too, their options: trainer list datasets csv|npz|npy|text|images|mapped",
+    )
+    lines = {line.split()[0]: line for line in table}
+    assert {"digits", "iris", "moons", "linear"} <= set(lines)
+    assert lines["digits"].split()[1:3] == ["1,797", "64"]
+    assert "noise=0.1" in lines["moons"]
+    assert "  5 labels  " in lines["multilabel_classification"]
+
+
 def test_a_name_that_is_not_there(trainer):
     done = trainer("list", "layers", "covn2d")
     assert (done.code, done.err) == (2, "error: unknown layer 'covn2d'; did you mean 'conv2d'?\n")

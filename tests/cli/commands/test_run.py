@@ -1,3 +1,5 @@
+"""`trainer run`: one run, watched, interrupted, killed."""
+
 import json
 import os
 import re

@@ -1,4 +1,8 @@
+"""`trainer init`: a first config, and beside it on request a first operation."""
+
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,3 +50,15 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         write_starter(tmp_path / "file" / "mlp.yaml")
     assert str(caught.value) == f"cannot write {tmp_path}/file/mlp.yaml: File exists ({tmp_path}/file)"
+
+
+@pytest.mark.parametrize("with_plugin", [False, True])
+def test_what_init_writes_runs(trainer: Callable[..., Any], folder: Path, with_plugin: bool) -> None:
+    assert trainer("init", "new", *(["--plugin"] if with_plugin else [])).code == 0
+    done = trainer("run", "new/mlp.yaml", "epochs=2", "-q")
+    assert (done.code, done.err) == (0, "")
+    again = trainer("init", "new")
+    assert again.code == 2
+    assert again.err == (
+        "error: new/mlp.yaml exists already and stays as it is; name another: trainer init new/mlp-2.yaml\n"
+    )

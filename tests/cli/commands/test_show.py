@@ -1,3 +1,5 @@
+"""`trainer show`: the program of a training step, its buffers, its memory, its picture."""
+
 import re
 from collections.abc import Callable
 from itertools import pairwise

@@ -12,7 +12,7 @@ from trainer.config import load
 from trainer.experiment import build
 from trainer.training.gradient_check import check_network
 
-CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+CONFIGS = sorted((Path(__file__).parents[3] / "configs").glob("*.yaml"))
 
 WRONG = """
 import numpy as np
