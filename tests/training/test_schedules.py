@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,7 +62,7 @@ def test_a_warm_up_longer_than_the_run_is_refused():
     with pytest.raises(UsageError) as caught:
         Cosine(0.5, warmup=20).over(20)
     assert str(caught.value) == (
-        "Cosine warms up for 20 steps, and the run has only 20; give a smaller warmup, or more epochs"
+        "Cosine warms up for 20 steps, and the run has only 20; give a smaller warmup, or more epochs or steps"
     )
 
 
@@ -146,7 +147,7 @@ def test_the_loop_shows_a_plateau_every_epoch(tmp_path):
 MISTAKES = {
     "a warm-up longer than the run": (
         "cosine: {start: 0.1, warmup: 1000}",
-        "Cosine warms up for 1000 steps, and the run has only 80; give a smaller warmup, or more epochs",
+        "Cosine warms up for 1000 steps, and the run has only 80; give a smaller warmup, or more epochs or steps",
     ),
     "a number that no epoch has": (
         "plateau: {start: 0.1, watched: acc}",
@@ -210,3 +211,52 @@ def test_the_schedules_that_ship_are_these():
         *("constant", "step", "milestones", "exponential", "polynomial", "cosine"),
         *("warm_restarts", "one_cycle", "plateau"),
     }
+
+
+@pytest.mark.parametrize("better", ["lower", "higher"])
+@pytest.mark.parametrize("best", [-100.0, -1.0, -1e-3, 1e-3, 1.0, 100.0])
+def test_a_margin_is_a_share_of_the_best_numbers_size_whatever_its_sign(better, best):
+    towards = -1.0 if better == "lower" else 1.0
+    seen = Plateau(0.5, better=better, threshold=0.1).watch({}, {"loss": best}, {})
+    for share, counts in ((-0.5, False), (0.0, False), (0.05, False), (0.15, True)):
+        value = best + towards * share * abs(best)
+        after = Plateau(0.5, better=better, threshold=0.1).watch(seen, {"loss": value}, {})
+        assert (after["best"] == value) == (counts or share == 0.0)
+        assert (after["waited"] == 0) == counts
+
+
+def test_a_plateau_below_zero_is_one():
+    assert watched(Plateau(0.5, factor=0.5, patience=2), [-1.0] * 8) == [0.5] * 3 + [0.25] * 3 + [0.125] * 2
+    seen = {}
+    for value in (-1.0, -0.95, -0.9):
+        seen = Plateau(0.5, threshold=0.1).watch(seen, {"loss": value}, {})
+    assert (float(seen["best"]), int(seen["waited"])) == (-1.0, 2)
+
+
+def test_a_plateau_forgets_a_first_nan():
+    assert watched(Plateau(0.5, factor=0.5, patience=1), [math.nan, 1.0, 0.9, 0.8]) == [0.5] * 4
+
+
+@pytest.mark.parametrize(("metric", "better"), [("accuracy", "higher"), ("loss", "lower"), ("f1", "higher")])
+def test_what_is_better_the_metric_says_to_a_plateau_as_to_stop(metric, better, tmp_path):
+    path = tmp_path / "c.yaml"
+    plateau = f"step_size: {{plateau: {{start: 0.1, watched: {metric}}}}}\n"
+    path.write_text(HEAD + plateau + f"metrics: [accuracy, f1]\nstop: {{patience: 2, watched: {metric}}}\n")
+    training = build(load(path))
+    assert isinstance(training.schedule, Plateau)
+    assert training.schedule.better == training.stopping.better == better
+    assert "better='lower'" in repr(build(load(path, ["step_size.plateau.better=lower"])).schedule)
+
+
+def test_a_schedule_ends_where_the_run_stops(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(HEAD + "step_size: {cosine: 0.1}\nepochs: 1000\nstop: {steps: 50}\n")
+    training = build(load(path))
+    records = list(training.records())
+    assert training.schedule == Cosine(0.1, steps=50)
+    assert training.step == 50
+    assert records[-1].step_size == 0.0
+    whole = build(load(path, ["stop.steps=1000000"])).schedule
+    assert whole == Cosine(0.1, steps=1000 * training.steps_per_epoch)
+    with pytest.raises(ConfigError, match="warms up for 60 steps, and the run has only 50; give a smaller warmup, or"):
+        build(load(path, ["step_size={cosine: {start: 0.1, warmup: 60}}"]))

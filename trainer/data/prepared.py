@@ -83,6 +83,7 @@ class Prepared:
     feature_names, parts: those of the data set; after preprocessing the names of the columns that it made.
     split: how the rows were divided, its way said.
     mapped: whether the arrays are on disk; then a loop shuffles them `block` rows at a time.
+    remarks: what a person should know of how they came about.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Prepared:
     preprocessing: Preprocessing | None = None
     split: Split = field(default_factory=Split)
     mapped: bool = False
+    remarks: tuple[str, ...] = ()
 
     @property
     def block(self) -> int | None:
@@ -172,8 +174,11 @@ def prepare(
     train, test = split.divide(dataset, seed)
     scaling = Scaling.fit(dataset.inputs[train], _categories(dataset)) if standardize else None
     steps = Preprocessing.fit(preprocess, dataset, train, seed) if preprocess else None
+    remarks: list[str] = []
     if resample is not None:
-        train = train[resampled(dataset.targets[train], resample, seed)]
+        before, train = train, train[resampled(dataset.targets[train], resample, seed)]
+        if len(before) == len(train):
+            remarks.append(f"resample: {resample} changes nothing, since all classes have equally many rows to train")
     weights = row_weights(dataset, train, class_weights)
     weights = None if weights is None else weights.astype(dtype)
     return Prepared(
@@ -188,6 +193,7 @@ def prepare(
         preprocessing=steps,
         split=split.resolved(dataset),
         mapped=dataset.mapped,
+        remarks=tuple(remarks),
     )
 
 

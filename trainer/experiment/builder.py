@@ -7,9 +7,11 @@ is measured, and what moves θ. What goes wrong is reported at the line of the c
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -25,11 +27,11 @@ from trainer.nn.network import Network, matching
 from trainer.optimizers import Accumulate, Average, ClipNorm, ClipParameterNorm, ClipValue, Optimizer
 from trainer.training import Training
 from trainer.training.objective import Penalty
-from trainer.training.schedules import Schedule, schedule_of
+from trainer.training.schedules import Plateau, Schedule, schedule_of
 from trainer.training.stopping import Stopping
 from trainer.training.threads import pinned
 from trainer.types import Array
-from trainer.wording import did_you_mean, either
+from trainer.wording import count, did_you_mean, either
 
 if TYPE_CHECKING:
     from trainer.config import LoadedConfig
@@ -80,7 +82,7 @@ class Builder:
             network=network,
             cost=cost,
             data=data,
-            step_size=self.step_size(data, scores, math.ceil(rows / batch_size)),
+            step_size=self.step_size(data, scores, self.steps(math.ceil(rows / batch_size))),
             batch_size=batch_size,
             epochs=config.epochs,
             optimizer=self.optimizer(),
@@ -169,14 +171,27 @@ class Builder:
             optimizer = Average(optimizer, config.average)
         return Accumulate(optimizer, config.accumulate) if config.accumulate > 1 else optimizer
 
-    def step_size(self, data: Prepared, scores: Scores, steps: int) -> Schedule:
-        """The schedule, after asking it for what it needs of a run of `steps` an epoch."""
+    def steps(self, per_epoch: int) -> int:
+        """How many steps the run has. ConfigError where accumulated gradients are too few for one update."""
+        config = self.config
+        steps = min(config.epochs * per_epoch, (config.stop and config.stop.steps) or sys.maxsize)
+        if config.accumulate > steps:
+            what = f"accumulate: {config.accumulate} makes an update of every {config.accumulate} batches"
+            run = f"the whole run has {count(steps, 'batch', 'batches')}"
+            raise self.loaded.error(("accumulate",), f"{what}, and {run}")
+        return steps
+
+    def step_size(self, data: Prepared, scores: Scores, steps: int) -> float | Schedule:
+        """The step size, after asking its schedule for what it needs of a run of so many steps."""
         given = self.config.step_size
+        if isinstance(given, int | float):
+            return given
         with self.loaded.at("step_size"):
-            size = given if isinstance(given, int | float) else built(given)
-            schedule = schedule_of(size, self.config.epochs * steps)
-            schedule.watch({}, *_numbers(data, scores))
-        return schedule
+            size = built(given)
+            if isinstance(size, Plateau) and size.better is None:
+                size = replace(size, better=scores.better.get(size.watched, "lower"))
+            schedule_of(size, steps).watch({}, *_numbers(data, scores))
+        return cast("Schedule", size)
 
     def initial(self, network: Network) -> Mapping[str, Array]:
         """The parameters of `start_from` that the network has too."""

@@ -70,10 +70,9 @@ def check_choices(loaded: LoadedConfig, network: Network, data: Prepared) -> Non
                 f"scale the sequences before they are padded",
             )
     for layer, name, shape in zip(network.layers, network.names, network.shapes, strict=True):
-        if config.batch_size == 1 and says(layer, "needs_rows") and len(shape) == 1:
-            raise loaded.error(
-                ("batch_size",), f"{name} compares the rows of a batch, and batch_size: 1 gives it one; use more"
-            )
+        if says(layer, "needs_rows") and len(shape) == 1 and 1 in (config.batch_size, len(data.train)):
+            one = "batch_size: 1 gives it one" if config.batch_size == 1 else "there is one row to train"
+            raise loaded.error(("batch_size",), f"{name} compares the rows of a batch, and {one}; use more")
     last, cost = config.network[-1], config.cost
     if last.name in cost.component.traits.get("applies", ()):
         raise loaded.error(

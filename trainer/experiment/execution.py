@@ -22,6 +22,7 @@ from trainer.errors import UsageError
 from trainer.experiment.builder import build
 from trainer.experiment.observer import Observer, step_listeners
 from trainer.experiment.recorder import Recorder
+from trainer.experiment.remarks import remarks
 from trainer.runs.environment import describe_environment
 from trainer.runs.folder import RunFolder
 from trainer.runs.lock import locked
@@ -117,7 +118,7 @@ def execute(
     training = build(loaded, debug=debug)
     with pinned(threads_for(training, loaded.config.compute.threads)) as threads:
         if folder is None:
-            return _trained(training, observers)
+            return _trained(training, observers, remarks(loaded, training))
         name = loaded.config.name or loaded.path.stem
         run = RunFolder(folder, name, config_text=_as_given(loaded), resolved=loaded.resolved())
         with locked(run.path), run, _ending_tidily():
@@ -131,14 +132,16 @@ def execute(
             run.save_environment({**about, "executor": training.runs_on, "unchecked_ops": unchecked})
             for finding in unchecked:
                 run.log(f"trained regardless: {finding}")
-            outcome = _trained(training, observers, run)
+            outcome = _trained(training, observers, remarks(loaded, training), run)
             run.reason = training.ended
             for title, table in outcome.reports.items():
                 run.save_table(title, table, training.data.class_names)
             return outcome
 
 
-def _trained(training: Training, observers: Sequence[Observer], run: RunFolder | None = None) -> Outcome:
+def _trained(
+    training: Training, observers: Sequence[Observer], remarked: Sequence[str], run: RunFolder | None = None
+) -> Outcome:
     """Feed every record to whoever wants it. Each observer is told the end, whatever brings it about."""
     told: list[Observer] = [*([] if run is None else [Recorder(run)]), *observers]
     folder = None if run is None else run.path
@@ -147,6 +150,8 @@ def _trained(training: Training, observers: Sequence[Observer], run: RunFolder |
         for observer in told:
             observer.began(training, folder)
             stack.callback(observer.ended)
+            for text in remarked:
+                observer.warned(text)
         listening = step_listeners(told)
         for record in training.records():
             if isinstance(record, Epoch):
@@ -158,9 +163,9 @@ def _trained(training: Training, observers: Sequence[Observer], run: RunFolder |
                     step(record)
     warnings = [] if first is None or last is None else [*_growth(first, last, training.current_step_size())]
     for warning in warnings:
-        if run is not None:
-            run.log(f"warning: {warning}")
-    return Outcome(training, last, training.report(), folder, tuple(warnings))
+        for observer in told:
+            observer.warned(warning)
+    return Outcome(training, last, training.report(), folder, (*remarked, *warnings))
 
 
 def _growth(first: Epoch, last: Epoch, step_size: float) -> Iterator[str]:

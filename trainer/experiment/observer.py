@@ -25,6 +25,9 @@ class Observer:
     def began(self, training: Training, folder: Path | None) -> None:
         """Before the first step; `folder` is the run's own, if it has one."""
 
+    def warned(self, text: str) -> None:
+        """Something that a person should know: after `began`, or after the last record."""
+
     def step(self, record: Step) -> None:
         """After an update. Up to a hundred thousand a second: what is not needed has to cost next to nothing."""
 

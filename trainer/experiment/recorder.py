@@ -25,6 +25,9 @@ class Recorder(Observer):
         self._training, self._table = training, Table(training.epochs)
         self._folder.log(heading(training))
 
+    def warned(self, text: str) -> None:
+        self._folder.log(f"warning: {text}")
+
     def epoch(self, record: Epoch) -> None:
         self._folder.record(record)
         for line in self._table.lines(record):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from trainer.optimizers.adam import Adam, Adamax, AdamW, AmsGrad, NAdam
 from trainer.optimizers.adaptive import Adadelta, Adagrad, RmsProp
-from trainer.optimizers.base import Optimizer, State, evaluated, prepared
+from trainer.optimizers.base import Optimizer, State, evaluated, finished, prepared
 from trainer.optimizers.descent import Momentum, Nesterov, Sgd
 from trainer.optimizers.large_batch import Lamb, Lion
 from trainer.optimizers.quasi_newton import Lbfgs
@@ -38,5 +38,6 @@ __all__ = [
     "Sgd",
     "State",
     "evaluated",
+    "finished",
     "prepared",
 ]

@@ -20,6 +20,7 @@ __all__ = [
     "State",
     "decayed",
     "evaluated",
+    "finished",
     "moving",
     "norm",
     "one_less_power",
@@ -35,7 +36,7 @@ Positive = Annotated[float, Limits(gt=0)]
 
 
 class Optimizer(Protocol):
-    """What the loop asks of an optimiser. Two further methods are optional, see `prepared` and `evaluated`."""
+    """What the loop asks of an optimiser. Three more methods are optional, see `prepared`, `evaluated`, `finished`."""
 
     def init(self, theta: Array) -> State:
         """The state before the first step: arrays by name, all of θ's dtype."""
@@ -64,6 +65,16 @@ def evaluated(optimizer: Optimizer, theta: Array, state: State) -> Array:
     """
     own = getattr(optimizer, "evaluated", None)
     return theta if own is None else cast("Array", own(theta, state))
+
+
+def finished(optimizer: Optimizer, theta: Array, state: State, step_size: Any, step: Any) -> tuple[Array, State]:
+    """θ and the state at the end of a run of `step` steps: the same, unless the optimiser holds something back.
+
+    One that does (accumulated gradients that no update has used) has a method `finished(theta, state, step_size, step)`
+    on plain arrays, which uses it.
+    """
+    own = getattr(optimizer, "finished", None)
+    return (theta, state) if own is None else cast("tuple[Array, State]", own(theta, state, step_size, step))
 
 
 def decayed(g: Array, theta: Array, weight_decay: float) -> Array:

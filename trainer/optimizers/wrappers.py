@@ -15,7 +15,17 @@ from typing import Annotated, Any, Self
 import numpy as np
 
 from trainer.limits import Checked, Limits
-from trainer.optimizers.base import Optimizer, Positive, Share, State, evaluated, moving, prepared, scaled_norm
+from trainer.optimizers.base import (
+    Optimizer,
+    Positive,
+    Share,
+    State,
+    evaluated,
+    finished,
+    moving,
+    prepared,
+    scaled_norm,
+)
 from trainer.types import Array
 
 __all__ = ["Accumulate", "Average", "ClipNorm", "ClipParameterNorm", "ClipValue"]
@@ -38,6 +48,11 @@ class _Wrapper(Checked):
 
     def evaluated(self, theta: Array, state: State) -> Array:
         return evaluated(self.optimizer, theta, state)
+
+    def finished(self, theta: Array, state: State, step_size: Any, step: Any) -> tuple[Array, State]:
+        own = {name: state[name] for name in set(state) - set(self.optimizer.init(theta))}
+        theta, after = finished(self.optimizer, theta, state, step_size, step)
+        return theta, {**own, **after}
 
 
 @dataclass(frozen=True)
@@ -106,8 +121,9 @@ class Accumulate(_Wrapper):
     """One update for every `batches` batches, with the mean of their gradients: a larger batch in less memory.
 
     Each batch counts alike, so batches of different sizes do not weigh as one batch of all their rows would (PyTorch's
-    recipe, loss/k, has the same). What is left over at the end of an epoch goes into the next one's first update. The
-    step counter of the optimiser inside counts updates; that of a schedule counts batches.
+    recipe, loss/k, has the same). What is left over at the end of an epoch goes into the next one's first update, and
+    at the end of the run into an update of its own, with the mean of as many gradients as there are. The step counter
+    of the optimiser inside counts updates; that of a schedule counts batches.
 
     >>> from trainer.optimizers import Sgd
     >>> optimizer, theta = Accumulate(Sgd(), 2), np.zeros(1)
@@ -118,6 +134,8 @@ class Accumulate(_Wrapper):
     [0.] [1.]
     [-1.] [0.]
     [-1.] [5.]
+    >>> optimizer.finished(theta, state, 0.5, np.float64(3))[0]
+    array([-3.5])
     """
 
     batches: Annotated[int, Limits(ge=1)]
@@ -134,6 +152,15 @@ class Accumulate(_Wrapper):
         moved, after = super().update(total / self.batches, state, theta, step_size, done - 1)
         chosen = {name: np.where(due, after[name], state[name]) for name in state}
         return np.where(due, moved, theta), {"accumulate.sum": np.where(due, 0.0, total), **chosen}
+
+    def finished(self, theta: Array, state: State, step_size: Any, step: Any) -> tuple[Array, State]:
+        rest = step % self.batches
+        if rest:
+            inner = {name: value for name, value in state.items() if name != "accumulate.sum"}
+            g = state["accumulate.sum"] / rest
+            theta, after = self.optimizer.update(g, inner, theta, step_size, (step - rest) / self.batches)
+            state = {"accumulate.sum": np.zeros_like(theta), **after}
+        return theta, state
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ its settings and a TrainingState; every batch is a function of the seed and the 
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,7 +24,7 @@ from trainer.data.prepared import Prepared
 from trainer.data.shuffling import batch_order
 from trainer.errors import DivergedError, Hint, UsageError
 from trainer.nn.network import Network
-from trainer.optimizers import Optimizer, Sgd, evaluated, prepared
+from trainer.optimizers import Optimizer, Sgd, evaluated, finished, prepared
 from trainer.training.diagnosis import diagnose
 from trainer.training.evaluation import Evaluation, Metric, Part
 from trainer.training.objective import Objective, Penalty
@@ -110,7 +111,7 @@ class Training:
         self.step_function = StepFunction(
             self.objective, prepared(self.optimizer, [part.slice for part in network.parts])
         )
-        self.schedule = schedule_of(self.step_size, self.epochs * self.steps_per_epoch)
+        self.schedule = schedule_of(self.step_size, self.steps)
         self._evaluation = Evaluation(network, self.cost, self.data, self.metrics, self.reports)
         self._runner = runner(self.executor, self.step_function, self.data.train.arrays)
         self._ahead = 1
@@ -199,6 +200,11 @@ class Training:
         return math.ceil(len(self.data.train) / self.batch_size)
 
     @property
+    def steps(self) -> int:
+        """How many steps the run has unless something cuts it short: those of its epochs, or where it stops before."""
+        return min(self.epochs * self.steps_per_epoch, self.stopping.steps or sys.maxsize)
+
+    @property
     def runs_on(self) -> str:
         """The name of what runs the steps: "eager", "numpy", "native" or that of another back end."""
         return self._runner.name
@@ -242,7 +248,22 @@ class Training:
                 self._end(self.stopping.limit(self.step, time.perf_counter() - self._clock))
                 if self.ended is not None:
                     break
+            if self.ended is not None or self.epoch + 1 == self.epochs:
+                self._finish()
             yield self._epoch(rows / max(busy, 1e-9))
+
+    def _finish(self) -> None:
+        """An update with what the optimizer still holds after the last step.
+
+        Where an epoch's numbers end a run, nobody knew that it was the last before they were taken: there is none.
+        """
+        state, scalar = self.state, self.state.theta.dtype.type
+        size = self.schedule(max(state.step - 1, 0), state.schedule)
+        with np.errstate(all="ignore"):
+            theta, optimizer = finished(
+                self.step_function.optimizer, state.theta, state.optimizer, scalar(size), scalar(state.step)
+            )
+        self._change(theta=theta, optimizer=optimizer)
 
     def _epoch(self, rows_per_second: float) -> Epoch:
         """The end of a pass: where it led, and what follows from that."""

@@ -24,6 +24,7 @@ class Step(NamedTuple):
 class Epoch(NamedTuple):
     """One pass over the training rows, and where it led.
 
+    `step_size` is that of the next step, which a schedule may just have changed: 0 after the last step of a cosine.
     `train` and `test` hold "loss" and the metrics, computed after the epoch's last update; `test` is empty where there
     are no test rows. `seconds` is the time since training began, `rows_per_second` that of the updates alone.
     """

@@ -3,7 +3,8 @@
 Formulas are those of PyTorch's schedulers of the same kind, called after every batch; each docstring names its own.
 Where PyTorch's goes up again or raises after its last step, these stay where they ended.
 
-`steps` is how long the descent takes; where it is left out, that is the whole run, which the loop tells (`over`). With
+`steps` is how long the descent takes; where it is left out, that is the whole run, which the loop tells (`over`): its
+epochs, or the steps after which it stops if these are fewer. With
 `warmup: w`, ε first rises in w equal steps, ε_τ = start · (τ + 1)/(w + 1), and τ counts from 0 again after them:
 PyTorch's SequentialLR of a LinearLR(start_factor=1/(w + 1), total_iters=w) and the schedule.
 
@@ -22,7 +23,7 @@ import numpy as np
 
 from trainer.errors import UsageError
 from trainer.limits import Checked, Limits
-from trainer.training.stopping import number_of
+from trainer.training.stopping import Better, is_better, number_of
 from trainer.types import Array
 
 __all__ = [
@@ -128,7 +129,7 @@ class _Warmed(Checked, Schedule):
         if steps <= self.warmup:
             raise UsageError(
                 f"{type(self).__name__} warms up for {self.warmup} steps, and the run has only {steps}; "
-                "give a smaller warmup, or more epochs"
+                "give a smaller warmup, or more epochs or steps"
             )
         return replace(self, steps=steps - self.warmup)  # type: ignore[type-var]  # every subclass is a dataclass
 
@@ -328,8 +329,11 @@ class Plateau(Checked, Schedule):
         patience: how many epochs in a row may pass without a better number; the next one is acted upon.
         watched: "loss" or the name of a metric.
         part: the rows that it is taken from; by default the test rows, or the training rows where there are none.
-        better: whether a lower or a higher number is better.
-        threshold: by what share a number has to be better than the best one to count.
+        better: whether a lower or a higher number is better; in a config by default what the metric says, as for
+            `stop`, and elsewhere the lower.
+        threshold: by what share of the best number, whatever its sign, another has to be better to count: by
+            threshold · |best|. PyTorch multiplies best by 1 ∓ threshold, under which a number below 0 counts as better
+            when it is worse. A best of exactly 0 leaves no margin.
         cooldown: how many epochs after a change are not counted.
         end: ε goes no lower.
 
@@ -347,7 +351,7 @@ class Plateau(Checked, Schedule):
     patience: Count = 10
     watched: str = "loss"
     part: Literal["train", "test"] | None = None
-    better: Literal["lower", "higher"] = "lower"
+    better: Better | None = None
     threshold: Floor = 1e-4
     cooldown: Count = 0
     end: Floor = 0.0
@@ -357,11 +361,11 @@ class Plateau(Checked, Schedule):
 
     def watch(self, seen: Seen, train: Mapping[str, float], test: Mapping[str, float]) -> Seen:
         value = number_of("plateau", self.watched, self.part, train, test)
-        sign = 1.0 if self.better == "lower" else -1.0
-        best = float(seen["best"]) if seen else sign * math.inf
+        best = float(seen["best"]) if seen else value
         waited, rest = (int(seen[name]) for name in ("waited", "rest")) if seen else (0, 0)
         size = self(0, seen)
-        if sign * value < sign * best * (1 - sign * self.threshold):
+        margin = self.threshold * abs(best) if math.isfinite(best) else 0.0
+        if not seen or is_better(value, best, self.better or "lower", margin):
             best, waited = value, 0
         else:
             waited += 1

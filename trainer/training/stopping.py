@@ -1,4 +1,4 @@
-"""When training ends before its epochs are over, and which parameters it hands back.
+"""When training ends before its epochs are over, which parameters it hands back, and which of two numbers is better.
 
 An epoch's numbers are looked at by a pure function, `watch`, whose memory is a few numbers that a run can save.
 """
@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from trainer.errors import UsageError
 from trainer.limits import Checked, Limits
 
-__all__ = ["Memory", "Stopping", "is_better", "number_of"]
+__all__ = ["Better", "Memory", "Stopping", "is_better", "number_of"]
 
 Better = Literal["lower", "higher"]
 Memory = dict[str, float]
@@ -31,7 +31,7 @@ class Stopping(Checked):
         watched: "loss" or the name of a metric.
         part: the rows that it is taken from; by default the test rows, or the training rows where there are none.
         better: whether a lower or a higher number is better.
-        threshold: how much better than the best a number has to be to count.
+        threshold: how much better than the best a number has to be to count, an amount; that of a plateau is a share.
         best: hand back the parameters of the best epoch, not those of the last.
 
     >>> stopping, memory = Stopping(patience=2), {}

@@ -41,8 +41,6 @@ def command(
         from trainer.cli.terminal.ending import print_curve, print_end
 
         assert outcome.folder is not None
-        for warning in outcome.warnings:
-            typer.echo(f"warning: {warning}", err=True)
         if not quiet:
             print_curve(outcome.folder)
         print_end(outcome)
@@ -83,3 +81,6 @@ class _Place(Observer):
         self.training, self.folder = training, folder
         if not self._quiet:
             typer.echo(heading(training))
+
+    def warned(self, text: str) -> None:
+        typer.echo(f"warning: {text}", err=True)

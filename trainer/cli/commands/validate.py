@@ -31,9 +31,12 @@ def command(
     """Check a config without training, and show its layers."""
     loaded = opened(config, overrides, plugin)
     from trainer.experiment import build
+    from trainer.experiment.remarks import remarks
 
     training = build(loaded)
     typer.echo(f"{loaded.path} is valid.\n")
+    for text in remarks(loaded, training):
+        typer.echo(f"warning: {text}", err=True)
     for name, text in _summary(training, loaded.config).items():
         typer.echo(f"{name:<10}{text}")
     _print_layers(training)
