@@ -10,7 +10,7 @@ import pytest
 from trainer import op
 from trainer.checker.checks import BRIEF, FULL
 from trainer.checker.run import examine
-from trainer.checker.verdicts import ensure_checked
+from trainer.checker.verdicts import digest_of, ensure_checked
 from trainer.errors import RuleError
 from trainer.plugins import Plugins, shared
 
@@ -156,3 +156,11 @@ def test_every_sample_is_tried(tmp_path):
     (tmp_path / "scaled.py").write_text(SCALED.replace("SAMPLES", samples))
     wrong = Plugins(["scaled.py"], folder=tmp_path, entry_points=False).get("ops", "scaled").target
     assert not ensure_checked([wrong], allow_unchecked=True)[0].ok
+
+
+def test_a_verdict_on_something_else_is_not_taken(bend, cache):
+    ensure_checked([bend("2")])
+    (kept,) = cache.iterdir()
+    kept.rename(kept.with_name(f"{digest_of(bend('3'))}.json"))
+    with pytest.raises(RuleError):
+        ensure_checked([bend("3")])

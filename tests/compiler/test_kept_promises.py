@@ -36,6 +36,13 @@ def same_bits(a, b):
 
 # Programs made up at random: views, copies, calls that may write over an argument, parts of concatenations.
 
+
+def joined(t, u):
+    """Takes a part of a concatenation once more after it."""
+    whole = np.concatenate([np.reshape(t, -1), np.reshape(u, -1)])
+    return np.reshape(whole[4:20], (4, 4)) + np.cos(t)
+
+
 UNARY = [
     np.negative, np.tanh, np.transpose, np.sin, lambda t: t[::-1], lambda t: t[:, ::-1], lambda t: t.T[1:2] + t,
     lambda t: np.reshape(np.reshape(t, -1), (4, 4)), lambda t: np.copy(t.T, order="C"), lambda t: np.sum(t, 0) * t,
@@ -46,6 +53,7 @@ BINARY = [
     lambda t, u: np.reshape(np.concatenate([np.reshape(t, -1), np.reshape(u, -1)]), (2, 4, 4))[1] * t,
     lambda t, u: np.sum(np.reshape(np.concatenate([np.ravel(t), np.ravel(t), np.ravel(u)]), (3, 4, 4)), axis=0) / 3,
     lambda t, u: np.concatenate([np.ravel(t), np.ravel(np.sin(t.T))])[8:24].reshape(4, 4) + u,
+    lambda t, u: joined(np.sin(t.T), u),
 ]  # fmt: skip
 
 
@@ -66,8 +74,12 @@ def made_up(seed, length=14):
         first = np.sum(values[rng.integers(3, len(values))]) if rng.random() < 0.5 else None
         # Some take their old value on, some another one's, and one is read after its neighbour has its new value.
         a, b, c = carried
-        after = [values[places[0]] * 0.5, values[places[1]] * 0.5, values[places[2]] - a]
-        carried_on = [[after[0], b * after[0], after[2]], [b, a, after[1]], [a * 0.5, c + a, b - c]][rng.integers(3)]
+        after = [np.sin(values[places[0]]), np.sin(values[places[1]]), np.sin(values[places[2]] - a)]
+        carried_on = [
+            [after[0], b * after[0], after[2]],
+            [b, a, after[1]],
+            [np.sin(a), np.sin(c) + np.cos(a), np.sin(b) - np.cos(c)],
+        ][rng.integers(3)]
         return np.sum(values[rng.integers(3, len(values))]) if first is None else first, *carried_on
 
     return f
@@ -240,6 +252,44 @@ def test_arithmetic_is_one_walk_of_the_machine(code, dtype):
 
 def _function(code):
     return next(f for f, known in FUNCTIONS.items() if known.code == code)
+
+
+CHAINS = {
+    "three results at once": lambda a, b: (a + b) * (a - b) - (a * b) * (b - a) / ((a + 2.0) * (b + 3.0)),
+    "a result that is taken late": lambda a, b: (a + b) * ((a - b) * ((a * b) - (a / (b + 9.0))) + a),
+    "a product that is given out": lambda a, b: (product := 0.5 * b, a - product),
+    "a product that two take": lambda a, b: ((product := 0.5 * b) + a) * (a - product),
+    "a factor that is no number": lambda a, b: a - b * a,
+    "averages by arrays": lambda a, b: a * b + b * a,
+    "two letters, one thing": lambda a, b: (1.0 + a * -b) * a,
+    "averages of squares of others": lambda a, b: 0.9 * a + 0.1 * np.square(a - b),
+}
+
+
+@needs_machine
+@pytest.mark.parametrize("name", CHAINS)
+def test_a_chain_is_walked_by_the_machine(name):
+    from trainer.compiler.machine import _machine as m
+
+    f, a, b = CHAINS[name], some(np.float64, 50), some(np.float64, 50) + 1
+    assert {i.kind for i in table_of(f, a, b)} == {m.FUSED}
+    found, wanted = compile(f)(a, b), f(a, b)
+    assert all(map(same_bits, found, wanted)) if isinstance(wanted, tuple) else same_bits(found, wanted)
+
+
+OVER = {
+    "a view of it reads too": lambda x: (u := np.exp(x)) + u[::-1],
+    "it lies in another order": lambda x: np.exp(x.T) + np.exp(x),
+    "it is taken twice": lambda x: (u := np.exp(x)) * u,
+}
+
+
+@needs_machine
+@pytest.mark.parametrize("name", OVER)
+def test_an_argument_is_overwritten_only_where_the_machine_can(name):
+    x = some(np.float64, 8, 8)
+    table_of(OVER[name], x)
+    assert same_bits(compile(OVER[name])(x), OVER[name](x))
 
 
 def test_what_a_longer_call_would_swallow_is_given_out_all_the_same():

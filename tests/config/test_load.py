@@ -282,3 +282,11 @@ compute: {dtype: float64, executor: eager, threads: 1}
     again = tmp_path / "again.yaml"
     again.write_text(yaml.safe_dump(first, sort_keys=False), encoding="utf-8")
     assert load(again).resolved() == first
+
+
+def test_an_override_behind_the_last_entry_appends_one_with_its_options():
+    line = {"dataset": "iris", "network": [{"dense": 3}], "cost": "softmax_cross_entropy", "step_size": 0.1}
+    loaded = load({**line, "metrics": ["accuracy"]}, ["metrics.1.f1.average=micro", "network.1.dense.units=3"])
+    resolved = loaded.resolved()
+    assert resolved["metrics"][1] == {"f1": {"average": "micro"}}
+    assert resolved["network"][1]["dense"]["units"] == 3

@@ -296,3 +296,45 @@ def test_float32_stays_float32_and_promotion_is_undone():
 def test_complex_arguments_follow_the_plain_transpose():
     # f(z) = |z|², z = a + ib: ∂f/∂a − i ∂f/∂b = 2a − 2ib.
     assert grad(lambda z: np.real(z * np.conj(z)))(3.0 + 4.0j) == 6.0 - 8.0j
+
+
+def test_what_is_returned_or_taken_twice_counts_twice():
+    x = np.array([1.0, 2.0])
+
+    def twice(x):
+        y = x * x
+        return y, [y, x, x]
+
+    np.testing.assert_array_equal(vjp(twice, x)[1]((x, [x, x, x]))[0], 4 * x * x + 2 * x)
+    np.testing.assert_array_equal(jvp(np.add, (x, x), (x, 3 * x))[1], 4 * x)
+    np.testing.assert_array_equal(jvp(lambda a, b, c: a + b + c, (x, x, x), (x, 3 * x, x))[1], 5 * x)
+
+
+def test_a_result_that_the_rule_takes_too_gets_all_of_its_cotangent():
+    powers = op(lambda x: (x * x, x * x * x), name="powers")
+    powers.defvjp(x=lambda dy, x, y: dy[0] * 2 * x + dy[1] * 3 * y[0])
+
+    def f(x):
+        square, cube = powers(x)
+        return square * cube + square
+
+    assert grad(f)(2.0) == 5 * 2.0**4 + 2 * 2.0
+    assert grad(grad(f))(2.0) == 20 * 2.0**3 + 2
+    assert grad(grad(grad(f)))(2.0) == 60 * 2.0**2
+
+
+def test_what_two_rules_ask_for_is_kept_once():
+    spy = op(lambda x, w: x * w, name="spy").defvjp(
+        x=lambda dy, w, y: dy * w + 0 * y, w=lambda dy, x, y: dy * x + 0 * y
+    )
+    assert len(spy(Tensor(np.ones(3)), Tensor(np.ones(3)))._node.residuals) == 3
+
+
+def test_a_strangers_function_of_a_known_name_is_not_known():
+    from trainer.engine.dispatch import find
+
+    def erf(x):
+        return x
+
+    erf.__module__ = "scipy.special"
+    assert find(erf) is None

@@ -61,3 +61,35 @@ def test_an_argument_is_named_once(transform, argnums):
 def test_a_jacobian_with_respect_to_an_argument_twice_is_refused():
     with pytest.raises(UsageError, match="names argument 0 twice"):
         jacobian(lambda x: x * x, (0, 0))(X)
+
+
+PASSED_ON = {
+    "itself": (lambda x, y: x, (4, 3)),
+    "a sum": (lambda x, y: x + y, (4, 3)),
+    "a difference": (lambda x, y: x - y, (4, 3)),
+    "turned": (lambda x, y: x.T + y.T, (3, 4)),
+    "reversed": (lambda x, y: x[::-1] + y, (4, 3)),
+    "another shape": (lambda x, y: np.reshape(x + y, -1), (12,)),
+    "broadcast": (lambda x, y: np.broadcast_to(x + y, (2, 4, 3)), (2, 4, 3)),
+}
+
+
+@pytest.mark.parametrize("name", PASSED_ON)
+def test_gradients_lie_in_nothing_else(name):
+    f, shape = PASSED_ON[name]
+    x, y, dy = np.ones((4, 3)), np.ones((4, 3)), np.ones(shape)
+    one, other = vjp(f, x, y)[1](dy)
+    for g in (one, other):
+        assert g.flags.writeable
+        assert not any(np.may_share_memory(g, array) for array in (x, y, dy))
+    assert not np.may_share_memory(one, other)
+
+
+@pytest.mark.parametrize("name", PASSED_ON)
+def test_nor_do_those_of_backward(name):
+    f, shape = PASSED_ON[name]
+    x, y, dy = Tensor(np.ones((4, 3))), Tensor(np.ones((4, 3))), np.ones(shape)
+    f(x, y).backward(dy)
+    found = [t.grad for t in (x, y) if t.grad is not None]
+    assert not any(np.may_share_memory(g, dy) or not g.flags.writeable for g in found)
+    assert len(found) < 2 or not np.may_share_memory(*found)

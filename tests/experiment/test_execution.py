@@ -127,3 +127,18 @@ def test_a_mapping_holds_what_yaml_can_write():
 def test_a_loaded_config_takes_no_overrides():
     with pytest.raises(UsageError, match=r"takes no overrides; give them to trainer\.config\.load"):
         trainer.train(load(LINE), ["epochs=1"])
+
+
+def test_what_the_data_went_through_is_saved_beside_the_parameters(tmp_path):
+    line = {**LINE, "dataset": {**LINE["dataset"], "preprocess": ["standard_scaler"]}}
+    outcome = trainer.train(line, out=tmp_path)
+    saved = runs.load_parameters(outcome.folder / "parameters.safetensors").preprocessing()
+    assert saved is not None
+    x = np.array([[1.0], [2.0]])
+    np.testing.assert_array_equal(saved.apply(x), outcome.training.data.preprocessing.apply(x))
+
+
+def test_a_batch_has_no_more_rows_than_there_are():
+    training = trainer.train(LINE, ["batch_size=1000", "epochs=1"]).training
+    assert training.batch_size == len(training.data.train) == len(training.batches(0)[0])
+    assert training.program().inputs[1].shape[0] == training.batch_size

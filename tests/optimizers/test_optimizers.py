@@ -139,6 +139,13 @@ def test_a_constant_gradient_does_not_make_centered_rmsprop_divide_by_a_negative
     assert np.isfinite(theta).all()
 
 
+def test_a_variance_that_rounds_below_zero_counts_as_zero():
+    optimizer = RmsProp(rho=0.75, centered=True, eps=0.5)
+    state = {"squares": np.array([1.0]), "mean": np.array([2.0])}
+    moved, _ = optimizer.update(np.array([2.0]), state, np.array([1.0]), 0.125, 0)
+    np.testing.assert_array_equal(moved, [1 - 0.125 * (2 / 0.5)])
+
+
 def test_lamb_treats_each_parameter_on_its_own_and_moves_one_that_is_zero():
     theta, g = np.array([3.0, 4.0, 0.0]), np.array([1.0, -1.0, 1.0])
     optimizer = Lamb().prepare([slice(0, 2), slice(2, 3)])

@@ -133,6 +133,16 @@ def test_a_metric_that_has_its_options_in_its_title_can_be_watched(trained):
     assert list(training.metrics) == ["f1_macro", "f1_micro"]
 
 
+@pytest.mark.parametrize(("better", "sign"), [("lower", 1), ("higher", -1)])
+def test_what_is_equal_is_not_better(better, sign):
+    stopping, memory = Stopping(patience=2, better=better, threshold=0.25), {}
+    for epoch, loss in enumerate((2.0, 2.0, 1.75), start=1):
+        memory = stopping.watch(memory, epoch, {"loss": sign * loss}, {})
+        assert memory["of"] == 1
+    assert stopping.watch(memory, 4, {"loss": sign * 1.5}, {})["of"] == 4
+    assert Stopping(target=2.0 * sign, better=better).reason(memory | {"now": 2.0 * sign})  # reached is reached
+
+
 def test_the_first_nan_is_better_than_nothing():
     stopping = Stopping(patience=1)
     memory = stopping.watch({}, 1, {"loss": float("nan")}, {})

@@ -367,3 +367,12 @@ def test_a_step_that_cannot_be_used_on_other_rows_is_refused() -> None:
     assert str(caught.value) == (
         "spline_transformer cannot be used on 60 rows: `X` contains values beyond the limits of the knots"
     )
+
+
+def test_columns_are_given_to_a_step_in_their_own_order() -> None:
+    fitted = [
+        Preprocessing.fit([("pca", PCA(2, columns=columns))], table(), ROWS) for columns in (["r", "p"], ["p", "r"])
+    ]
+    one, other = (steps.apply(table().inputs) for steps in fitted)
+    assert one.tobytes() == other.tobytes()
+    assert [steps.steps[0].columns.tolist() for steps in fitted] == [sorted(fitted[0].steps[0].columns.tolist())] * 2
