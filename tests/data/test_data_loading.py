@@ -10,6 +10,7 @@ import pytest
 from trainer.data import Dataset, describe, load
 from trainer.errors import DataError
 from trainer.plugins import Component
+from trainer.plugins.traits import DatasetTraits
 from trainer.rng import generator
 
 
@@ -22,7 +23,7 @@ def noise(*, rng: np.random.Generator, rows: int = 5) -> Dataset:
 
 
 def component(target: Any, **traits: Any) -> Component:
-    return Component("datasets", target.__name__, target, "my_data", "my-data 1.0", traits)
+    return Component("datasets", target.__name__, target, "my_data", "my-data 1.0", DatasetTraits(**traits))
 
 
 def test_a_function_with_rng_gets_the_seeds_own_generator() -> None:

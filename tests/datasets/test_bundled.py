@@ -15,6 +15,7 @@ import pytest
 import trainer_datasets
 from trainer.data import describe, prepare
 from trainer.plugins import Component
+from trainer.plugins.traits import DatasetTraits
 
 NAMES = ["breast_cancer", "diabetes", "digits", "iris", "linnerud", "wine"]
 REGRESSIONS = ["diabetes", "linnerud"]
@@ -59,9 +60,9 @@ def test_a_second_process_imports_no_scikit_learn(cache: Path) -> None:
 def test_the_plugin_states_the_facts_that_its_data_sets_have() -> None:
     registered: dict[str, Component] = {}
 
-    def register(target: Any, *, name: str | None = None, **traits: object) -> None:
+    def register(target: Any, *, name: str | None = None, **traits: Any) -> None:
         key = name or target.__name__
-        registered[key] = Component("datasets", key, target, "trainer_datasets", None, traits)
+        registered[key] = Component("datasets", key, target, "trainer_datasets", None, DatasetTraits(**traits))
 
     trainer_datasets.register_datasets(register)
     assert sorted([*registered, "grammar_entropy", "register_datasets"]) == trainer_datasets.__all__

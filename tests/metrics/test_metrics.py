@@ -34,6 +34,7 @@ from trainer.metrics import (
     top_k_accuracy,
 )
 from trainer.plugins import shared
+from trainer.plugins.traits import MetricTraits
 
 RNG = np.random.default_rng(11)
 CLASSES = RNG.integers(0, 4, 60)
@@ -184,12 +185,10 @@ def test_where_no_position_has_a_class_every_number_is_nan():
 def test_every_metric_takes_two_rows_of_either_precision(name):
     component = shared().get("metrics", name)
     options = {"k": 2} if name == "top_k_accuracy" else {}
-    pairs = (
-        [(SCORES[:2], CLASSES[:2])] if component.traits["task"] == "classification" else [(ESTIMATES[:2], VALUES[:2])]
-    )
-    for p, t in pairs:
+    traits = MetricTraits.of(component)
+    for p, t in [(SCORES[:2], CLASSES[:2]) if traits.task == "classification" else (ESTIMATES[:2], VALUES[:2])]:
         value = component.build(**options)(p.astype(np.float32), t if t.dtype.kind == "i" else t.astype(np.float32))
-        if component.traits.get("report"):
+        if traits.report:
             assert value.shape == (4, 4)
         else:
             assert type(value) is float

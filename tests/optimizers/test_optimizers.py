@@ -24,7 +24,7 @@ from trainer.optimizers import (
     Momentum,
     RmsProp,
     Sgd,
-    evaluated,
+    averaged,
     prepared,
 )
 from trainer.optimizers.base import norm, one_less_power
@@ -189,16 +189,16 @@ def test_a_state_of_wrappers_has_flat_names():
 
 def test_the_average_is_evaluated_and_saved_and_training_goes_on_at_theta():
     plain, losses = trained(Momentum(), "numpy", step_size=0.1)
-    averaged, others = trained(Average(Momentum(), 0.9), "numpy", step_size=0.1)
+    smooth, others = trained(Average(Momentum(), 0.9), "numpy", step_size=0.1)
     assert losses == others
-    np.testing.assert_array_equal(plain.theta, averaged.theta)
-    assert evaluated(plain.optimizer, plain.theta, plain.state.optimizer) is plain.theta
-    saved = np.concatenate([v.ravel() for v in averaged.parameters.values()])
-    np.testing.assert_array_equal(saved, averaged.state.optimizer["average.theta"])
-    assert np.abs(saved - averaged.theta).max() > 1e-3
-    x, y = averaged.data.train.inputs, averaged.data.train.targets
-    loss = np.mean(averaged.cost(averaged.network.predict(saved, x), y), dtype=np.float64)
-    assert averaged.evaluate("train")["loss"] == loss
+    np.testing.assert_array_equal(plain.theta, smooth.theta)
+    assert averaged(plain.optimizer, plain.theta, plain.state.optimizer) is plain.theta
+    saved = np.concatenate([v.ravel() for v in smooth.parameters.values()])
+    np.testing.assert_array_equal(saved, smooth.state.optimizer["average.theta"])
+    assert np.abs(saved - smooth.theta).max() > 1e-3
+    x, y = smooth.data.train.inputs, smooth.data.train.targets
+    loss = np.mean(smooth.cost(smooth.network.predict(saved, x), y), dtype=np.float64)
+    assert smooth.evaluate("train")["loss"] == loss
 
 
 def test_a_config_puts_clip_average_and_accumulation_around_the_optimizer(tmp_path):

@@ -10,6 +10,7 @@ import pytest
 from trainer.errors import PluginError
 from trainer.plugins import KINDS, Plugins, hookspecs, shared
 from trainer.plugins.registry import Component
+from trainer.plugins.traits import CostTraits
 
 GOOD = """
 from trainer import hookimpl
@@ -89,7 +90,7 @@ def test_a_file_adds_its_components(write, tmp_path):
     component = plugins.get("costs", "mine")
     assert isinstance(component, Component)
     assert component.origin == "plugin 'mine.py'"
-    assert component.traits == {"targets": "values"}
+    assert component.traits == CostTraits(targets="values")
     assert plugins.names("costs") == ["mine"]
     assert plugins.names("ops") == []
     assert repr(plugins) == "<Plugins: 1 costs>"

@@ -9,6 +9,7 @@ from trainer import op
 from trainer.errors import PluginError
 from trainer.plugins import Component, Parameter
 from trainer.plugins.registry import component
+from trainer.plugins.traits import CostTraits
 
 
 def make(kind: str, obj: Any, name: str | None = None, **traits: Any) -> Component:
@@ -96,7 +97,27 @@ def test_annotations_that_only_a_type_checker_can_read_are_any():
 
 
 def test_traits_are_kept():
-    assert make("costs", huber, targets="values").traits == {"targets": "values"}
+    assert make("costs", huber, targets="values").traits == CostTraits(targets="values")
+
+
+@pytest.mark.parametrize(
+    ("kind", "traits", "problem"),
+    [
+        ("costs", {"target": "classes"}, "a cost has no trait 'target'; did you mean 'targets'?"),
+        ("metrics", {"lower": True}, "a metric has no trait 'lower'; there are: task, better, report"),
+        ("callbacks", {"often": True}, "a callback has no trait 'often'; it has none"),
+        (
+            "costs",
+            {"targets": "labels"},
+            "the trait targets of a cost is 'classes', 'binary', 'signs' or 'values', not 'labels'",
+        ),
+        ("metrics", {"report": "yes"}, "the trait report of a metric is true or false, not 'yes'"),
+    ],
+)
+def test_a_trait_that_a_kind_has_not_is_refused(kind, traits, problem):
+    with pytest.raises(PluginError) as caught:
+        make(kind, lambda a, b: a, "mine", **traits)
+    assert str(caught.value) == f"register_{kind}: register(<lambda>, name='mine'): {problem}"
 
 
 def test_what_cannot_be_registered_is_refused_with_the_way_out():

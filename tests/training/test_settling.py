@@ -26,7 +26,7 @@ Y = X[:, :1] - 2 * X[:, 1:2]
 
 
 class Half:
-    """An optimizer of its own `evaluated`: half of θ."""
+    """An optimizer of its own `averaged`: half of θ."""
 
     def init(self, theta: Any) -> Any:
         return {"half": theta / 2}
@@ -35,7 +35,7 @@ class Half:
         theta = theta - step_size * g
         return theta, {"half": theta / 2}
 
-    def evaluated(self, theta: Any, state: Any) -> Any:
+    def averaged(self, theta: Any, state: Any) -> Any:
         return state["half"]
 
 

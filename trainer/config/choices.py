@@ -18,6 +18,7 @@ from trainer.errors import DataError
 from trainer.limits import Nested
 from trainer.plugins import Component, Parameter, Plugins
 from trainer.plugins.registry import noun
+from trainer.plugins.traits import Traits
 
 __all__ = [
     "PREPARATION",
@@ -287,7 +288,7 @@ class Chooser:
         if not isinstance(node.value, list):
             self.problems.add(node.span, f"{label} expects a list of mappings, found {found(node)}")
             return INVALID
-        component, chosen = Component("parts", f"a part of {label}", of, "trainer", None, {}), []
+        component, chosen = Component("parts", f"a part of {label}", of, "trainer", None, Traits()), []
         for item in node.value:
             if not isinstance(item.value, dict):
                 self.problems.add(item.span, f"{component.name} is a mapping, found {found(item)}")
@@ -299,8 +300,8 @@ class Chooser:
                 follows = nesting(parameter.annotation)
                 if follows is None or not isinstance(choice := options.get(parameter.name), Choice):
                     continue
-                said = {o: choice.component.traits[t] for o, t in follows.says.items() if t in choice.component.traits}
-                options = {**said, **options}
+                said = {option: getattr(choice.component.traits, trait) for option, trait in follows.says.items()}
+                options = {**{option: value for option, value in said.items() if value is not None}, **options}
             chosen.append(Choice(component, options))
         return Chain(chosen)
 

@@ -19,6 +19,7 @@ from trainer.config.values import adapter
 from trainer.data.readers.registry import Formats
 from trainer.plugins import Component, Parameter, Plugins, shared
 from trainer.plugins.registry import noun
+from trainer.plugins.traits import Traits
 
 __all__ = ["json_schema"]
 
@@ -112,7 +113,7 @@ def _options(component: Component) -> dict[str, Any]:
 def _parameter(parameter: Parameter) -> dict[str, Any]:
     nested = nesting(parameter.annotation)
     if nested is not None and nested.of is not None:
-        return {"type": "array", "items": _options(Component("parts", "part", nested.of, "trainer", None, {}))}
+        return {"type": "array", "items": _options(Component("parts", "part", nested.of, "trainer", None, Traits()))}
     if nested is not None:
         one = {"$ref": f"#/$defs/{SECTIONS[nested.section].kinds[0]}"}
         if typing.get_origin(typing.get_args(parameter.annotation)[0]) is not tuple:

@@ -26,6 +26,7 @@ from trainer.data.preprocessing import SCALING, STEPS
 from trainer.errors import ConfigError, DataError, PluginError, ShapeError, UsageError
 from trainer.plugins import Component, Plugins
 from trainer.plugins.loading import is_file
+from trainer.plugins.traits import Traits
 from trainer.wording import nearest
 
 __all__ = ["LoadedConfig", "load"]
@@ -361,7 +362,8 @@ class _Loader:
             chain = self.chooser.chain("network", f"networks.{name}", layers)
             if chain is not INVALID:
                 networks[name] = list(chain)
-                self.chooser.networks[name] = Component("layers", name, SubNetwork(chain), "this config", None, {})
+                network = SubNetwork(chain)
+                self.chooser.networks[name] = Component("layers", name, network, "this config", None, Traits())
         return networks if len(networks) == len(node.value) else INVALID
 
     def _choices(self, section: Section, node: Node) -> Any:

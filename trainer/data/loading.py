@@ -13,6 +13,7 @@ from trainer.data.readers.registry import Formats
 from trainer.errors import DataError
 from trainer.limits import admits, expected
 from trainer.plugins.manager import shared
+from trainer.plugins.traits import DatasetTraits
 from trainer.rng import generator
 from trainer.wording import did_you_mean
 
@@ -64,13 +65,8 @@ def _check_options(what: str, source: Component, options: Mapping[str, Any], oth
 
 
 def describe(component: Component) -> Facts:
-    """What can be said of a data set without loading it: its name, its summary, and the traits it was registered with.
-
-    Traits: `rows`, `features` (a number, or a shape), `task`, `classes`.
-    """
-    traits = component.traits
-    features = traits.get("features")
+    """What can be said of a data set without loading it: its name, its summary, and the traits that it has."""
+    traits = DatasetTraits.of(component)
+    features = traits.features
     shape = (features,) if isinstance(features, int) else features
-    return Facts(
-        component.name, traits.get("rows"), shape, traits.get("task"), traits.get("classes"), component.summary
-    )
+    return Facts(component.name, traits.rows, shape, traits.task, traits.classes, component.summary)

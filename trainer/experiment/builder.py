@@ -25,6 +25,7 @@ from trainer.experiment.scores import Scores, scores_of
 from trainer.nn.contract import Layout, located
 from trainer.nn.network import Network, matching
 from trainer.optimizers import Accumulate, Average, ClipNorm, ClipParameterNorm, ClipValue, Optimizer
+from trainer.plugins.traits import CostTraits
 from trainer.training import Training
 from trainer.training.objective import Penalty
 from trainer.training.schedules import Plateau, Schedule, schedule_of
@@ -121,7 +122,7 @@ class Builder:
         with self.loaded.at("dataset"):
             return prepare(
                 dataset,
-                targets=config.cost.component.traits.get("targets", "values"),
+                targets=CostTraits.of(config.cost.component).targets or "values",
                 split=settings.division,
                 standardize=settings.standardize,
                 preprocess=[(step.name, built(step)) for step in settings.preprocess or ()],

@@ -18,6 +18,7 @@ from trainer.nn.contract import says
 from trainer.nn.network import LayerError, Network, matching
 from trainer.nn.several import Several
 from trainer.nn.trial import try_layers
+from trainer.plugins.traits import CostTraits
 from trainer.training.objective import Objective
 from trainer.types import Array
 
@@ -43,7 +44,7 @@ def at_layers(loaded: LoadedConfig) -> Iterator[None]:
 def check_declared(loaded: LoadedConfig, dataset: Dataset) -> None:
     """A cost of a plugin's that does not say what its targets are takes numbers: a data set of classes has none."""
     cost, settings = loaded.config.cost, loaded.config.dataset
-    declared = "targets" in cost.component.traits or settings.one_hot or settings.reconstruct
+    declared = CostTraits.of(cost.component).targets is not None or settings.one_hot or settings.reconstruct
     if dataset.task == "classification" and not declared:
         what = f"cost '{cost.name}' of {cost.component.origin} is registered for numbers"
         hint = f'register({cost.name}, targets="classes") if it takes class indices; one_hot: true under dataset if it'
@@ -74,7 +75,7 @@ def check_choices(loaded: LoadedConfig, network: Network, data: Prepared) -> Non
             one = "batch_size: 1 gives it one" if config.batch_size == 1 else "there is one row to train"
             raise loaded.error(("batch_size",), f"{name} compares the rows of a batch, and {one}; use more")
     last, cost = config.network[-1], config.cost
-    if last.name in cost.component.traits.get("applies", ()):
+    if last.name in CostTraits.of(cost.component).applies:
         raise loaded.error(
             ("network", len(config.network) - 1),
             f"{cost.name} applies {last.name} itself and takes the outputs as they are; leave '- {last.name}' out",
@@ -92,7 +93,7 @@ def try_rows(loaded: LoadedConfig, network: Network, cost: Callable[[Any, Any], 
     if isinstance(cost, Several):
         with loaded.at("cost"):
             cost.check(np.concatenate([data.train.targets, data.test.targets]))
-    if config.cost.component.traits.get("outputs") != "embeddings":  # then there is one output per class
+    if CostTraits.of(config.cost.component).outputs != "embeddings":  # then there is one output per class
         _check_classes(loaded, network, data)
     with np.errstate(all="ignore"):
         with at_layers(loaded):

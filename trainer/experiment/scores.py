@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,6 +12,7 @@ import numpy as np
 from trainer.errors import UsageError
 from trainer.experiment.components import built
 from trainer.nn.several import Several
+from trainer.plugins.traits import CostTraits, MetricTraits
 from trainer.training.evaluation import measured
 from trainer.wording import describe
 
@@ -34,12 +35,12 @@ class Scores:
     reports: dict[str, Any] = field(default_factory=dict)
     better: dict[str, Literal["lower", "higher"]] = field(default_factory=dict)
 
-    def add(self, title: str, metric: Any, traits: Mapping[str, Any]) -> None:
+    def add(self, title: str, metric: Any, traits: MetricTraits) -> None:
         """Raises UsageError for a title that there is already."""
         if title in self.metrics or title in self.reports:
             raise UsageError(f"'{title}' is there twice; leave one out")
-        (self.reports if traits.get("report") else self.metrics)[title] = metric
-        self.better[title] = "lower" if traits.get("better") == "lower" else "higher"
+        (self.reports if traits.report else self.metrics)[title] = metric
+        self.better[title] = traits.better
 
 
 def scores_of(loaded: LoadedConfig, cost: Any, data: Prepared, predictions: Array) -> Scores:
@@ -52,21 +53,21 @@ def scores_of(loaded: LoadedConfig, cost: Any, data: Prepared, predictions: Arra
     if loaded.config.metrics is None:
         for name in _defaults(loaded, data):
             component = loaded.plugins.get("metrics", name)
-            scores.add(name, component.build(), component.traits)
+            scores.add(name, component.build(), MetricTraits.of(component))
     for title, choice, loc, part in _given(loaded, cost):
         with loaded.at(*loc):
             metric = _made(choice, part)
             if part is None:
                 _check_task(choice, data)
             _try(choice, metric, predictions, data.train.targets[: len(predictions)])
-            scores.add(title, metric, choice.component.traits)
+            scores.add(title, metric, MetricTraits.of(choice.component))
     return scores
 
 
 def _defaults(loaded: LoadedConfig, data: Prepared) -> tuple[str, ...]:
-    traits = loaded.config.cost.component.traits
-    names: tuple[str, ...] = tuple(traits.get("metrics", ()))
-    if data.task == "classification" and "accuracy" not in names and traits.get("outputs") != "embeddings":
+    traits = CostTraits.of(loaded.config.cost.component)
+    names = tuple(traits.metrics)
+    if data.task == "classification" and "accuracy" not in names and traits.outputs != "embeddings":
         return ("accuracy",)  # one-hot targets under a cost that is meant for numbers
     return names
 
@@ -101,7 +102,7 @@ def _made(choice: Choice, part: tuple[Several, int] | None) -> Any:
 
 
 def _check_task(choice: Choice, data: Prepared) -> None:
-    task = choice.component.traits.get("task", data.task)
+    task = MetricTraits.of(choice.component).task or data.task
     if task != data.task:
         raise UsageError(f"metric '{choice.name}' is for {task}, and data set '{data.name}' is for {data.task}")
 
@@ -110,7 +111,7 @@ def _try(choice: Choice, metric: Any, predictions: Any, targets: Any) -> None:
     """The metric on two rows. Raises UsageError where it fails, or returns something else than it should."""
     with np.errstate(all="ignore"):
         value = measured(choice.name, metric, predictions, targets, "two rows")
-    if choice.component.traits.get("report"):
+    if MetricTraits.of(choice.component).report:
         if np.ndim(value) != 2:
             raise UsageError(f"metric '{choice.name}' returned {describe(value)}; a report is a table, of two axes")
     elif np.shape(value) != () or not isinstance(value, int | float | np.generic | np.ndarray):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from trainer.optimizers.adam import Adam, Adamax, AdamW, AmsGrad, NAdam
 from trainer.optimizers.adaptive import Adadelta, Adagrad, RmsProp
-from trainer.optimizers.base import Optimizer, State, evaluated, finished, prepared
+from trainer.optimizers.base import Averaging, Finishing, Optimizer, PerParameter, State, averaged, finished, prepared
 from trainer.optimizers.descent import Momentum, Nesterov, Sgd
 from trainer.optimizers.large_batch import Lamb, Lion
 from trainer.optimizers.quasi_newton import Lbfgs
@@ -24,9 +24,11 @@ __all__ = [
     "Adamax",
     "AmsGrad",
     "Average",
+    "Averaging",
     "ClipNorm",
     "ClipParameterNorm",
     "ClipValue",
+    "Finishing",
     "Lamb",
     "Lbfgs",
     "Lion",
@@ -34,10 +36,11 @@ __all__ = [
     "NAdam",
     "Nesterov",
     "Optimizer",
+    "PerParameter",
     "RmsProp",
     "Sgd",
     "State",
-    "evaluated",
+    "averaged",
     "finished",
     "prepared",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Annotated, Any, Protocol, cast
+from typing import Annotated, Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -13,13 +13,16 @@ from trainer.types import Array
 
 __all__ = [
     "Array",
+    "Averaging",
+    "Finishing",
     "NotNegative",
     "Optimizer",
+    "PerParameter",
     "Positive",
     "Share",
     "State",
+    "averaged",
     "decayed",
-    "evaluated",
     "finished",
     "moving",
     "norm",
@@ -36,7 +39,7 @@ Positive = Annotated[float, Limits(gt=0)]
 
 
 class Optimizer(Protocol):
-    """What the loop asks of an optimiser. Three more methods are optional, see `prepared`, `evaluated`, `finished`."""
+    """What every optimiser has. `PerParameter`, `Averaging` and `Finishing` are what one may be besides."""
 
     def init(self, theta: Array) -> State:
         """The state before the first step: arrays by name, all of θ's dtype."""
@@ -48,33 +51,43 @@ class Optimizer(Protocol):
         """
 
 
+@runtime_checkable
+class PerParameter(Optimizer, Protocol):
+    """One that treats each parameter on its own, as LAMB does, and has to know where each lies in θ."""
+
+    def prepare(self, parts: Sequence[slice]) -> Optimizer:
+        """The optimiser for a θ whose parameters lie in these slices."""
+
+
+@runtime_checkable
+class Averaging(Optimizer, Protocol):
+    """One that keeps better parameters beside θ, such as an average, to evaluate and to save instead."""
+
+    def averaged(self, theta: Array, state: State) -> Array:
+        """Those parameters, after the step that gave θ and the state."""
+
+
+@runtime_checkable
+class Finishing(Optimizer, Protocol):
+    """One that holds something back at the end of a run, such as accumulated gradients that no update has used."""
+
+    def finished(self, theta: Array, state: State, step_size: Any, step: Any) -> tuple[Array, State]:
+        """θ and the state after it is used, on plain arrays; `step` steps were taken."""
+
+
 def prepared(optimizer: Optimizer, parts: Sequence[slice]) -> Optimizer:
-    """The optimiser for a θ whose parameters lie in these slices.
-
-    An optimiser that treats each parameter on its own (LAMB does) has a method `prepare(parts)`, which returns it with
-    the slices in mind. For any other this is the optimiser itself.
-    """
-    prepare = getattr(optimizer, "prepare", None)
-    return optimizer if prepare is None else cast("Optimizer", prepare(parts))
+    """The optimiser for a θ whose parameters lie in these slices: itself, unless it is `PerParameter`."""
+    return optimizer.prepare(parts) if isinstance(optimizer, PerParameter) else optimizer
 
 
-def evaluated(optimizer: Optimizer, theta: Array, state: State) -> Array:
-    """The parameters to evaluate and to save: θ, unless the optimiser says otherwise.
-
-    One that keeps better ones beside θ (an average does) has a method `evaluated(theta, state)`, which returns them.
-    """
-    own = getattr(optimizer, "evaluated", None)
-    return theta if own is None else cast("Array", own(theta, state))
+def averaged(optimizer: Optimizer, theta: Array, state: State) -> Array:
+    """The parameters to evaluate and to save: θ, unless the optimiser is `Averaging`."""
+    return optimizer.averaged(theta, state) if isinstance(optimizer, Averaging) else theta
 
 
 def finished(optimizer: Optimizer, theta: Array, state: State, step_size: Any, step: Any) -> tuple[Array, State]:
-    """θ and the state at the end of a run of `step` steps: the same, unless the optimiser holds something back.
-
-    One that does (accumulated gradients that no update has used) has a method `finished(theta, state, step_size, step)`
-    on plain arrays, which uses it.
-    """
-    own = getattr(optimizer, "finished", None)
-    return (theta, state) if own is None else cast("tuple[Array, State]", own(theta, state, step_size, step))
+    """θ and the state at the end of a run of `step` steps: the same, unless the optimiser is `Finishing`."""
+    return optimizer.finished(theta, state, step_size, step) if isinstance(optimizer, Finishing) else (theta, state)
 
 
 def decayed(g: Array, theta: Array, weight_decay: float) -> Array:

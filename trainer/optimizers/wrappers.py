@@ -20,7 +20,7 @@ from trainer.optimizers.base import (
     Positive,
     Share,
     State,
-    evaluated,
+    averaged,
     finished,
     moving,
     prepared,
@@ -46,8 +46,8 @@ class _Wrapper(Checked):
     def update(self, g: Array, state: State, theta: Array, step_size: Any, step: Any) -> tuple[Array, State]:
         return self.optimizer.update(g, state, theta, step_size, step)
 
-    def evaluated(self, theta: Array, state: State) -> Array:
-        return evaluated(self.optimizer, theta, state)
+    def averaged(self, theta: Array, state: State) -> Array:
+        return averaged(self.optimizer, theta, state)
 
     def finished(self, theta: Array, state: State, step_size: Any, step: Any) -> tuple[Array, State]:
         own = {name: state[name] for name in set(state) - set(self.optimizer.init(theta))}
@@ -175,7 +175,7 @@ class Average(_Wrapper):
     >>> state = optimizer.init(theta)
     >>> for step in range(2):
     ...     theta, state = optimizer.update(np.array([-1.0]), state, theta, 1.0, step)
-    >>> theta, optimizer.evaluated(theta, state)  # 0.75 · 1 + 0.25 · 2
+    >>> theta, optimizer.averaged(theta, state)  # 0.75 · 1 + 0.25 · 2
     (array([2.]), array([1.25]))
     """
 
@@ -190,5 +190,5 @@ class Average(_Wrapper):
         theta, after = super().update(g, state, theta, step_size, step)
         return theta, {"average.theta": np.where(step > 0, moving(average, theta, self.decay), theta), **after}
 
-    def evaluated(self, theta: Array, state: State) -> Array:
+    def averaged(self, theta: Array, state: State) -> Array:
         return state["average.theta"]

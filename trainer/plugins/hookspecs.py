@@ -8,7 +8,7 @@
 
 `register(obj, *, name=None, **traits)` takes an op, a function or a frozen dataclass. Without a name it uses the op's
 own, the function's, or the class's in snake case. Traits are what a kind needs to know besides, such as a cost's
-`targets="classes"`.
+`targets="classes"`; `trainer.plugins.traits` has all of them, a dataclass per kind.
 """
 
 from __future__ import annotations

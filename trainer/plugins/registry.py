@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from trainer.errors import PluginError
 from trainer.plugins.signatures import CALLS, mistakes
+from trainer.plugins.traits import ReaderTraits, Traits, traits_of
 
 __all__ = ["DISTRIBUTION", "KINDS", "Component", "Parameter", "component", "is_ours", "noun", "snake_case"]
 
@@ -71,11 +72,12 @@ class Component:
         target: the op, function or class that was registered.
         plugin: the plugin that registered it: an entry point's name, a file's or a module's.
         package: the distribution that the plugin came in and its version, `my-package 1.2`; None for a file.
-        traits: what the plugin said about it, such as a cost's `targets`.
+        traits: what the plugin said about it, by its kind (see `trainer.plugins.traits`).
 
+    >>> from trainer.plugins.traits import CostTraits
     >>> def huber(predictions, targets, *, delta: float = 1.0):
     ...     "Huber's error. Quadratic near 0."
-    >>> component = Component("costs", "huber", huber, "my_costs", None, {"targets": "values"})
+    >>> component = Component("costs", "huber", huber, "my_costs", None, CostTraits())
     >>> component
     <cost huber(delta=1.0) of plugin 'my_costs'>
     >>> component.summary
@@ -89,7 +91,7 @@ class Component:
     target: Any
     plugin: str
     package: str | None
-    traits: Mapping[str, Any]
+    traits: Traits
 
     @property
     def origin(self) -> str:
@@ -186,11 +188,15 @@ def component(
         raise PluginError(f"{call} is not a class; {_contract(kind)}")
     elif kind in _ALSO_FUNCTIONS and not callable(obj):
         raise PluginError(f"{call} cannot be called; {_contract(kind)}")
-    if kind == "readers" and not (traits.get("endings") or traits.get("folder")):
+    try:
+        said = traits_of(kind, traits, noun(kind))
+    except PluginError as error:
+        raise PluginError(f"{call}: {error}") from None
+    if isinstance(said, ReaderTraits) and not (said.endings or said.folder):
         raise PluginError(f"{call} does not say what it reads; say endings=('.xyz',), or folder= if it reads folders")
     for mistake in mistakes(kind, obj):
         raise PluginError(f"{call} {mistake}")
-    return Component(kind, name, obj, plugin, package, dict(traits))
+    return Component(kind, name, obj, plugin, package, said)
 
 
 def _contract(kind: str) -> str:

@@ -24,7 +24,7 @@ from trainer.data.prepared import Prepared
 from trainer.data.shuffling import batch_order
 from trainer.errors import DivergedError, Hint, UsageError
 from trainer.nn.network import Network
-from trainer.optimizers import Optimizer, Sgd, evaluated, finished, prepared
+from trainer.optimizers import Optimizer, Sgd, averaged, finished, prepared
 from trainer.training.diagnosis import diagnose
 from trainer.training.evaluation import Evaluation, Metric, Part
 from trainer.training.objective import Objective, Penalty
@@ -170,7 +170,7 @@ class Training:
     @property
     def averaged(self) -> Array:
         """What is evaluated and saved: θ, or the average that the optimizer keeps beside it."""
-        return evaluated(self.step_function.optimizer, self.state.theta, self.state.optimizer)
+        return averaged(self.step_function.optimizer, self.state.theta, self.state.optimizer)
 
     @property
     def parameters(self) -> dict[str, Array]:

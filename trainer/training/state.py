@@ -29,7 +29,7 @@ class TrainingState:
         optimizer: the optimizer's state.
         layers: the layers' state by name, which stands beside θ: what they keep from step to step, and parameters
             that are frozen.
-        settled: what stood beside the optimizer's `evaluated` parameters after the last epoch, where these are not θ.
+        settled: what stood beside the optimizer's `averaged` parameters after the last epoch, where these are not θ.
         step, epoch: how many are done.
         batches: how many batches of the epoch that runs are done.
         seconds: how long it took.

@@ -13,6 +13,7 @@ from trainer.cli.arguments import PluginOption
 from trainer.cli.plugin_commands import report_problems
 from trainer.cli.terminal.tables import print_table
 from trainer.errors import UsageError
+from trainer.plugins.traits import DatasetTraits
 from trainer.wording import did_you_mean, shape_of
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def _print_datasets(components: Mapping[str, Component]) -> None:
     rows = []
     for _, component in sorted(components.items()):
         facts = describe(component)
-        labels = component.traits.get("labels")  # 0 or 1 each, so numbers to a cost
+        labels = DatasetTraits.of(component).labels  # 0 or 1 each, so numbers to a cost
         task = f"{facts.classes} classes" if facts.classes else f"{labels} labels" if labels else facts.task or "-"
         size = "-" if facts.rows is None else f"{facts.rows:,}"
         rows.append(

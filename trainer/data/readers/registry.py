@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainer.errors import DataError
+from trainer.plugins.traits import DatasetTraits, ReaderTraits
 from trainer.wording import did_you_mean, either
 
 if TYPE_CHECKING:
@@ -50,10 +51,9 @@ class Format:
     @classmethod
     def of(cls, component: Component) -> Format:
         """The row of a registered reader."""
-        traits = component.traits
-        endings = tuple(traits.get("endings", ()))
-        folder = traits.get("folder")
-        return cls(component, endings, folder, traits.get("example") or ("data/" if folder else f"data{endings[0]}"))
+        traits = ReaderTraits.of(component)
+        endings, folder = tuple(traits.endings), traits.folder
+        return cls(component, endings, folder, traits.example or ("data/" if folder else f"data{endings[0]}"))
 
     @property
     def options(self) -> list[str]:
@@ -69,7 +69,8 @@ class Format:
         from trainer.plugins.registry import Component
 
         reader = self.component
-        return Component("datasets", path.name, partial(reader.target, path), reader.plugin, reader.package, {})
+        read = partial(reader.target, path)
+        return Component("datasets", path.name, read, reader.plugin, reader.package, DatasetTraits())
 
 
 class Formats(Mapping[str, Format]):
