@@ -150,8 +150,7 @@ class Surroundings:
 
 
 class Draws:
-    """A block in which a function is recorded: random numbers that are drawn in it, by whatever it can reach, are
-    refused."""
+    """The generators of random numbers that a function can reach, as they are now."""
 
     def __init__(self, f: Callable[..., Any], args: Sequence[Any]) -> None:
         self._sources: list[tuple[str, Callable[[], Any]]] = [
@@ -167,20 +166,24 @@ class Draws:
                 self._sources.append((f"a {type(thing).__name__} of NumPy's", functools.partial(_state, thing)))
             elif isinstance(thing, random.Random):
                 self._sources.append(("a Random of Python's", thing.getstate))
-
-    def __enter__(self) -> None:
         self._before = [_frozen(state()) for _, state in self._sources]
 
-    def __exit__(self, kind: Any, *_: object) -> None:
-        if kind is not None:
-            return
+    def source(self) -> str:
+        """The first from which numbers have been drawn since; empty where from none."""
         for (name, state), before in zip(self._sources, self._before, strict=True):
             if _frozen(state()) != before:
-                raise DetachError(
-                    f"a function that is recorded drew random numbers from {name}: they would be drawn once and freeze "
-                    "into the program. Draw them outside and pass them as an argument; a layer's `train` takes them "
-                    "from its argument `draw`: draw(shape)"
-                )
+                return name
+        return ""
+
+    def refuse(self) -> None:
+        """Raise DetachError where numbers have been drawn since: the function is recorded."""
+        source = self.source()
+        if source:
+            raise DetachError(
+                f"a function that is recorded drew random numbers from {source}: they would be drawn once and freeze "
+                "into the program. Draw them outside and pass them as an argument; a layer's `train` takes them from "
+                "its argument `draw`: draw(shape)"
+            )
 
 
 def _frozen(state: Any) -> Any:

@@ -81,8 +81,10 @@ def trace(
             value = Value(np.float64(leaf))
             leaves[i] = tracer.number(leaf, value)
             inputs.append(value)
-    with Draws(f, args), observed(tracer.observe, strict=True):
+    draws = Draws(f, args)
+    with observed(tracer.observe, strict=True):
         result = f(*rebuild(leaves))
+    draws.refuse()
     outputs, rebuild_outputs = flatten(result)
     if any(type(o) is Number for o in outputs):
         raise DetachError("a compiled function returns arrays; a Python number would come back as one of NumPy's")

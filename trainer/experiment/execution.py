@@ -33,6 +33,8 @@ from trainer.wording import number
 
 __all__ = ["Outcome", "execute", "train"]
 
+IN_A_STEP = {"ops", "layers", "costs", "optimizers"}
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -110,13 +112,18 @@ def execute(
         debug: look at every value of every step.
         allow_unchecked: train with an op of a stranger's whose derivative is wrong, and record it.
 
-    Ops of others are checked before they train. Raises RuleError for a wrong one, ConfigError and DataError, all
-    before there is a folder, and DivergedError when the loss is no number any more. However it ends, also by Ctrl-C or
+    Ops of others are checked before they train, and so is the program of a step that a stranger has a part in, against
+    the tape. Raises RuleError for a wrong op, OpError for a wrong program, ConfigError and DataError, all before there
+    is a folder, and DivergedError when the loss is no number any more. However it ends, also by Ctrl-C or
     SIGTERM, the folder holds everything up to there and says why.
     """
     unchecked = _unchecked(loaded, allow_unchecked)
     training = build(loaded, debug=debug)
     with pinned(threads_for(training, loaded.config.compute.threads)) as threads:
+        if training.runs_on != "eager" and any(
+            c.component.kind in IN_A_STEP and not c.component.ours for c in loaded.config.choices()
+        ):
+            training.check_program()
         if folder is None:
             return _trained(training, observers, remarks(loaded, training))
         name = loaded.config.name or loaded.path.stem

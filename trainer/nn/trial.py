@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import numpy as np
 
+from trainer.compiler.surroundings import Draws, same_bits
 from trainer.engine.tensor import Tensor
+from trainer.engine.tree import leaves
 from trainer.errors import DataError, DetachError, ShapeError, TrainerError
 from trainer.nn.calls import Kept, Masked, evaluate, name_of, seen_by
 from trainer.nn.contract import Updates, own_train
@@ -80,6 +82,23 @@ class _Tried:
         return y
 
     def train(self, parameters: Mapping[str, Any], x: Any, draw: Draw) -> tuple[Any, dict[str, Any]]:
+        if self.inner is not self.layer:  # each of the layers in it is tried
+            return self._trained(parameters, x, draw)
+        again, draws = copy(draw), Draws(self.layer, ())
+        given = self._trained(parameters, x, draw)
+        source = draws.source()
+        found, repeated = _plain(given), _plain(self._trained(parameters, x, again))
+        if source or len(found) != len(repeated) or not all(map(same_bits, found, repeated)):
+            random = f"drew random numbers from {source}" if source else "gave other numbers for the same rows"
+            method = "apply" if own_train(self.inner) is None else "train"
+            self._refuse(
+                method,
+                f"{random}, and a step must be a function of what it is given: take them from the argument `draw` of "
+                "train(self, parameters, x, draw), as draw(shape), which gives others in every step",
+            )
+        return given
+
+    def _trained(self, parameters: Mapping[str, Any], x: Any, draw: Draw) -> tuple[Any, dict[str, Any]]:
         own = own_train(self.inner)
         if own is None:
             return self.apply(parameters, x), {}
@@ -183,6 +202,12 @@ class _Parameters(dict[str, Any]):
     def __missing__(self, key: str) -> NoReturn:
         hint = did_you_mean(key, self, f"there are: {', '.join(self) or 'none'}")
         raise _NoParameter(f"a parameter {key!r} that init does not give; {hint}")
+
+
+def _plain(returned: tuple[Any, dict[str, Any]]) -> list[Any]:
+    """The numbers that a layer gave, output and updates."""
+    y, updates = returned
+    return [value._value if isinstance(value, Tensor) else value for value in leaves((_values(y), updates))]
 
 
 def _values(x: Any) -> Any:

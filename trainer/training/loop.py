@@ -28,6 +28,7 @@ from trainer.optimizers import Optimizer, Sgd, averaged, finished, prepared
 from trainer.training.diagnosis import diagnose
 from trainer.training.evaluation import Evaluation, Metric, Part
 from trainer.training.objective import Objective, Penalty
+from trainer.training.program_check import STEPS, compare_with_tape
 from trainer.training.records import Best, Epoch, Step
 from trainer.training.runners import runner
 from trainer.training.schedules import Schedule, schedule_of
@@ -220,6 +221,14 @@ class Training:
         return record_step(
             self.step_function, state.theta, state.carried, self.data.train.arrays, rows or self.batch_size
         )
+
+    def check_program(self) -> None:
+        """Hold two steps of the program against the tape; nothing moves. Raises OpError where they differ in a bit."""
+        step, state, sources = self.step_function, self.state, self.data.train.arrays
+        full = [rows for rows in (*self.batches(0), *self.batches(1)) if len(rows) == self.batch_size]
+        sizes = self.schedule.sizes(self.step, STEPS, state.schedule)
+        program = runner(self.backend, step, sources) if self.runs_on == "eager" else self._runner
+        compare_with_tape(program, step, state, sources, np.stack(full[:STEPS]), sizes)
 
     def records(self) -> Iterator[Step | Epoch]:
         """Train from where it stands to the last epoch, yielding a Step per update and an Epoch per pass.

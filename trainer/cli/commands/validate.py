@@ -25,7 +25,8 @@ def command(
     overrides: Overrides = None,
     plugin: PluginOption = None,
     deep: Annotated[
-        bool, typer.Option("--deep", help="Also compare the gradient of the whole network with differences.")
+        bool,
+        typer.Option("--deep", help="Also compare the whole gradient with differences, and the program with the tape."),
     ] = False,
 ) -> None:
     """Check a config without training, and show its layers."""
@@ -69,6 +70,7 @@ def _check_gradient(training: Training) -> None:
     from trainer.training.threads import pinned
 
     with pinned(1):
+        training.check_program()
         found = check_network(training)
     typer.echo(f"\nThe gradient on {min(ROWS, len(training.data.train))} rows, in float64, along random directions:\n")
     print_table(
