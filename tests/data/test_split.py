@@ -16,7 +16,8 @@ from trainer.types import Array
 
 
 def divided(dataset: Dataset, seed: int = 0, **options: Any) -> tuple[Array, Array]:
-    return Split(**options).divide(dataset, seed)
+    train, _, test = Split(**options).divide(dataset, seed)
+    return train, test
 
 
 def classification(*rows_of_class: int) -> Dataset:

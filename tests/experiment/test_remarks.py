@@ -14,7 +14,7 @@ from trainer.training import Step
 
 EXECUTORS = ("eager", "numpy", "native") if native_available() else ("eager", "numpy")
 LINE = """
-dataset: {name: linear, rows: 100, test_fraction: 0.2}
+dataset: {name: linear, rows: 125, test_fraction: 0.2, validation_fraction: 0.2}
 network: [dense: 1]
 cost: mean_squared_error
 step_size: 0.1
@@ -119,6 +119,11 @@ def test_an_accumulation_that_no_run_completes_is_refused(limit, tmp_path):
 
 
 def test_one_row_to_train_is_no_batch_to_normalize(tmp_path):
-    settings = ["dataset.rows=2", "dataset.test_fraction=0.5", "network=[batch_norm, dense: 1]"]
+    settings = [
+        "dataset.rows=2",
+        "dataset.test_fraction=0.5",
+        "dataset.validation_fraction=0",
+        "network=[batch_norm, dense: 1]",
+    ]
     with pytest.raises(ConfigError, match="batch_norm compares the rows of a batch, and there is one row to train"):
         build(loaded_from(tmp_path, LINE, *settings))

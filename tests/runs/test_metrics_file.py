@@ -1,5 +1,4 @@
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -7,20 +6,12 @@ import pytest
 from trainer.errors import DataError
 from trainer.runs import read_metrics
 from trainer.runs.metrics import MetricsFile
+from trainer.training import Epoch
 
 
-class Record(NamedTuple):
-    epoch: int
-    step: int
-    step_size: float
-    train: dict[str, float]
-    test: dict[str, float]
-    seconds: float = 0.5
-    rows_per_second: float = 100.0
-
-
-def record(epoch: int, loss: float = 0.1) -> Record:
-    return Record(epoch, 10 * epoch, 0.1, {"loss": loss, "accuracy": 0.5}, {"loss": 2 * loss, "accuracy": 0.25})
+def record(epoch: int, loss: float = 0.1) -> Epoch:
+    numbers = {"loss": loss, "accuracy": 0.5}, {"loss": 2 * loss, "accuracy": 0.25}
+    return Epoch(epoch, 10 * epoch, 0.1, *numbers, 0.5, 100.0)
 
 
 def test_the_header_comes_with_the_first_row_and_never_again(tmp_path: Path) -> None:
@@ -52,7 +43,7 @@ def test_numbers_come_back_to_the_last_bit(tmp_path: Path) -> None:
 
 def test_numbers_of_numpy_are_written_as_plain_numbers(tmp_path: Path) -> None:
     with MetricsFile(tmp_path / "m.csv") as file:
-        file.append(Record(1, 2, np.float32(0.5), {"loss": np.float64(1.5)}, {}))
+        file.append(Epoch(1, 2, np.float32(0.5), {"loss": np.float64(1.5)}, {}, 0.5, 100.0))
     assert "np." not in (tmp_path / "m.csv").read_text()
 
 
@@ -88,5 +79,5 @@ def test_an_epoch_with_other_metrics_than_the_first_is_refused(tmp_path: Path) -
     with MetricsFile(tmp_path / "m.csv") as file:
         file.append(record(1))
         with pytest.raises(ValueError, match="but this epoch brings"):
-            file.append(Record(2, 20, 0.1, {"loss": 0.5}, {}))
+            file.append(Epoch(2, 20, 0.1, {"loss": 0.5}, {}, 0.5, 100.0))
     assert read_metrics(tmp_path / "m.csv")["epoch"].tolist() == [1]

@@ -1,7 +1,6 @@
 import json
 import re
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -9,21 +8,12 @@ import pytest
 from trainer.data import Scaling
 from trainer.errors import DataError, DivergedError, UsageError
 from trainer.runs import RunFolder, load
-
-
-class Record(NamedTuple):
-    epoch: int
-    step: int
-    step_size: float
-    train: dict[str, float]
-    test: dict[str, float]
-    seconds: float = 0.5
-    rows_per_second: float = 100.0
+from trainer.training import Epoch
 
 
 def fill(folder: RunFolder, epochs: int = 3) -> None:
     for epoch in range(1, epochs + 1):
-        folder.record(Record(epoch, epoch * 5, 0.1, {"loss": 1 / epoch}, {"loss": 1.1 / epoch}))
+        folder.record(Epoch(epoch, epoch * 5, 0.1, {"loss": 1 / epoch}, {"loss": 1.1 / epoch}, 0.5, 100.0))
 
 
 def test_everything_that_was_written_is_read_back(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_a_warm_up_longer_than_the_run_is_refused():
 def test_a_function_of_the_step_is_a_schedule_that_watches_nothing():
     schedule = schedule_of(lambda step: 0.5**step, 10)
     assert schedule.sizes(1, 3, {}) == [0.5, 0.25, 0.125]
-    assert schedule.watch({}, {"loss": 1.0}, {}) == {}
+    assert schedule.watch({}, {"train": {"loss": 1.0}}) == {}
 
 
 def test_a_plugins_schedule_may_watch_and_may_want_to_know_the_run():
@@ -80,15 +80,15 @@ def test_a_plugins_schedule_may_watch_and_may_want_to_know_the_run():
         def __call__(self, step, seen):
             return 1.0 - step / self.steps if not seen else 0.25
 
-        def watch(self, seen, train, test):
-            return {"loss": np.array(train["loss"])}
+        def watch(self, seen, numbers):
+            return {"loss": np.array(numbers["train"]["loss"])}
 
         def over(self, steps):
             return Own(steps)
 
     schedule = schedule_of(Own(), 10)
     assert schedule.sizes(4, 2, {}) == [0.6, 0.5]
-    assert schedule(0, schedule.watch({}, {"loss": 1.0}, {})) == 0.25
+    assert schedule(0, schedule.watch({}, {"train": {"loss": 1.0}})) == 0.25
 
 
 def test_a_one_cycle_of_one_step_or_with_no_rise_is_finite():
@@ -106,7 +106,7 @@ def test_restarts_far_out_are_found_quickly():
 def watched(schedule, values):
     seen, sizes = {}, []
     for value in values:
-        seen = schedule.watch(seen, {"loss": value, "accuracy": value}, {})
+        seen = schedule.watch(seen, {"train": {"loss": value, "accuracy": value}})
         sizes.append(schedule(0, seen))
     return sizes
 
@@ -123,18 +123,18 @@ def test_a_plateau_stops_at_its_end_and_waits_through_its_cooldown():
 
 def test_what_a_plateau_saw_is_arrays_and_its_watching_changes_none(tmp_path):
     schedule = Plateau(0.5)
-    seen = schedule.watch({}, {"loss": 1.0}, {})
+    seen = schedule.watch({}, {"train": {"loss": 1.0}})
     before = {name: value.copy() for name, value in seen.items()}
-    schedule.watch(seen, {"loss": 2.0}, {})
+    schedule.watch(seen, {"train": {"loss": 2.0}})
     assert all(isinstance(value, np.ndarray) and value.dtype == np.float64 for value in seen.values())
     assert seen == before
 
 
 def test_a_plateau_prefers_the_test_rows():
     schedule = Plateau(0.5)
-    assert schedule.watch({}, {"loss": 1.0}, {"loss": 3.0})["best"] == 3.0
-    assert schedule.watch({}, {"loss": 1.0}, {})["best"] == 1.0
-    assert Plateau(0.5, part="train").watch({}, {"loss": 1.0}, {"loss": 3.0})["best"] == 1.0
+    assert schedule.watch({}, {"train": {"loss": 1.0}, "test": {"loss": 3.0}})["best"] == 3.0
+    assert schedule.watch({}, {"train": {"loss": 1.0}})["best"] == 1.0
+    assert Plateau(0.5, part="train").watch({}, {"train": {"loss": 1.0}, "test": {"loss": 3.0}})["best"] == 1.0
 
 
 def test_the_loop_shows_a_plateau_every_epoch(tmp_path):
@@ -217,10 +217,10 @@ def test_the_schedules_that_ship_are_these():
 @pytest.mark.parametrize("best", [-100.0, -1.0, -1e-3, 1e-3, 1.0, 100.0])
 def test_a_margin_is_a_share_of_the_best_numbers_size_whatever_its_sign(better, best):
     towards = -1.0 if better == "lower" else 1.0
-    seen = Plateau(0.5, better=better, threshold=0.1).watch({}, {"loss": best}, {})
+    seen = Plateau(0.5, better=better, threshold=0.1).watch({}, {"train": {"loss": best}})
     for share, counts in ((-0.5, False), (0.0, False), (0.05, False), (0.15, True)):
         value = best + towards * share * abs(best)
-        after = Plateau(0.5, better=better, threshold=0.1).watch(seen, {"loss": value}, {})
+        after = Plateau(0.5, better=better, threshold=0.1).watch(seen, {"train": {"loss": value}})
         assert (after["best"] == value) == (counts or share == 0.0)
         assert (after["waited"] == 0) == counts
 
@@ -229,7 +229,7 @@ def test_a_plateau_below_zero_is_one():
     assert watched(Plateau(0.5, factor=0.5, patience=2), [-1.0] * 8) == [0.5] * 3 + [0.25] * 3 + [0.125] * 2
     seen = {}
     for value in (-1.0, -0.95, -0.9):
-        seen = Plateau(0.5, threshold=0.1).watch(seen, {"loss": value}, {})
+        seen = Plateau(0.5, threshold=0.1).watch(seen, {"train": {"loss": value}})
     assert (float(seen["best"]), int(seen["waited"])) == (-1.0, 2)
 
 

@@ -145,8 +145,8 @@ def test_what_is_equal_is_not_better(better, sign):
 
 def test_the_first_nan_is_better_than_nothing():
     stopping = Stopping(patience=1)
-    memory = stopping.watch({}, 1, {"loss": float("nan")}, {})
-    assert stopping.watch(memory, 2, {"loss": 1.0}, {})["of"] == 2
+    memory = stopping.watch({}, 1, {"train": {"loss": float("nan")}})
+    assert stopping.watch(memory, 2, {"train": {"loss": 1.0}})["of"] == 2
 
 
 @pytest.mark.parametrize(

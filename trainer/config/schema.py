@@ -111,6 +111,11 @@ class DatasetConfig(SectionModel):
     fold: Annotated[int, Field(ge=0)] | None = Field(
         None, description="Which of the folds is the test, from 0; by default 0."
     )
+    validation_fraction: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0,
+        description="Share of the rows that are not the test kept for validation: what ends training early, or chooses "
+        "an epoch, watches them, and the test is looked at once, at the end.",
+    )
     stratify: bool | None = Field(None, description="true for split: stratified, false for split: random.")
     standardize: bool = Field(
         False,
@@ -139,7 +144,7 @@ class DatasetConfig(SectionModel):
     @property
     def division(self) -> Split:
         """How its rows are divided. Raises DataError where what is written contradicts itself."""
-        return Split(self.split, self.stratify, self.test_fraction, self.folds, self.fold)
+        return Split(self.split, self.stratify, self.test_fraction, self.folds, self.fold, self.validation_fraction)
 
     def plain(self) -> dict[str, Any]:
         """Everything, defaults included, for YAML."""
@@ -185,8 +190,9 @@ class StopConfig(SectionModel):
         None, description="Training ends after so long."
     )
     watched: str = Field("loss", description="The number that is watched: loss, or a metric.")
-    part: Literal["train", "test"] | None = Field(
-        None, description="The rows that it is taken from; by default the test rows if there are any."
+    part: Literal["train", "validation", "test"] | None = Field(
+        None,
+        description="The rows that it is taken from; by default validation, or the test, if there are any.",
     )
     better: Literal["lower", "higher"] | None = Field(
         None, description="Which number is better; by default a lower loss, and of a metric what its author says."

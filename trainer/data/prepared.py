@@ -25,8 +25,9 @@ from trainer.types import Array
 if TYPE_CHECKING:
     from trainer.data.preprocessing.transformers import Preprocessor
 
-__all__ = ["Prepared", "Rows", "TargetKind", "prepare"]
+__all__ = ["Part", "Prepared", "Rows", "TargetKind", "prepare"]
 
+Part = Literal["train", "validation", "test"]
 TargetKind = Literal["classes", "binary", "signs", "values"]
 
 MOST_CLASSES = 20  # whole numbers, of which so few occur, are taken for classes in a message
@@ -73,12 +74,16 @@ class Rows:
         return (self.inputs, self.targets) if self.weights is None else (self.inputs, self.targets, self.weights)
 
 
+NO_ROWS = Rows.numbered(np.empty((0, 0)), np.empty(0))
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Prepared:
     """A data set ready for training.
 
     train, test: the rows that are trained on, and those that training never sees: none when `test_fraction` is 0.
         Only those of `train` have weights.
+    validation: the rows that choose, such as the epoch to stop at, where there are such rows.
     scaling, preprocessing: what was fitted on the training rows and applied to all, or None; one of the two at most.
     feature_names, parts: those of the data set; after preprocessing the names of the columns that it made.
     split: how the rows were divided, its way said.
@@ -98,6 +103,18 @@ class Prepared:
     split: Split = field(default_factory=Split)
     mapped: bool = False
     remarks: tuple[str, ...] = ()
+    validation: Rows = NO_ROWS
+
+    @property
+    def divided(self) -> dict[Part, Rows]:
+        """The rows of each part that has any, in the order in which they are told."""
+        parts: dict[Part, Rows] = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {part: rows for part, rows in parts.items() if len(rows)}
+
+    @property
+    def watched(self) -> tuple[Part, ...]:
+        """The parts that are measured after every epoch: the test is not where other rows are there to choose by."""
+        return tuple(part for part in self.divided if part != "test" or not len(self.validation))
 
     @property
     def block(self) -> int | None:
@@ -105,23 +122,27 @@ class Prepared:
         return rows_per_block(self.train.inputs[0]) if self.mapped else None
 
     def __repr__(self) -> str:
-        return (
-            f"Prepared {self.name!r}: {len(self.train)} rows to train, {len(self.test)} to test, "
-            f"inputs {self.input_shape}, {self.train.inputs.dtype}"
-        )
+        return f"Prepared {self.name!r}: {self.told}, inputs {self.input_shape}, {self.train.inputs.dtype}"
+
+    @property
+    def told(self) -> str:
+        """How many rows each part has, in words."""
+        validate = f"{len(self.validation):,} to validate, " if len(self.validation) else ""
+        return f"{len(self.train):,} rows to train, {validate}{len(self.test):,} to test"
 
     @property
     def rows(self) -> int:
-        """Training and test rows together."""
-        return len(self.train) + len(self.test)
+        """The rows of all parts together."""
+        return sum(map(len, self.divided.values()))
 
     @property
     def rows_of_class(self) -> tuple[int, ...]:
         """How many rows each class has, repeated ones counted once; empty where targets are not a class per row."""
         if self.train.targets.dtype.kind != "i" or self.train.targets.ndim != 1:
             return ()
-        targets = np.concatenate([self.train.targets, self.test.targets])
-        _, once = np.unique(np.concatenate([self.train.indices, self.test.indices]), return_index=True)
+        parts = self.divided.values()
+        targets = np.concatenate([rows.targets for rows in parts])
+        _, once = np.unique(np.concatenate([rows.indices for rows in parts]), return_index=True)
         return tuple(np.bincount(targets[once], minlength=len(self.class_names)).tolist())
 
     @property
@@ -171,7 +192,7 @@ def prepare(
     check_balance(dataset, class_weights, resample)
     _check_changes(dataset, standardize, bool(preprocess), one_hot, dtype)
     split = Split() if split is None else split
-    train, test = split.divide(dataset, seed)
+    train, validation, test = split.divide(dataset, seed)
     scaling = Scaling.fit(dataset.inputs[train], _categories(dataset)) if standardize else None
     steps = Preprocessing.fit(preprocess, dataset, train, seed) if preprocess else None
     remarks: list[str] = []
@@ -194,6 +215,7 @@ def prepare(
         split=split.resolved(dataset),
         mapped=dataset.mapped,
         remarks=tuple(remarks),
+        validation=Rows(*_arrays(dataset, validation, encoded, scaling, steps, dtype), validation),
     )
 
 

@@ -8,12 +8,15 @@
 With `folds`, the rows are dealt into so many parts of equal size, and part `fold` is the test: over all folds every row
 is tested once. Ordered folds grow instead, as scikit-learn's TimeSeriesSplit: the test of each is the block of rows
 behind those that it trains on.
+
+What was chosen by looking at some rows, such as the epoch to stop at, cannot be judged by the same rows. With
+`validation_fraction` a third part is taken from the rows to train, in the same way: it chooses, and the test judges.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -23,11 +26,45 @@ from trainer.rng import generator
 from trainer.types import Array
 from trainer.wording import count
 
-__all__ = ["TEST_FRACTION", "Split", "SplitName"]
+__all__ = ["TEST_FRACTION", "Divided", "Split", "SplitName"]
 
 SplitName = Literal["stratified", "random", "grouped", "ordered"]
 
 TEST_FRACTION = 0.2
+
+
+_DRAW = {"test": "split", "validation": "validation"}  # what a part is drawn for
+
+
+class Divided(NamedTuple):
+    """Indices of the rows of each part, ascending; together every row once, unless ordered folds leave some out."""
+
+    train: Array
+    validation: Array
+    test: Array
+
+
+class _Labels(NamedTuple):
+    """Rows of a data set, and all of them that a split looks at."""
+
+    dataset: Dataset
+    targets: Array
+    groups: Array | None
+    part: Literal["test", "validation"]  # what is taken from them
+
+    @property
+    def rows(self) -> int:
+        return len(self.targets)
+
+    @property
+    def called(self) -> str:
+        """The rows, for a message."""
+        left = "" if self.part == "test" else " left to train and validate on"
+        return f"data set {self.dataset.name!r} has {count(self.rows, 'row')}{left}"
+
+    @property
+    def option(self) -> str:
+        return f"{self.part}_fraction"
 
 
 @dataclass(frozen=True)
@@ -40,6 +77,7 @@ class Split:
         as near to that as whole groups come. "stratified" draws each class's share of them from that class, and keeps
         a training row of every class.
     folds, fold: instead of a fraction, fold number `fold` (from 0, the default) of so many.
+    validation_fraction: so much of what the test leaves is for validation, divided in the same way.
 
     Raises DataError when these contradict each other.
 
@@ -52,6 +90,7 @@ class Split:
     test_fraction: float | None = None
     folds: int | None = None
     fold: int | None = None
+    validation_fraction: float = 0.0
 
     def __post_init__(self) -> None:
         self._check_ways()
@@ -64,6 +103,11 @@ class Split:
         elif not 0 <= self.fraction < 1:
             raise DataError(
                 f"test_fraction is at least 0 and less than 1, such as 0.2; it is {self.test_fraction}", "test_fraction"
+            )
+        if not 0 <= self.validation_fraction < 1:
+            raise DataError(
+                f"validation_fraction is at least 0 and less than 1, such as 0.2; it is {self.validation_fraction}",
+                "validation_fraction",
             )
 
     def __str__(self) -> str:
@@ -96,31 +140,39 @@ class Split:
             by = "stratified" if dataset.task == "classification" and dataset.targets.ndim == 1 else "random"
         return replace(self, by=by, stratify=None)
 
-    def divide(self, dataset: Dataset, seed: int = 0) -> tuple[Array, Array]:
-        """Indices of the training rows and of the test rows, each ascending; a function of its arguments alone.
+    def divide(self, dataset: Dataset, seed: int = 0) -> Divided:
+        """Indices of the rows of each part; a function of its arguments alone.
 
         Raises DataError when the split does not fit the data set, or training would be left without rows or a class.
 
         >>> x, y = np.array([[-2], [-1], [1], [2]]), np.array([0, 0, 1, 1])
         >>> data = Dataset("sign", x, y, "classification", ("-", "+"))
-        >>> train, test = Split(test_fraction=0.5).divide(data)
+        >>> train, _, test = Split(test_fraction=0.5).divide(data)
         >>> data.targets[test].tolist()
         [0, 1]
         >>> data = Dataset("line", np.zeros((7, 1)), np.arange(7), "regression")
         >>> [part.tolist() for part in Split(by="ordered", folds=3, fold=1).divide(data)]
-        [[0, 1, 2, 3, 4], [5]]
+        [[0, 1, 2, 3, 4], [], [5]]
         """
         by = self.resolved(dataset).by
         assert by is not None
+        rows = _Labels(dataset, dataset.targets, dataset.groups, "test")
         if self.folds is None:
-            is_test = _part(dataset, by, _number_of_test_rows(dataset, self.fraction), seed)
-            train, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
+            train, test = _shared_out(rows, by, self.fraction, seed)
         else:
             _check_enough_rows(dataset, by, self.folds)
-            train, test = _fold(dataset, by, self.folds, self.fold or 0, seed)
+            train, test = _fold(rows, by, self.folds, self.fold or 0, seed)
+        validation = test[:0]
+        if self.validation_fraction:
+            if dataset.task == "classification":
+                _check_every_class_is_trained(dataset, train, by)
+            groups = None if dataset.groups is None else dataset.groups[train]
+            rest = _Labels(dataset, _targets(dataset, train, by), groups, "validation")
+            kept, taken = _shared_out(rest, by, self.validation_fraction, seed)
+            train, validation = train[kept], train[taken]
         if dataset.task == "classification":
             _check_every_class_is_trained(dataset, train, by)
-        return train, test
+        return Divided(train, validation, test)
 
     def _check_ways(self) -> None:
         if self.by is not None and self.stratify is not None:
@@ -174,65 +226,69 @@ def _check_fits(split: Split, dataset: Dataset) -> None:
         )
 
 
-def _number_of_test_rows(dataset: Dataset, test_fraction: float) -> int:
-    if test_fraction == 0:
+def _shared_out(rows: _Labels, by: SplitName, fraction: float, seed: int) -> tuple[Array, Array]:
+    """The rows that stay and those that are taken, a fraction of them, as numbers within these rows."""
+    is_taken = _taken(rows, by, _number_of_rows(rows, fraction), generator(seed, _DRAW[rows.part]))
+    return np.flatnonzero(~is_taken), np.flatnonzero(is_taken)
+
+
+def _number_of_rows(rows: _Labels, fraction: float) -> int:
+    if fraction == 0:
         return 0
-    n_test = max(1, round(test_fraction * dataset.rows))
-    if n_test == dataset.rows:
+    number = max(1, round(fraction * rows.rows))
+    if number == rows.rows:
         raise DataError(
-            f"data set {dataset.name!r} has {count(dataset.rows, 'row')}: test_fraction {test_fraction} leaves none "
-            f"to train on; add rows, or use test_fraction: 0",
-            "test_fraction",
+            f"{rows.called}: {rows.option} {fraction} leaves none to train on; add rows, or use {rows.option}: 0",
+            rows.option,
         )
-    return n_test
+    return number
 
 
-def _part(dataset: Dataset, by: SplitName, n_test: int, seed: int) -> Array:
-    """Which rows are the test, bool of shape (rows,)."""
-    rng = generator(seed, "split")
-    if by == "grouped" and n_test:
-        return _draw_groups(dataset, n_test, rng)
-    is_test = np.zeros(dataset.rows, dtype=bool)
+def _taken(rows: _Labels, by: SplitName, number: int, rng: np.random.Generator) -> Array:
+    """Which rows are taken, bool of shape (rows,)."""
+    if by == "grouped" and number:
+        return _draw_groups(rows, number, rng)
+    taken = np.zeros(rows.rows, dtype=bool)
     if by == "ordered":
-        is_test[dataset.rows - n_test :] = True
+        taken[rows.rows - number :] = True
     elif by == "stratified":
-        is_test[_draw_from_each_class(dataset, n_test, rng)] = True
+        taken[_draw_from_each_class(rows, number, rng)] = True
     else:
-        is_test[rng.permutation(dataset.rows)[:n_test]] = True
-    return is_test
+        taken[rng.permutation(rows.rows)[:number]] = True
+    return taken
 
 
-def _draw_from_each_class(dataset: Dataset, n_test: int, rng: np.random.Generator) -> Array:
-    rows_of_class = np.bincount(dataset.targets)
-    if n_test > dataset.rows - len(rows_of_class):
+def _draw_from_each_class(rows: _Labels, number: int, rng: np.random.Generator) -> Array:
+    rows_of_class = np.bincount(rows.targets)
+    if number > rows.rows - len(rows_of_class):
         raise DataError(
-            f"data set {dataset.name!r}: {n_test} of {dataset.rows} rows for the test leave "
-            f"{count(dataset.rows - n_test, 'row')} to train {len(rows_of_class)} classes, and every class needs one; "
-            f"use a smaller test_fraction",
-            "test_fraction",
+            f"data set {rows.dataset.name!r}: {number} of {rows.rows} rows for "
+            f"{'the test' if rows.part == 'test' else 'validation'} leave {count(rows.rows - number, 'row')} to train "
+            f"{len(rows_of_class)} classes, and every class needs one; use a smaller {rows.option}",
+            rows.option,
         )
-    quotas = _test_rows_per_class(rows_of_class, n_test)
-    drawn = [rng.permutation(np.flatnonzero(dataset.targets == c))[:quota] for c, quota in enumerate(quotas)]
+    quotas = _rows_per_class(rows_of_class, number)
+    drawn = [rng.permutation(np.flatnonzero(rows.targets == c))[:quota] for c, quota in enumerate(quotas)]
     return np.concatenate(drawn)
 
 
-def _test_rows_per_class(rows_of_class: Array, n_test: int) -> Array:
-    """`n_test` shared out in proportion by the largest remainder, with a row of every class kept for training."""
-    shares = n_test * rows_of_class / rows_of_class.sum()
+def _rows_per_class(rows_of_class: Array, number: int) -> Array:
+    """`number` shared out in proportion by the largest remainder, with a row of every class kept for training."""
+    shares = number * rows_of_class / rows_of_class.sum()
     quotas: Array = np.minimum(np.floor(shares).astype(np.int64), rows_of_class - 1)
-    for _ in range(n_test - int(quotas.sum())):
+    for _ in range(number - int(quotas.sum())):
         remainders = np.where(quotas < rows_of_class - 1, shares - quotas, -np.inf)
         quotas[remainders.argmax()] += 1
     return quotas
 
 
-def _draw_groups(dataset: Dataset, n_test: int, rng: np.random.Generator) -> Array:
-    """Groups in random order, each into the test if that brings its rows nearer to `n_test`; one stays on each side."""
-    sizes, group_of_row = _groups(dataset, 2)
+def _draw_groups(labels: _Labels, number: int, rng: np.random.Generator) -> Array:
+    """Groups in random order, each taken if that brings its rows nearer to `number`; one stays on each side."""
+    sizes, group_of_row = _groups(labels, 2)
     taken, rows = np.zeros(len(sizes), dtype=bool), 0
     order = rng.permutation(len(sizes))
     for group in order[:-1]:
-        if abs(rows + sizes[group] - n_test) < abs(rows - n_test):
+        if abs(rows + sizes[group] - number) < abs(rows - number):
             taken[group] = True
             rows += int(sizes[group])
     if not rows:
@@ -240,15 +296,16 @@ def _draw_groups(dataset: Dataset, n_test: int, rng: np.random.Generator) -> Arr
     return taken[group_of_row]
 
 
-def _groups(dataset: Dataset, at_least: int) -> tuple[Array, Array]:
+def _groups(labels: _Labels, at_least: int) -> tuple[Array, Array]:
     """The number of rows of each group, and each row's group counted from 0."""
-    assert dataset.groups is not None  # Split.resolved has seen to it
-    _, group_of_row, sizes = np.unique(dataset.groups, return_inverse=True, return_counts=True)
+    assert labels.groups is not None  # Split.resolved has seen to it
+    _, group_of_row, sizes = np.unique(labels.groups, return_inverse=True, return_counts=True)
     if len(sizes) < at_least:
+        left = "" if labels.part == "test" else " left to train and validate on"
         raise DataError(
-            f"data set {dataset.name!r} has {count(len(sizes), 'group')}, and split: grouped needs at least "
-            f"{at_least}, {'a group for each part' if at_least == 2 else 'one for each fold'}",
-            "split",
+            f"data set {labels.dataset.name!r} has {count(len(sizes), 'group')}{left}, and split: grouped needs at "
+            f"least {at_least}, {'a group for each part' if at_least == 2 else 'one for each fold'}",
+            "split" if labels.part == "test" else labels.option,
         )
     return sizes, group_of_row
 
@@ -264,39 +321,43 @@ def _check_enough_rows(dataset: Dataset, by: SplitName, folds: int) -> None:
         )
 
 
-def _fold(dataset: Dataset, by: SplitName, folds: int, fold: int, seed: int) -> tuple[Array, Array]:
+def _fold(labels: _Labels, by: SplitName, folds: int, fold: int, seed: int) -> tuple[Array, Array]:
     if by == "ordered":
-        size = dataset.rows // (folds + 1)
-        start = dataset.rows - (folds - fold) * size
+        size = labels.rows // (folds + 1)
+        start = labels.rows - (folds - fold) * size
         return np.arange(start), np.arange(start, start + size)
-    fold_of_row = _folds(dataset, by, folds, generator(seed, "folds"))
+    fold_of_row = _folds(labels, by, folds, generator(seed, "folds"))
     return np.flatnonzero(fold_of_row != fold), np.flatnonzero(fold_of_row == fold)
 
 
-def _folds(dataset: Dataset, by: SplitName, folds: int, rng: np.random.Generator) -> Array:
+def _folds(labels: _Labels, by: SplitName, folds: int, rng: np.random.Generator) -> Array:
     """The fold in which each row is tested."""
     if by == "grouped":
-        sizes, group_of_row = _groups(dataset, folds)
+        sizes, group_of_row = _groups(labels, folds)
         fold_of_group, rows = np.empty(len(sizes), dtype=np.int64), np.zeros(folds, dtype=np.int64)
         order = rng.permutation(len(sizes))
         for group in order[np.argsort(-sizes[order], kind="stable")]:  # the largest first, each to the smallest fold
             fold_of_group[group] = rows.argmin()
             rows[fold_of_group[group]] += sizes[group]
         return fold_of_group[group_of_row]
-    order = rng.permutation(dataset.rows)
+    order = rng.permutation(labels.rows)
     if by == "stratified":
-        order = order[np.argsort(dataset.targets[order], kind="stable")]  # class by class, then dealt like cards
-    fold_of_row = np.empty(dataset.rows, dtype=np.int64)
-    fold_of_row[order] = np.arange(dataset.rows) % folds
+        order = order[np.argsort(labels.targets[order], kind="stable")]  # class by class, then dealt like cards
+    fold_of_row = np.empty(labels.rows, dtype=np.int64)
+    fold_of_row[order] = np.arange(labels.rows) % folds
     return fold_of_row
+
+
+def _targets(dataset: Dataset, rows: Array, by: SplitName) -> Array:
+    """Targets of rows for training: those of an ordered split are the first, and mapped ones stay where they are."""
+    return dataset.targets[: len(rows)] if by == "ordered" else dataset.targets[rows]
 
 
 def _check_every_class_is_trained(dataset: Dataset, train: Array, by: SplitName) -> None:
     classes = len(dataset.class_names)
     if dataset.targets.ndim > 1:
         return  # a vocabulary, of which any row holds a part
-    targets = dataset.targets[: len(train)] if by == "ordered" else dataset.targets[train]
-    trained = np.bincount(targets, minlength=classes)
+    trained = np.bincount(_targets(dataset, train, by), minlength=classes)
     if not trained.all():
         missing = dataset.class_names[int(trained.argmin())]
         way_out = {

@@ -29,7 +29,7 @@ from trainer.plugins.traits import CostTraits
 from trainer.training import Training
 from trainer.training.objective import Penalty
 from trainer.training.schedules import Plateau, Schedule, schedule_of
-from trainer.training.stopping import Stopping
+from trainer.training.stopping import Numbers, Stopping
 from trainer.training.threads import pinned
 from trainer.types import Array
 from trainer.wording import count, did_you_mean, either
@@ -191,7 +191,7 @@ class Builder:
             size = built(given)
             if isinstance(size, Plateau) and size.better is None:
                 size = replace(size, better=scores.better.get(size.watched, "lower"))
-            schedule_of(size, steps).watch({}, *_numbers(data, scores))
+            schedule_of(size, steps).watch({}, _numbers(data, scores))
         return cast("Schedule", size)
 
     def initial(self, network: Network) -> Mapping[str, Array]:
@@ -232,7 +232,7 @@ class Builder:
         stopping = Stopping(**options)
         if stopping.watches:
             with self.loaded.at("stop"):
-                stopping.watch({}, 1, *_numbers(data, scores))
+                stopping.watch({}, 1, _numbers(data, scores))
         return stopping
 
     def _line(self, *loc: str | int) -> str:
@@ -240,7 +240,6 @@ class Builder:
         return self.loaded.place(*loc).partition("\n")[0]
 
 
-def _numbers(data: Prepared, scores: Scores) -> tuple[dict[str, float], dict[str, float]]:
-    """An epoch's numbers, of the rows to train and to test, for whoever has to say whether it finds what it watches."""
-    numbers = dict.fromkeys(("loss", *scores.metrics), 0.0)
-    return numbers, numbers if len(data.test) else {}
+def _numbers(data: Prepared, scores: Scores) -> Numbers:
+    """An epoch's numbers, for whoever has to say whether it finds what it watches."""
+    return dict.fromkeys(data.watched, dict.fromkeys(("loss", *scores.metrics), 0.0))

@@ -92,7 +92,7 @@ def try_rows(loaded: LoadedConfig, network: Network, cost: Callable[[Any, Any], 
     theta, kept = network.initial(config.seed, x.dtype), network.kept(config.seed, x.dtype)
     if isinstance(cost, Several):
         with loaded.at("cost"):
-            cost.check(np.concatenate([data.train.targets, data.test.targets]))
+            cost.check(np.concatenate([rows.targets for rows in data.divided.values()]))
     if CostTraits.of(config.cost.component).outputs != "embeddings":  # then there is one output per class
         _check_classes(loaded, network, data)
     with np.errstate(all="ignore"):

@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ class Outcome:
     Attributes:
         training: at its end, with its data and its network.
         last: the record of the last epoch; None where not one was finished.
+        tested: the numbers of the test rows at `parameters`, where there are rows for validation; measured once.
         reports: the tables that the config's metrics asked for, by title.
         folder: the run's, if it has one.
         warnings: what a person should know of it.
@@ -53,12 +54,14 @@ class Outcome:
     reports: Mapping[str, Array]
     folder: Path | None
     warnings: tuple[str, ...] = ()
+    tested: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def epoch(self) -> Epoch | None:
         """The record of the epoch whose `parameters` these are: the last, or the best where the config asks for it."""
         best = self.training.best
-        return self.last if best is None else best.epoch
+        record = self.last if best is None else best.epoch
+        return record._replace(test=self.tested) if record is not None and self.tested else record
 
     @property
     def parameters(self) -> dict[str, Array]:
@@ -140,7 +143,7 @@ def execute(
             for finding in unchecked:
                 run.log(f"trained regardless: {finding}")
             outcome = _trained(training, observers, remarks(loaded, training), run)
-            run.reason = training.ended
+            run.reason, run.tested = training.ended, outcome.tested
             for title, table in outcome.reports.items():
                 run.save_table(title, table, training.data.class_names)
             return outcome
@@ -172,7 +175,8 @@ def _trained(
     for warning in warnings:
         for observer in told:
             observer.warned(warning)
-    return Outcome(training, last, training.report(), folder, (*remarked, *warnings))
+    tested = training.test() if last is not None and len(training.data.validation) else {}
+    return Outcome(training, last, training.report(), folder, (*remarked, *warnings), tested)
 
 
 def _growth(first: Epoch, last: Epoch, step_size: float) -> Iterator[str]:

@@ -43,7 +43,7 @@ def heading(training: Training) -> str:
     """What is trained on what, in a line or two."""
     data, network = training.data, training.network
     return (
-        f"{data.name}: {len(data.train):,} rows to train, {len(data.test):,} to test. "
+        f"{data.name}: {data.told}. "
         f"{', '.join(network.names)}: {network.size:,} parameters, {training.dtype}, "
         f"{training.runs_on} executor.{_beginning(training)}{_executor(training)}"
     )

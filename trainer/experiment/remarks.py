@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from trainer.experiment.components import built
 from trainer.training.schedules import Plateau, Schedule
+from trainer.training.stopping import part_of
 from trainer.wording import count
 
 if TYPE_CHECKING:
@@ -24,7 +25,12 @@ __all__ = ["remarks"]
 def remarks(loaded: LoadedConfig, training: Training) -> list[str]:
     """What a person should know before this training begins."""
     config = loaded.config
-    return [*training.data.remarks, *_of_batches(config, training), *_of_length(config, training)]
+    return [
+        *training.data.remarks,
+        *_of_batches(config, training),
+        *_of_length(config, training),
+        *_of_choosing(training),
+    ]
 
 
 def _of_batches(config: Config, training: Training) -> Iterator[str]:
@@ -56,3 +62,18 @@ def _of_length(config: Config, training: Training) -> Iterator[str]:
                 f"{config.step_size.name} descends over all {training.steps:,} steps of the run, and stop.seconds may "
                 f"end it before; give it steps of its own"
             )
+
+
+def _of_choosing(training: Training) -> Iterator[str]:
+    """A number that was used to choose is no estimate of what comes."""
+    stopping, schedule, measured = training.stopping, training.schedule, training.data.watched
+    chosen = []
+    if stopping.watches and part_of(stopping.part, measured) == "test":
+        chosen.append("the epoch" if stopping.best else "when training ends")
+    if isinstance(schedule, Plateau) and part_of(schedule.part, measured) == "test":
+        chosen.append("the step size")
+    if chosen:
+        yield (
+            f"the test rows choose {' and '.join(chosen)}, so new rows will do worse than they; give "
+            f"validation_fraction under dataset, such as 0.2, and the test is looked at once, at the end"
+        )

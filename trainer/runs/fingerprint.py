@@ -40,7 +40,7 @@ def data_fingerprint(data: Prepared) -> str:
     """
     found = hashlib.sha256()
     found.update(json.dumps([data.task, data.class_names, data.feature_names]).encode())
-    for rows in (data.train, data.test):
+    for rows in data.divided.values():
         for array in rows.arrays:
             found.update(f"{array.dtype.str} {array.shape};".encode())
             for block in _blocks(array):

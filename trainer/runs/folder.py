@@ -65,6 +65,7 @@ class RunFolder:
         """
         self.name = name
         self.reason: str | None = None  # why it finished, where that is not the end of its epochs
+        self.tested: Mapping[str, float] = {}  # what is measured once, at the end, and so is in no row of metrics.csv
         self._started = datetime.now(UTC)
         self.path = _new_folder(Path(root), name, self._started)
         self._set_status("running")
@@ -127,7 +128,7 @@ class RunFolder:
 
     def _set_status(self, status: Status, reason: str | None = None) -> None:
         now = datetime.now(UTC)
-        content = {
+        content: dict[str, Any] = {
             "status": status,
             "reason": reason,
             "epochs": self._epochs(),
@@ -135,6 +136,8 @@ class RunFolder:
             "ended": None if status == "running" else now.isoformat(timespec="milliseconds"),
             "seconds": round((now - self._started).total_seconds(), 3),
         }
+        if self.tested:
+            content["test"] = {name: float(value) for name, value in self.tested.items()}
         atomic_write(self.path / "status.json", _json(content))
 
     def _epochs(self) -> int:

@@ -13,7 +13,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from trainer.errors import DataError
 
@@ -39,9 +39,7 @@ class EpochRecord(Protocol):
     @property
     def step_size(self) -> float: ...
     @property
-    def train(self) -> Mapping[str, float]: ...
-    @property
-    def test(self) -> Mapping[str, float]: ...
+    def numbers(self) -> Mapping[Any, Mapping[str, float]]: ...
     @property
     def seconds(self) -> float: ...
     @property
@@ -49,9 +47,9 @@ class EpochRecord(Protocol):
 
 
 def row_of(record: EpochRecord) -> dict[str, int | float]:
-    """One record as the columns of metrics.csv: `train` and `test` spread out with their names in front."""
+    """One record as the columns of metrics.csv: the numbers of each part spread out with its name in front."""
     row: dict[str, int | float] = {name: int(getattr(record, name)) for name in _COUNTS}
-    for part, values in (("train", record.train), ("test", record.test)):
+    for part, values in record.numbers.items():
         row |= {f"{part}_{name}": float(value) for name, value in values.items()}
     return row | {name: float(getattr(record, name)) for name in _RATES}
 

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["loss_figure", "save_loss"]
 
 _INK, _PALE, _GRID = "#1f2933", "#7b8794", "#e4e7eb"
-_COLOURS = {"train": "#2563eb", "test": "#ea580c"}  # told apart by people with any colour vision, and in grey
+# Told apart by people with any colour vision, and in grey; of validation and test a run has one.
+_COLOURS = {"train": "#2563eb", "validation": "#0d9488", "test": "#ea580c"}
 _STYLE: dict[Any, Any] = {
     "font.family": ["sans-serif"],
     "font.sans-serif": ["DejaVu Sans"],
@@ -63,7 +64,7 @@ def save_loss(folder: str | Path, metrics: Mapping[str, Sequence[float] | Any], 
 
 
 def loss_figure(metrics: Mapping[str, Sequence[float] | Any], title: str = "") -> Figure:
-    """The loss of each epoch, training and test, as a Matplotlib figure of one axes.
+    """The loss of each epoch, of each part of the rows, as a Matplotlib figure of one axes.
 
     The loss axis is logarithmic where the losses span decades. Losses that are not finite leave a gap.
     """
@@ -172,12 +173,11 @@ def _label_figure(
     lost = [epoch for i, epoch in enumerate(epochs) if any(not _shown(curve[i], scale) for curve in curves.values())]
     title = title if len(title) <= 60 else title[:59] + "…"
     remarks = ["loss per epoch, logarithmic axis" if scale.logarithmic else "loss per epoch"]
-    test = [
-        (value, epoch) for value, epoch in zip(curves.get("test", ()), epochs, strict=False) if _shown(value, scale)
-    ]
-    if len(test) > 1:
-        lowest, epoch = min(test)
-        remarks.append(f"lowest test loss {lowest:.4g} in epoch {epoch}")
+    part = next((part for part in ("validation", "test") if part in curves), "train")
+    held_out = [(v, epoch) for v, epoch in zip(curves.get(part, ()), epochs, strict=False) if _shown(v, scale)]
+    if part != "train" and len(held_out) > 1:
+        lowest, epoch = min(held_out)
+        remarks.append(f"lowest {part} loss {lowest:.4g} in epoch {epoch}")
     if lost:
         remarks.append(f"not finite in epoch {lost[0]}")
     figure.text(_PLACE[0], 0.945, title, color=_INK, fontsize=13, fontweight="bold", va="center")

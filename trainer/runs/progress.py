@@ -48,8 +48,7 @@ class Table:
         left = record.seconds / record.epoch * (self._epochs - record.epoch)
         cells = {
             "epoch": f"{record.epoch}/{self._epochs}",
-            **_values("train", record.train),
-            **_values("test", record.test),
+            **{name: cell for part, values in record.numbers.items() for name, cell in _values(part, values).items()},
             "rows/s": f"{record.rows_per_second:,.0f}",
             "left": duration(left) if record.epoch < self._epochs else "-",
         }

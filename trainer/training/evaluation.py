@@ -8,23 +8,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from trainer.data.prepared import Prepared, Rows
+from trainer.data.prepared import Part, Prepared
 from trainer.errors import DivergedError, UsageError
 from trainer.nn.network import Network
 from trainer.types import Array
 from trainer.wording import described, source_of
 
-__all__ = ["COSTS_AT_ONCE", "Evaluation", "Metric", "Part", "measured"]
+__all__ = ["COSTS_AT_ONCE", "ROWS", "Evaluation", "Metric", "measured"]
 
-Part = Literal["train", "test"]
 Metric = Callable[[Array, Array], float]
 
 # Rows whose costs are computed together: a cost that compares all with all is bounded by it.
 COSTS_AT_ONCE = 1024
+ROWS = {"train": "training", "validation": "validation", "test": "test"}  # of each part, in a message
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,9 +48,9 @@ class Evaluation:
 
         Raises DivergedError where the layers' state or the loss is not finite.
         """
-        rows = self._rows(part)
-        if not len(rows):
+        if part not in self.data.divided:
             return {}
+        rows = self.data.divided[part]
         for name, value in layers.items():
             if not np.isfinite(value).all():
                 raise DivergedError(f"'{name}', which a layer keeps from step to step, is not finite")
@@ -67,15 +67,12 @@ class Evaluation:
         """The tables of `reports`: of the test rows, or of the training rows where there are none."""
         part: Part = "test" if len(self.data.test) else "train"
         with np.errstate(all="ignore"):
-            predictions = self.network.predict(theta, self._rows(part).inputs, layers)
+            predictions = self.network.predict(theta, self.data.divided[part].inputs, layers)
         return self._measured(self.reports, predictions, part)
 
-    def _rows(self, part: Part) -> Rows:
-        return self.data.train if part == "train" else self.data.test
-
     def _measured(self, metrics: Mapping[str, Any], predictions: Array, part: Part) -> dict[str, Any]:
-        of = f"the {len(predictions):,} {'training' if part == 'train' else 'test'} rows"
-        targets = self._rows(part).targets
+        of = f"the {len(predictions):,} {ROWS[part]} rows"
+        targets = self.data.divided[part].targets
         return {name: measured(name, metric, predictions, targets, of) for name, metric in metrics.items()}
 
 

@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from trainer.compiler.executors import Backend
-from trainer.data.prepared import Prepared
+from trainer.data.prepared import Part, Prepared
 from trainer.data.shuffling import batch_order
 from trainer.errors import DivergedError, Hint, UsageError
 from trainer.nn.network import Network
 from trainer.optimizers import Optimizer, Sgd, averaged, finished, prepared
 from trainer.training.diagnosis import diagnose
-from trainer.training.evaluation import Evaluation, Metric, Part
+from trainer.training.evaluation import Evaluation, Metric
 from trainer.training.objective import Objective, Penalty
 from trainer.training.program_check import STEPS, compare_with_tape
 from trainer.training.records import Best, Epoch, Step
@@ -63,7 +63,7 @@ class Training:
     Args:
         network: f.
         cost: C, of (predictions, targets), one value per example.
-        data: the training and test rows.
+        data: the rows to train, to validate and to test.
         step_size: ε, a number or a schedule of the step counter.
         batch_size: m; the last batch of an epoch is smaller where m does not divide the rows, and its gradient is the
             mean over the rows that it has.
@@ -278,14 +278,15 @@ class Training:
         """The end of a pass: where it led, and what follows from that."""
         theta, beside = self._now
         self._change(epoch=self.epoch + 1, batches=0, settled={} if beside is self.state.layers else beside)
-        train, test = self.evaluate("train"), self.evaluate("test")
+        numbers = {part: self.evaluate(part) for part in self.data.watched}
         self._change(
-            schedule=self.schedule.watch(self.state.schedule, train, test), seconds=time.perf_counter() - self._clock
+            schedule=self.schedule.watch(self.state.schedule, numbers), seconds=time.perf_counter() - self._clock
         )
-        size = self.current_step_size()
-        record = Epoch(self.epoch, self.step, size, train, test, self.state.seconds, rows_per_second)
+        size, seconds = self.current_step_size(), self.state.seconds
+        train, validation, test = (numbers.get(part, {}) for part in ("train", "validation", "test"))
+        record = Epoch(self.epoch, self.step, size, train, test, seconds, rows_per_second, validation)
         if self.stopping.watches:
-            self._change(stopping=self.stopping.watch(self.state.stopping, self.epoch, train, test))
+            self._change(stopping=self.stopping.watch(self.state.stopping, self.epoch, numbers))
             self._end(self.stopping.reason(self.state.stopping))
             if self.stopping.best and self.state.stopping["of"] == self.epoch:
                 self._change(best=Best(record, np.array(theta), dict(beside)))
@@ -351,9 +352,16 @@ class Training:
         return self.schedule(self.step, self.state.schedule)
 
     def evaluate(self, part: Part) -> dict[str, float]:
-        """The mean cost and the metrics on the training or the test rows, at `averaged`; empty for no rows."""
+        """The mean cost and the metrics on the rows of a part, at `averaged`; empty for no rows."""
+        return self._numbers(part, *self._now)
+
+    def test(self) -> dict[str, float]:
+        """The mean cost and the metrics on the test rows, at `parameters`: what is looked at once, at the end."""
+        return self._numbers("test", *self._at)
+
+    def _numbers(self, part: Part, theta: Array, layers: Mapping[str, Array]) -> dict[str, float]:
         try:
-            return self._evaluation.numbers(part, *self._now)
+            return self._evaluation.numbers(part, theta, layers)
         except DivergedError as error:
             raise self._diverged(what=str(error)) from None
 

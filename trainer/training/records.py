@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
+from trainer.data.prepared import Part
 from trainer.types import Array
 
 __all__ = ["Best", "Epoch", "Step"]
@@ -25,17 +28,27 @@ class Epoch(NamedTuple):
     """One pass over the training rows, and where it led.
 
     `step_size` is that of the next step, which a schedule may just have changed: 0 after the last step of a cosine.
-    `train` and `test` hold "loss" and the metrics, computed after the epoch's last update; `test` is empty where there
-    are no test rows. `seconds` is the time since training began, `rows_per_second` that of the updates alone.
+    `train`, `validation` and `test` hold "loss" and the metrics, computed after the epoch's last update, and are empty
+    where there are no such rows; `test` also where there are rows for validation. `seconds` is the time since training
+    began, `rows_per_second` that of the updates alone.
     """
 
     epoch: int
     step: int
     step_size: float
-    train: dict[str, float]
-    test: dict[str, float]
+    train: Mapping[str, float]
+    test: Mapping[str, float]
     seconds: float
     rows_per_second: float
+    validation: Mapping[str, float] = MappingProxyType({})
+
+    @property
+    def numbers(self) -> dict[Part, Mapping[str, float]]:
+        """The numbers of each part that has any."""
+        parts: dict[Part, Mapping[str, float]] = {
+            "train": self.train, "validation": self.validation, "test": self.test,
+        }  # fmt: skip
+        return {part: numbers for part, numbers in parts.items() if numbers}
 
 
 class Best(NamedTuple):

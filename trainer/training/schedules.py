@@ -15,15 +15,16 @@ number, a schedule or somebody's function of τ, `schedule_of` makes a Schedule 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 
+from trainer.data.prepared import Part
 from trainer.errors import UsageError
 from trainer.limits import Checked, Limits
-from trainer.training.stopping import Better, is_better, number_of
+from trainer.training.stopping import Better, Numbers, is_better, number_of
 from trainer.types import Array
 
 __all__ = [
@@ -63,8 +64,8 @@ class Schedule:
         """ε for so many steps."""
         return [self(step, seen) for step in range(first, first + count)]
 
-    def watch(self, seen: Seen, train: Mapping[str, float], test: Mapping[str, float]) -> Seen:
-        """What was seen, with another epoch's numbers; `seen` is empty at first."""
+    def watch(self, seen: Seen, numbers: Numbers) -> Seen:
+        """What was seen, with another epoch's numbers of each part, "loss" among them; `seen` is empty at first."""
         return seen
 
     def over(self, steps: int) -> Schedule:
@@ -98,9 +99,9 @@ class _Foreign(Schedule):
         size: float = self.function(step, seen) if hasattr(self.function, "watch") else self.function(step)
         return size
 
-    def watch(self, seen: Seen, train: Mapping[str, float], test: Mapping[str, float]) -> Seen:
+    def watch(self, seen: Seen, numbers: Numbers) -> Seen:
         own = getattr(self.function, "watch", None)
-        after: Seen = seen if own is None else own(seen, train, test)
+        after: Seen = seen if own is None else own(seen, numbers)
         return after
 
     def over(self, steps: int) -> Schedule:
@@ -328,7 +329,8 @@ class Plateau(Checked, Schedule):
         factor: what ε is multiplied by.
         patience: how many epochs in a row may pass without a better number; the next one is acted upon.
         watched: "loss" or the name of a metric.
-        part: the rows that it is taken from; by default the test rows, or the training rows where there are none.
+        part: the rows that it is taken from; by default those for validation, the test, or the training rows, as
+            there are some.
         better: whether a lower or a higher number is better; in a config by default what the metric says, as for
             `stop`, and elsewhere the lower.
         threshold: by what share of the best number, whatever its sign, another has to be better to count: by
@@ -340,7 +342,7 @@ class Plateau(Checked, Schedule):
     >>> schedule = Plateau(0.5, factor=0.5, patience=1)
     >>> seen, sizes = {}, []
     >>> for loss in (3.0, 2.0, 2.0, 2.0, 2.0):
-    ...     seen = schedule.watch(seen, {"loss": loss}, {})
+    ...     seen = schedule.watch(seen, {"train": {"loss": loss}})
     ...     sizes.append(schedule(0, seen))
     >>> sizes
     [0.5, 0.5, 0.5, 0.25, 0.25]
@@ -350,7 +352,7 @@ class Plateau(Checked, Schedule):
     factor: Annotated[float, Limits(gt=0, lt=1)] = 0.1
     patience: Count = 10
     watched: str = "loss"
-    part: Literal["train", "test"] | None = None
+    part: Part | None = None
     better: Better | None = None
     threshold: Floor = 1e-4
     cooldown: Count = 0
@@ -359,8 +361,8 @@ class Plateau(Checked, Schedule):
     def __call__(self, step: int, seen: Seen | None = None) -> float:
         return float(seen["step_size"]) if seen else self.start
 
-    def watch(self, seen: Seen, train: Mapping[str, float], test: Mapping[str, float]) -> Seen:
-        value = number_of("plateau", self.watched, self.part, train, test)
+    def watch(self, seen: Seen, numbers: Numbers) -> Seen:
+        value = number_of("plateau", self.watched, self.part, numbers)
         best = float(seen["best"]) if seen else value
         waited, rest = (int(seen[name]) for name in ("waited", "rest")) if seen else (0, 0)
         size = self(0, seen)

@@ -78,8 +78,8 @@ class TrainingState:
             record = self.best.epoch
             about["best"] = {"epoch": record.epoch, "step": record.step}
             arrays |= {"best.theta": self.best.theta} | _within("best.layers", self.best.layer_state)
-            arrays |= _within("best.train", record.train, float)
-            arrays |= _within("best.test", record.test, float)
+            for part, part_numbers in record.numbers.items():
+                arrays |= _within(f"best.{part}", part_numbers, float)
             arrays |= _within("best.record", {name: getattr(record, name) for name in _NUMBERS}, float)
         return arrays, about
 
@@ -90,8 +90,8 @@ class TrainingState:
             best = None
             if "best" in about:
                 numbers: dict[str, Any] = {name: float(arrays[f"best.record.{name}"]) for name in _NUMBERS}
-                train, test = (dict(_numbers(f"best.{part}", arrays)) for part in ("train", "test"))
-                record = Epoch(train=train, test=test, **numbers, **about["best"])
+                numbers |= {part: dict(_numbers(f"best.{part}", arrays)) for part in ("train", "validation", "test")}
+                record = Epoch(**numbers, **about["best"])
                 best = Best(record, arrays["best.theta"], dict(_named("best.layers", arrays)))
             return cls(
                 theta=arrays["theta"],

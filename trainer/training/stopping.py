@@ -6,17 +6,20 @@ An epoch's numbers are looked at by a pure function, `watch`, whose memory is a 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from trainer.data.prepared import Part
 from trainer.errors import UsageError
 from trainer.limits import Checked, Limits
 
-__all__ = ["Better", "Memory", "Stopping", "is_better", "number_of"]
+__all__ = ["Better", "Memory", "Numbers", "Stopping", "is_better", "number_of", "part_of"]
 
 Better = Literal["lower", "higher"]
 Memory = dict[str, float]
+Numbers = Mapping[Part, Mapping[str, float]]  # of an epoch: those of each part that was measured
+PARTS: tuple[Part, ...] = ("validation", "test", "train")  # which of them is watched, the first that there is
 
 
 @dataclass(frozen=True)
@@ -29,14 +32,14 @@ class Stopping(Checked):
         steps: end after so many batches.
         seconds: end after so long; the step that runs is finished.
         watched: "loss" or the name of a metric.
-        part: the rows that it is taken from; by default the test rows, or the training rows where there are none.
+        part: the rows that it is taken from; by default see `part_of`.
         better: whether a lower or a higher number is better.
         threshold: how much better than the best a number has to be to count, an amount; that of a plateau is a share.
         best: hand back the parameters of the best epoch, not those of the last.
 
     >>> stopping, memory = Stopping(patience=2), {}
     >>> for epoch, loss in enumerate((3.0, 2.0, 2.5, 2.1), start=1):
-    ...     memory = stopping.watch(memory, epoch, {"loss": loss}, {})
+    ...     memory = stopping.watch(memory, epoch, {"train": {"loss": loss}})
     ...     print(stopping.reason(memory))
     None
     None
@@ -49,7 +52,7 @@ class Stopping(Checked):
     steps: Annotated[int, Limits(ge=1)] | None = None
     seconds: Annotated[float, Limits(gt=0)] | None = None
     watched: str = "loss"
-    part: Literal["train", "test"] | None = None
+    part: Part | None = None
     better: Better = "lower"
     threshold: Annotated[float, Limits(ge=0)] = 0.0
     best: bool = False
@@ -59,17 +62,17 @@ class Stopping(Checked):
         """Whether the numbers of an epoch matter at all."""
         return self.patience is not None or self.target is not None or self.best
 
-    def watch(self, memory: Memory, epoch: int, train: Mapping[str, float], test: Mapping[str, float]) -> Memory:
+    def watch(self, memory: Memory, epoch: int, numbers: Numbers) -> Memory:
         """What is to be remembered after an epoch with these numbers; `epoch` counts from 1.
 
         Raises UsageError where the number is not among them.
         """
-        value = number_of("stop", self.watched, self.part, train, test)
+        value = number_of("stop", self.watched, self.part, numbers)
         if not memory or is_better(value, memory["best"], self.better, self.threshold):
             best, of = value, epoch
         else:
             best, of = memory["best"], int(memory["of"])
-        return {"best": best, "of": of, "now": value, "epoch": epoch, "test": float(bool(test))}
+        return {"best": best, "of": of, "now": value, "epoch": epoch, "part": PARTS.index(part_of(self.part, numbers))}
 
     def limit(self, step: int, seconds: float) -> str | None:
         """Why to end after so many steps and so long; None to go on."""
@@ -81,7 +84,7 @@ class Stopping(Checked):
 
     def reason(self, memory: Memory) -> str | None:
         """Why to end after the epoch that was watched last; None to go on."""
-        part = self.part or ("test" if memory["test"] else "train")
+        part = PARTS[int(memory["part"])]
         name, waited = f"the {part} {self.watched}", int(memory["epoch"] - memory["of"])
         if self.target is not None and not is_better(self.target, memory["now"], self.better, 0.0):
             return f"{name} reached {self.target:g}: {memory['now']:.6g}"
@@ -101,11 +104,27 @@ def is_better(value: float, than: float, better: Better, threshold: float) -> bo
     return gain > threshold or (math.isnan(than) and not math.isnan(value))
 
 
-def number_of(who: str, watched: str, part: str | None, train: Mapping[str, float], test: Mapping[str, float]) -> float:
+def part_of(part: Part | None, measured: Collection[Part]) -> Part:
+    """The part that is watched where `part` is asked for: by default validation, or test, or train, as there is one.
+
+    >>> part_of(None, ["train", "test"]), part_of("train", ["train", "test"])
+    ('test', 'train')
+    """
+    return next(each for each in PARTS if each in measured) if part is None else part
+
+
+def number_of(who: str, watched: str, part: Part | None, numbers: Numbers) -> float:
     """The number of an epoch that somebody watches. Raises UsageError, which begins with `who`, if there is none."""
-    numbers = test if (part or ("test" if test else "train")) == "test" else train
-    if not numbers:
-        raise UsageError(f"{who} watches the test rows, and there are none; write part: train")
-    if watched not in numbers:
-        raise UsageError(f"{who} watches '{watched}', which is not among the numbers of an epoch: {', '.join(numbers)}")
-    return numbers[watched]
+    part = part_of(part, numbers)
+    if part not in numbers:
+        if part == "test" and "validation" in numbers:
+            raise UsageError(
+                f"{who} watches the test rows, which are looked at once, at the end, since there are rows for "
+                f"validation; write part: validation"
+            )
+        more = " under dataset, write validation_fraction: 0.2, or" if part == "validation" else ""
+        raise UsageError(f"{who} watches the {part} rows, and there are none;{more} write part: train")
+    found = numbers[part]
+    if watched not in found:
+        raise UsageError(f"{who} watches '{watched}', which is not among the numbers of an epoch: {', '.join(found)}")
+    return found[watched]

@@ -93,13 +93,13 @@ def _list(root: Path, where: Sequence[str], sort: str | None, limit: int) -> Non
 def _columns(runs: Sequence[Summary]) -> list[str]:
     """The numbers that most of the runs have: of the test rows where there are any, the loss last."""
     names = dict.fromkeys(name for run in runs for name in run.last)
-    tests = [name for name in names if name.startswith("test_")]
-    chosen = tests or [name for name in names if name.startswith("train_")]
+    parts = ([name for name in names if name.startswith(f"{part}_")] for part in ("test", "validation", "train"))
+    chosen = next(filter(None, parts), [])
     return sorted(chosen, key=lambda name: name.endswith("_loss"))[-3:]
 
 
 def _spark(run: Summary) -> str:
-    losses = run.series("test_loss") or run.series("train_loss")
+    losses = run.series("test_loss") or run.series("validation_loss") or run.series("train_loss")
     return sparkline(losses, unicode=is_unicode())
 
 
@@ -114,7 +114,7 @@ def show(context: typer.Context, name: Name, root: Folder | None = None) -> None
     typer.echo(f"{run.path}\n{run.status}, {count(len(run.lines[1:]), 'epoch')} in {duration(run.seconds)}")
     if run.about.get("reason"):
         typer.echo(str(run.about["reason"]))
-    for part in ("train", "test"):
+    for part in ("train", "validation", "test"):
         numbers = {k.removeprefix(f"{part}_"): v for k, v in run.last.items() if k.startswith(f"{part}_")}
         if numbers:
             typer.echo(f"{part:<6}" + ", ".join(f"{key} {number(value)}" for key, value in numbers.items()))

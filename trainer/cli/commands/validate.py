@@ -102,8 +102,7 @@ def _summary(training: Training, config: schema.Config) -> dict[str, str]:
     steps = training.steps_per_epoch * training.epochs
     step_size = config.step_size if isinstance(config.step_size, int | float) else config.step_size.name
     return {
-        "data": f"{data.name}: {len(data.train):,} rows to train, {len(data.test):,} to test ({data.split}), "
-        f"{task}{scaled}",
+        "data": f"{data.name}: {data.told} ({data.split}), {task}{scaled}",
         **_changes(data, config.dataset),
         "cost": f"{config.cost.name}" + (f"; metrics {', '.join(training.metrics)}" if training.metrics else ""),
         "optimizer": f"{config.optimizer.name}, step size {step_size}" + "".join(f"; {w}" for w in _around(config)),

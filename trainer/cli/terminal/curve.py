@@ -14,9 +14,9 @@ from trainer.runs.scale import Scale, scale_for
 
 __all__ = ["draw_curve"]
 
-_COLOURS = {"train": "blue", "test": "yellow"}
-_MARKS = {"train": "o", "test": "x"}
-_ANSI = {"blue": "\x1b[94m", "yellow": "\x1b[33m"}
+_COLOURS = {"train": "blue", "validation": "green", "test": "yellow"}
+_MARKS = {"train": "o", "validation": "v", "test": "x"}
+_ANSI = {"blue": "\x1b[94m", "green": "\x1b[32m", "yellow": "\x1b[33m"}
 _OFF = "\x1b[0m"
 _WIDEST, _HEIGHT = 100, 12
 
@@ -24,7 +24,7 @@ _WIDEST, _HEIGHT = 100, 12
 def draw_curve(
     metrics: Mapping[str, Sequence[float] | Any], *, width: int, unicode: bool = True, colour: bool = False
 ) -> str:
-    r"""The training and test loss of each epoch as text of at most `width` columns; empty without two finite epochs.
+    r"""The loss of each epoch as text of at most `width` columns; empty without two finite epochs.
 
     >>> print(draw_curve({"epoch": [1, 2, 3], "train_loss": [0.9, 0.5, 0.1]}, width=40, unicode=False))
     loss                            o train

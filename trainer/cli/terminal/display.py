@@ -77,8 +77,7 @@ class BarDisplay(Observer):
 
     def epoch(self, record: Epoch) -> None:
         self._done = record.epoch * self._rows
-        shown = record.test or record.train
-        part = "test" if record.test else "train"
+        part, shown = list(record.numbers.items())[-1]
         name = next((name for name in shown if name != "loss"), "loss")
         self._metrics = f"{part} {name} {number(shown[name])}"
         now = time.perf_counter()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,26 +50,23 @@ def _result(last: Epoch | None) -> Iterator[str]:
     """The last epoch in words: what one looks for first comes last."""
     if last is None:
         return
-    parts: list[tuple[str, Mapping[str, float]]] = [("train", last.train), ("test", last.test)]
-    for part, values in parts:
-        if values:
-            named = sorted(values.items(), key=lambda item: item[0] == "loss")  # accuracy before loss
-            yield (
-                f"{part:<6}"
-                + ", ".join(f"{name} {number(value)}" for name, value in named)
-                + (
-                    f" after {last.epoch:,} epoch{'' if last.epoch == 1 else 's'} in {duration(last.seconds)}"
-                    if part == "train"
-                    else ""
-                )
-            )
+    after = f" after {last.epoch:,} epoch{'' if last.epoch == 1 else 's'} in {duration(last.seconds)}"
+    width = max(5, *map(len, last.numbers))
+    for part, values in last.numbers.items():
+        named = sorted(values.items(), key=lambda item: item[0] == "loss")  # accuracy before loss
+        shown = ", ".join(f"{name} {number(value)}" for name, value in named)
+        yield f"{part:<{width}} {shown}{after if part == 'train' else ''}"
 
 
 def _undefined(last: Epoch | None) -> Iterator[str]:
     """Which metrics are no number, so that a nan among the numbers is not taken for a fault of the training."""
-    parts = [] if last is None else [("training", last.train), ("test", last.test)]
-    for name in dict.fromkeys(name for _, values in parts for name in values):
-        rows = [part for part, values in parts if math.isnan(values.get(name, 0.0))]
+    parts = {} if last is None else last.numbers
+    for name in dict.fromkeys(name for values in parts.values() for name in values):
+        rows = [
+            "training" if part == "train" else part
+            for part, values in parts.items()
+            if math.isnan(values.get(name, 0.0))
+        ]
         if rows:
             yield f"{name} is nan: it gives no number for the {' and the '.join(rows)} rows"
 
