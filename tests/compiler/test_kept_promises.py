@@ -119,7 +119,9 @@ def layouts():
     }
 
 
-@pytest.mark.parametrize("f", [np.sum, np.mean, np.exp, lambda x: np.sum(x * 1.5, axis=0)], ids=str)
+@pytest.mark.parametrize(
+    "f", [np.sum, np.mean, np.exp, lambda x: np.sum(x * 1.5, axis=0)], ids=["sum", "mean", "exp", "of a product"]
+)
 def test_a_layout_that_comes_after_others_gets_its_own_bits(f):
     g = compile(f)
     for _ in range(2):
