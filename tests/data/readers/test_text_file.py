@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trainer.data import load
-from trainer.data.readers.text_file import BYTES, decode, encode
+from trainer.data import Split, load
+from trainer.data.readers.text_file import BYTES, decode, encode, windows
 from trainer.errors import DataError
 
 
@@ -97,3 +97,19 @@ def test_a_bad_text_is_refused_with_its_exact_message(
 def test_a_character_of_another_text_is_refused() -> None:
     with pytest.raises(DataError, match=r"^'z' is not among the 2 characters of the data set$"):
         encode("az", ("a", "b"))
+
+
+@pytest.mark.parametrize("stride", [1, 5, 31])
+@pytest.mark.parametrize("characters", [400, 5000])
+@pytest.mark.parametrize("validation_fraction", [0.0, 0.3])
+def test_no_character_of_a_window_that_overlaps_is_in_two_parts(stride, characters, validation_fraction):
+    text = "".join(chr(0x4E00 + i) for i in range(characters))  # every character once
+    data = windows("t", text, length=32, stride=stride)
+    options = {"test_fraction": 0.4, "validation_fraction": validation_fraction if characters > 400 else 0.0}
+    parts = [part for part in Split(**options).divide(data, 1) if len(part)]
+    seen = [set(np.hstack([data.inputs[part].ravel(), data.targets[part].ravel()])) for part in parts]
+    assert len(set.union(*seen)) == sum(map(len, seen))
+
+
+def test_windows_that_only_touch_have_no_groups():
+    assert windows("t", "to be or not to be", length=4).groups is None

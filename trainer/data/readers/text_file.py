@@ -2,6 +2,9 @@
 
 A row is a window of the text, and its targets are the window one further on, so that every position is an example. The
 classes are the vocabulary: the characters that occur, in the order of their code points, or the 256 bytes.
+
+Windows that overlap are no independent rows: drawn one by one, most of the test would lie within the training rows. So
+the text is cut into stretches first, windows cross no cut, and those of a stretch are a group, which is in one part.
 """
 
 from __future__ import annotations
@@ -21,6 +24,8 @@ __all__ = ["Unit", "decode", "encode", "read_text", "windows"]
 
 Unit = Literal["characters", "bytes"]
 
+STRETCHES = 50  # into which a text is cut where its windows overlap
+
 BYTES = tuple(f"0x{byte:02x}" if not 0x20 <= byte < 0x7F else chr(byte) for byte in range(256))
 
 
@@ -35,8 +40,9 @@ def read_text(
 
     unit: "characters", or "bytes" of UTF-8, whose classes are the same 256 for every text.
     length: positions per row.
-    stride: from one window to the next. Default: `length`, so that windows only touch. What is left at the end, too
-        short for a window, belongs to none.
+    stride: from one window to the next. Default: `length`, so that windows only touch. With less they overlap, and
+        those of a stretch of the text, of about 50 and at least four windows long, are a group. What is left at the
+        end, too short for a window, belongs to none.
 
     Raises DataError for a text that is not UTF-8, is shorter than a window, or has one character only.
 
@@ -81,8 +87,14 @@ def windows(
             "length",
         )
     starts = np.arange(0, len(indices) - length, stride)
+    groups = None
+    if stride < length:
+        stretch = max(len(indices) // STRETCHES, 4 * length)
+        starts = starts[starts % stretch + length < stretch]
+        groups = starts // stretch
     places = starts[:, None] + np.arange(length)
-    return Dataset(name, indices[places], indices[places + 1], "classification", class_names, description=description)
+    inputs, targets = indices[places], indices[places + 1]
+    return Dataset(name, inputs, targets, "classification", class_names, description=description, groups=groups)
 
 
 def encode(text: str, class_names: tuple[str, ...]) -> Array:
