@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import wraps
@@ -84,8 +85,19 @@ def _given(loaded: LoadedConfig, cost: Any) -> Iterator[tuple[str, Choice, Loc, 
 
 
 def _titles(choices: Any) -> list[str]:
-    """What each metric is called in tables: its name and the options that it was given, `f1_macro`."""
-    return ["_".join([choice.name, *map(str, choice.options.values())]) for choice in choices]
+    """What each metric is called in tables: its name and its options that are no defaults, `f1_macro`.
+
+    However the options are spelt, so that a resolved config, which has them all, gives the same columns; and in word
+    characters, since a title is the name of a column and of a file.
+    """
+    return [re.sub(r"[^\w.-]+", "_", "_".join([choice.name, *_told(choice)])).strip("_") for choice in choices]
+
+
+def _told(choice: Choice) -> Iterator[str]:
+    for parameter in choice.component.parameters:
+        value = choice.options.get(parameter.name, parameter.default)
+        if value != parameter.default:
+            yield str(value)
 
 
 def _made(choice: Choice, part: tuple[Several, int] | None) -> Any:
