@@ -379,3 +379,74 @@ def test_complex_arithmetic_has_the_bits_of_numpys(f, shape):
     for _ in range(50):
         z, w = (rng.normal(size=shape) + 1j * rng.normal(size=shape) for _ in range(2))
         assert same(compiled(np.asarray(z), np.asarray(w)), f(np.asarray(z), np.asarray(w)))
+
+
+@pytest.mark.parametrize("name", NOISY)
+def test_what_numpy_warns_of_a_compiled_function_warns_of(name):
+    f, x = NOISY[name]
+    compiled = compile(f)
+    compiled(x + 0.5 if name != "overflow" else x * 0.0)
+    said = []
+    for function in (f, compiled):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            result = function(x)
+        said.append(([str(w.message) for w in caught], result.tobytes()))
+    assert said[0][0]
+    assert said[0] == said[1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(RuntimeWarning):
+            compiled(x)
+        with np.errstate(all="ignore"):
+            assert compiled(x).tobytes() == said[0][1]
+
+
+def broadcast(x):
+    return np.broadcast_to(x[:1], x.shape)
+
+
+def with_gaps(x):
+    wide = np.zeros((2 * len(x), *x.shape[1:-1], 3 * x.shape[-1]), x.dtype)
+    wide[::2, ..., ::3] = x
+    return wide[::2, ..., ::3]
+
+
+def unaligned(x):
+    moved = np.ndarray(x.shape, x.dtype, np.zeros(x.nbytes + 1, np.uint8)[1:].data)
+    moved[...] = x
+    return moved
+
+
+LAYOUTS = {
+    "Fortran's": np.asfortranarray,
+    "transposed": lambda x: np.ascontiguousarray(x.T).T,
+    "reversed": lambda x: np.ascontiguousarray(x[::-1])[::-1],
+    "reversed within": lambda x: np.ascontiguousarray(x[..., ::-1])[..., ::-1],
+    "broadcast": broadcast,
+    "broadcast within": lambda x: np.broadcast_to(x[:, :1], x.shape),
+    "with gaps": with_gaps,
+    "unaligned": unaligned,
+    "of another byte order": lambda x: x.astype(x.dtype.newbyteorder()),
+}
+WALKED = {
+    "prod": np.prod,
+    "sum": lambda x: np.sum(x, axis=0),
+    "mean": lambda x: np.mean(x, axis=-1),
+    "var": lambda x: np.var(x, axis=0),
+    "a product": lambda x: np.swapaxes(x, -1, -2) @ x,
+    "einsum": lambda x: np.einsum("...i,...i->...", x, x),
+    "a gradient": grad(lambda x: np.sum(np.prod(x * 1.1, axis=0)) + np.sum(np.tanh(x) @ np.ones(x.shape[-1]))),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", WALKED)
+def test_an_array_of_any_layout_gives_the_functions_bits(name, layout):
+    f, rng = WALKED[name], np.random.default_rng(0)
+    compiled = compile(f)
+    for dtype in (np.float32, np.float64):
+        for shape in ((33, 17), (5, 7, 9)):
+            for _ in range(2):
+                x = LAYOUTS[layout](rng.normal(size=shape).astype(dtype))
+                assert same(compiled(x), f(x))

@@ -25,6 +25,7 @@ __all__ = ["PROGRAMS", "Compiled", "ProgramsWarning", "compile"]
 
 PROGRAMS = 64  # that a compiled function keeps
 _QUIET = {"ignore", "warn"}  # what np.errstate may say where a program runs
+_RAISED = {"divide": 1, "over": 2, "under": 4, "invalid": 8}  # np.errstate's names, by an executor's `raised`
 
 
 class ProgramsWarning(UserWarning):
@@ -64,14 +65,20 @@ class Compiled:
         leaves, _ = flatten(args)
         if any(isinstance(leaf, Tensor) or type(leaf) is Number for leaf in leaves):
             return self.f(*args)  # inside somebody else's record the function records itself
-        if not _QUIET.issuperset(np.geterr().values()):
+        errstate = np.geterr()
+        if not _QUIET.issuperset(errstate.values()):
             return self.f(*args)  # a nan trap: NumPy springs it where it happens, a program does not look
+        if not all(map(_is_dense, leaves)):
+            return self.f(*args)
         for leaf in leaves:
             plain(leaf)
         prepared, numbers = self._prepared(args, leaves)
         kinds = np.ndarray | np.generic
         inputs = [x for x in leaves if isinstance(x, kinds) or (numbers and type(x) is float)]
-        return prepared.record.rebuild(prepared.executor.run(inputs))
+        results, raised = prepared.executor.run(inputs), prepared.executor.raised
+        if raised and any(raised & _RAISED[kind] and said == "warn" for kind, said in errstate.items()):
+            return self.f(*args)  # which warns as NumPy does, at its line
+        return prepared.record.rebuild(results)
 
     def program(self, *args: Any) -> Program:
         """The program for arguments like these."""
@@ -130,7 +137,9 @@ def compile(f: Callable[..., Any]) -> Compiled:
     float that decides something. Of the records the 64 used last are kept. A function that decides by the values of
     arrays (`if t > 0:`), takes them off the tape (`float(t)`, `t.value`) or draws random numbers is refused with the
     fix. Arrays and objects that it reads from outside of its arguments are looked at before every call: where they have
-    changed, it is recorded again.
+    changed, it is recorded again. For an array with gaps, a broadcast or reversed one, one that is not aligned or of
+    another byte order, `f` itself is called: NumPy adds up such arrays in orders of their own, and x.copy() makes one
+    that a program takes. Where a result is to warn (np.errstate), `f` is called again, to warn as NumPy does.
 
     >>> from trainer import compile, grad
     >>> slope = compile(grad(lambda x: np.sum(np.tanh(x) * x)))
@@ -138,6 +147,23 @@ def compile(f: Callable[..., Any]) -> Compiled:
     array([0.       , 1.1815685])
     """
     return Compiled(f)
+
+
+def _is_dense(leaf: Any) -> bool:
+    """Whether an array's elements lie side by side in some order of its axes, as those of a program's do."""
+    if not isinstance(leaf, np.ndarray):
+        return True
+    if not leaf.flags.aligned or not leaf.dtype.isnative:
+        return False
+    if leaf.flags.forc:
+        return True
+    wanted = leaf.itemsize
+    for stride, length in sorted(zip(leaf.strides, leaf.shape, strict=True)):
+        if length > 1:
+            if stride != wanted:
+                return False
+            wanted *= length
+    return True
 
 
 def _signature(leaf: Any) -> Any:

@@ -60,6 +60,10 @@ class Executor(Protocol):
         """Run one instruction so many times, to measure it."""
 
     @property
+    def raised(self) -> int:
+        """What the last run did unheard by NumPy: divide by 0 (1), overflow (2), underflow (4), make nan (8)."""
+
+    @property
     def blocks(self) -> Sequence[Array]:
         """The memory of the values that the program computes, as bytes."""
 

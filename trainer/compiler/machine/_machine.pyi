@@ -43,5 +43,6 @@ TANH_VJP: int
 RELU_VJP: int
 
 class Machine:
+    raised: int
     def __new__(cls, instructions: list[MachineInstruction] | list[tuple[Any, ...]], /) -> Machine: ...
     def run(self, start: int, stop: int, /) -> int: ...

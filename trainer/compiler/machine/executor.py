@@ -67,6 +67,10 @@ class NativeExecutor(NumpyExecutor):
         if self._commit is not None:  # most programs carry nothing, and a call of the machine is not free
             self._commit.run(0, 1)
 
+    @property
+    def raised(self) -> int:
+        return self._compute.raised | (0 if self._commit is None else self._commit.raised)
+
     def repeat(self, bound: Bound, count: int) -> None:
         m.Machine(self._of[bound]).run(0, count)
 

@@ -22,12 +22,14 @@
  */
 #define MACHINE_IMPORTS
 #include "machine.h"
+#include <structmember.h>
 
 typedef struct {
     PyObject_HEAD
     instruction *table;
     Py_ssize_t count;
     PyObject *keep; /* every object that an instruction points into */
+    int raised;     /* by the last run: NPY_FPE_DIVIDEBYZERO and so on */
 } machine;
 
 /* run(start, stop): iterations start … stop − 1 of the table. Returns how many were completed: fewer than asked for
@@ -42,7 +44,7 @@ static PyObject *machine_run(machine *self, PyObject *args) {
         }
     }
     enum ending how;
-    Py_ssize_t iteration = run_table(self->table, self->count, start, stop, &how);
+    Py_ssize_t iteration = run_table(self->table, self->count, start, stop, &how, &self->raised);
     /* An inner loop may raise on its own: an integer to a negative power. */
     if (how == FAILED || PyErr_Occurred()) return NULL;
     if (how == WRONG_INDEX) {
@@ -103,6 +105,11 @@ static PyMethodDef machine_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static PyMemberDef machine_members[] = {
+    {"raised", T_INT, offsetof(machine, raised), READONLY, "what the last run divided by 0 (1), overflowed (2), underflowed (4), made nan (8)"},
+    {NULL},
+};
+
 static PyTypeObject machine_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "trainer.compiler.machine._machine.Machine",
     .tp_doc = "Machine(instructions): a table of (kind, what, operands, ...) ready to run",
@@ -113,6 +120,7 @@ static PyTypeObject machine_type = {
     .tp_traverse = (traverseproc)machine_traverse,
     .tp_clear = (inquiry)machine_clear,
     .tp_methods = machine_methods,
+    .tp_members = machine_members,
 };
 
 static struct PyModuleDef definition = {

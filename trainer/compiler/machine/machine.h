@@ -19,6 +19,7 @@
 #define NO_IMPORT_UFUNC
 #endif
 #include <Python.h>
+#include <fenv.h>
 #include <numpy/arrayobject.h>
 #include <numpy/ufuncobject.h>
 #include <string.h>
@@ -136,8 +137,10 @@ int prepare_instruction(instruction *in, PyObject *item);
 /* Why a run ended. */
 enum ending { DONE, HALTED, WRONG_INDEX, FAILED };
 
-/* Iterations `start` to `stop` of the table; gives the first that was not completed. Called and left with the interpreter
- * lock, which is released in between. */
-Py_ssize_t run_table(const instruction *table, Py_ssize_t count, Py_ssize_t start, Py_ssize_t stop, enum ending *how);
+/* Iterations `start` to `stop` of the table; gives the first that was not completed, and in `raised` what the processor
+ * has noted on the way, as NPY_FPE_DIVIDEBYZERO and so on. Called and left with the interpreter lock, which is released
+ * in between. */
+Py_ssize_t run_table(
+    const instruction *table, Py_ssize_t count, Py_ssize_t start, Py_ssize_t stop, enum ending *how, int *raised);
 
 #endif

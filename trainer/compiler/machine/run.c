@@ -333,14 +333,23 @@ static enum ending run_one(const instruction *in, Py_ssize_t iteration, PyThread
     }
 }
 
-Py_ssize_t run_table(const instruction *table, Py_ssize_t count, Py_ssize_t start, Py_ssize_t stop, enum ending *how) {
+Py_ssize_t run_table(
+    const instruction *table, Py_ssize_t count, Py_ssize_t start, Py_ssize_t stop, enum ending *how, int *raised) {
     Py_ssize_t iteration = start;
+    int noted = 0;
+    feclearexcept(FE_ALL_EXCEPT);
     PyThreadState *saved = PyEval_SaveThread();
     *how = DONE;
     for (; iteration < stop; iteration++) {
-        for (Py_ssize_t i = 0; i < count && *how == DONE; i++) *how = run_one(&table[i], iteration, &saved);
+        for (Py_ssize_t i = 0; i < count && *how == DONE; i++) {
+            if (table[i].kind == CALL) noted |= fetestexcept(FE_ALL_EXCEPT); /* NumPy wipes them, and warns of its own */
+            *how = run_one(&table[i], iteration, &saved);
+        }
         if (*how != DONE) break;
     }
+    noted |= fetestexcept(FE_ALL_EXCEPT);
+    *raised = (noted & FE_DIVBYZERO ? NPY_FPE_DIVIDEBYZERO : 0) | (noted & FE_OVERFLOW ? NPY_FPE_OVERFLOW : 0) |
+              (noted & FE_UNDERFLOW ? NPY_FPE_UNDERFLOW : 0) | (noted & FE_INVALID ? NPY_FPE_INVALID : 0);
     PyEval_RestoreThread(saved);
     return iteration;
 }
