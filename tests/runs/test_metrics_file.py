@@ -81,3 +81,13 @@ def test_an_epoch_with_other_metrics_than_the_first_is_refused(tmp_path: Path) -
         with pytest.raises(ValueError, match="but this epoch brings"):
             file.append(Epoch(2, 20, 0.1, {"loss": 0.5}, {}, 0.5, 100.0))
     assert read_metrics(tmp_path / "m.csv")["epoch"].tolist() == [1]
+
+
+def test_a_name_with_a_comma_a_quote_or_a_space_is_one_column(tmp_path):
+    names = ["hits (1, 2)", 'say "so"', "größe"]
+    for epoch in (1, 2):  # the second opens what the first has left
+        with MetricsFile(tmp_path / "metrics.csv") as file:
+            file.append(Record(epoch, 2, 0.1, dict.fromkeys(names, 0.5), {}, 1.0, 2.0))
+    columns = read_metrics(tmp_path / "metrics.csv")
+    assert [name for name in columns if name.startswith("train_")] == [f"train_{name}" for name in names]
+    assert columns["train_hits (1, 2)"].tolist() == [0.5, 0.5]

@@ -1,5 +1,6 @@
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from trainer.data import Scaling
 from trainer.errors import DataError, DivergedError, UsageError
 from trainer.runs import RunFolder, load
+from trainer.runs.folder import _new_folder
 from trainer.training import Epoch
 
 
@@ -89,7 +91,7 @@ def test_runs_of_one_second_get_folders_of_their_own(tmp_path: Path) -> None:
         with RunFolder(tmp_path / "deep" / "runs", "mlp") as folder:
             paths.append(folder.path)
     assert len(set(paths)) == 4
-    assert all(re.fullmatch(r"\d{8}-\d{6}-mlp(-\d)?", path.name) for path in paths)
+    assert all(re.fullmatch(r"\d{8}-\d{6}-mlp(-\d{3})?", path.name) for path in paths)
 
 
 @pytest.mark.parametrize(
@@ -138,3 +140,16 @@ def test_the_status_is_json_with_times_in_utc(tmp_path: Path) -> None:
     status = json.loads((folder.path / "status.json").read_text())
     assert status["started"].endswith("+00:00")
     assert status["ended"] >= status["started"]
+
+
+def test_of_many_runs_of_one_second_the_last_has_the_greatest_name(tmp_path: Path) -> None:
+    moment = datetime(2026, 1, 31, tzinfo=UTC)
+    made = [_new_folder(tmp_path, "mlp", moment) for _ in range(12)]
+    assert max(tmp_path.iterdir()) == made[-1]
+    assert made == sorted(made)
+
+
+@pytest.mark.parametrize("character", ["a", "é", "深", "𝕏"])
+def test_a_long_name_is_cut_by_its_bytes(character: str, tmp_path: Path) -> None:
+    made = [_new_folder(tmp_path, character * 300, datetime(2026, 1, 31, tzinfo=UTC)) for _ in range(2)]
+    assert all(len(path.name.encode()) <= 255 and character * 40 in path.name for path in made)

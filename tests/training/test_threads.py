@@ -7,7 +7,7 @@ from threadpoolctl import threadpool_info
 from trainer.errors import UsageError
 from trainer.nn import Dense, Network, Residual
 from trainer.training import threads
-from trainer.training.threads import pinned, threads_for
+from trainer.training.threads import pinned, processors, quota, said, threads_worth_trying, times_as_quick
 
 
 def blas_threads() -> list[int]:
@@ -46,9 +46,64 @@ def test_anything_but_auto_or_a_whole_number_is_refused(number: object) -> None:
         ([Residual((Dense(512),))], (512,), 64, 4),
     ],
 )
-def test_threads_go_by_the_largest_product_and_the_processors(layers, shape, rows, wanted, monkeypatch) -> None:
+def test_more_threads_are_tried_by_the_largest_product_and_the_processors(
+    layers, shape, rows, wanted, monkeypatch
+) -> None:
     training = SimpleNamespace(network=Network(layers, shape), batch_size=rows)
     monkeypatch.setattr(threads, "processors", lambda: 64)
-    assert threads_for(training) == wanted
+    assert threads_worth_trying(training) == wanted
     monkeypatch.setattr(threads, "processors", lambda: 2)
-    assert threads_for(training) == min(wanted, 2)
+    assert threads_worth_trying(training) == min(wanted, 2)
+
+
+def a_root(folder, cgroup, **files):
+    """A file system with these files in proc and sys."""
+    for name, text in {"proc/self/cgroup": cgroup, **files}.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
+QUOTAS = [
+    ("0::/\n", {"sys/fs/cgroup/cpu.max": "100000 100000\n"}, 1),
+    ("0::/\n", {"sys/fs/cgroup/cpu.max": "150000 100000\n"}, 2),
+    ("0::/\n", {"sys/fs/cgroup/cpu.max": "max 100000\n"}, None),
+    ("0::/a/b\n", {"sys/fs/cgroup/a/cpu.max": "300000 100000", "sys/fs/cgroup/a/b/cpu.max": "max 100000"}, 3),
+    ("4:cpu,cpuacct:/docker/1\n", {
+        "sys/fs/cgroup/cpu,cpuacct/docker/1/cpu.cfs_quota_us": "50000\n",
+        "sys/fs/cgroup/cpu,cpuacct/docker/1/cpu.cfs_period_us": "100000\n"}, 1),
+    ("4:cpu,cpuacct:/\n", {
+        "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1\n", "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000\n"}, None),
+    ("", {}, None),
+    ("nonsense", {"sys/fs/cgroup/cpu.max": "nonsense"}, None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("cgroup", "files", "wanted"), QUOTAS)
+def test_a_cgroups_quota_is_asked_in_both_versions(cgroup, files, wanted, tmp_path) -> None:
+    root = a_root(tmp_path, cgroup, **files)
+    assert quota(root) == wanted
+    free = processors({}, tmp_path / "nothing")
+    assert processors({}, root) == min(free, wanted or free)
+
+
+@pytest.mark.parametrize("name", threads.VARIABLES)
+@pytest.mark.parametrize(
+    ("text", "wanted"), [("1", 1), (" 2 ", 2), ("3,1", 3), ("", None), ("0", None), ("-1", None), ("all", None)]
+)
+def test_the_variables_that_limit_threads_are_obeyed(name, text, wanted, tmp_path) -> None:
+    assert said({name: text}) == wanted
+    assert processors({name: text}, tmp_path) <= (wanted or processors({}, tmp_path))
+
+
+def test_a_trial_measures_both_numbers_and_leaves_no_trace() -> None:
+    numbers = []
+    training = SimpleNamespace(try_step=lambda: numbers.append(blas_threads()[:1]))
+    times = iter([0, 9, 10, 14, 20, 24, 0, 9, 10, 12, 20, 22])
+    with pinned(1):
+        before = blas_threads()[:1]
+        assert times_as_quick(training, 2, lambda: next(times)) == 2.0
+        assert numbers[:3] == [before] * 3
+        assert blas_threads()[:1] == before
+    assert numbers[3:] == [[2] if before else []] * 3

@@ -11,6 +11,7 @@ import typer
 from trainer.cli.commands import datasets, init, ops, plugins, run, runs, schema, show, validate
 from trainer.cli.commands import list as listing
 from trainer.cli.plugin_commands import Commands
+from trainer.cli.settings import ConfigCommand
 from trainer.errors import TrainerError
 
 __all__ = ["app", "main"]
@@ -19,13 +20,14 @@ app = typer.Typer(
     name="trainer",
     cls=Commands,
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_show_locals=False,  # a traceback that prints every array helps nobody
     help="Train the network that a YAML file declares, with operations that anyone can add.",
     epilog="Start with: trainer init, then trainer run mlp.yaml",
 )
-app.command("run")(run.command)
-app.command("validate")(validate.command)
-app.command("show")(show.command)
+app.command("run", cls=ConfigCommand)(run.command)
+app.command("validate", cls=ConfigCommand)(validate.command)
+app.command("show", cls=ConfigCommand)(show.command)
 app.command("list")(listing.command)
 app.command("datasets")(datasets.command)
 app.command("plugins")(plugins.command)

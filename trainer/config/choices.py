@@ -242,6 +242,8 @@ class Chooser:
             doubtful = rename_keys(
                 Node(items, given.span), list(parameters), self.problems, f"of {component.name}", component.kind
             )
+        elif component.kind == "optimizers" and component.name in parameters:
+            items = {component.name: given}  # {momentum: 0.9}
         elif parameters and component.kind == "optimizers":
             first = next(iter(parameters))
             self.problems.add(

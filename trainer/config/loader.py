@@ -280,7 +280,7 @@ class _Loader:
                 span = item.key_span or item.span
                 way = f"write {section}.{key}=..." if span.source.argument else f"write it below '{section}:', indented"
                 self.problems.add(span, f"'{key}' belongs to {section}; {way}")
-        self.doubtful |= rename_keys(self.root, list(Config.model_fields), self.problems)
+        self.doubtful |= rename_keys(self.root, list(Config.model_fields), self.problems, kind="config")
 
     def _value(self, key: str, node: Node) -> Any:
         """The validated value of a key; INVALID or None after a problem."""

@@ -244,8 +244,8 @@ class Compute(SectionModel):
     )
     threads: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
         "auto",
-        description="Threads of matrix products, by default as many as the largest can use; their number changes the "
-        "last bits of float32 results.",
+        description="Threads of matrix products, by default 1; their number changes the last bits of float32 results. "
+        "A run says where more would be quicker.",
     )
 
 

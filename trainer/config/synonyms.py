@@ -164,6 +164,30 @@ _NAMES = {
 }
 # What to say of a key that has no counterpart here, by the kind of component that it was written for; or for a file.
 _HINTS = {
+    "config": {
+        "weightdecay l2": "it is an option of the optimizer, `optimizer: {{adamw: {{weight_decay: {value}}}}}`, or a "
+        "penalty, `penalty: {{l2: {value}}}`",
+        "momentum": "it is an optimizer, `optimizer: {{momentum: {{momentum: {value}}}}}`",
+        "betas beta1 beta2": "they are options of an optimizer: `optimizer: {{adam: {{beta1: 0.9, beta2: 0.999}}}}`",
+        "scheduler lrscheduler lrschedule learningratescheduler": "the step size is a number or a schedule: "
+        "`step_size: {{cosine: 0.1}}`; trainer list schedules names them",
+        "gamma": "it is the factor of a schedule: `step_size: {{step: {{start: 0.1, every: 100, factor: {value}}}}}`",
+        "activation activationfunction nonlinearity": "an activation is a layer of its own: write `- {value}` in "
+        "network",
+        "dropout dropoutrate": "it is a layer: write `- dropout: {value}` in network",
+        "precision floatx": "write `compute: {{dtype: float32}}` or float64",
+        "resume resumefrom checkpoint checkpoints checkpointing loadcheckpoint pretrained weights initfrom": "to begin "
+        "with the parameters of a run write `start_from: RUN`, its folder",
+        "logger logging log tensorboard wandb mlflow tracker": "every run has a folder with log.txt and metrics.csv; a "
+        "tracker is a plugin's callback, `callbacks: [...]`",
+        "verbose verbosity quiet progressbar enableprogressbar": "it is an option of the command: trainer run --quiet",
+        "numworkers workers njobs cpus": "the data are in memory; threads of products are `compute: "
+        "{{threads: {value}}}`",
+        "shuffle": "the rows to train are shuffled in every epoch; `split: ordered` in dataset keeps their order "
+        "where they are divided",
+        "outputdir outdir logdir savedir rundir": "it is an option of the command: trainer run --out FOLDER",
+        "debug": "it is an option of the command: trainer run --debug",
+    },
     "layers": {
         "activation activationfunction nonlinearity": "an activation is a layer of its own: write `- {value}` as the "
         "next",
@@ -172,6 +196,9 @@ _HINTS = {
     },
     "optimizers": {
         "betas": "write beta1 and beta2, each a number",
+        "momentum": "it is an optimizer of its own: `optimizer: {{momentum: {{momentum: {value}}}}}`",
+        "nesterov": "it is an optimizer of its own: `optimizer: nesterov`",
+        "weightdecay wd l2": "adamw has it, and for any optimizer `penalty: {{l2: {value}}}` stands beside it",
         "lr learningrate": "it stands beside the optimizer: write `step_size: {value}` there",
     },
     "files": {

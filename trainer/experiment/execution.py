@@ -22,12 +22,12 @@ from trainer.errors import UsageError
 from trainer.experiment.builder import build
 from trainer.experiment.observer import Observer, step_listeners
 from trainer.experiment.recorder import Recorder
-from trainer.experiment.remarks import remarks
+from trainer.experiment.remarks import more_threads, remarks
 from trainer.runs.environment import describe_environment
 from trainer.runs.folder import RunFolder
 from trainer.runs.lock import locked
 from trainer.training import Epoch, Training
-from trainer.training.threads import pinned, threads_for
+from trainer.training.threads import pinned
 from trainer.types import Array
 from trainer.wording import number
 
@@ -122,7 +122,7 @@ def execute(
     """
     unchecked = _unchecked(loaded, allow_unchecked)
     training = build(loaded, debug=debug)
-    with pinned(threads_for(training, loaded.config.compute.threads)) as threads:
+    with pinned(loaded.config.compute.threads) as threads:
         if training.runs_on != "eager" and any(
             c.component.kind in IN_A_STEP and not c.component.ours for c in loaded.config.choices()
         ):
@@ -142,7 +142,8 @@ def execute(
             run.save_environment({**about, "executor": training.runs_on, "unchecked_ops": unchecked})
             for finding in unchecked:
                 run.log(f"trained regardless: {finding}")
-            outcome = _trained(training, observers, remarks(loaded, training), run)
+            remarked = [*remarks(loaded, training), *more_threads(loaded, training)]
+            outcome = _trained(training, observers, remarked, run)
             run.reason, run.tested = training.ended, outcome.tested
             for title, table in outcome.reports.items():
                 run.save_table(title, table, training.data.class_names)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from trainer.experiment.observer import Observer
 from trainer.runs.folder import RunFolder
 from trainer.runs.progress import Table
+from trainer.training.threads import current
+from trainer.wording import count
 
 if TYPE_CHECKING:
     from trainer.training import Epoch, Training
@@ -45,7 +47,7 @@ def heading(training: Training) -> str:
     return (
         f"{data.name}: {data.told}. "
         f"{', '.join(network.names)}: {network.size:,} parameters, {training.dtype}, "
-        f"{training.runs_on} executor.{_beginning(training)}{_executor(training)}"
+        f"{training.runs_on} executor, {count(current(), 'thread')}.{_beginning(training)}{_executor(training)}"
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from trainer.experiment.components import built
 from trainer.training.schedules import Plateau, Schedule
 from trainer.training.stopping import part_of
+from trainer.training.threads import threads_worth_trying, times_as_quick
 from trainer.wording import count
 
 if TYPE_CHECKING:
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from trainer.config.schema import Config
     from trainer.training import Training
 
-__all__ = ["remarks"]
+__all__ = ["more_threads", "remarks"]
+
+CERTAIN = 1.3  # times as quick, beyond what a measurement of two steps is off by
 
 
 def remarks(loaded: LoadedConfig, training: Training) -> list[str]:
@@ -31,6 +34,18 @@ def remarks(loaded: LoadedConfig, training: Training) -> list[str]:
         *_of_length(config, training),
         *_of_choosing(training),
     ]
+
+
+def more_threads(loaded: LoadedConfig, training: Training) -> Iterator[str]:
+    """What more threads would bring, where that is certain; measured on steps that are thrown away."""
+    threads = threads_worth_trying(training) if loaded.config.compute.threads == "auto" else 1
+    if threads > 1:
+        times = times_as_quick(training, threads)
+        if times > CERTAIN:
+            yield (
+                f"one thread; {threads} would take steps {times:.1f} times as quick while the processors are free, "
+                f"with other last bits (compute.threads={threads})"
+            )
 
 
 def _of_batches(config: Config, training: Training) -> Iterator[str]:

@@ -167,14 +167,17 @@ def _ending(error: BaseException | None) -> tuple[Status, str | None]:
 
 
 def _new_folder(root: Path, name: str, now: datetime) -> Path:
-    """`root/20260131-174502-mlp`, or with -2, -3, … behind it when runs of one name start within a second."""
-    plain = re.sub(r"[^\w.-]+", "-", name).strip("-.")[:80] or "run"
+    """`root/20260131-174502-mlp`, or with -002, -003, … behind it when runs of one name start within a second.
+
+    So the greatest name is the last run. A file system counts a name's bytes, 255 at most.
+    """
+    plain = re.sub(r"[^\w.-]+", "-", name).strip("-.")[:80].encode()[:200].decode(errors="ignore") or "run"
     stem = f"{now.astimezone():%Y%m%d-%H%M%S}-{plain}"
     try:
         root.mkdir(parents=True, exist_ok=True)
         number = 1
         while True:
-            path = root / (stem if number == 1 else f"{stem}-{number}")
+            path = root / (stem if number == 1 else f"{stem}-{number:03}")
             try:
                 path.mkdir()  # the one step that two processes cannot both succeed in
                 return path

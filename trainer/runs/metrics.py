@@ -68,12 +68,13 @@ class MetricsFile:
     def append(self, record: EpochRecord) -> None:
         """Write one row. The names must be those of the first record."""
         row = row_of(record)
-        lines = [] if self._columns else [",".join(row)]
+        rows: list[list[str]] = [] if self._columns else [list(row)]
         self._columns = self._columns or list(row)
         if list(row) != self._columns:
             raise ValueError(f"{self.path} has the columns {self._columns}, but this epoch brings {list(row)}")
-        lines.append(",".join(repr(value) for value in row.values()))
-        line = "".join(line + "\n" for line in lines).encode()
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([*rows, [repr(value) for value in row.values()]])
+        line = text.getvalue().encode()
         self._file = self._file or self.path.open("ab", buffering=0)  # not before: a CSV file without header is none
         if self._file.write(line) != len(line):  # an unbuffered write may fall short when the disk is full
             raise OSError(f"{self.path}: could not write a whole row; is the disk full?")
@@ -95,9 +96,8 @@ class MetricsFile:
 def _header(path: Path) -> list[str]:
     if not path.exists():
         return []
-    with path.open(encoding="utf-8") as file:
-        first = file.readline().strip()
-    return first.split(",") if first else []
+    with path.open(encoding="utf-8", newline="") as file:
+        return next(csv.reader(file), [])
 
 
 def read_metrics(path: str | os.PathLike[str]) -> Metrics:

@@ -347,6 +347,13 @@ class Training:
         numbers, epochs, rows = range(first + 1, self.step + 1), repeat(self.epoch + 1), repeat(batches.shape[1])
         return list(map(Step._make, zip(numbers, epochs, rows, losses, strict=False)))
 
+    def try_step(self) -> None:
+        """A step on a full batch whose results are thrown away."""
+        state = self.state
+        rows = np.arange(self.batch_size)[None] % len(self.data.train)
+        with np.errstate(all="ignore"):
+            self._runner.run(state.theta, state.carried, rows, [self.current_step_size()], self.step)
+
     def current_step_size(self) -> float:
         """ε of the next step."""
         return self.schedule(self.step, self.state.schedule)

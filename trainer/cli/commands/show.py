@@ -41,10 +41,10 @@ def command(
     loaded = opened(config, overrides, plugin)
     from trainer.experiment import build
     from trainer.training.memory import measure_memory
-    from trainer.training.threads import pinned, threads_for
+    from trainer.training.threads import pinned
 
     training = build(loaded)
-    with pinned(threads_for(training, loaded.config.compute.threads)):
+    with pinned(loaded.config.compute.threads):
         executor, memory = measure_memory(training)
         typer.echo(f"{executor.program}\n")
         _print_buffers(executor)

@@ -1,0 +1,79 @@
+"""What people type from habit: their options, keys of other libraries; each hint works where it is followed."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from trainer.cli import main
+from trainer.config import load
+from trainer.errors import ConfigError
+
+HEAD = "dataset: iris\nnetwork: [dense: 3]\ncost: softmax_cross_entropy\nstep_size: 0.1\n"
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(HEAD)
+    return path
+
+
+def test_help_is_short_too(capsys):
+    for command in ([], ["run"], ["list"], ["runs"], ["ops", "show"]):
+        with pytest.raises(SystemExit) as end:
+            main([*command, "-h"])
+        assert end.value.code == 0
+        assert "Usage" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["run", "validate", "show"])
+@pytest.mark.parametrize(
+    ("typed", "way"),
+    [
+        (["--epochs", "3"], "--epochs; a setting of the config is written epochs=3"),
+        (["--epochs=3"], "--epochs; a setting of the config is written epochs=3"),
+        (["--batch-size", "8"], "--batch-size; a setting of the config is written batch_size=8"),
+        (["--stop.steps", "5"], "--stop.steps; a setting of the config is written stop.steps=5"),
+        (["--lr"], "--lr; a setting of the config is written lr=..."),
+    ],
+)
+def test_an_option_that_is_a_setting_says_how_it_is_written(command, typed, way, config, capsys):
+    with pytest.raises(SystemExit) as end:
+        main([command, str(config), *typed])
+    assert end.value.code == 2
+    assert capsys.readouterr().err == f"error: there is no option {way}\n"
+
+
+HABITS = [
+    "weight_decay=0.1", "momentum=0.9", "scheduler=cosine", "gamma=0.5", "precision=16", "num_workers=3", "betas=0.9",
+    "optimizer.sgd.momentum=0.9", "optimizer.sgd.weight_decay=0.1", "optimizer.sgd.nesterov=true",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("habit", HABITS)
+def test_a_key_of_another_library_has_a_hint_and_every_config_in_it_is_one(habit, config):
+    with pytest.raises(ConfigError) as caught:
+        load(config, [habit])
+    hint = str(caught.value).splitlines()[0]
+    ways = re.findall(r"`([a-z_]+): (.*?)`", hint)
+    assert ways
+    for key, value in ways:
+        load(config, [f"{key}={value}"])
+
+
+@pytest.mark.parametrize(
+    "habit",
+    ["dropout=0.5", "activation=relu", "resume=true", "logger=wandb", "checkpoint=true", "verbose=1", "shuffle=false"],
+)
+def test_a_key_that_is_something_else_here_says_what(habit, config):
+    with pytest.raises(ConfigError) as caught:
+        load(config, [habit])
+    assert "there are:" not in str(caught.value)
+
+
+def test_an_option_of_its_optimizers_name_needs_no_second_one(config):
+    texts = ("{momentum: 0.8}", "{momentum: {momentum: 0.8}}")
+    short, long = (load(config, [f"optimizer={text}"]).config for text in texts)
+    assert short.optimizer.options == long.optimizer.options
