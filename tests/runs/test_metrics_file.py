@@ -87,7 +87,7 @@ def test_a_name_with_a_comma_a_quote_or_a_space_is_one_column(tmp_path):
     names = ["hits (1, 2)", 'say "so"', "größe"]
     for epoch in (1, 2):  # the second opens what the first has left
         with MetricsFile(tmp_path / "metrics.csv") as file:
-            file.append(Record(epoch, 2, 0.1, dict.fromkeys(names, 0.5), {}, 1.0, 2.0))
+            file.append(record(epoch)._replace(train=dict.fromkeys(names, 0.5), test={}))
     columns = read_metrics(tmp_path / "metrics.csv")
     assert [name for name in columns if name.startswith("train_")] == [f"train_{name}" for name in names]
     assert columns["train_hits (1, 2)"].tolist() == [0.5, 0.5]

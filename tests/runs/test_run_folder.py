@@ -10,6 +10,7 @@ from trainer.data import Scaling
 from trainer.errors import DataError, DivergedError, UsageError
 from trainer.runs import RunFolder, load
 from trainer.runs.folder import _new_folder
+from trainer.runs.lock import locked
 from trainer.training import Epoch
 
 
@@ -54,7 +55,8 @@ def test_everything_that_was_written_is_read_back(tmp_path: Path) -> None:
 
 def test_a_run_that_goes_on_can_be_read(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path, "mlp", resolved={"seed": 0})
-    assert load(folder.path).status == "running"
+    with locked(folder.path):
+        assert load(folder.path).status == "running"
     assert load(folder.path).metrics == {}
     fill(folder, 2)
     assert load(folder.path).metrics["epoch"].tolist() == [1, 2]

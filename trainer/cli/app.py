@@ -12,6 +12,7 @@ from trainer.cli.commands import datasets, init, ops, plugins, run, runs, schema
 from trainer.cli.commands import list as listing
 from trainer.cli.plugin_commands import Commands
 from trainer.cli.settings import ConfigCommand
+from trainer.cli.terminal.unread import prepare_streams
 from trainer.errors import TrainerError
 
 __all__ = ["app", "main"]
@@ -42,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     What a person can mend is printed without a traceback. Anything else is a bug here, and keeps its traceback.
     """
+    prepare_streams()
     try:
         app(args=arguments, prog_name="trainer")
     except TrainerError as error:

@@ -36,6 +36,9 @@ __all__ = ["Outcome", "execute", "train"]
 IN_A_STEP = {"ops", "layers", "costs", "optimizers"}
 
 
+_ENDING = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGXCPU")
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What came of a run.
@@ -215,12 +218,25 @@ def _as_given(loaded: LoadedConfig) -> str | bytes:
 
 @contextmanager
 def _ending_tidily() -> Iterator[None]:
-    """Let SIGTERM, with which schedulers and containers end a process, close the run folder as Ctrl-C does."""
+    """Let what ends a process close the run folder as Ctrl-C does.
+
+    SIGTERM comes from schedulers and containers, SIGHUP from a terminal that is closed, SIGUSR1 and SIGXCPU from batch
+    systems before their time is over. What is ignored at the start stays so: that is what `nohup` does.
+    """
     if threading.current_thread() is not threading.main_thread():  # Python handles signals there only
         yield
         return
-    before = signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(128 + signum))
+    ending = [getattr(signal, name) for name in _ENDING if hasattr(signal, name)]  # Windows has SIGTERM alone
+    before = {each: signal.getsignal(each) for each in ending}
+    before = {each: handler for each, handler in before.items() if handler not in (signal.SIG_IGN, None)}
+    for each in before:
+        signal.signal(each, _end)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def _end(signum: int, frame: object) -> None:
+    sys.exit(128 + signum)

@@ -1,7 +1,8 @@
-"""Output that nobody reads any more: `trainer run mlp.yaml | head -3`.
+"""Output that nobody reads any more: `trainer run mlp.yaml | head -3`, or that goes to a full disk.
 
-A pipe whose reader is gone breaks at the next line. The run's work is its folder, and the lines are there to look on:
-so the rest of them go nowhere, the run goes on to its end, and says `finished`, with exit code 0.
+A pipe whose reader is gone breaks at the next line, and a full disk refuses it. The run's work is its folder, and the
+lines are there to look on: so the rest of them go nowhere, the run goes on to its end, and says `finished`, with exit
+code 0.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO, cast
 
-__all__ = ["going_on_unread"]
+__all__ = ["going_on_unread", "prepare_streams"]
 
 
 @contextmanager
 def going_on_unread() -> Iterator[None]:
-    """Inside the block, text for a standard output or error whose reader is gone is dropped. Decorates as well."""
+    """Inside the block, text for a standard output or error that takes none is dropped. Decorates as well."""
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = (cast(TextIO, _Tolerant(stream)) for stream in before)
     try:
@@ -27,8 +28,21 @@ def going_on_unread() -> Iterator[None]:
         sys.stdout, sys.stderr = before
 
 
+def prepare_streams() -> None:
+    """Standard output and error that take every text.
+
+    A character that the terminal's encoding lacks is shown by its number; a stream that is closed (`>&-`) is nothing.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  open as long as the process
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
 class _Tolerant:
-    """A stream that turns to the null device when its pipe breaks."""
+    """A stream that turns to the null device when the system takes no more: a pipe that breaks, a full disk."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -39,14 +53,14 @@ class _Tolerant:
     def write(self, text: str) -> int:
         try:
             return self._stream.write(text)
-        except BrokenPipeError:
+        except OSError:
             self._drop()
             return len(text)
 
     def flush(self) -> None:
         try:
             self._stream.flush()
-        except BrokenPipeError:
+        except OSError:
             self._drop()
 
     def _drop(self) -> None:

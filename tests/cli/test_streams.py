@@ -1,0 +1,39 @@
+"""Nobody to tell: streams that are closed or full, and terminals of few characters, end no command."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LINE = "dataset: {name: linear, rows: 40}\nnetwork: [dense: 1]\ncost: mean_squared_error\nstep_size: 0.1\nepochs: 2\n"
+
+
+def trainer(arguments, tmp_path, redirected="", **environment):
+    command = f'"{sys.executable}" -c "from trainer.cli import main; main()" {arguments} {redirected}'
+    return subprocess.run(
+        ["bash", "-c", command], cwd=tmp_path, capture_output=True, timeout=120, env={**os.environ, **environment}
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only some systems have a disk that is always full")
+@pytest.mark.parametrize("quiet", ["", "-q"])
+@pytest.mark.parametrize("redirected", [">&-", ">&- 2>&-", ">/dev/full", ">/dev/full 2>/dev/full"])
+def test_a_run_that_can_tell_nobody_finishes(redirected, quiet, tmp_path):
+    (tmp_path / "c.yaml").write_text(LINE)
+    ended = trainer(f"run c.yaml {quiet}", tmp_path, redirected)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"", b"")
+    (status,) = tmp_path.glob("runs/*/status.json")
+    assert json.loads(status.read_text())["status"] == "finished"
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252"])
+@pytest.mark.parametrize("arguments", ["list optimizers adam", "list costs huber", "ops show exp"])
+def test_a_terminal_of_few_characters_is_written_to(arguments, encoding, tmp_path):
+    ended = trainer(arguments, tmp_path, PYTHONIOENCODING=encoding)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert ended.stdout.decode(encoding)
