@@ -137,9 +137,9 @@ def test_a_metric_that_has_its_options_in_its_title_can_be_watched(trained):
 def test_what_is_equal_is_not_better(better, sign):
     stopping, memory = Stopping(patience=2, better=better, threshold=0.25), {}
     for epoch, loss in enumerate((2.0, 2.0, 1.75), start=1):
-        memory = stopping.watch(memory, epoch, {"loss": sign * loss}, {})
+        memory = stopping.watch(memory, epoch, {"train": {"loss": sign * loss}})
         assert memory["of"] == 1
-    assert stopping.watch(memory, 4, {"loss": sign * 1.5}, {})["of"] == 4
+    assert stopping.watch(memory, 4, {"train": {"loss": sign * 1.5}})["of"] == 4
     assert Stopping(target=2.0 * sign, better=better).reason(memory | {"now": 2.0 * sign})  # reached is reached
 
 
