@@ -143,6 +143,15 @@ class Case:
         ys, pullback = vjp(self.call, *xs)
         return ys, lambda dys: pullback(tuple(dys))
 
+    def pull_twice(self, k: int, dys: Sequence[ArrayLike], along: ArrayLike) -> tuple[ArrayLike, ...]:
+        """The gradient of ⟨δx, along⟩, where δx is what the k-th input's rule makes of `dys`."""
+
+        def gradient(*xs: Any) -> Any:
+            return vjp(self.call, *xs)[1](tuple(dys))[k]
+
+        found: tuple[ArrayLike, ...] = vjp(gradient, *self.xs)[1](along)
+        return found
+
     def taped(self, xs: Sequence[ArrayLike]) -> tuple[list[ArrayLike], tuple[ArrayLike, ...], Pullback]:
         """The arrays that stand on the tape for `xs`, which has its own, and what `pull` gives."""
         arrays: list[ArrayLike] = []
@@ -216,6 +225,10 @@ class Case:
         """The same call with every array changed."""
         arguments = [change(a) if isinstance(a, np.ndarray) else a for a in self.arguments]
         return Case(self.subject, self.number, arguments, self.attributes, self.place, self._rebuild)
+
+    def spread(self, xs: Sequence[ArrayLike]) -> Case:
+        """The same call of an element-wise op at other points, its other arrays reduced to their first element."""
+        return self.all_as(lambda a: a.reshape(-1)[:1]).replaced(xs)
 
     def only(self, k: int) -> Case:
         """The same call, differentiated by its k-th differentiable argument alone."""

@@ -111,21 +111,34 @@ def adjoint_identity(case: Case) -> Iterator[Failure | str]:
 
 
 def alone(case: Case) -> Iterator[Failure | str]:
-    """An input's gradient is the same whether the others' are wanted or not."""
+    """An input's derivatives, of two orders, are the same whether the others' are wanted or not."""
     if len(case.xs) < 2:
         return
     rng = np.random.default_rng([case.number, 6])
     dys = case.outputs.cotangents(rng.normal(size=case.outputs.size))
+    along = case.inputs.cotangents(rng.normal(size=case.inputs.size))
     together = case.pulled[1](dys)
-    found = []
+    found: list[ArrayLike] = []
+    second: list[ArrayLike] = []
+    seconds: list[ArrayLike] = []
     for k, x in enumerate(case.xs):
         part = case.only(k)
         found.append(part.pull([x])[1](dys)[0])
+        if case.order == 2:
+            second.append(part.pull_twice(0, dys, along[k])[0])
+            seconds.append(case.pull_twice(k, dys, along[k])[k])
+    scale = _sizes(case, np.abs(case.outputs.flatten_dual(dys))) + case.inputs.largest(together)
+    what = "the rule for {0} gives another result when it is wanted alone"
     yield from vectors_differ(
-        alone, case, "the rule for {0} gives another result when it is wanted alone",
-        case.inputs.flatten_dual(found), case.inputs.flatten_dual(together), "all inputs wanted",
-        scale=_sizes(case, np.abs(case.outputs.flatten_dual(dys))) + case.inputs.largest(together),
+        alone, case, what, case.inputs.flatten_dual(found), case.inputs.flatten_dual(together), "all inputs wanted",
+        scale=scale,
     )  # fmt: skip
+    if case.order == 2:
+        yield from vectors_differ(
+            alone, case, what + ", and is differentiated", case.inputs.flatten_dual(second),
+            case.inputs.flatten_dual(seconds), "all inputs wanted", relative=1e-9,
+            scale=np.full(case.inputs.size, case.inputs.largest(seconds)),
+        )  # fmt: skip
 
 
 def broadcasting(case: Case) -> Iterator[Failure | str]:

@@ -11,12 +11,16 @@ from trainer.checker.case import Case
 from trainer.checker.evidence import failure, leaves_numpy
 from trainer.checker.references import quietly
 from trainer.checker.report import Failure
+from trainer.compiler import compile
 from trainer.engine.rules import Rule
 from trainer.engine.tape import Tape
 from trainer.engine.tensor import Tensor
+from trainer.engine.transforms import vjp
+from trainer.engine.tree import flatten
+from trainer.errors import DetachError, ShapeError
 from trainer.types import ArrayLike
 
-__all__ = ["recorded", "residuals"]
+__all__ = ["compiled", "recorded", "residuals"]
 
 
 def residuals(case: Case) -> Iterator[Failure | str]:
@@ -115,3 +119,50 @@ def _replayed(case: Case, dy: ArrayLike) -> tuple[Any, ...]:
     tape = Tape(y)
     adjoints = tape.replay(dy)
     return tuple(adjoints.get(tape.names[t._node]) if t._node in tape.names else None for t in tensors)
+
+
+def compiled(case: Case) -> Iterator[Failure | str]:
+    """A compiled call gives the tape's bits, and so does its program with other numbers, integers and masks."""
+    leaves, rebuild = flatten(case.arguments)
+    places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, np.ndarray)]
+
+    def both(*arrays: ArrayLike) -> tuple[Any, ...]:
+        filled = list(leaves)
+        for place, array in zip(places, arrays, strict=True):
+            filled[place] = array
+        given = rebuild(filled)
+
+        def forward(*xs: Any) -> tuple[Any, ...]:
+            arguments = list(given)
+            for position, x in zip(case.positions, xs, strict=True):
+                arguments[position] = x
+            return case.call_all(arguments)
+
+        ys, pullback = vjp(forward, *(given[p] for p in case.positions))
+        return *ys, *pullback(tuple(np.ones(y.shape, y.dtype) for y in ys))
+
+    own: list[Any] = [leaves[i] for i in places]
+    program = compile(both)
+    for how, arrays in (("", own), (" for other values than it was recorded with", list(map(_others, own)))):
+        try:
+            with quietly():
+                want = both(*arrays)
+        except Exception:  # values that the op does not take
+            return
+        try:
+            got = program(*arrays)
+        except (DetachError, ShapeError) as error:  # shapes or dtypes that depend on values, and what asks for values
+            if how or leaves_numpy(error):
+                return
+            raise
+        for g, w in zip(got, want, strict=True):
+            if np.asarray(g).dtype != np.asarray(w).dtype or np.asarray(g).tobytes() != np.asarray(w).tobytes():
+                yield failure(compiled, case, "a compiled call gives other bits than the tape" + how)
+                return
+
+
+def _others(a: ArrayLike) -> ArrayLike:
+    """Other values of the same kind: floats a little off, integers and masks in another order."""
+    if a.dtype.kind in "fc":
+        return np.array(a * 0.96875, a.dtype)
+    return np.array(np.roll(a.reshape(-1), 1).reshape(a.shape) if a.dtype.kind != "b" else ~a)
