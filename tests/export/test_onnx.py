@@ -26,7 +26,7 @@ RNG = np.random.default_rng(0)
 
 def everything(network):
     """Parameters and what layers keep, by name."""
-    return {**network.named(network.initial(0, np.float32)), **network.kept(0, np.float32)}
+    return {**network.named(network.initial(0, np.float32)), **network.layer_state(0, np.float32)}
 
 
 def difference(network, inputs, parameters=None):

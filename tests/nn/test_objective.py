@@ -11,7 +11,7 @@ import pytest
 from trainer.compiler.executors import native_available
 from trainer.data.prepared import Prepared, Rows
 from trainer.errors import ShapeError, UsageError
-from trainer.nn import Dense, Draw, Kept, LayerError, Masked, Network, Residual, Shared
+from trainer.nn import Dense, Draw, LayerError, LayerState, Masked, Network, Residual, Shared
 from trainer.nn.calls import on_values
 from trainer.optimizers import Adam
 from trainer.training import Training
@@ -28,7 +28,7 @@ class Centre:
     """Takes away the batch's mean in training, and a moving average of it in evaluation."""
 
     def init(self, rng: Any, input_shape: Any) -> Any:
-        return {"mean": Kept(np.zeros(input_shape)), "shift": np.zeros(input_shape)}, input_shape
+        return {"mean": LayerState(np.zeros(input_shape)), "shift": np.zeros(input_shape)}, input_shape
 
     def apply(self, parameters: Any, x: Any) -> Any:
         return x - parameters["mean"] + parameters["shift"]
@@ -74,10 +74,10 @@ def test_what_is_kept_and_drawn_has_the_same_bits_under_every_executor(dtype):
     found = set()
     for executor in EXECUTORS:
         training = trained(layers, executor, dtype)
-        assert {v.dtype for v in training.state.layers.values()} == {np.dtype(dtype)}
-        found.add((training.theta.tobytes(), *(v.tobytes() for v in training.state.layers.values())))
-        assert set(training.state.layers) == {"0.mean", "3.layers.1.mean"}
-        assert set(training.state.layers) < set(training.parameters)
+        assert {v.dtype for v in training.state.layer_state.values()} == {np.dtype(dtype)}
+        found.add((training.theta.tobytes(), *(v.tobytes() for v in training.state.layer_state.values())))
+        assert set(training.state.layer_state) == {"0.mean", "3.layers.1.mean"}
+        assert set(training.state.layer_state) < set(training.parameters)
     assert len(found) == 1
 
 
@@ -87,10 +87,10 @@ def test_a_moving_average_is_what_its_formula_says():
     for epoch in range(2):
         for rows in training.batches(epoch):
             mean = 0.9 * mean + 0.1 * X[rows].mean(axis=0)
-    np.testing.assert_allclose(training.state.layers["0.mean"], mean, rtol=1e-13)
+    np.testing.assert_allclose(training.state.layer_state["0.mean"], mean, rtol=1e-13)
     h = X - mean + training.parameters["0.shift"]
     y = h @ training.parameters["1.weights"] + training.parameters["1.bias"]
-    np.testing.assert_allclose(training.network.predict(training.theta, X, training.state.layers), y, rtol=1e-13)
+    np.testing.assert_allclose(training.network.predict(training.theta, X, training.state.layer_state), y, rtol=1e-13)
 
 
 def test_a_step_draws_the_same_again_and_the_next_draws_others():
@@ -165,7 +165,7 @@ def test_weights_of_rows_weigh_their_costs(executor):
 
 def test_a_shared_sub_network_that_keeps_values_is_used_once():
     tower = Shared("tower", (Centre(),))
-    assert "tower.0.mean" in Network([tower], (4,)).kept(0)
+    assert "tower.0.mean" in Network([tower], (4,)).layer_state(0)
     with pytest.raises(LayerError) as caught:
         Network([tower, tower], (4,))
     assert str(caught.value) == (
@@ -216,14 +216,14 @@ def test_what_exists_in_a_joined_sequence_exists_in_all_of_its_branches():
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_a_frozen_moving_average_stays(executor):
     training = trained([Centre(), Dense(2)], executor, freeze=["0.*"])
-    assert not training.state.layers["0.mean"].any()
-    assert trained([Centre(), Dense(2)], executor, freeze=["0.shift"]).state.layers["0.mean"].any()
+    assert not training.state.layer_state["0.mean"].any()
+    assert trained([Centre(), Dense(2)], executor, freeze=["0.shift"]).state.layer_state["0.mean"].any()
 
 
 def test_a_network_without_a_parameter_says_so():
     network = Network([Dense(2)], (4,), freeze=["*"])
     with pytest.raises(UsageError, match="the network has no parameter to learn"):
-        Objective(network, mean_squared_error).gradient(network.initial(0), (X, Y), network.kept(0))
+        Objective(network, mean_squared_error).gradient(network.initial(0), (X, Y), network.layer_state(0))
 
 
 def test_a_wrong_tie_says_so():

@@ -12,10 +12,10 @@ import pytest
 from trainer.config import load
 from trainer.errors import ConfigError
 from trainer.experiment import build
-from trainer.nn import Kept, LayerError, Network, Residual
+from trainer.nn import LayerError, LayerState, Network, Residual
 
 RIGHT = {
-    "init": "return {'factor': np.ones(input_shape), 'mean': Kept(np.zeros(input_shape))}, input_shape",
+    "init": "return {'factor': np.ones(input_shape), 'mean': LayerState(np.zeros(input_shape))}, input_shape",
     "apply": "return x * parameters['factor']",
     "train": "return x * parameters['factor'], {'mean': np.mean(x, axis=0)}",
 }
@@ -23,7 +23,7 @@ PLUGIN = """\
 from dataclasses import dataclass
 import numpy as np
 from trainer import hookimpl
-from trainer.nn import Kept
+from trainer.nn import LayerState
 @dataclass(frozen=True)
 class Scaled:
     def init(self, rng, input_shape):
@@ -137,7 +137,7 @@ class Half:
     """Forgets the shape."""
 
     def init(self, rng: Any, input_shape: tuple[int, ...]) -> Any:
-        return {"kept": Kept(np.zeros(1))}
+        return {"kept": LayerState(np.zeros(1))}
 
     def apply(self, parameters: Any, x: Any) -> Any:
         return x / 2

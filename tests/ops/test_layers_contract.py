@@ -15,7 +15,7 @@ from trainer import value_and_grad
 from trainer.compiler.executors import native_available
 from trainer.config import load
 from trainer.data.prepared import Prepared, Rows
-from trainer.nn import Dense, Draw, Flatten, Kept, Masked, Network
+from trainer.nn import Dense, Draw, Flatten, LayerState, Masked, Network
 from trainer.optimizers import Momentum
 from trainer.plugins import shared
 from trainer.training import Training
@@ -38,7 +38,9 @@ def leaves(tree):
 
 
 def plain(tree):
-    return {k: plain(v) if isinstance(v, dict) else v.value if isinstance(v, Kept) else v for k, v in tree.items()}
+    return {
+        k: plain(v) if isinstance(v, dict) else v.value if isinstance(v, LayerState) else v for k, v in tree.items()
+    }
 
 
 def values(y):
@@ -59,8 +61,8 @@ def test_the_shape_that_init_says_is_that_of_what_comes_out(example):
             draw = Draw(0, np.int64(0), "float64", "0")
             y, updates = example.layer.train(plain(parameters), x, draw)
             assert values(y).shape == (rows, *shape)
-            kept = [v.value.shape for v in leaves(parameters) if isinstance(v, Kept)]
-            assert [np.shape(v) for v in leaves(updates)] == kept
+            layer_state = [v.value.shape for v in leaves(parameters) if isinstance(v, LayerState)]
+            assert [np.shape(v) for v in leaves(updates)] == layer_state
 
 
 def network(example):
@@ -73,12 +75,12 @@ def network(example):
 def test_its_derivatives_in_training_are_right(example):
     net = network(example)
     objective = Objective(net, mean_squared_error, seed=5)
-    theta, kept, x = net.initial(1), net.kept(1), example.inputs(ROWS)
+    theta, layer_state, x = net.initial(1), net.layer_state(1), example.inputs(ROWS)
     theta = theta + 0.1 * np.random.default_rng(7).normal(size=theta.shape)
     y = np.random.default_rng(4).normal(size=(ROWS, 2))
 
     def loss(theta, x):
-        return objective.loss(net.named(theta), kept, (x, y), np.int64(2))[0]
+        return objective.loss(net.named(theta), layer_state, (x, y), np.int64(2))[0]
 
     arguments = (theta,) if example.entries else (theta, x)
 
@@ -116,8 +118,10 @@ def test_its_bits_and_its_precision_are_the_same_under_every_executor(example, d
     found = set()
     for executor in EXECUTORS:
         training = trained(example, executor, dtype)
-        predictions = training.network.predict(training.averaged, training.data.train.inputs, training.state.layers)
-        arrays = [training.theta, *training.state.layers.values(), predictions]
+        predictions = training.network.predict(
+            training.averaged, training.data.train.inputs, training.state.layer_state
+        )
+        arrays = [training.theta, *training.state.layer_state.values(), predictions]
         assert {a.dtype for a in arrays} == {np.dtype(dtype)}
         assert all(np.isfinite(a).all() for a in arrays)
         found.add(tuple(a.tobytes() for a in arrays))
@@ -131,12 +135,14 @@ def test_evaluation_draws_nothing_and_changes_nothing(example, monkeypatch):
 
     monkeypatch.setattr(Draw, "__call__", refuse)
     net = network(example)
-    theta, kept, x = net.initial(0), net.kept(0), example.inputs(ROWS)
-    for array in (theta, x, *kept.values()):
+    theta, layer_state, x = net.initial(0), net.layer_state(0), example.inputs(ROWS)
+    for array in (theta, x, *layer_state.values()):
         array.flags.writeable = False
-    y = net.predict(theta, x, kept)
-    np.testing.assert_array_equal(net.predict(theta, x, kept), y)
-    np.testing.assert_allclose(net.predict(theta, x[1:2], kept), y[1:2], rtol=1e-12)  # an example stands for itself
+    y = net.predict(theta, x, layer_state)
+    np.testing.assert_array_equal(net.predict(theta, x, layer_state), y)
+    np.testing.assert_allclose(
+        net.predict(theta, x[1:2], layer_state), y[1:2], rtol=1e-12
+    )  # an example stands for itself
 
 
 @pytest.mark.parametrize("example", CASES)

@@ -10,7 +10,7 @@ import pytest
 from tests.ops.layer_examples import make
 from trainer.compiler.executors import native_available
 from trainer.data.prepared import Prepared, Rows
-from trainer.nn import Dense, Draw, Flatten, Kept, Masked, Network
+from trainer.nn import Dense, Draw, Flatten, LayerState, Masked, Network
 from trainer.training import Training
 from trainer_ops import mean_squared_error
 
@@ -168,7 +168,7 @@ def test_shifting_float32_computes_nothing_in_float64(monkeypatch):
 def test_moving_averages_take_in_a_part_of_each_batch():
     layer = make("batch_norm", momentum=0.8)
     x = RNG.normal(2.0, 3.0, size=(6, 4, 2))
-    start = {n: v.value if isinstance(v, Kept) else v for n, v in layer.init(RNG, (4, 2))[0].items()}
+    start = {n: v.value if isinstance(v, LayerState) else v for n, v in layer.init(RNG, (4, 2))[0].items()}
     y, updates = layer.train(start, x, draw())
     np.testing.assert_allclose(y.mean((0, 1)), 0, atol=1e-12)
     np.testing.assert_allclose(y.var((0, 1)), 1, rtol=1e-5)
@@ -184,7 +184,7 @@ def test_moving_averages_take_in_a_part_of_each_batch():
 def test_positions_that_do_not_exist_count_for_nothing_in_batch_norm(unbiased):
     layer = make("batch_norm", momentum=0.0, unbiased=unbiased)
     x, mask = RNG.normal(size=(4, 5, 2)), np.arange(5) < np.array([[5], [3], [1], [0]])
-    parameters = {n: v.value if isinstance(v, Kept) else v for n, v in layer.init(RNG, (5, 2))[0].items()}
+    parameters = {n: v.value if isinstance(v, LayerState) else v for n, v in layer.init(RNG, (5, 2))[0].items()}
     y, updates = layer.train(parameters, Masked(x, mask), draw())
     there, want_updates = layer.train(parameters, x[mask], draw())
     np.testing.assert_allclose(y.values[mask], there, rtol=1e-10)
@@ -230,8 +230,8 @@ def test_a_batch_of_one_leaves_the_averages_under_every_executor(masked):
             dtype=np.float64,
         )  # fmt: skip
         list(training.records())
-        found.add((training.theta.tobytes(), *(v.tobytes() for v in training.state.layers.values())))
-        (mean,) = (v for name, v in training.state.layers.items() if name.endswith("mean"))
+        found.add((training.theta.tobytes(), *(v.tobytes() for v in training.state.layer_state.values())))
+        (mean,) = (v for name, v in training.state.layer_state.items() if name.endswith("mean"))
         values = x[:, 0] if masked else x
         means = [0.1 * np.delete(values, left, axis=0).mean(0) for left in range(5)]  # whichever comes last
         assert any(np.allclose(mean, expected, rtol=1e-12) for expected in means)
@@ -266,7 +266,7 @@ def test_masked_sequences_pass_through_embedding_normalization_and_dropout_with_
             Network(layers, (5,)), mean_squared_error, data, 0.1, batch_size=4, epochs=3, executor=executor
         )
         list(training.records())
-        found.add((training.theta.tobytes(), *(v.tobytes() for v in training.state.layers.values())))
+        found.add((training.theta.tobytes(), *(v.tobytes() for v in training.state.layer_state.values())))
     assert len(found) == 1
 
 

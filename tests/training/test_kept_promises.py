@@ -99,10 +99,10 @@ def test_every_row_weighs_alike_in_the_mean_cost():
 
 def test_what_a_layer_keeps_is_looked_at_before_it_is_used():
     training = a_training("eager", some(8), layers=[BatchNorm(), Dense(1)], batch_size=8)
-    kept = {name: np.full_like(value, np.inf) for name, value in training.state.layers.items()}
+    layer_state = {name: np.full_like(value, np.inf) for name, value in training.state.layer_state.items()}
     evaluation = Evaluation(training.network, training.cost, training.data)
     with pytest.raises(Exception, match=r"'0\.\w+', which a layer keeps from step to step, is not finite"):
-        evaluation.numbers("train", training.theta, kept)
+        evaluation.numbers("train", training.theta, layer_state)
 
 
 def test_mapped_rows_are_shuffled_by_blocks():

@@ -10,7 +10,7 @@ import pytest
 
 from trainer.compiler.executors import native_available
 from trainer.data.prepared import Prepared, Rows
-from trainer.nn import Dense, Kept, Network, Residual, Shared
+from trainer.nn import Dense, LayerState, Network, Residual, Shared
 from trainer.optimizers import Accumulate, Adam, Average, Sgd
 from trainer.training import Epoch, Step, Training
 from trainer.training.stopping import Stopping
@@ -44,7 +44,7 @@ class Centre:
     """A plugin's layer: takes away a moving average in training too, and knows nothing of passes."""
 
     def init(self, rng: Any, input_shape: Any) -> Any:
-        return {"mean": Kept(np.zeros(input_shape))}, input_shape
+        return {"mean": LayerState(np.zeros(input_shape))}, input_shape
 
     def apply(self, parameters: Any, x: Any) -> Any:
         return x - parameters["mean"]
@@ -87,7 +87,7 @@ def test_a_training_at_theta_keeps_the_moving_averages():
     training = a_training()
     for _ in training.records():
         assert training.state.settled == {}
-    assert training.parameters["1.mean"] is training.state.layers["1.mean"]
+    assert training.parameters["1.mean"] is training.state.layer_state["1.mean"]
 
 
 def test_a_layer_that_knows_nothing_of_passes_moves_towards_what_is_evaluated():
@@ -95,7 +95,7 @@ def test_a_layer_that_knows_nothing_of_passes_moves_towards_what_is_evaluated():
     for _ in training.records():
         pass
     h = X[:TRAIN] @ training.parameters["0.weights"] + training.parameters["0.bias"]
-    of = {"steps": training.state.layers["1.mean"], "evaluated": training.parameters["1.mean"]}
+    of = {"steps": training.state.layer_state["1.mean"], "evaluated": training.parameters["1.mean"]}
     away = {name: np.abs(mean - h.mean(axis=0)).mean() for name, mean in of.items()}
     assert away["evaluated"] < 0.5 * away["steps"]
 
@@ -129,7 +129,7 @@ def test_frozen_parameters_alone_leave_the_statistics_moving_and_dropout_stays_r
     before = training.evaluate("train")["loss"]
     first = next(record for record in training.records() if isinstance(record, Step))
     assert first.loss != pytest.approx(before, rel=1e-3)
-    assert training.state.layers["0.mean"].any()
+    assert training.state.layer_state["0.mean"].any()
     frozen = a_training([Residual((BatchNorm(), Dropout(0.5))), Dense(1)], freeze=["0.*"], batch_size=TRAIN)
     before = frozen.evaluate("train")["loss"]
     assert next(frozen.records()).loss != pytest.approx(before, rel=1e-3)

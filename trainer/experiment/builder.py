@@ -143,7 +143,7 @@ class Builder:
                 layers.append(located(built(choice), layout))
         with loaded.at("tie"), at_layers(loaded):
             network = Network(layers, data.input_shape, [choice.name for choice in config.network], tie=config.tie)
-        names = [*(part.name for part in network.parts), *network.kept(0)]
+        names = [*(part.name for part in network.parts), *network.layer_state(0)]
         check_patterns(loaded, "freeze", config.freeze, names)
         frozen = network.frozen(config.freeze)
         if network.size and not frozen.size:
@@ -207,7 +207,7 @@ class Builder:
             saved = load_parameters(file, foreign=file is path).parameters
         with self.loaded.at("start_from", "parameters"):
             wanted = matching(given.parameters, list(saved))
-        own = {**network.named(network.initial(0)), **network.kept(0)}
+        own = {**network.named(network.initial(0)), **network.layer_state(0)}
         common = {name: value for name, value in saved.items() if name in wanted and name in own}
         for name, value in common.items():
             if value.shape != own[name].shape:

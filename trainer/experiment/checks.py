@@ -89,7 +89,7 @@ def try_rows(loaded: LoadedConfig, network: Network, cost: Callable[[Any, Any], 
     before there is a run.
     """
     config, x, y = loaded.config, data.train.inputs[:2], data.train.targets[:2]
-    theta, kept = network.initial(config.seed, x.dtype), network.kept(config.seed, x.dtype)
+    theta, layer_state = network.initial(config.seed, x.dtype), network.layer_state(config.seed, x.dtype)
     if isinstance(cost, Several):
         with loaded.at("cost"):
             cost.check(np.concatenate([rows.targets for rows in data.divided.values()]))
@@ -97,13 +97,13 @@ def try_rows(loaded: LoadedConfig, network: Network, cost: Callable[[Any, Any], 
         _check_classes(loaded, network, data)
     with np.errstate(all="ignore"):
         with at_layers(loaded):
-            predictions = try_layers(network, {**network.named(theta), **kept}, x)
+            predictions = try_layers(network, {**network.named(theta), **layer_state}, x)
         with loaded.at("cost"):
             values = _tried(cost, predictions, y, network)
             if np.shape(values) != (len(x),):
                 what = f"cost '{config.cost.name}' returned shape {np.shape(values)} for {len(x)} examples"
                 raise UsageError(f"{what}; it must give one value each")
-        Objective(network, cost).gradient(theta, (x, y), kept, np.int64(0))
+        Objective(network, cost).gradient(theta, (x, y), layer_state, np.int64(0))
     return predictions
 
 

@@ -55,7 +55,7 @@ def _beginning(training: Training) -> str:
     """Which parameters were not drawn."""
     if not training.initial:
         return ""
-    total = len(training.network.parts) + len(training.state.layers)
+    total = len(training.network.parts) + len(training.state.layer_state)
     return f"\n{len(training.initial)} of {total} parameters from a saved run."
 
 

@@ -1,6 +1,6 @@
 """Networks: layers in sequence over parameters that are named views on one vector θ."""
 
-from trainer.nn.calls import Kept, Masked
+from trainer.nn.calls import LayerState, Masked
 from trainer.nn.contract import Layer, Layout
 from trainer.nn.draw import Draw
 from trainer.nn.layers import Dense, Flatten, OpLayer
@@ -14,9 +14,9 @@ __all__ = [
     "Draw",
     "Flatten",
     "Input",
-    "Kept",
     "Layer",
     "LayerError",
+    "LayerState",
     "Layout",
     "Masked",
     "Network",

@@ -17,11 +17,11 @@ from trainer.nn.contract import Parameters, Updates, own_train, says
 from trainer.nn.draw import Draw
 from trainer.types import Array
 
-__all__ = ["Kept", "Masked", "Still", "evaluate", "name_of", "on_values", "seen_by", "train"]
+__all__ = ["LayerState", "Masked", "Still", "evaluate", "name_of", "on_values", "seen_by", "train"]
 
 
 @dataclass(frozen=True, eq=False)
-class Kept:
+class LayerState:
     """In what `init` returns: an array that the layer keeps from step to step and that no gradient reaches.
 
     A moving average is one. It is saved with the parameters, and is no part of θ.

@@ -37,7 +37,7 @@ class MinimalLayer(Protocol):
     def init(self, rng: np.random.Generator, input_shape: Shape) -> tuple[dict[str, Any], Shape]:
         """The parameters' initial values by name, and the shape of the output.
 
-        What the layer keeps without learning it, such as a moving average, is wrapped in `trainer.nn.Kept`.
+        What the layer keeps without learning it, such as a moving average, is wrapped in `trainer.nn.LayerState`.
         Raises ShapeError when the layer cannot take an input of that shape.
         """
 

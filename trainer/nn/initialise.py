@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from trainer.errors import TrainerError, UsageError
-from trainer.nn.calls import Kept
+from trainer.nn.calls import LayerState
 from trainer.types import Shape
 from trainer.wording import describe, described, source_of
 
@@ -51,9 +51,9 @@ def _check_parameter(layer: Any, name: Any, value: Any) -> None:
         for inner, each in value.items():
             _check_parameter(layer, inner, each)
         return
-    array = value.value if isinstance(value, Kept) else value
+    array = value.value if isinstance(value, LayerState) else value
     if not isinstance(array, np.ndarray | np.generic) or array.dtype.kind not in "biuf":
-        what = "a parameter is an array of real numbers, in a Kept where it is not learnt"
+        what = "a parameter is an array of real numbers, in a LayerState where it is not learnt"
         raise UsageError(f"init returned {describe(array)} for '{name}'; {what}{line_of(layer, 'init')}")
 
 

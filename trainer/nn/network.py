@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from trainer.errors import TrainerError, UsageError
-from trainer.nn.calls import Kept, Masked, Still, evaluate, name_of, train
+from trainer.nn.calls import LayerState, Masked, Still, evaluate, name_of, train
 from trainer.nn.contract import MinimalLayer
 from trainer.nn.draw import Draw
 from trainer.nn.initialise import initialised
@@ -93,12 +93,12 @@ class Network:
     def _divide(self, found: Mapping[str, Any], freeze: Sequence[str]) -> None:
         """What is learnt, and so lies in θ, and what is not."""
         self._frozen = matching(freeze, [name for name in found if name not in self._tied])
-        kept = {name for name, value in found.items() if isinstance(value, Kept)}
-        self.moving, self._fixed = kept - self._frozen, kept & self._frozen
+        beside = {name for name, value in found.items() if isinstance(value, LayerState)}
+        self.moving, self._fixed = beside - self._frozen, beside & self._frozen
         self.parts: list[Part] = []
         offset = 0
         for name, value in found.items():
-            if not isinstance(value, Kept) and name not in self._frozen and name not in self._tied:
+            if not isinstance(value, LayerState) and name not in self._frozen and name not in self._tied:
                 self.parts.append(Part(name, value.shape, slice(offset, offset + value.size)))
                 offset += value.size
         self.size = offset
@@ -138,14 +138,14 @@ class Network:
                 if name not in flat:
                     flat[name] = value
                     continue
-                known, new = (v.value if isinstance(v, Kept) else v for v in (flat[name], value))
+                known, new = (v.value if isinstance(v, LayerState) else v for v in (flat[name], value))
                 if known.shape != new.shape:
                     raise LayerError(
                         (i,),
                         f"layer {i} ({self.names[i]}): '{name}' is shared and would have shape {new.shape} here and "
                         f"{known.shape} before; a shared sub-network takes inputs of one shape",
                     )
-                if isinstance(value, Kept):
+                if isinstance(value, LayerState):
                     raise LayerError(
                         (i,),
                         f"layer {i} ({self.names[i]}): the shared '{name}' is a value that every use would change; a "
@@ -158,7 +158,7 @@ class Network:
             transposed = source.endswith(".T")
             of = source.removesuffix(".T")
             for each in (name, of):
-                if each not in found or isinstance(found[each], Kept):
+                if each not in found or isinstance(found[each], LayerState):
                     raise UsageError(f"tie: no parameter '{each}'{_guess(each, found)}")
             shape = found[of].shape[::-1] if transposed else found[of].shape
             if shape != found[name].shape:
@@ -173,13 +173,13 @@ class Network:
         values = self._values(seed)
         return np.concatenate([*(values[part.name].ravel() for part in self.parts), np.empty(0)]).astype(dtype)
 
-    def kept(self, seed: int, dtype: Any = np.float64) -> dict[str, Array]:
-        """What stands beside θ before the first step, by name: frozen parameters and the layers' `Kept` values."""
+    def layer_state(self, seed: int, dtype: Any = np.float64) -> dict[str, Array]:
+        """What stands beside θ before the first step, by name: frozen parameters and what is `LayerState`."""
         values = self._values(seed)
         return {
-            name: np.array(value.value if isinstance(value, Kept) else value, dtype)
+            name: np.array(value.value if isinstance(value, LayerState) else value, dtype)
             for name, value in values.items()
-            if name in self._frozen or isinstance(value, Kept)
+            if name in self._frozen or isinstance(value, LayerState)
         }
 
     def named(self, theta: Any) -> dict[str, Any]:
@@ -254,18 +254,18 @@ class Network:
         self,
         theta: Array | Mapping[str, Array],
         x: Array,
-        kept: Mapping[str, Array] | None = None,
+        layer_state: Mapping[str, Array] | None = None,
         rows: int | None = None,
     ) -> Array:
         """f(x; θ) on plain arrays, some rows at a time.
 
         Args:
             theta: θ; or everything by its full name, as a run folder has it.
-            kept: what stands beside θ, where that is not in `theta` already (see `Network.kept`).
+            layer_state: what stands beside θ, where that is not in `theta` already (see `Network.layer_state`).
             rows: at a time; by default so many that the largest layer's output takes about a megabyte.
         """
         named = theta if isinstance(theta, Mapping) else self.named(theta)
-        parameters = self.tree({**named, **(kept or {})})
+        parameters = self.tree({**named, **(layer_state or {})})
         rows = rows or self._rows_at_once(x.dtype.itemsize)
         pieces = [self.apply(parameters, x[i : i + rows])[0] for i in range(0, len(x), rows)]
         return np.concatenate(pieces) if len(pieces) != 1 else pieces[0]

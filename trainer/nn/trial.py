@@ -17,7 +17,7 @@ from trainer.compiler.surroundings import Draws, same_bits
 from trainer.engine.tensor import Tensor
 from trainer.engine.tree import leaves
 from trainer.errors import DataError, DetachError, ShapeError, TrainerError
-from trainer.nn.calls import Kept, Masked, evaluate, name_of, seen_by
+from trainer.nn.calls import LayerState, Masked, evaluate, name_of, seen_by
 from trainer.nn.contract import Updates, own_train
 from trainer.nn.draw import Draw
 from trainer.nn.initialise import initialised, line_of, told
@@ -133,15 +133,15 @@ class _Tried:
 
     def _check_updates(self, updates: Mapping[str, Any], own: Mapping[str, Any], prefix: str = "") -> None:
         for key, value in updates.items():
-            kept, name = own.get(key), f"{prefix}{key}"
-            if isinstance(value, dict) and isinstance(kept, dict):
-                self._check_updates(value, kept, f"{name}.")
-            elif not isinstance(kept, Kept):
-                what = "only what init returns as trainer.nn.Kept(array) is kept from step to step"
+            known, name = own.get(key), f"{prefix}{key}"
+            if isinstance(value, dict) and isinstance(known, dict):
+                self._check_updates(value, known, f"{name}.")
+            elif not isinstance(known, LayerState):
+                what = "only what init returns as trainer.nn.LayerState(array) is kept from step to step"
                 self._refuse("train", f"returned a new value of '{name}'; {what}")
-            elif np.shape(value) != np.shape(kept.value):
+            elif np.shape(value) != np.shape(known.value):
                 self._refuse(
-                    "train", f"returned '{name}' in shape {np.shape(value)}; init gave it {np.shape(kept.value)}"
+                    "train", f"returned '{name}' in shape {np.shape(value)}; init gave it {np.shape(known.value)}"
                 )
 
     def _refuse(self, method: str, what: str) -> NoReturn:

@@ -30,7 +30,7 @@ def diagnose(
 
     network = objective.network
     named = network.named(state.theta)
-    for name, value in {**named, **state.layers}.items():
+    for name, value in {**named, **state.layer_state}.items():
         if not np.isfinite(value).all():
             return f"parameter '{name}' is not finite before the step: {statistics(value)}"
     starts: list[int] = []
@@ -43,7 +43,7 @@ def diagnose(
     def loss(named: Any) -> Any:
         x, *others = batch
         watched = [Tensor(x), *others]  # so that what a first layer does to the data is recorded and looked at as well
-        return objective.loss(named, state.layers, watched, np.int64(state.step), entering)[0]
+        return objective.loss(named, state.layer_state, watched, np.int64(state.step), entering)[0]
 
     try:
         with debug(), np.errstate(all="ignore"):

@@ -62,12 +62,12 @@ def check_network(training: Training, directions: int = 1) -> list[Direction]:
     """
     objective, step = training.objective, np.int64(training.step)
     theta = _off_the_kinks(training)
-    kept = {name: value.astype(np.float64) for name, value in training.state.layers.items()}
+    layer_state = {name: value.astype(np.float64) for name, value in training.state.layer_state.items()}
     rows = (np.array(array[:ROWS]) for array in training.data.train.arrays)
     batch = [array.astype(np.float64) if array.dtype.kind == "f" else array for array in rows]
-    _, g, _ = objective.gradient(theta, batch, kept, step)
+    _, g, _ = objective.gradient(theta, batch, layer_state, step)
     # Hundreds of losses at the same shapes: a program is much quicker than the network as it stands.
-    loss = compile(lambda at: objective.loss(training.network.named(at), kept, batch, step)[0])
+    loss = compile(lambda at: objective.loss(training.network.named(at), layer_state, batch, step)[0])
 
     found = []
     with np.errstate(all="ignore"):

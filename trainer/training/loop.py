@@ -119,7 +119,7 @@ class Training:
         self.state = self._beginning()
 
     def _beginning(self) -> TrainingState:
-        network, layers = self.network, self.network.kept(self.seed, self.dtype)
+        network, layers = self.network, self.network.layer_state(self.seed, self.dtype)
         named = {**network.named(network.initial(self.seed, self.dtype)), **self.initial}
         theta = network.theta(named, self.dtype)
         layers = {name: np.array(self.initial.get(name, value), self.dtype) for name, value in layers.items()}
@@ -131,7 +131,7 @@ class Training:
         Raises UsageError where it is not one of a training with these settings.
         """
         own, given = self._beginning().to_arrays()[0], state.to_arrays()[0]
-        for name in [name for name in {**own, **given} if name.startswith(("theta", "optimizer.", "layers."))]:
+        for name in [name for name in {**own, **given} if name.startswith(("theta", "optimizer.", "layer_state."))]:
             known, new = own.get(name), given.get(name)
             if known is None or new is None:
                 where = "the state to resume" if known is None else "this training"
@@ -189,11 +189,11 @@ class Training:
         """`averaged`, and what stands beside it; taken anew in the middle of an epoch."""
         state, theta = self.state, self.averaged
         if theta is state.theta or not state.step or not self.network.moving:
-            return theta, state.layers
+            return theta, state.layer_state
         if state.settled and not state.batches:
             return theta, state.settled
         inputs = (self.data.train.inputs[rows] for rows in self.batches(0))
-        return theta, settled(self.objective, theta, state.settled or state.layers, inputs, state.step)
+        return theta, settled(self.objective, theta, state.settled or state.layer_state, inputs, state.step)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -277,7 +277,7 @@ class Training:
     def _epoch(self, rows_per_second: float) -> Epoch:
         """The end of a pass: where it led, and what follows from that."""
         theta, beside = self._now
-        self._change(epoch=self.epoch + 1, batches=0, settled={} if beside is self.state.layers else beside)
+        self._change(epoch=self.epoch + 1, batches=0, settled={} if beside is self.state.layer_state else beside)
         numbers = {part: self.evaluate(part) for part in self.data.watched}
         self._change(
             schedule=self.schedule.watch(self.state.schedule, numbers), seconds=time.perf_counter() - self._clock
@@ -343,7 +343,7 @@ class Training:
         sizes = self.schedule.sizes(first, count, state.schedule)
         with np.errstate(all="ignore"):  # what overflows shows up as a loss that is not finite
             theta, (optimizer, layers), losses = self._runner.run(state.theta, state.carried, batches, sizes, first)
-        self._change(theta=theta, optimizer=optimizer, layers=layers, step=first + len(losses))
+        self._change(theta=theta, optimizer=optimizer, layer_state=layers, step=first + len(losses))
         numbers, epochs, rows = range(first + 1, self.step + 1), repeat(self.epoch + 1), repeat(batches.shape[1])
         return list(map(Step._make, zip(numbers, epochs, rows, losses, strict=False)))
 
@@ -385,7 +385,7 @@ class Training:
         if rows is not None:
             with np.errstate(all="ignore"):
                 batch = [array[rows] for array in self.data.train.arrays]
-                loss, _, _ = self.objective.gradient(self.theta, batch, self.state.layers, np.int64(self.step))
+                loss, _, _ = self.objective.gradient(self.theta, batch, self.state.layer_state, np.int64(self.step))
             what = "the gradient has values that are not finite"
             what = what if math.isfinite(loss) else f"the batch's loss is {loss}"
         step_size = self.current_step_size()

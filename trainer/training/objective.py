@@ -64,7 +64,7 @@ class Objective:
     def loss(
         self,
         named: Mapping[str, Any],
-        kept: Mapping[str, Any],
+        layer_state: Mapping[str, Any],
         batch: Sequence[Any],
         step: Any,
         entering: Callable[[int], None] | None = None,
@@ -73,16 +73,16 @@ class Objective:
 
         Args:
             named: the parameters in θ by their names.
-            kept: what stands beside θ.
+            layer_state: what stands beside θ.
             batch: inputs and targets, and weights of the examples where there are any.
             step: τ, a whole number, which what layers draw depends on.
             entering: is told the position of each layer before its turn, and last that of the cost.
         """
         x, y, *weights = batch
         network = self.network
-        dtype = next((v.dtype for v in (*named.values(), *kept.values())), np.dtype(float))
+        dtype = next((v.dtype for v in (*named.values(), *layer_state.values())), np.dtype(float))
         draw = Draw(self.seed, step, str(dtype), "")
-        predictions, updates = network.apply(network.tree({**named, **kept}), x, draw, entering)
+        predictions, updates = network.apply(network.tree({**named, **layer_state}), x, draw, entering)
         if entering is not None:
             entering(len(network.layers))
         costs = self.cost(predictions, y)
@@ -92,18 +92,18 @@ class Objective:
         return loss, updates
 
     def gradient(
-        self, theta: Any, batch: Sequence[Any], kept: Mapping[str, Any] | None = None, step: Any = 0
+        self, theta: Any, batch: Sequence[Any], layer_state: Mapping[str, Any] | None = None, step: Any = 0
     ) -> tuple[Any, Any, dict[str, Any]]:
         """The loss, g of (1) as a vector like θ, and what stands beside θ after the step."""
         if not self.network.parts:
             raise UsageError(
                 "the network has no parameter to learn; a layer such as dense brings some, and freeze fewer"
             )
-        kept = kept or {}
+        layer_state = layer_state or {}
         updated: dict[str, Any] = {}
 
         def loss(named: Mapping[str, Any]) -> Any:
-            value, updates = self.loss(named, kept, batch, step)
+            value, updates = self.loss(named, layer_state, batch, step)
             updated.update((name, stop_gradient(update)) for name, update in updates.items())
             return value
 
@@ -113,4 +113,4 @@ class Objective:
         g = np.concatenate(parts) if len(parts) > 1 else parts[0]
         if not isinstance(g, Tensor):  # not within a record: what the updates hold of the tape is let go
             updated = {n: u.value if isinstance(u, Tensor) else u for n, u in updated.items()}
-        return value, g, {**kept, **updated}
+        return value, g, {**layer_state, **updated}

@@ -27,7 +27,7 @@ class TrainingState:
     Attributes:
         theta: θ, one vector.
         optimizer: the optimizer's state.
-        layers: the layers' state by name, which stands beside θ: what they keep from step to step, and parameters
+        layer_state: the layers' state by name, which stands beside θ: what they keep from step to step, and parameters
             that are frozen.
         settled: what stood beside the optimizer's `averaged` parameters after the last epoch, where these are not θ.
         step, epoch: how many are done.
@@ -48,7 +48,7 @@ class TrainingState:
 
     theta: Array
     optimizer: State
-    layers: dict[str, Array]
+    layer_state: dict[str, Array]
     settled: dict[str, Array] = field(default_factory=dict)
     step: int = 0
     epoch: int = 0
@@ -62,7 +62,7 @@ class TrainingState:
     @property
     def carried(self) -> tuple[State, dict[str, Array]]:
         """What a step hands to the next beside θ: the optimizer's state, and the layers'."""
-        return self.optimizer, self.layers
+        return self.optimizer, self.layer_state
 
     def to_arrays(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """The value as arrays by name, and counters and texts that JSON can hold.
@@ -70,14 +70,14 @@ class TrainingState:
         Numbers that are not whole are arrays too, so that every bit of them stays, of a nan as well.
         """
         arrays = {"theta": self.theta, "seconds": np.array(self.seconds)}
-        for group in ("optimizer", "layers", "settled", "schedule"):
+        for group in ("optimizer", "layer_state", "settled", "schedule"):
             arrays |= _within(group, getattr(self, group))
         arrays |= _within("stopping", self.stopping, float)
         about: dict[str, Any] = {name: getattr(self, name) for name in ("step", "epoch", "batches", "ended")}
         if self.best is not None:
             record = self.best.epoch
             about["best"] = {"epoch": record.epoch, "step": record.step}
-            arrays |= {"best.theta": self.best.theta} | _within("best.layers", self.best.layer_state)
+            arrays |= {"best.theta": self.best.theta} | _within("best.layer_state", self.best.layer_state)
             for part, part_numbers in record.numbers.items():
                 arrays |= _within(f"best.{part}", part_numbers, float)
             arrays |= _within("best.record", {name: getattr(record, name) for name in _NUMBERS}, float)
@@ -92,11 +92,11 @@ class TrainingState:
                 numbers: dict[str, Any] = {name: float(arrays[f"best.record.{name}"]) for name in _NUMBERS}
                 numbers |= {part: dict(_numbers(f"best.{part}", arrays)) for part in ("train", "validation", "test")}
                 record = Epoch(**numbers, **about["best"])
-                best = Best(record, arrays["best.theta"], dict(_named("best.layers", arrays)))
+                best = Best(record, arrays["best.theta"], dict(_named("best.layer_state", arrays)))
             return cls(
                 theta=arrays["theta"],
                 optimizer=dict(_named("optimizer", arrays)),
-                layers=dict(_named("layers", arrays)),
+                layer_state=dict(_named("layer_state", arrays)),
                 settled=dict(_named("settled", arrays)),
                 step=about["step"],
                 epoch=about["epoch"],

@@ -88,8 +88,8 @@ class _Located(Objective):
     """Tells the record which layer is at work."""
 
     def loss(
-        self, named: Any, kept: Any, batch: Any, step: Any, entering: Callable[[int], None] | None = None
+        self, named: Any, layer_state: Any, batch: Any, step: Any, entering: Callable[[int], None] | None = None
     ) -> tuple[Any, dict[str, Any]]:
         places = [*(f"{i} {name}" for i, name in enumerate(self.network.names)), "cost"]
         with named_scope("forward", "cost"):
-            return super().loss(named, kept, batch, step, lambda i: move("forward", places[i]))
+            return super().loss(named, layer_state, batch, step, lambda i: move("forward", places[i]))

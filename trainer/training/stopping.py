@@ -14,10 +14,10 @@ from trainer.data.prepared import Part
 from trainer.errors import UsageError
 from trainer.limits import Checked, Limits
 
-__all__ = ["Better", "Memory", "Numbers", "Stopping", "is_better", "number_of", "part_of"]
+__all__ = ["Better", "Numbers", "Past", "Stopping", "is_better", "number_of", "part_of"]
 
 Better = Literal["lower", "higher"]
-Memory = dict[str, float]
+Past = dict[str, float]
 Numbers = Mapping[Part, Mapping[str, float]]  # of an epoch: those of each part that was measured
 PARTS: tuple[Part, ...] = ("validation", "test", "train")  # which of them is watched, the first that there is
 
@@ -62,7 +62,7 @@ class Stopping(Checked):
         """Whether the numbers of an epoch matter at all."""
         return self.patience is not None or self.target is not None or self.best
 
-    def watch(self, memory: Memory, epoch: int, numbers: Numbers) -> Memory:
+    def watch(self, memory: Past, epoch: int, numbers: Numbers) -> Past:
         """What is to be remembered after an epoch with these numbers; `epoch` counts from 1.
 
         Raises UsageError where the number is not among them.
@@ -82,7 +82,7 @@ class Stopping(Checked):
             return f"{self.seconds:g} seconds have passed"
         return None
 
-    def reason(self, memory: Memory) -> str | None:
+    def reason(self, memory: Past) -> str | None:
         """Why to end after the epoch that was watched last; None to go on."""
         part = PARTS[int(memory["part"])]
         name, waited = f"the {part} {self.watched}", int(memory["epoch"] - memory["of"])

@@ -14,7 +14,7 @@ import numpy as np
 
 from trainer.errors import ShapeError
 from trainer.limits import Checked, Limits
-from trainer.nn import Draw, Kept, Masked
+from trainer.nn import Draw, LayerState, Masked
 from trainer.types import Shape
 from trainer_ops._common import axes_of
 from trainer_ops.layers._examples import spatial
@@ -85,7 +85,7 @@ class BatchNorm(_Affine):
 
     def init(self, rng: np.random.Generator, input_shape: Shape) -> tuple[dict[str, Any], Shape]:
         channels = _channels("batch_norm", input_shape)
-        kept = {"mean": Kept(np.zeros(channels)), "variance": Kept(np.ones(channels))}
+        kept = {"mean": LayerState(np.zeros(channels)), "variance": LayerState(np.ones(channels))}
         return {**self._parameters(channels), **kept}, tuple(input_shape)
 
     def apply(self, parameters: Mapping[str, Any], x: Any) -> Any:
