@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from trainer.cli.commands import datasets, init, ops, plugins, run, runs, schema, show, validate
+from trainer.cli.commands import datasets, init, ops, plugins, resume, run, runs, schema, show, validate
 from trainer.cli.commands import list as listing
 from trainer.cli.plugin_commands import Commands
 from trainer.cli.settings import ConfigCommand
@@ -27,6 +27,7 @@ app = typer.Typer(
     epilog="Start with: trainer init, then trainer run mlp.yaml",
 )
 app.command("run", cls=ConfigCommand)(run.command)
+app.command("resume")(resume.command)
 app.command("validate", cls=ConfigCommand)(validate.command)
 app.command("show", cls=ConfigCommand)(show.command)
 app.command("list")(listing.command)

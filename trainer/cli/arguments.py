@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Config", "Overrides", "PluginOption"]
+__all__ = ["AllowUnchecked", "Config", "Debug", "Overrides", "PluginOption", "Quiet", "RunFolders", "RunName"]
 
 Config = Annotated[
     Path, typer.Argument(metavar="CONFIG", help="A YAML file, such as configs/mlp.yaml.", show_default=False)
@@ -26,3 +26,12 @@ PluginOption = Annotated[
         "--plugin", "-p", metavar="PLUGIN", help="A plugin to load besides: a file or a module.", show_default=False
     ),
 ]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only say how it ended.")]
+Debug = Annotated[
+    bool, typer.Option("--debug", help="Look at every value of every step, to find the first that is not finite.")
+]
+AllowUnchecked = Annotated[
+    bool, typer.Option("--allow-unchecked", help="Train even with a plugin's operation whose derivative is wrong.")
+]
+RunFolders = Annotated[Path, typer.Option("--in", metavar="FOLDER", help="Where run folders are.")]
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="A folder, its name, or the end of its name.")]

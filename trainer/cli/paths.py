@@ -1,13 +1,13 @@
-"""Finding the config that a person meant."""
+"""Finding the config, or the run, that a person meant."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from trainer.errors import UsageError
-from trainer.wording import nearest
+from trainer.wording import did_you_mean, nearest
 
-__all__ = ["find_config"]
+__all__ = ["find_config", "find_run"]
 
 _ENDINGS = (".yaml", ".yml")
 
@@ -51,3 +51,25 @@ def _listed(words: str, configs: list[Path]) -> str:
         return "; `trainer init` writes a first one"
     shown = ", ".join(map(str, configs[:8]))
     return f"; {words} {shown}" + (f" and {len(configs) - 8} more" if len(configs) > 8 else "")
+
+
+def find_run(name: str, root: Path) -> Path:
+    """The run of that folder, that name in `root`, or the one whose name ends so. "last" is the newest.
+
+    Raises UsageError where there is none, or more than one.
+    """
+    from trainer.runs.listing import runs_in
+
+    if (Path(name) / "status.json").is_file():
+        return Path(name)
+    paths = runs_in(root)
+    if name == "last" and paths:
+        return paths[-1]
+    fitting = [path for path in paths if path.name == name] or [path for path in paths if path.name.endswith(name)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        shown = ", ".join(path.name for path in fitting[-3:])
+        raise UsageError(f"{len(fitting)} runs in {root} end in '{name}', such as {shown}; write more of the name")
+    hint = did_you_mean(name, [path.name for path in paths], "what there is: trainer runs")
+    raise UsageError(f"there is no run '{name}' in {root}; {hint}")

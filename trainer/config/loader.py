@@ -313,6 +313,8 @@ class _Loader:
         assert model is not None
         if section.short and isinstance(node.value, str):
             node = Node({section.short: node}, node.span, node.key_span)
+        if section.off and node.value is False:
+            return False
         if not isinstance(node.value, dict):
             return self._complain(name, f"{name} expects a mapping", node)
         fields = model.model_fields

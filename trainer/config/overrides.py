@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from trainer.config.document import Node, Unreadable, parse
 from trainer.config.schema import SECTIONS
@@ -15,7 +16,7 @@ from trainer.config.sections import Section
 from trainer.config.source import Problems, Source, Span
 from trainer.errors import Hint
 
-__all__ = ["Override", "apply", "read", "spelt"]
+__all__ = ["Override", "apply", "flat", "read", "spelt"]
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,21 @@ def _is_choice(path: Sequence[str]) -> bool:
         return section.form in ("choices", "named choices")
     one = section.form in ("choice", "value or choice")
     return one and (len(path) == 1 or path[-1] == section.key)  # also the cost of a part of several
+
+
+def flat(config: Any, path: str = "") -> list[tuple[str, Any]]:
+    """A config's settings by their paths, as on the command line: network.0.dense.units.
+
+    >>> flat({"seed": 0, "network": [{"dense": 3}]})
+    [('seed', 0), ('network.0.dense', 3)]
+    """
+    if isinstance(config, dict):
+        items = [(str(key), value) for key, value in config.items()]
+    elif isinstance(config, list):
+        items = [(str(i), value) for i, value in enumerate(config)]
+    else:
+        return [(path, config)]
+    return [pair for key, value in items for pair in flat(value, f"{path}.{key}" if path else key)]
 
 
 def spelt(hint: Hint) -> str:

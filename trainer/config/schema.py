@@ -209,6 +209,19 @@ class StopConfig(SectionModel):
         return "" if self.best or any(limit is not None for limit in limits) else "stop says nothing"
 
 
+class CheckpointConfig(SectionModel):
+    """When the state of a run is written, from which it goes on after a stop; at every stop it is, too."""
+
+    seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        10.0, description="After so long; null for not by time."
+    )
+    epochs: Annotated[int, Field(ge=1)] | None = Field(None, description="After every so many epochs.")
+    steps: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="After every so many steps, or a few more: a program that runs ahead is not interrupted."
+    )
+    keep: Annotated[int, Field(ge=2)] = Field(2, description="How many of the last are kept.")
+
+
 class StartConfig(SectionModel):
     """Parameters to begin with, by name."""
 
@@ -302,6 +315,10 @@ class Config(SectionModel):
     stop: Annotated[StopConfig | None, Section("{patience: 10}")] = Field(
         None, description="When to end early, {patience: 10}; the best epoch's parameters are handed back."
     )
+    checkpoint: Annotated[CheckpointConfig | Literal[False], Section("{seconds: 60}")] = Field(
+        CheckpointConfig(seconds=10.0, epochs=None, steps=None, keep=2),
+        description="How often a run writes down where it stands, to go on from there after a stop; false for never.",
+    )
     callbacks: list[Annotated[Choice, Kind("callbacks")]] = Field(
         default_factory=list, description="What is told every step and epoch, and may end the training."
     )
@@ -327,6 +344,8 @@ class Config(SectionModel):
                 chosen[key] = value.plain()
             elif isinstance(value, list) and any(isinstance(item, Choice) for item in value):
                 chosen[key] = [item.plain() for item in value]
+            elif isinstance(value, CheckpointConfig):  # whose `seconds: null` is not the default
+                chosen[key] = value.model_dump(exclude_none=value.seconds is not None)
         plain = self.model_dump(exclude_none=True, exclude=set(chosen)) | chosen
         empty = {key: field.get_default(call_default_factory=True) for key, field in type(self).model_fields.items()}
         return {key: plain[key] for key in empty if key in plain and (plain[key] or plain[key] != empty[key])}

@@ -75,6 +75,7 @@ class Section:
         times, and "source" holds them beside a component; anything else is a "value".
     kinds: of the components that it names.
     filled: whether a list must have an entry.
+    off: whether `false` stands for none of it.
     model: of its keys.
     inner: the sections of `model`.
     """
@@ -85,6 +86,7 @@ class Section:
     form: Form = "value"
     kinds: tuple[str, ...] = ()
     filled: bool = False
+    off: bool = False
     model: type[BaseModel] | None = None
     inner: Mapping[str, Section] = field(default_factory=dict)
 
@@ -135,6 +137,7 @@ def _section(field: FieldInfo, path: tuple[str, ...]) -> Section:
         form=_form(field, kinds, model, many=any(typing.get_origin(one) is list for one in within)),
         kinds=kinds,
         filled=any(getattr(mark, "min_length", None) for mark in within),
+        off=any(one is False for one in within),
         model=model,
         inner={} if model is None else sections(model, path),
     )

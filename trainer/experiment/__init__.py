@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from trainer.experiment.execution import Outcome, execute
     from trainer.experiment.layers import LayerRow, layer_table
     from trainer.experiment.observer import Observer
+    from trainer.experiment.resuming import resume
 
-__all__ = ["LayerRow", "Observer", "Outcome", "build", "built", "execute", "layer_table", "load_data"]
+__all__ = ["LayerRow", "Observer", "Outcome", "build", "built", "execute", "layer_table", "load_data", "resume"]
 
 _HOME = {
     "build": "builder",
@@ -29,6 +30,7 @@ _HOME = {
     "LayerRow": "layers",
     "layer_table": "layers",
     "Observer": "observer",
+    "resume": "resuming",
 }
 
 

@@ -20,6 +20,7 @@ from trainer.config.loader import LoadedConfig, load
 from trainer.engine.op import Op
 from trainer.errors import UsageError
 from trainer.experiment.builder import build
+from trainer.experiment.checkpointing import Checkpointer
 from trainer.experiment.observer import Observer, step_listeners
 from trainer.experiment.recorder import Recorder
 from trainer.experiment.remarks import more_threads, remarks
@@ -31,7 +32,10 @@ from trainer.training.threads import pinned
 from trainer.types import Array
 from trainer.wording import number
 
-__all__ = ["Outcome", "execute", "train"]
+__all__ = [
+    "Outcome", "check_program", "ending_tidily", "execute", "named_config", "plugins_of", "recorded", "train",
+    "unchecked_ops",
+]  # fmt: skip
 
 IN_A_STEP = {"ops", "layers", "costs", "optimizers"}
 
@@ -123,41 +127,67 @@ def execute(
     is a folder, and DivergedError when the loss is no number any more. However it ends, also by Ctrl-C or
     SIGTERM, the folder holds everything up to there and says why.
     """
-    unchecked = _unchecked(loaded, allow_unchecked)
+    unchecked = unchecked_ops(loaded, allow_unchecked)
     training = build(loaded, debug=debug)
     with pinned(loaded.config.compute.threads) as threads:
-        if training.runs_on != "eager" and any(
-            c.component.kind in IN_A_STEP and not c.component.ours for c in loaded.config.choices()
-        ):
-            training.check_program()
+        check_program(loaded, training)
         if folder is None:
             return _trained(training, observers, remarks(loaded, training))
         name = loaded.config.name or loaded.path.stem
-        run = RunFolder(folder, name, config_text=_as_given(loaded), resolved=loaded.resolved())
-        with locked(run.path), run, _ending_tidily():
-            used = [loaded.config.dataset.component, *(choice.component for choice in loaded.config.choices())]
+        run = RunFolder(folder, name, config_text=_as_given(loaded), resolved=named_config(loaded, name))
+        with locked(run.path), run, ending_tidily():
             about = describe_environment(
-                seed=loaded.config.seed,
-                plugins={component.plugin: component.package for component in used},
-                threads=threads,
-                folder=loaded.path.parent,
+                seed=loaded.config.seed, plugins=plugins_of(loaded), threads=threads, folder=loaded.path.parent
             )
             run.save_environment({**about, "executor": training.runs_on, "unchecked_ops": unchecked})
             for finding in unchecked:
                 run.log(f"trained regardless: {finding}")
-            remarked = [*remarks(loaded, training), *more_threads(loaded, training)]
-            outcome = _trained(training, observers, remarked, run)
-            run.reason, run.tested = training.ended, outcome.tested
-            for title, table in outcome.reports.items():
-                run.save_table(title, table, training.data.class_names)
-            return outcome
+            return recorded(loaded, training, run, observers, threads.threads)
+
+
+def check_program(loaded: LoadedConfig, training: Training) -> None:
+    """Hold the program of a step that a stranger has a part in against the tape. Raises OpError."""
+    foreign = (c for c in loaded.config.choices() if c.component.kind in IN_A_STEP and not c.component.ours)
+    if training.runs_on != "eager" and any(foreign):
+        training.check_program()
+
+
+def named_config(loaded: LoadedConfig, name: str) -> dict[str, Any]:
+    """The config as it is used, under the run's name, so that whoever runs it again gets one of that name."""
+    return {"name": name, **loaded.resolved()}
+
+
+def plugins_of(loaded: LoadedConfig) -> dict[str, str | None]:
+    """The plugins that a config uses, and the package that each is from."""
+    used = [loaded.config.dataset.component, *(choice.component for choice in loaded.config.choices())]
+    return {component.plugin: component.package for component in used}
+
+
+def recorded(
+    loaded: LoadedConfig,
+    training: Training,
+    run: RunFolder,
+    observers: Sequence[Observer],
+    threads: int,
+    warnings: Sequence[str] = (),
+) -> Outcome:
+    """Train to the end, with everything in the run's folder."""
+    told: list[Observer] = [Recorder(run)]
+    if loaded.config.checkpoint:
+        facts = {"config": named_config(loaded, run.name), "plugins": plugins_of(loaded)}
+        told.append(Checkpointer(run, loaded.config.checkpoint, facts, threads))
+    remarked = [*warnings, *remarks(loaded, training), *more_threads(loaded, training)]
+    outcome = _trained(training, [*told, *observers], remarked, run)
+    run.reason, run.tested = training.ended, outcome.tested
+    for title, table in outcome.reports.items():
+        run.save_table(title, table, training.data.class_names)
+    return outcome
 
 
 def _trained(
-    training: Training, observers: Sequence[Observer], remarked: Sequence[str], run: RunFolder | None = None
+    training: Training, told: Sequence[Observer], remarked: Sequence[str], run: RunFolder | None = None
 ) -> Outcome:
     """Feed every record to whoever wants it. Each observer is told the end, whatever brings it about."""
-    told: list[Observer] = [*([] if run is None else [Recorder(run)]), *observers]
     folder = None if run is None else run.path
     first = last = None
     with ExitStack() as stack:
@@ -166,7 +196,7 @@ def _trained(
             stack.callback(observer.ended)
             for text in remarked:
                 observer.warned(text)
-        listening = step_listeners(told)
+        listening = step_listeners(list(told))
         for record in training.records():
             if isinstance(record, Epoch):
                 first, last = first or record, record
@@ -193,7 +223,7 @@ def _growth(first: Epoch, last: Epoch, step_size: float) -> Iterator[str]:
         )
 
 
-def _unchecked(loaded: LoadedConfig, allow_unchecked: bool) -> list[str]:
+def unchecked_ops(loaded: LoadedConfig, allow_unchecked: bool) -> list[str]:
     """What is wrong with the ops of others that the config uses, where that is allowed."""
     ops = [
         (choice.component.target, choice.options)
@@ -217,7 +247,7 @@ def _as_given(loaded: LoadedConfig) -> str | bytes:
 
 
 @contextmanager
-def _ending_tidily() -> Iterator[None]:
+def ending_tidily() -> Iterator[None]:
     """Let what ends a process close the run folder as Ctrl-C does.
 
     SIGTERM comes from schedulers and containers, SIGHUP from a terminal that is closed, SIGUSR1 and SIGXCPU from batch
@@ -239,4 +269,5 @@ def _ending_tidily() -> Iterator[None]:
 
 
 def _end(signum: int, frame: object) -> None:
+    signal.signal(signum, signal.SIG_DFL)  # a second one does not wait for anything
     sys.exit(128 + signum)

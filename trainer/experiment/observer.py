@@ -22,6 +22,9 @@ __all__ = ["Observer", "step_listeners"]
 class Observer:
     """Is told how a run goes. Who inherits from it writes only the methods that it wants."""
 
+    def notice(self, text: str) -> None:
+        """Before `began`, of a run that goes on: from where, and what is not as it was."""
+
     def began(self, training: Training, folder: Path | None) -> None:
         """Before the first step; `folder` is the run's own, if it has one."""
 

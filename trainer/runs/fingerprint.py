@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from trainer.types import Array
 if TYPE_CHECKING:
     from trainer.data import Prepared
 
-__all__ = ["changed", "data_fingerprint", "digest", "numerics"]
+__all__ = ["changed", "data_fingerprint", "digest", "file_fingerprint", "numerics"]
 
 _BLOCK = 1 << 24  # bytes of an array that are looked at together: a mapped one never lies in memory whole
 
@@ -46,6 +47,23 @@ def data_fingerprint(data: Prepared) -> str:
             for block in _blocks(array):
                 found.update(np.ascontiguousarray(block).data)
     return found.hexdigest()
+
+
+def file_fingerprint(path: Path, length: int | None = None) -> dict[str, Any]:
+    """How long a file is, and the SHA-256 of its first `length` bytes; one that is not there is empty.
+
+    >>> file_fingerprint(Path("nothing.csv"))["bytes"]
+    0
+    """
+    found, left = hashlib.sha256(), length
+    try:
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK if left is None else min(left, _BLOCK)):
+                found.update(block)
+                left = None if left is None else left - len(block)
+            return {"bytes": file.tell(), "sha256": found.hexdigest()}
+    except FileNotFoundError:
+        return {"bytes": 0, "sha256": found.hexdigest()}
 
 
 def _blocks(array: Array) -> Iterable[Array]:

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from trainer.errors import DivergedError, UsageError
-from trainer.files import atomic_write
+from trainer.files import atomic_write, writing
 from trainer.runs.metrics import EpochRecord, MetricsFile, read_metrics
 from trainer.runs.parameters import save_parameters
 
@@ -63,17 +63,42 @@ class RunFolder:
 
         Raises UsageError when `root` cannot hold folders.
         """
-        self.name = name
-        self.reason: str | None = None  # why it finished, where that is not the end of its epochs
-        self.tested: Mapping[str, float] = {}  # what is measured once, at the end, and so is in no row of metrics.csv
-        self._started = datetime.now(UTC)
-        self.path = _new_folder(Path(root), name, self._started)
-        self._set_status("running")
+        started = datetime.now(UTC)
+        self._open(_new_folder(Path(root), name, started), name, started)
         atomic_write(self.path / "config.yaml", config_text)
         atomic_write(self.path / "resolved.yaml", _yaml(resolved or {}))
         self.save_environment(environment or {})
-        self._metrics = MetricsFile(self.path / "metrics.csv")
-        self._log = (self.path / "log.txt").open("ab", buffering=0)
+
+    @classmethod
+    def reopen(
+        cls, path: Path, name: str, *, resolved: Mapping[str, Any], rows: int = 0, seconds: float = 0.0
+    ) -> RunFolder:
+        """A folder that is there, to go on in it.
+
+        Args:
+            resolved: the config as it is used from now on.
+            rows: how many bytes of metrics.csv stay; what stands behind them comes again.
+            seconds: for how long the run has been trained.
+        """
+        run = cls.__new__(cls)
+        metrics = path / "metrics.csv"
+        with writing(metrics):
+            if metrics.exists():
+                os.truncate(metrics, rows)
+        run._open(path, name, datetime.now(UTC), seconds)
+        atomic_write(path / "resolved.yaml", _yaml(resolved))
+        return run
+
+    def _open(self, path: Path, name: str, now: datetime, seconds: float = 0.0) -> None:
+        self.path, self.name = path, name
+        self.reason: str | None = None  # why it finished, where that is not the end of its epochs
+        self.tested: Mapping[str, float] = {}  # what is measured once, at the end, and so is in no row of metrics.csv
+        self._opened, self._before = now, seconds
+        self._started = _started(path / "status.json") or now.isoformat(timespec="milliseconds")
+        self._set_status("running")
+        self._metrics = MetricsFile(path / "metrics.csv")
+        with writing(path / "log.txt"):
+            self._log = (path / "log.txt").open("ab", buffering=0)
 
     def __enter__(self) -> RunFolder:
         return self
@@ -89,7 +114,14 @@ class RunFolder:
     def log(self, text: str) -> None:
         """Append a line to log.txt, with the time in front; the further lines of a longer text are indented."""
         time = datetime.now().astimezone().isoformat(timespec="milliseconds")
-        self._log.write(f"{time}  {text.rstrip()}\n".replace("\n", "\n    ", text.rstrip().count("\n")).encode())
+        with writing(self.path / "log.txt"):
+            self._log.write(f"{time}  {text.rstrip()}\n".replace("\n", "\n    ", text.rstrip().count("\n")).encode())
+
+    def sync(self) -> None:
+        """Force metrics.csv and log.txt to the disk: before a checkpoint that counts on them."""
+        self._metrics.sync()
+        with writing(self.path / "log.txt"):
+            os.fsync(self._log.fileno())
 
     def save_environment(self, environment: Mapping[str, Any]) -> None:
         """Write environment.json (see `trainer.runs.describe_environment`)."""
@@ -132,9 +164,9 @@ class RunFolder:
             "status": status,
             "reason": reason,
             "epochs": self._epochs(),
-            "started": self._started.isoformat(timespec="milliseconds"),
+            "started": self._started,
             "ended": None if status == "running" else now.isoformat(timespec="milliseconds"),
-            "seconds": round((now - self._started).total_seconds(), 3),
+            "seconds": round(self._before + (now - self._opened).total_seconds(), 3),
         }
         if self.tested:
             content["test"] = {name: float(value) for name, value in self.tested.items()}
@@ -164,6 +196,14 @@ def _ending(error: BaseException | None) -> tuple[Status, str | None]:
 
         return "diverged", error.told(spelt)
     return "failed", f"{type(error).__name__}: {error}"
+
+
+def _started(status: Path) -> str | None:
+    """When a run that is gone on with began."""
+    try:
+        return str(json.loads(status.read_bytes())["started"])
+    except (OSError, ValueError, KeyError, TypeError):  # a new run, or a damaged file that is about to be written
+        return None
 
 
 def _new_folder(root: Path, name: str, now: datetime) -> Path:

@@ -8,6 +8,7 @@ dying machine left unfinished has no line end and is skipped.
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import os
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from trainer.errors import DataError
+from trainer.files import writing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,9 +77,16 @@ class MetricsFile:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([*rows, [repr(value) for value in row.values()]])
         line = text.getvalue().encode()
-        self._file = self._file or self.path.open("ab", buffering=0)  # not before: a CSV file without header is none
-        if self._file.write(line) != len(line):  # an unbuffered write may fall short when the disk is full
-            raise OSError(f"{self.path}: could not write a whole row; is the disk full?")
+        with writing(self.path):
+            self._file = self._file or self.path.open("ab", buffering=0)  # not before: a CSV file has a header
+            if self._file.write(line) != len(line):  # an unbuffered write may fall short when the disk is full
+                raise OSError(errno.ENOSPC, "a whole row has no room")
+
+    def sync(self) -> None:
+        """Force the rows to the disk, so that whatever is written from now on is no more durable than they are."""
+        if self._file is not None:
+            with writing(self.path):
+                os.fsync(self._file.fileno())
 
     def close(self) -> None:
         if self._file is not None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from trainer.cli.commands import runs as command
+from trainer.cli.paths import find_run
 from trainer.errors import UsageError
 from trainer.runs.lock import locked
 
@@ -93,5 +93,5 @@ def test_removing_asks_first_and_leaves_what_is_being_trained(root, trainer):
 )
 def test_a_name_that_fits_no_run_or_several(root, name, message):
     with pytest.raises(UsageError) as caught:
-        command.found(name, Path("runs"))
+        find_run(name, Path("runs"))
     assert str(caught.value) == message

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trainer.cli.arguments import RunFolders, RunName
+from trainer.cli.paths import find_run
 from trainer.cli.terminal.abilities import is_unicode, may_colour
 from trainer.cli.terminal.sparkline import sparkline
 from trainer.cli.terminal.tables import print_table
 from trainer.errors import UsageError
-from trainer.wording import count, did_you_mean, duration, number
+from trainer.wording import count, duration, number
 
 if TYPE_CHECKING:
     from trainer.runs.listing import Summary
@@ -23,7 +25,6 @@ __all__ = ["group"]
 SHOWN = 20
 group = typer.Typer(help="List runs, show one, compare some, or remove them.", invoke_without_command=True)
 
-Folder = Annotated[Path, typer.Option("--in", metavar="FOLDER", help="Where run folders are.")]
 Where = Annotated[
     list[str] | None,
     typer.Option(
@@ -40,13 +41,12 @@ Sort = Annotated[
 ]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=0, help="How many at most; 0 for all.")]
 Names = Annotated[list[str], typer.Argument(metavar="RUN...", help="A folder, its name, or the end of its name.")]
-Name = Annotated[str, typer.Argument(metavar="RUN", help="A folder, its name, or the end of its name.")]
 
 
 @group.callback()
 def runs(
     context: typer.Context,
-    root: Folder = Path("runs"),
+    root: RunFolders = Path("runs"),
     where: Where = None,
     sort: Sort = None,
     limit: Limit = SHOWN,
@@ -59,7 +59,7 @@ def runs(
 
 @group.command("ls")
 def listed(
-    context: typer.Context, where: Where = None, sort: Sort = None, limit: Limit = SHOWN, root: Folder | None = None
+    context: typer.Context, where: Where = None, sort: Sort = None, limit: Limit = SHOWN, root: RunFolders | None = None
 ) -> None:
     """List the runs in a folder, as `trainer runs` does."""
     _list(root or context.obj, where or (), sort, limit)
@@ -104,13 +104,13 @@ def _spark(run: Summary) -> str:
 
 
 @group.command("show")
-def show(context: typer.Context, name: Name, root: Folder | None = None) -> None:
+def show(context: typer.Context, name: RunName, root: RunFolders | None = None) -> None:
     """Show one run: how it went, what it reached, its curve, and the config that it ran."""
     from trainer.cli.terminal.curve import draw_curve
     from trainer.runs import load
     from trainer.runs.listing import Summary
 
-    run = Summary(found(name, root or context.obj))
+    run = Summary(find_run(name, root or context.obj))
     typer.echo(f"{run.path}\n{run.status}, {count(len(run.lines[1:]), 'epoch')} in {duration(run.seconds)}")
     if run.about.get("reason"):
         typer.echo(str(run.about["reason"]))
@@ -128,25 +128,26 @@ def show(context: typer.Context, name: Name, root: Folder | None = None) -> None
 
 
 @group.command("diff")
-def diff(context: typer.Context, one: Name, other: Name, root: Folder | None = None) -> None:
+def diff(context: typer.Context, one: RunName, other: RunName, root: RunFolders | None = None) -> None:
     """Show what the configs of two runs differ in, and what the two reached."""
-    _compare([found(one, root or context.obj), found(other, root or context.obj)])
+    _compare([find_run(one, root or context.obj), find_run(other, root or context.obj)])
 
 
 @group.command("compare")
-def compare(context: typer.Context, names: Names, root: Folder | None = None) -> None:
+def compare(context: typer.Context, names: Names, root: RunFolders | None = None) -> None:
     """Show some runs side by side: the settings that differ, and what each reached."""
     if len(names) < 2:
         raise UsageError("comparing takes two runs or more; one of them in full: trainer runs show RUN")
-    _compare([found(name, root or context.obj) for name in names])
+    _compare([find_run(name, root or context.obj) for name in names])
 
 
 def _compare(paths: Sequence[Path]) -> None:
+    from trainer.config.overrides import flat
     from trainer.runs import load
     from trainer.runs.listing import Summary
 
     runs = [Summary(path) for path in paths]
-    settings = [dict(_flat(load(path).config)) for path in paths]
+    settings = [dict(flat(load(path).config)) for path in paths]
     keys = dict.fromkeys(key for each in settings for key in each)
     differing = [key for key in keys if len({repr(each.get(key)) for each in settings}) > 1]
     rows = [[key, *(_shown(each.get(key)) for each in settings)] for key in differing]
@@ -158,21 +159,6 @@ def _compare(paths: Sequence[Path]) -> None:
         typer.echo("\nThe configs are the same.")
 
 
-def _flat(config: Any, path: str = "") -> list[tuple[str, Any]]:
-    """A config's settings by their paths, as on the command line: network.0.dense.units.
-
-    >>> _flat({"seed": 0, "network": [{"dense": 3}]})
-    [('seed', 0), ('network.0.dense', 3)]
-    """
-    if isinstance(config, dict):
-        items = [(str(key), value) for key, value in config.items()]
-    elif isinstance(config, list):
-        items = [(str(i), value) for i, value in enumerate(config)]
-    else:
-        return [(path, config)]
-    return [pair for key, value in items for pair in _flat(value, f"{path}.{key}" if path else key)]
-
-
 def _shown(value: Any) -> str:
     return "-" if value is None else str(value)
 
@@ -181,13 +167,13 @@ def _shown(value: Any) -> str:
 def remove(
     context: typer.Context,
     names: Names,
-    root: Folder | None = None,
+    root: RunFolders | None = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Remove runs with everything in them; one that is being trained stays."""
     from trainer.runs.lock import held
 
-    paths = [found(name, root or context.obj) for name in names]
+    paths = [find_run(name, root or context.obj) for name in names]
     for path in paths:
         if held(path):
             raise UsageError(f"{path} is being trained; stop it first")
@@ -196,25 +182,3 @@ def remove(
     for path in paths:
         shutil.rmtree(path)
         typer.echo(f"removed {path}")
-
-
-def found(name: str, root: Path) -> Path:
-    """The run of that folder, that name in `root`, or the one whose name ends so. "last" is the newest.
-
-    Raises UsageError where there is none, or more than one.
-    """
-    from trainer.runs.listing import runs_in
-
-    if (Path(name) / "status.json").is_file():
-        return Path(name)
-    paths = runs_in(root)
-    if name == "last" and paths:
-        return paths[-1]
-    fitting = [path for path in paths if path.name == name] or [path for path in paths if path.name.endswith(name)]
-    if len(fitting) == 1:
-        return fitting[0]
-    if fitting:
-        shown = ", ".join(path.name for path in fitting[-3:])
-        raise UsageError(f"{len(fitting)} runs in {root} end in '{name}', such as {shown}; write more of the name")
-    hint = did_you_mean(name, [path.name for path in paths], "what there is: trainer runs")
-    raise UsageError(f"there is no run '{name}' in {root}; {hint}")

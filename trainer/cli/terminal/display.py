@@ -63,7 +63,8 @@ class BarDisplay(Observer):
         )
         total, digits = self._epochs * self._rows, len(str(self._epochs))
         self._task = self._progress.add_task("", total=total, epoch=1, epochs=self._epochs, digits=digits, text="")
-        self._done = 0
+        state = training.state
+        self._done = self._before = state.epoch * self._rows + state.batches * training.batch_size
         self._started = self._next = time.perf_counter()
         self._metrics = ""
         self._progress.start()
@@ -87,7 +88,7 @@ class BarDisplay(Observer):
 
     def _draw(self, now: float, epoch: int, loss: str) -> None:
         elapsed = max(now - self._started, 1e-9)
-        rate = self._done / elapsed
+        rate = (self._done - self._before) / elapsed
         left = (self._epochs * self._rows - self._done) / max(rate, 1e-9)
         ending = f"{duration(left)} left" if left > 0 else f"in {duration(elapsed)}"
         parts = [part for part in (loss, f"{_short(rate)} rows/s", self._metrics, ending) if part]

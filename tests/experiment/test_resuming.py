@@ -1,0 +1,290 @@
+"""A run that is stopped anywhere goes on to the very bytes of the one that never was."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import trainer
+from trainer.config import load
+from trainer.errors import DataError, StorageError, UsageError
+from trainer.experiment import Observer, execute, resume
+from trainer.runs import load as load_run
+from trainer.runs.checkpoint import Checkpoints
+
+SMALL: dict[str, Any] = {
+    "name": "small",
+    "dataset": {"name": "linear", "rows": 100, "noise": 0.1},
+    "network": [{"dense": 4}, "batch_norm", "tanh", {"dropout": 0.3}, {"dense": 1}],
+    "cost": "mean_squared_error",
+    "optimizer": "adam",
+    "step_size": {"plateau": {"start": 0.05, "patience": 0}},
+    "average": 0.9,
+    "accumulate": 2,
+    "stop": {"patience": 3},
+    "batch_size": 10,
+    "metrics": [],
+    "epochs": 5,
+    "compute": {"executor": "eager"},  # which never runs ahead: a record, and a checkpoint, at every step
+    "checkpoint": {"steps": 1},
+}
+TIMES = re.compile(r"seconds|rows_per_second")
+
+
+class StopAt(Observer):
+    """Ctrl-C at a step, or while an epoch is told."""
+
+    def __init__(self, step: int, *, epoch: bool = False) -> None:
+        self.at, self.of_epoch = step, epoch
+
+    def step(self, record: Any) -> None:
+        if not self.of_epoch and record.step >= self.at:
+            raise KeyboardInterrupt
+
+    def epoch(self, record: Any) -> None:
+        if self.of_epoch and record.step >= self.at:
+            raise KeyboardInterrupt
+
+
+def remains(folder: Path) -> tuple[dict[str, bytes], list[dict[str, float]], dict[str, Any]]:
+    """What a run left, times aside: the state's arrays, the rows of metrics.csv, the state's counters."""
+    checkpoint = Checkpoints(folder / "checkpoints").newest()
+    assert checkpoint is not None
+    metrics = load_run(folder).metrics
+    rows = [{n: c.tolist()[i] for n, c in metrics.items() if not TIMES.search(n)} for i in range(len(metrics["epoch"]))]
+    return {n: a.tobytes() for n, a in checkpoint.arrays.items() if not TIMES.search(n)}, rows, checkpoint.values
+
+
+@pytest.fixture(autouse=True)
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The curve is a function of metrics.csv, and takes longer to draw than these runs to train."""
+    monkeypatch.setattr("trainer.runs.folder.RunFolder.save_loss", lambda run: None)
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = trainer.train(SMALL, out=tmp_path_factory.mktemp("untouched")).folder
+    assert folder is not None
+    return folder
+
+
+def stopped(out: Path, *observers: Observer, **changes: Any) -> Path:
+    """The folder of a run that was cut short."""
+    with pytest.raises(KeyboardInterrupt):
+        trainer.train({**SMALL, **changes}, out=out, observers=observers)
+    (folder,) = out.iterdir()
+    return folder
+
+
+@pytest.mark.parametrize("step", range(1, 41))
+def test_from_every_step_the_bytes_are_those_of_the_untouched_run(step: int, untouched: Path, tmp_path: Path) -> None:
+    folder = stopped(tmp_path, StopAt(step))
+    resume(folder)
+    assert remains(folder) == remains(untouched)
+    parameters = "parameters.safetensors"
+    assert (folder / parameters).read_bytes() == (untouched / parameters).read_bytes()
+
+
+def test_an_epoch_that_was_told_to_half_of_those_who_listen_has_one_row(untouched: Path, tmp_path: Path) -> None:
+    folder = stopped(tmp_path, StopAt(16, epoch=True))
+    resume(folder)
+    assert remains(folder) == remains(untouched)
+    assert "resumed from step 16" in load_run(folder).log
+
+
+def test_no_generators_state_is_needed(untouched: Path) -> None:
+    arrays, _, values = remains(untouched)
+    kinds = {name.partition(".")[0] for name in arrays}
+    assert kinds <= {"theta", "optimizer", "layers", "settled", "schedule", "stopping", "best"}
+    assert set(values) == {"step", "epoch", "batches", "ended", "best"}
+
+
+def test_more_epochs_extend_a_run_that_is_done(tmp_path: Path) -> None:
+    plain = {**SMALL, "step_size": 0.05, "stop": {"best": True}}
+    long, short = (trainer.train({**plain, "epochs": n}, out=tmp_path / str(n)).folder for n in (5, 3))
+    assert long is not None
+    assert short is not None
+    with pytest.raises(UsageError, match="is already done, with epoch 3 of 3; epochs=N goes on"):
+        resume(short)
+    resume(short, ["epochs=5", "checkpoint.keep=3"])
+    assert remains(short) == remains(long)
+    assert load_run(short).config["epochs"] == 5
+    assert "epochs was 3 and is 5" in load_run(short).log
+
+
+def test_a_schedule_that_knows_the_end_says_what_changes(tmp_path: Path) -> None:
+    config = {**SMALL, "step_size": {"cosine": 0.1}, "stop": {"best": True}, "epochs": 2}
+    folder = trainer.train(config, out=tmp_path).folder
+    assert folder is not None
+    resume(folder, ["epochs=4"])
+    warning = r"the schedule ends with the run, which has 4 epochs now: at step 16 the step size is 0\.05, and would "
+    assert re.search(warning + r"have been 0 in a run of 2", load_run(folder).log)
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["seed=1", "dataset.rows=90", "network.0.dense=5", "optimizer=sgd", "batch_size=9", "compute.dtype=float64"],
+)
+def test_what_cannot_change_is_refused_by_name(override: str, tmp_path: Path) -> None:
+    folder = stopped(tmp_path, StopAt(3))
+    top = re.split(r"[.=]", override)[0]
+    with pytest.raises(UsageError, match=rf"^{top} cannot change in a run that goes on: {top}.* was .* and would be "):
+        resume(folder, [override])
+    assert load_run(folder).status == "interrupted"
+
+
+def test_other_data_are_refused_and_other_numerics_told(tmp_path: Path) -> None:
+    table = tmp_path / "a.csv"
+    table.write_text("x,y\n" + "".join(f"{i / 50},{i / 25}\n" for i in range(100)))
+    data = {"path": str(table), "target": "y"}
+    folder = stopped(tmp_path / "runs", StopAt(3), dataset=data)
+    resume(folder, ["compute.executor=numpy", "epochs=1"])
+    assert "warning: executor was eager and is numpy; the last bits may differ" in load_run(folder).log
+    table.write_text(table.read_text().replace("1.5,", "1.6,", 1))
+    with pytest.raises(DataError, match=r"the data are not those that this run was trained on: a\.csv, as it is read"):
+        resume(folder, ["epochs=3"])
+
+
+def test_rows_that_have_changed_are_refused_and_a_damaged_checkpoint_is_left_out(
+    untouched: Path, tmp_path: Path
+) -> None:
+    folder = stopped(tmp_path, StopAt(20))
+    newest = Checkpoints(folder / "checkpoints").steps()[-1]
+    arrays = folder / "checkpoints" / f"{newest:012d}.safetensors"
+    arrays.write_bytes(arrays.read_bytes()[:-1] + b"?")
+    metrics = folder / "metrics.csv"
+    rows = metrics.read_bytes()
+    metrics.write_bytes(rows.replace(b"1,", b"7,", 1))
+    with pytest.raises(DataError, match=r"metrics\.csv is not the one that 0+19\.json goes on from"):
+        resume(folder)
+    metrics.write_bytes(rows)
+    resume(folder)
+    assert remains(folder) == remains(untouched)
+    assert re.search(r"a checkpoint is left out: .*0020\.safetensors is damaged", load_run(folder).log)
+
+
+def test_without_a_checkpoint_a_run_begins_anew_in_its_folder(untouched: Path, tmp_path: Path) -> None:
+    folder = stopped(tmp_path, StopAt(20), checkpoint=False)
+    assert not (folder / "checkpoints").exists()
+    resume(folder, ["checkpoint.steps=1"])
+    assert remains(folder) == remains(untouched)
+    assert "there is no whole checkpoint: it begins anew" in load_run(folder).log
+
+
+def test_a_run_that_is_done_and_has_no_checkpoint_says_what_to_do(tmp_path: Path) -> None:
+    folder = trainer.train({**SMALL, "checkpoint": False}, out=tmp_path).folder
+    assert folder is not None
+    with pytest.raises(UsageError, match="is done, and has no checkpoint to go on from; begin a run of its own"):
+        resume(folder)
+
+
+def test_plugins_of_the_command_line_and_paths_are_found_again_from_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.csv").write_text("x,y\n" + "".join(f"{i / 50},{i / 25}\n" for i in range(100)))
+    (tmp_path / "mine.py").write_text(
+        "from trainer import hookimpl\n\n"
+        "def halved(predictions, targets):\n    return (predictions - targets)[:, 0] ** 2 / 2\n\n"
+        "@hookimpl\ndef register_costs(register):\n    register(halved)\n"
+    )
+    config = {**SMALL, "dataset": {"path": "a.csv", "target": "y"}, "cost": "halved"}
+    (tmp_path / "c.yaml").write_text(json.dumps(config))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        execute(load("c.yaml", plugins=["mine.py"]), "runs", [StopAt(9)])
+    (folder,) = (tmp_path / "runs").iterdir()
+    (tmp_path / "else").mkdir()
+    monkeypatch.chdir(tmp_path / "else")
+    resume(folder)
+    assert load_run(folder).status == "finished"
+
+
+WRITES = ("open", "write", "fsync", "replace")
+
+
+@pytest.mark.parametrize("call", WRITES)
+def test_a_disk_that_refuses_leaves_the_checkpoint_before(
+    call: str, untouched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = stopped(tmp_path, StopAt(12))
+    real = getattr(os, call)
+    count = 0
+
+    def refusing(target: Any, *rest: Any) -> Any:
+        nonlocal count
+        count += 1
+        if count > 20:
+            raise OSError(28, "No space left on device")
+        return real(target, *rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(f"trainer.files.os.{call}", refusing)
+        with pytest.raises(StorageError, match=re.escape(str(folder)) + r".* cannot be written: No space left") as told:
+            resume(folder)
+    assert told.value.exit_code == 1
+    resume(folder)
+    assert remains(folder) == remains(untouched)
+
+
+KILLED = {**SMALL, "epochs": 60, "stop": {"best": True}, "checkpoint": {"seconds": 0.02}}
+
+
+def start_command(arguments: list[str], start: Callable[..., subprocess.Popen[Any]], folder: Path) -> Any:
+    command = [sys.executable, "-m", "trainer", *arguments]
+    return start(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for_steps(runs: Path, process: Any) -> None:
+    """Until a checkpoint is there, or the process has ended."""
+    while process.poll() is None and not any(runs.glob("*/checkpoints/*.json")):
+        time.sleep(0.01)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
+def test_killed_again_and_again_a_run_ends_in_the_same_bytes(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[Any]]
+) -> None:
+    (tmp_path / "c.yaml").write_text(json.dumps(KILLED))
+    process = start_command(["run", "c.yaml", "-q"], start, tmp_path)
+    for kill in range(12):
+        wait_for_steps(tmp_path / "runs", process)
+        time.sleep(0.007 * (kill * 5 % 7))
+        process.kill()
+        process.wait()
+        (folder,) = (tmp_path / "runs").iterdir()
+        process = start_command(["resume", str(folder), "-q"], start, tmp_path)
+        before = {path.name for path in folder.glob("checkpoints/*.json")}
+        while process.poll() is None and before >= {path.name for path in folder.glob("checkpoints/*.json")}:
+            time.sleep(0.01)
+    process.communicate()
+    untouched = trainer.train(KILLED, out=tmp_path / "untouched").folder
+    assert untouched is not None
+    assert remains(folder) == remains(untouched)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_writes_a_checkpoint_and_says_how_to_go_on(
+    number: int, code: int, tmp_path: Path, start: Callable[..., subprocess.Popen[Any]]
+) -> None:
+    (tmp_path / "c.yaml").write_text(json.dumps({**KILLED, "epochs": 10**6, "checkpoint": {"steps": 1}}))
+    process = start_command(["run", "c.yaml", "-q"], start, tmp_path)
+    wait_for_steps(tmp_path / "runs", process)
+    process.send_signal(number)
+    out, err = process.communicate()
+    folder = out.strip()
+    assert process.returncode == code
+    assert err.splitlines()[-1] == f"go on with: trainer resume {folder}"
+    newest = Checkpoints(tmp_path / folder / "checkpoints").newest()
+    assert newest is not None
+    assert newest.facts["metrics"]["bytes"] > 0 or newest.step < 16

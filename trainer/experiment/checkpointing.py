@@ -1,0 +1,100 @@
+"""The observer that writes checkpoints.
+
+Ctrl-C may come between any two instructions, in the middle of a step's bookkeeping too. So what is written at a stop is
+not where the training stands then, but where it stood when its last record had been told to everybody: a state is a
+value, and to remember one costs nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trainer.experiment.observer import Observer
+from trainer.runs.checkpoint import Checkpoints
+from trainer.runs.fingerprint import data_fingerprint, file_fingerprint, numerics
+
+if TYPE_CHECKING:
+    from trainer.config.schema import CheckpointConfig
+    from trainer.runs.folder import RunFolder
+    from trainer.training import Epoch, Step, Training, TrainingState
+
+__all__ = ["FOLDER", "Checkpointer"]
+
+FOLDER = "checkpoints"
+
+
+class Checkpointer(Observer):
+    """Writes the state of a training into its run folder, now and then and at the end, however that comes.
+
+    Args:
+        folder: the run's; whoever writes its metrics is told before this one.
+        when: how often.
+        facts: what the state belongs to; data, numerics and the lengths of the records are added.
+        threads: of matrix products.
+    """
+
+    def __init__(self, folder: RunFolder, when: CheckpointConfig, facts: Mapping[str, Any], threads: int) -> None:
+        self._folder, self._when, self._facts, self._threads = folder, when, facts, threads
+        self._checkpoints = Checkpoints(folder.path / FOLDER, when.keep)
+
+    def began(self, training: Training, folder: Path | None) -> None:
+        self._checkpoints.tidy()
+        self._training = training
+        self._about: dict[str, Any] = {}
+        self._reached: tuple[TrainingState, int] = training.state, self._rows()
+        self._saved, self._piece_ends = training.state, training.step + 1
+        self._set_clock()
+
+    def step(self, record: Step) -> None:
+        # A program takes many steps at once, and θ is that of the last: the records before it cost a comparison.
+        if record.step < self._piece_ends:
+            return
+        state = self._training.state
+        if record.step < state.step:
+            self._piece_ends = state.step
+            return
+        self._piece_ends = record.step + 1
+        if state.batches < self._training.steps_per_epoch:  # else the epoch's record comes next, of the same step
+            self._reached = state, self._reached[1]
+            every = self._when.steps
+            if self._is_time() or (every is not None and state.step // every > self._saved.step // every):
+                self._save()
+
+    def epoch(self, record: Epoch) -> None:
+        state, when = self._training.state, self._when
+        self._reached = state, self._rows()
+        steps = when.steps is not None and state.step // when.steps > self._saved.step // when.steps
+        if self._is_time() or steps or (when.epochs is not None and record.epoch % when.epochs == 0):
+            self._save()
+
+    def ended(self) -> None:
+        if self._reached[0] is not self._saved:
+            self._save()
+
+    def _is_time(self) -> bool:
+        return time.monotonic() >= self._next
+
+    def _set_clock(self) -> None:
+        self._next = math.inf if self._when.seconds is None else time.monotonic() + self._when.seconds
+
+    def _rows(self) -> int:
+        path = self._folder.path / "metrics.csv"
+        return path.stat().st_size if path.exists() else 0
+
+    def _save(self) -> None:
+        state, rows = self._reached
+        training = self._training
+        self._about = self._about or {
+            "data": data_fingerprint(training.data), "numerics": numerics(self._threads, training.runs_on)
+        }  # fmt: skip
+        self._folder.sync()
+        path = self._folder.path
+        records = {"metrics": file_fingerprint(path / "metrics.csv", rows), "log": file_fingerprint(path / "log.txt")}
+        arrays, values = state.to_arrays()
+        self._checkpoints.save(state.step, arrays, values, {**self._facts, **self._about, **records})
+        self._saved = state
+        self._set_clock()

@@ -1,0 +1,206 @@
+"""Going on with a run that was stopped, in its own folder, to the very bytes of the one that never was.
+
+What it went on with before is compared with what it is to go on with now: config, data, the numbers' bits. What cannot
+change is refused by name; of what can, the change is said. So an edited or damaged file never changes a run silently.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from trainer.config.loader import LoadedConfig, load
+from trainer.config.overrides import flat
+from trainer.errors import DataError, UsageError
+from trainer.experiment.builder import build
+from trainer.experiment.checkpointing import FOLDER
+from trainer.experiment.components import built
+from trainer.experiment.execution import (
+    Outcome,
+    check_program,
+    ending_tidily,
+    named_config,
+    plugins_of,
+    recorded,
+    unchecked_ops,
+)  # fmt: skip
+from trainer.experiment.observer import Observer
+from trainer.runs.checkpoint import Checkpoint, Checkpoints
+from trainer.runs.fingerprint import changed, data_fingerprint, file_fingerprint, numerics
+from trainer.runs.folder import RunFolder
+from trainer.runs.loading import load as load_run
+from trainer.runs.lock import locked
+from trainer.training import Training, TrainingState
+from trainer.training.schedules import schedule_of
+from trainer.training.threads import pinned
+
+__all__ = ["resume"]
+
+_FREE = ("epochs", "checkpoint", "stop", "compute.threads", "compute.executor", "name")
+_MEMORY = ("stop.watched", "stop.part", "stop.better", "stop.best")
+# Why a section has to stay, for those that a person may want to change.
+_REASONS = {
+    "seed": "the order of the rows and all else that is random follow from it",
+    "dataset": "the steps so far were taken on other rows",
+    "network": "θ has the layout of the network",
+    "networks": "θ has the layout of the network",
+    "cost": "θ has come down another cost so far",
+    "optimizer": "its state belongs to the optimizer that kept it",
+    "batch_size": "steps are counted in batches",
+    "step_size": "the steps so far were of another size",
+    "metrics": "metrics.csv has a column for each",
+    "compute": "θ is of this dtype",
+}
+
+
+def resume(
+    folder: str | os.PathLike[str],
+    overrides: Sequence[str] = (),
+    observers: Sequence[Observer] = (),
+    *,
+    debug: bool = False,
+    allow_unchecked: bool = False,
+) -> Outcome:
+    """Go on with the run in a folder, from its newest whole checkpoint, or from the beginning where there is none.
+
+    Args:
+        overrides: `key=value`; `epochs`, `stop`, `checkpoint`, `compute.threads` and `compute.executor` may change.
+        observers: are told what there is to know by `notice`, then every step and epoch from there on.
+
+    Raises UsageError for a run that is done, that another process trains, or that cannot go on with what was changed;
+    DataError where data or metrics.csv are not those of the checkpoint; and what `execute` raises.
+    """
+    path = load_run(folder).path
+    with locked(path):
+        loaded = load(path / "resolved.yaml", overrides)
+        name = loaded.config.name or re.sub(r"^\d{8}-\d{6}-", "", path.name)
+        checkpoints = Checkpoints(path / FOLDER)
+        checkpoint = checkpoints.newest()
+        notices = [f"a checkpoint is left out: {damage}" for damage in checkpoints.damaged]
+        if checkpoint is None and load_run(path).status == "finished":
+            raise UsageError(f"{path} is done, and has no checkpoint to go on from; {_anew(path)}")
+        changes = {} if checkpoint is None else _changes(checkpoint, named_config(loaded, name))
+        state = None if checkpoint is None else _state(path, checkpoint, changes, loaded.config.epochs)
+        unchecked = unchecked_ops(loaded, allow_unchecked)
+        training = build(loaded, debug=debug)
+        with pinned(loaded.config.compute.threads) as threads:
+            check_program(loaded, training)
+            rows, warnings = 0, list[str]()
+            if checkpoint is None or state is None:
+                notices.append("there is no whole checkpoint: it begins anew")
+            else:
+                rows = _rows(path, checkpoint)
+                notices += [f"{key} was {_told(before)} and is {_told(now)}" for key, (before, now) in changes.items()]
+                warnings += _differences(checkpoint, loaded, training, threads.threads)
+                state = _remembered(state, training)
+                training.resume(state)
+                warnings += _schedule(checkpoint, loaded, training)
+                at = f"step {state.step:,}, in epoch {state.epoch + 1:,}" if state.batches else f"step {state.step:,}"
+                notices.append(f"resumed from {at}")
+            seconds = training.state.seconds
+            resolved = named_config(loaded, name)
+            with RunFolder.reopen(path, name, resolved=resolved, rows=rows, seconds=seconds) as run, ending_tidily():
+                for text in [*notices, *(f"trained regardless: {finding}" for finding in unchecked)]:
+                    run.log(text)
+                for observer in observers:
+                    for text in notices:
+                        observer.notice(text)
+                return recorded(loaded, training, run, observers, threads.threads, warnings)
+
+
+def _changes(checkpoint: Checkpoint, config: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """The settings that are not the checkpoint's: what each was and is. Raises UsageError where one is fixed."""
+    before = dict(flat(checkpoint.facts["config"]))
+    now = dict(flat(json.loads(json.dumps(config, default=str))))
+    different = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+    for key in different:
+        free = any(key == each or key.startswith(f"{each}.") for each in _FREE)
+        remembered = key in _MEMORY and any(each.startswith("stopping.") for each in checkpoint.arrays)
+        if free and not (remembered and key in before):
+            continue
+        top = key.partition(".")[0]
+        reason = _REASONS.get(top, "it has had a part in the steps so far")
+        reason = "the best number so far belongs to it" if remembered else reason
+        what = f"{key} was {_told(before.get(key))} and would be {_told(now.get(key))}"
+        raise UsageError(
+            f"{top} cannot change in a run that goes on: {what}, and {reason}. A run of its own may begin from these "
+            f"parameters: trainer run CONFIG start_from={checkpoint.path.parent.parent}"
+        )
+    return {key: (before.get(key), now.get(key)) for key in different}
+
+
+def _told(value: Any) -> str:
+    return "not set" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _state(path: Path, checkpoint: Checkpoint, changes: Mapping[str, Any], epochs: int) -> TrainingState:
+    """The checkpoint's state. Raises UsageError where nothing is left to do."""
+    state = TrainingState.from_arrays(checkpoint.arrays, checkpoint.values)
+    if any(key.startswith("stop") for key in changes):
+        state = replace(state, ended=None)
+    if state.batches:
+        return state
+    if state.ended is not None:
+        raise UsageError(f"{path} is already done: {state.ended}; another limit goes on, such as stop.patience=N")
+    if state.epoch >= epochs:
+        raise UsageError(f"{path} is already done, with epoch {state.epoch:,} of {epochs:,}; epochs=N goes on")
+    return state
+
+
+def _remembered(state: TrainingState, training: Training) -> TrainingState:
+    """The state under limits that may have changed since."""
+    if not training.stopping.best:
+        return replace(state, best=None)
+    if state.stopping and state.best is None:
+        raise UsageError("the best epoch so far was not kept, so it cannot be handed back; write stop.best=false")
+    return state
+
+
+def _rows(path: Path, checkpoint: Checkpoint) -> int:
+    """How many bytes of metrics.csv the checkpoint knows of. Raises DataError where they are others now."""
+    known, metrics = checkpoint.facts["metrics"], path / "metrics.csv"
+    length: int = known["bytes"]
+    if file_fingerprint(metrics, length) != known:
+        raise DataError(
+            f"{metrics} is not the one that {checkpoint.path.name} goes on from: its first {length:,} bytes have "
+            f"changed. Put it back as it was, or {_anew(path)}"
+        )
+    return length
+
+
+def _anew(path: Path) -> str:
+    return f"begin a run of its own: trainer run {path / 'resolved.yaml'}"
+
+
+def _differences(checkpoint: Checkpoint, loaded: LoadedConfig, training: Training, threads: int) -> Iterator[str]:
+    """What may change the last bits. Raises DataError for other data, with which it would be another run."""
+    facts = checkpoint.facts
+    if data_fingerprint(training.data) != facts["data"]:
+        raise DataError(
+            f"the data are not those that this run was trained on: {training.data.name}, as it is read, split and "
+            f"changed now, has another fingerprint. Put the data back, or {_anew(checkpoint.path.parent.parent)}"
+        )
+    for what in changed(facts["numerics"], numerics(threads, training.runs_on)):
+        yield f"{what}; the last bits may differ from those of a run that was never stopped"
+    for what in changed(facts["plugins"], plugins_of(loaded)):
+        yield f"of the plugins, {what}; results may differ from those of a run that was never stopped"
+
+
+def _schedule(checkpoint: Checkpoint, loaded: LoadedConfig, training: Training) -> Iterator[str]:
+    """A schedule that knows the end of the run is another one when the end moves."""
+    before, given = checkpoint.facts["config"]["epochs"], loaded.config.step_size
+    steps, state = before * training.steps_per_epoch, training.state
+    old = schedule_of(given if isinstance(given, int | float) else built(given), steps)
+    for step in (state.step, steps - 1, steps):
+        was, now = old(step, state.schedule), training.schedule(step, state.schedule)
+        if was != now:
+            yield (
+                f"the schedule ends with the run, which has {training.epochs:,} epochs now: at step {step:,} "
+                f"the step size is {now:.6g}, and would have been {was:.6g} in a run of {before:,}"
+            )
+            return
