@@ -181,6 +181,7 @@ def test_the_resolved_config_loads_again_to_the_same(overrides, read):
     assert first["dataset"] == {
         "name": "moons",
         "test_fraction": 0.25,
+        "validation_fraction": 0.0,
         "standardize": False,
         "one_hot": False,
         "reconstruct": False,
