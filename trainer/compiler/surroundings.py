@@ -117,8 +117,10 @@ class Surroundings:
         args: what it is given.
         constants: arrays that it is known to read, with copies.
 
+    >>> def scaling(scale):
+    ...     return lambda x: x * scale["by"]
     >>> scale = {"by": 2.0}
-    >>> around = Surroundings(lambda x: x * scale["by"], (), [])
+    >>> around = Surroundings(scaling(scale), (), [])
     >>> around.changed()
     False
     >>> scale["by"] = 3.0
