@@ -80,56 +80,56 @@ from pydantic import Field
 from trainer.config.sections import SectionModel
 
 
-class CheckpointConfig(SectionModel):
+class PruningConfig(SectionModel):
     """How often what a run has learnt is kept."""
 
     every: Annotated[int, Field(ge=1)] | None = Field(None, description="Epochs from one to the next.")
     folder: str | None = Field(None, description="Where.")
 
     def problem(self):
-        return "" if self.every else "checkpoint says nothing"
+        return "" if self.every else "pruning says nothing"
 '''
-A_LINE = '    checkpoint: Annotated[CheckpointConfig | None, Section("{every: 5}", short="folder")] = None\n'
+A_LINE = '    pruning: Annotated[PruningConfig | None, Section("{every: 5}", short="folder")] = None\n'
 ASKED = """
 import sys, json
 from trainer.config import json_schema, load
 from trainer.config.schema import SECTIONS
 from trainer.errors import ConfigError
 
-assert load("a.yaml", ["checkpoint={every: 3}"]).config.checkpoint.every == 3
-assert load("a.yaml", ["checkpoint.every=2"]).config.checkpoint.every == 2
-assert load("a.yaml", ["checkpoint=here", "checkpoint.every=2"]).config.checkpoint.folder == "here"
-assert load("a.yaml", ["checkpoint.every=2"]).resolved()["checkpoint"] == {"every": 2}
-assert "checkpoint" not in load("a.yaml").resolved()
-for override in (["every=2"], ["checkpoint=2"], ["checkpoint={}"], ["checkpoint.evry=2"], ["checkpoint.every=0"]):
+assert load("a.yaml", ["pruning={every: 3}"]).config.pruning.every == 3
+assert load("a.yaml", ["pruning.every=2"]).config.pruning.every == 2
+assert load("a.yaml", ["pruning=here", "pruning.every=2"]).config.pruning.folder == "here"
+assert load("a.yaml", ["pruning.every=2"]).resolved()["pruning"] == {"every": 2}
+assert "pruning" not in load("a.yaml").resolved()
+for override in (["every=2"], ["pruning=2"], ["pruning={}"], ["pruning.evry=2"], ["pruning.every=0"]):
     try:
         load("a.yaml", override)
     except ConfigError as error:
         print(str(error).partition("\\n")[0])
 schema = json_schema()
-assert {"type": "string"} in schema["properties"]["checkpoint"]["anyOf"]
-assert "every" in schema["$defs"]["CheckpointConfig"]["properties"]
+assert {"type": "string"} in schema["properties"]["pruning"]["anyOf"]
+assert "every" in schema["$defs"]["PruningConfig"]["properties"]
 """
 
 
 def test_a_new_section_is_one_file_and_one_line(tmp_path):
     shutil.copytree(PACKAGE, tmp_path / "trainer", ignore=shutil.ignore_patterns("__pycache__"))
     config = tmp_path / "trainer/config"
-    config.joinpath("checkpoint.py").write_text(A_FILE)
+    config.joinpath("pruning.py").write_text(A_FILE)
     schema = config / "schema.py"
     text = schema.read_text(encoding="utf-8")
     anchor = "    compute: Annotated[Compute"
     imported = "from trainer.config.sections import"
-    text = text.replace(imported, f"from trainer.config.checkpoint import CheckpointConfig\n{imported}", 1)
+    text = text.replace(imported, f"from trainer.config.pruning import PruningConfig\n{imported}", 1)
     text = text.replace(anchor, A_LINE + anchor)
     schema.write_text(text, encoding="utf-8")
     tmp_path.joinpath("a.yaml").write_text("".join(f"{key}: {value}\n" for key, value in LEAST.items()))
     ran = subprocess.run([sys.executable, "-c", ASKED], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert ran.stderr == ""
     assert ran.stdout.splitlines() == [
-        "command line: 'every' belongs to checkpoint; write checkpoint.every=...",
-        "command line: checkpoint expects a mapping, found 2; for example checkpoint: {every: 5}",
-        "command line: checkpoint says nothing; for example checkpoint: {every: 5}",
-        "command line: unknown option 'evry' of checkpoint; did you mean 'every'?",
-        "command line: checkpoint.every expects a whole number of at least 1, found 0",
+        "command line: 'every' belongs to pruning; write pruning.every=...",
+        "command line: pruning expects a mapping, found 2; for example pruning: {every: 5}",
+        "command line: pruning says nothing; for example pruning: {every: 5}",
+        "command line: unknown option 'evry' of pruning; did you mean 'every'?",
+        "command line: pruning.every expects a whole number of at least 1, found 0",
     ]

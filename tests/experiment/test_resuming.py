@@ -256,7 +256,7 @@ def test_killed_again_and_again_a_run_ends_in_the_same_bytes(
 ) -> None:
     (tmp_path / "c.yaml").write_text(json.dumps(KILLED))
     process = start_command(["run", "c.yaml", "-q"], start, tmp_path)
-    for kill in range(12):
+    for kill in range(4):
         wait_for_steps(tmp_path / "runs", process)
         time.sleep(0.007 * (kill * 5 % 7))
         process.kill()

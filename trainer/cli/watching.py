@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from trainer.cli.terminal.abilities import is_terminal
+from trainer.errors import DivergedError
 from trainer.experiment.observer import Observer
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def _observed(start: Callable[[Sequence[Observer]], Outcome], *, quiet: bool) ->
             typer.echo(f"interrupted in epoch {min(place.training.epoch + 1, epochs)} of {epochs}", err=True)
         if place.folder is not None:
             typer.echo(str(place.folder))
-            if any(place.folder.glob("checkpoints/*.json")):
+            if not isinstance(error, DivergedError) and any(place.folder.glob("checkpoints/*.json")):
                 typer.echo(f"go on with: trainer resume {place.folder}", err=True)
         if isinstance(error, KeyboardInterrupt) and place.training is not None:
             raise typer.Exit(130) from None
