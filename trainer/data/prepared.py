@@ -6,6 +6,7 @@ of the data set. Only of a mapped data set are they views, of the file: its rows
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -235,7 +236,7 @@ def _arrays(
         _check_nothing_missing(dataset, inputs, rows, steps)
     inputs = _cast(dataset, "inputs", inputs, dtype)
     if encoded is None:
-        return inputs, inputs.reshape(len(inputs), -1)
+        return inputs, inputs.reshape(len(inputs), math.prod(inputs.shape[1:]))  # -1 is undefined for no rows
     return inputs, _cast(dataset, "targets", _rows(dataset, encoded, rows), dtype)
 
 

@@ -60,7 +60,7 @@ def test_one_that_fails_on_all_rows_ends_the_run_with_its_name(run, metric, prob
     from trainer.runs import load
 
     done = run(metric)
-    assert (done.code, done.err) == (2, f"error: {problem}\n")
+    assert (done.code, done.err.splitlines()[-1]) == (2, f"error: {problem}")
     folder = load(next(Path("runs").iterdir()))
     assert folder.status == "failed"
     assert folder.parameters["0.weights"].shape == (2, 3)

@@ -23,7 +23,8 @@ class Terminal(io.StringIO):
 
 def training(epochs: int, rows: int = 64) -> Any:
     """What a display reads of a Training."""
-    return SimpleNamespace(epochs=epochs, data=SimpleNamespace(train=range(rows)))
+    state = SimpleNamespace(epoch=0, batches=0)
+    return SimpleNamespace(epochs=epochs, batch_size=32, state=state, data=SimpleNamespace(train=range(rows)))
 
 
 def epoch(number: int, test: bool = True) -> Epoch:
