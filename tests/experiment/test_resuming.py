@@ -105,7 +105,7 @@ def test_an_epoch_that_was_told_to_half_of_those_who_listen_has_one_row(untouche
 def test_no_generators_state_is_needed(untouched: Path) -> None:
     arrays, _, values = remains(untouched)
     kinds = {name.partition(".")[0] for name in arrays}
-    assert kinds <= {"theta", "optimizer", "layers", "settled", "schedule", "stopping", "best"}
+    assert kinds <= {"theta", "optimizer", "layer_state", "settled", "schedule", "stopping", "best"}
     assert set(values) == {"step", "epoch", "batches", "ended", "best"}
 
 

@@ -297,7 +297,7 @@ def _check_changes(
 
 
 def _check_nothing_missing(dataset: Dataset, inputs: Array, rows: Array, steps: Preprocessing | None) -> None:
-    missing = np.isnan(inputs.reshape(len(inputs), -1))
+    missing = np.isnan(inputs.reshape(len(inputs), math.prod(inputs.shape[1:])))
     if not missing.any():
         return
     column = int(missing.any(axis=0).argmax())

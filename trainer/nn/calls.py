@@ -34,7 +34,7 @@ class Still(dict[str, Any]):
     """Parameters of a layer of which all that it keeps is frozen: it uses these values in training too.
 
     Frozen batch norm normalizes with its averages, not with the batch: Keras's rule for `trainable = False`, and what
-    one calls `eval()` for in PyTorch.
+    puts a module into evaluation mode for in PyTorch.
     """
 
 

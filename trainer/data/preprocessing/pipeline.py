@@ -150,7 +150,7 @@ class Preprocessing:
             )
         if not len(inputs):
             return np.empty((0, *self.output_shape))
-        table = np.asarray(inputs, dtype=np.float64).reshape(len(inputs), -1)
+        table = np.asarray(inputs, dtype=np.float64).reshape(len(inputs), math.prod(np.shape(inputs)[1:]))
         for index, step in enumerate(self.steps):
             try:
                 table = step.apply(table)
