@@ -45,7 +45,7 @@ class Checkpointer(Observer):
         self._checkpoints.tidy()
         self._training = training
         self._about: dict[str, Any] = {}
-        self._reached: tuple[TrainingState, int] = training.state, self._rows()
+        self._reached: tuple[TrainingState, int] = training.state, self._folder.rows
         self._saved, self._piece_ends = training.state, training.step + 1
         self._set_clock()
 
@@ -66,7 +66,7 @@ class Checkpointer(Observer):
 
     def epoch(self, record: Epoch) -> None:
         state, when = self._training.state, self._when
-        self._reached = state, self._rows()
+        self._reached = state, self._folder.rows
         steps = when.steps is not None and state.step // when.steps > self._saved.step // when.steps
         if self._is_time() or steps or (when.epochs is not None and record.epoch % when.epochs == 0):
             self._save()
@@ -80,10 +80,6 @@ class Checkpointer(Observer):
 
     def _set_clock(self) -> None:
         self._next = math.inf if self._when.seconds is None else time.monotonic() + self._when.seconds
-
-    def _rows(self) -> int:
-        path = self._folder.path / "metrics.csv"
-        return path.stat().st_size if path.exists() else 0
 
     def _save(self) -> None:
         state, rows = self._reached

@@ -209,7 +209,7 @@ def _trained(
     for warning in warnings:
         for observer in told:
             observer.warned(warning)
-    tested = training.test() if last is not None and len(training.data.validation) else {}
+    tested = training.test() if training.epoch and len(training.data.validation) else {}
     return Outcome(training, last, training.report(), folder, (*remarked, *warnings), tested)
 
 

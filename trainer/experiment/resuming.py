@@ -143,7 +143,7 @@ def _state(path: Path, checkpoint: Checkpoint, changes: Mapping[str, Any], epoch
     state = TrainingState.from_arrays(checkpoint.arrays, checkpoint.values)
     if any(key.startswith("stop") for key in changes):
         state = replace(state, ended=None)
-    if state.batches:
+    if state.batches or load_run(path).about["status"] != "finished":  # what comes after the last epoch may be missing
         return state
     if state.ended is not None:
         raise UsageError(f"{path} is already done: {state.ended}; another limit goes on, such as stop.patience=N")

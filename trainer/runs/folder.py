@@ -117,6 +117,11 @@ class RunFolder:
         with writing(self.path / "log.txt"):
             self._log.write(f"{time}  {text.rstrip()}\n".replace("\n", "\n    ", text.rstrip().count("\n")).encode())
 
+    @property
+    def rows(self) -> int:
+        """How many bytes of metrics.csv are written."""
+        return self._metrics.length
+
     def sync(self) -> None:
         """Force metrics.csv and log.txt to the disk: before a checkpoint that counts on them."""
         self._metrics.sync()

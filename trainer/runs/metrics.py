@@ -82,6 +82,13 @@ class MetricsFile:
             if self._file.write(line) != len(line):  # an unbuffered write may fall short when the disk is full
                 raise OSError(errno.ENOSPC, "a whole row has no room")
 
+    @property
+    def length(self) -> int:
+        """How many bytes it has."""
+        if self._file is not None:
+            return self._file.tell()
+        return self.path.stat().st_size if self.path.exists() else 0
+
     def sync(self) -> None:
         """Force the rows to the disk, so that whatever is written from now on is no more durable than they are."""
         if self._file is not None:

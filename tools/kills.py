@@ -1,0 +1,136 @@
+"""A thousand kills: runs that die by SIGKILL at random instants, again and again, until they have come to their end.
+
+Each optimizer trains with augmentation, batch norm, dropout, a plateau schedule, early stopping, accumulation and an
+average of θ, on one executor after the other. What such a run leaves at its end is compared, byte for byte and times
+aside, with a run that nobody touched: every array of the last checkpoint, its counters, metrics.csv, the parameters.
+Every attempt is a fork of this process, so it costs no imports.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import re
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a fork takes no threads along
+
+import trainer
+from trainer.compiler.executors import native_available
+from trainer.experiment import resume
+from trainer.plugins import Plugins
+from trainer.runs import load
+from trainer.runs.checkpoint import Checkpoints
+from trainer.runs.folder import RunFolder
+
+CONFIG: dict[str, Any] = {
+    "name": "killed",
+    "dataset": {"name": "digits", "standardize": True},
+    "network": [
+        {"reshape": [8, 8, 1]}, "random_shift", "flatten", {"dense": 8}, "batch_norm", "tanh", {"dropout": 0.2},
+        {"dense": 10},
+    ],
+    "cost": "softmax_cross_entropy",
+    "step_size": {"plateau": {"start": 0.01, "patience": 0}},
+    "stop": {"patience": 4},
+    "accumulate": 2,
+    "average": 0.9,
+    "batch_size": 64,
+    "epochs": 8,
+    "checkpoint": {"seconds": 0.01},
+}  # fmt: skip
+TIMES = re.compile(r"seconds|rows_per_second")
+
+
+def cases() -> Iterator[dict[str, Any]]:
+    """Every optimizer with every executor, for ever, each time with another seed."""
+    executors = ["eager", "numpy", *(["native"] if native_available() else [])]
+    seed = 0
+    while True:
+        for optimizer in Plugins().names("optimizers"):
+            for executor in executors:
+                seed += 1
+                yield {**CONFIG, "seed": seed, "optimizer": optimizer, "compute": {"executor": executor}}
+
+
+def remains(folder: Path) -> tuple[Any, ...]:
+    """What a run left, times aside."""
+    checkpoint = Checkpoints(folder / "checkpoints").newest()
+    assert checkpoint is not None
+    arrays = {name: array.tobytes() for name, array in checkpoint.arrays.items() if not TIMES.search(name)}
+    columns = load(folder).metrics.items()
+    rows = {name: column.tobytes() for name, column in columns if not TIMES.search(name)}
+    return arrays, checkpoint.values, rows, (folder / "parameters.safetensors").read_bytes()
+
+
+def attempt(work: Callable[[], object], seconds: float | None = None) -> bool:
+    """Do it in a process of its own that is killed after so long; whether it came to its end before."""
+    child = os.fork()
+    if not child:
+        try:
+            work()
+        except BaseException as error:  # whatever it is, the parent has to hear of it, and no other code may run
+            print(f"{type(error).__name__}: {error}", flush=True)
+            os._exit(1)
+        os._exit(0)
+    if seconds is not None:
+        time.sleep(seconds)
+        os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    if os.WIFEXITED(status) and os.WEXITSTATUS(status):
+        sys.exit("an attempt failed; see above")
+    return os.WIFEXITED(status)
+
+
+def killed(config: dict[str, Any], out: Path, longest: float, most: int, chance: random.Random) -> tuple[Path, int]:
+    """A run that is killed `most` times, or until it is done before it is."""
+    kills = 0
+    while True:
+        runs = [path for path in out.glob("*") if (path / "resolved.yaml").exists()]  # else it had not begun
+
+        def work(runs: list[Path] = runs) -> object:
+            return resume(runs[0]) if runs else trainer.train(config, out=out)
+
+        if attempt(work, None if kills == most else chance.uniform(0, longest)):
+            return next(path for path in out.iterdir() if (path / "parameters.safetensors").exists()), kills
+        kills += 1
+
+
+def main() -> int:
+    """Kill and compare; 1 where a byte differs."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kills", metavar="KILLS", nargs="?", type=int, default=1000, help="how many (%(default)s)")
+    parser.add_argument("--minutes", type=float, default=30.0, help="at most (%(default)s)")
+    arguments = parser.parse_args()
+    setattr(RunFolder, "save_loss", lambda run: None)  # noqa: B010  a function of metrics.csv, and slow to draw
+    os.nice(5)
+    done, runs, until = 0, 0, time.monotonic() + 60 * arguments.minutes
+    chance = random.Random(0)  # noqa: S311  instants, no secrets
+    for config in cases():
+        if done >= arguments.kills or time.monotonic() > until:
+            break
+        with tempfile.TemporaryDirectory() as name:
+            whole, cut = Path(name, "whole"), Path(name, "cut")
+            began = time.monotonic()
+            attempt(lambda config=config, whole=whole: trainer.train(config, out=whole))  # type: ignore[misc]
+            (folder,) = whole.iterdir()
+            most = min(24, arguments.kills - done)
+            other, kills = killed(config, cut, 0.6 * (time.monotonic() - began), most, chance)
+            done, runs = done + kills, runs + 1
+            if remains(other) != remains(folder):
+                print(f"{config['optimizer']}, {config['compute']['executor']}, seed {config['seed']}: other bytes")
+                return 1
+            what = f"{config['optimizer']}, {config['compute']['executor']}"
+            print(f"{what}: killed {kills} times, the same bytes; {done:,} kills of {runs} runs", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
