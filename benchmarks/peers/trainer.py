@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
@@ -17,17 +17,17 @@ CONFIGS = Path(__file__).parent.parent.parent / "configs"
 
 
 def variants() -> tuple[str, ...]:
-    """The executors that a config may name, but for `auto`."""
-    from trainer.config.schema import Compute
+    """The executors that ship: eager, NumPy's calls, and the machine where it was compiled."""
+    from trainer.compiler.executors import native_available
 
-    return tuple(e for e in get_args(Compute.model_fields["executor"].annotation) if e != "auto")
+    return ("eager", "numpy", "native") if native_available() else ("eager", "numpy")
 
 
 def make(workload: Workload, theta: list[Parameters], data: Data, threads: int, variant: str) -> Run:
     from trainer.training import Training
 
-    training: Any = Training(**arguments(workload, data), executor=variant)
     start = np.concatenate([array.ravel() for pair in theta for array in pair])
+    training: Any = Training(**arguments(workload, data), executor=variant, dtype=start.dtype)
     training.resume(replace(training.state, theta=start))
     return lambda: np.array([step.loss for step in training.update(data.batches)])
 

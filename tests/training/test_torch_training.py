@@ -133,7 +133,9 @@ def test_an_optimizer_gives_the_losses_of_pytorch(case, executor):
     losses, epochs = run(executor, optimizer=optimizer, step_size=step_size, **(full if case == "lbfgs" else {}))
     assert_same(losses, recorded["losses"])
     if "averaged" in recorded:  # what an epoch reports is the loss at the average
-        assert_same(epochs[: len(recorded["averaged"])], recorded["averaged"])
+        # At its end a run uses the gradients that are left over, which PyTorch's loop does not.
+        last = len(recorded["averaged"]) - ("accumulate" in case)
+        assert_same(epochs[:last], recorded["averaged"][:last])
 
 
 SCHEDULES: dict[str, Any] = {
