@@ -149,8 +149,8 @@ def test_evaluation_draws_nothing_and_changes_nothing(example, monkeypatch):
 def test_a_second_training_with_the_same_layer_begins_anew(example):
     first, second = (trained(example, "eager", np.float64) for _ in range(2))
     np.testing.assert_array_equal(first.theta, second.theta)
-    for name in first.kept:
-        np.testing.assert_array_equal(first.kept[name], second.kept[name])
+    for name, value in first.state.layer_state.items():
+        np.testing.assert_array_equal(value, second.state.layer_state[name])
     for field in fields(example.layer):
         with pytest.raises(FrozenInstanceError):
             setattr(example.layer, field.name, None)
