@@ -47,11 +47,11 @@ def _hint(p: tuple[int, ...], t: tuple[int, ...]) -> str:
 
 
 def real_only(cost: str, *arrays: Array) -> None:
-    """Refuse complex predictions or targets in the rule of a cost that is none of them."""
+    """Refuse complex predictions or targets, of which a cost's forward function or its rule is no cost."""
     for x in arrays:
         if np.result_type(x).kind == "c":
             raise OpError(
-                f"{cost} is a cost of real numbers, and it is differentiated at {x.dtype}; "
+                f"{cost} is a cost of real numbers, not of {np.result_type(x)}; "
                 "give it real and imaginary parts as outputs of their own"
             )
 

@@ -182,6 +182,7 @@ def triplet(predictions: Array, targets: Array, *, margin: Margin = 1.0) -> Arra
     >>> triplet(np.array([[0.0], [1.0], [1.5]]), np.array([0, 0, 1]))  # 1 + 1 - 1.5, 1 + 1 - 0.5, alone
     array([0.5, 1.5, 0. ])
     """
+    real_only("triplet", predictions)
     if np.ndim(predictions) != 2:
         raise ShapeError(f"triplet takes embeddings (n, k), and the predictions are {np.shape(predictions)}")
     classes_of("triplet", "embeddings", predictions, targets)
@@ -218,7 +219,6 @@ _length.defvjp(v=lambda dy, v, y: np.expand_dims(dy, -1) * direction(v, np.expan
 @triplet.vjp("predictions")
 def _(dy: Array, predictions: Array, targets: Array, margin: float) -> Array:
     """The derivative of the definition: it reaches an example as anchor and as the one that others chose."""
-    real_only("triplet", predictions)
     return vjp(lambda p: _hardest(p, targets, margin), predictions)[1](dy)[0]
 
 
@@ -236,6 +236,7 @@ def triplet_margin(predictions: Array, targets: Array, *, margin: Margin = 1.0) 
     >>> triplet_margin(np.array([[[0.0], [1.0], [1.5]]]), np.zeros((1, 1)))
     array([0.5])
     """
+    real_only("triplet_margin", predictions)
     shape = np.shape(predictions)
     if len(shape) != 3 or shape[1] != 3:
         hint = f"; end the network in `reshape: [3, {shape[1] // 3}]`" if len(shape) == 2 and not shape[1] % 3 else ""
@@ -252,7 +253,6 @@ def _given(embeddings: Array, margin: float) -> Array:
 
 @triplet_margin.vjp("predictions")
 def _(dy: Array, predictions: Array, margin: float) -> Array:
-    real_only("triplet_margin", predictions)
     return vjp(lambda p: _given(p, margin), predictions)[1](dy)[0]
 
 
