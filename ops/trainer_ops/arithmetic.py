@@ -6,6 +6,7 @@ derivative with respect to x1 is 0 where x2 is 0, and with respect to x2 is 0 wh
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,32 @@ power = op(np.power).defvjp(x1=_base, x2=_exponent)
 float_power = op(np.float_power).defvjp(x1=_base, x2=_exponent)
 elementwise(square)
 elementwise(sqrt, cbrt, power, float_power, low=0.3)
+
+
+# NumPy's numbers multiply (where complex) and raise in an arithmetic of their own, which is not the ufunc's to the bit.
+
+
+@op(implements=operator.mul)
+def number_multiply(x1: Array, x2: Array) -> Array:
+    """x1·x2 of two numbers, as NumPy's numbers multiply."""
+    return _number(x1) * _number(x2)
+
+
+@op(implements=operator.pow)
+def number_power(x1: Array, x2: Array) -> Array:
+    """x1^x2 of two numbers, as NumPy's numbers raise."""
+    return _number(x1) ** _number(x2)
+
+
+def _number(x: Array) -> Any:
+    """The number in an array (); a program keeps each of its numbers in one."""
+    return x[()] if isinstance(x, np.ndarray) else x
+
+
+number_multiply.defvjp(x1=lambda dy, x2: times(dy, x2), x2=lambda dy, x1: times(dy, x1))
+number_power.defvjp(x1=_base, x2=_exponent)
+draw(number_multiply, [(), ()])
+draw(number_power, [(), ()], low=0.3)
 
 # Distances and signs. For complex x, d|x| = Re(x̄/|x| · dx) and sign x = x/|x|.
 

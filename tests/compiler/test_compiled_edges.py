@@ -134,3 +134,37 @@ def test_replay_outside_is_as_ever():
 def test_an_op_that_shares_a_name_with_the_engines_own_is_computed():
     doubled = op(lambda x: x * 2.0, name="stop_gradient").defvjp(x=lambda dy: dy * 2.0)
     assert compile(lambda x: doubled(x))(X).tolist() == [4.0, 6.0]
+
+
+@op
+def _through_numbers(x):
+    """Its numbers are NumPy's own, in the forward function and in the rule: what it raises is no array."""
+    return x * np.sum(x * x) ** 0.37
+
+
+_through_numbers.defvjp(
+    x=lambda dy, x: dy * np.sum(x * x) ** 0.37 + x * np.sum(dy * x) * (0.74 * np.sum(x * x) ** -0.63)
+)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_number_is_raised_as_numpy_raises_numbers(dtype):
+    """Where the ufunc has vectors of the processor, some digits differ from the number's own arithmetic."""
+    value, slope = compile(_through_numbers), compile(grad(lambda x: np.sum(_through_numbers(x))))
+    for seed in range(60):
+        x = np.random.default_rng(seed).uniform(0.1, 2, 5).astype(dtype)
+        assert value(x).tobytes() == _through_numbers(x).tobytes()
+        assert slope(x).tobytes() == grad(lambda t: np.sum(_through_numbers(t)))(x).tobytes()
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1), (2,)])
+@pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
+def test_one_complex_number_is_multiplied_as_the_function_does(dtype, shape):
+    def f(x, y):
+        return (x + y) * (y - x) * x + np.sum(x) * np.sum(y)
+
+    compiled = compile(f)
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        x, y = (np.asarray(rng.normal(size=shape) + 1j * rng.normal(size=shape), dtype) for _ in range(2))
+        assert compiled(x, y).tobytes() == f(x, y).tobytes()

@@ -8,6 +8,7 @@ where it lies.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -172,6 +173,8 @@ def _may_overwrite(instruction: Instruction, value: Value, argument: Value) -> b
     """Whether this result may be written where that argument lies, for all that the call itself reads."""
     if (argument.shape, argument.dtype, argument.order) != (value.shape, value.dtype, value.order):
         return False
+    if value.dtype.kind == "c" and math.prod(value.shape) < 2:
+        return False  # NumPy multiplies a complex number alone in another way where it is written over
     chain = chain_of(instruction)
     if chain is not None:
         return chain.may_overwrite(instruction.outputs.index(value), instruction.inputs, argument)

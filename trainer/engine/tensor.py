@@ -8,7 +8,7 @@ has rules is recorded. What would drop it from the tape without saying so is ref
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, NoReturn
 
 import numpy as np
@@ -20,6 +20,9 @@ from trainer.engine.tree import refilled
 from trainer.errors import DetachError, NotDifferentiableError, OpError
 
 __all__ = ["Tensor", "plain", "untaped"]
+
+_COMPLEX = frozenset({np.complex64, np.complex128})
+_INEXACT = _COMPLEX | {np.float32, np.float64}
 
 
 def _binary(function: Callable[..., Any], reflected: bool = False) -> Any:
@@ -34,6 +37,25 @@ def _binary(function: Callable[..., Any], reflected: bool = False) -> Any:
         def method(self: Tensor, other: Any) -> Any:
             op = TABLE.get(function) or _load(function)
             return op.record((self, other), {})
+
+    return method
+
+
+def _of_numbers(
+    function: np.ufunc, python: Callable[..., Any], kinds: Collection[type], reflected: bool = False
+) -> Any:
+    """An operator of two operands that records `python` between numbers of these kinds.
+
+    NumPy's numbers have an arithmetic of their own, which is not the ufunc's to the bit where that has vectors of the
+    processor; what a rule does with plain numbers is that arithmetic, and so it is with Tensors that hold them.
+    """
+
+    def method(self: Tensor, other: Any) -> Any:
+        chosen: Callable[..., Any] = function
+        if type(self._value) in kinds and not isinstance(untaped(other), np.ndarray):
+            chosen = python
+        op = TABLE.get(chosen) or _load(chosen)
+        return op.record((other, self) if reflected else (self, other), {})
 
     return method
 
@@ -223,12 +245,14 @@ class Tensor:
 
     __add__, __radd__ = _binary(np.add), _binary(np.add, reflected=True)
     __sub__, __rsub__ = _binary(np.subtract), _binary(np.subtract, reflected=True)
-    __mul__, __rmul__ = _binary(np.multiply), _binary(np.multiply, reflected=True)
+    __mul__ = _of_numbers(np.multiply, operator.mul, _COMPLEX)
+    __rmul__ = _of_numbers(np.multiply, operator.mul, _COMPLEX, reflected=True)
     __truediv__, __rtruediv__ = _binary(np.true_divide), _binary(np.true_divide, reflected=True)
     __floordiv__, __rfloordiv__ = _binary(np.floor_divide), _binary(np.floor_divide, reflected=True)
     __mod__, __rmod__ = _binary(np.remainder), _binary(np.remainder, reflected=True)
     __divmod__, __rdivmod__ = _binary(np.divmod), _binary(np.divmod, reflected=True)
-    __pow__, __rpow__ = _binary(np.power), _binary(np.power, reflected=True)
+    __pow__ = _of_numbers(np.power, operator.pow, _INEXACT)
+    __rpow__ = _of_numbers(np.power, operator.pow, _INEXACT, reflected=True)
     __matmul__, __rmatmul__ = _binary(np.matmul), _binary(np.matmul, reflected=True)
     __and__, __rand__ = _binary(np.bitwise_and), _binary(np.bitwise_and, reflected=True)
     __or__, __ror__ = _binary(np.bitwise_or), _binary(np.bitwise_or, reflected=True)
