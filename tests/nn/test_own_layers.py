@@ -13,6 +13,7 @@ from trainer.config import load
 from trainer.errors import ConfigError
 from trainer.experiment import build
 from trainer.nn import LayerError, LayerState, Network, Residual
+from trainer.nn.trial import try_layers
 
 RIGHT = {
     "init": "return {'factor': np.ones(input_shape), 'mean': LayerState(np.zeros(input_shape))}, input_shape",
@@ -156,3 +157,25 @@ def test_a_network_in_python_looks_at_init_too():
         f"layer 0 (residual): within residual: layer 0 (half): {what} {where}; before it each example has shape (2,); "
         "the data set has shape (2,) per example"
     )
+
+
+@dataclass(frozen=True)
+class Centred:
+    """Keeps a mean, and is not to be trained where that is frozen."""
+
+    def init(self, rng: Any, input_shape: tuple[int, ...]) -> Any:
+        return {"mean": LayerState(np.ones(input_shape))}, input_shape
+
+    def apply(self, parameters: Any, x: Any) -> Any:
+        return x - parameters["mean"]
+
+    def train(self, parameters: Any, x: Any, draw: Any) -> Any:
+        raise AssertionError("its mean is frozen")
+
+
+@pytest.mark.parametrize("layer", [Centred(), Residual((Centred(),)), Residual((Residual((Centred(),)),))])
+def test_a_frozen_layer_is_tried_as_it_will_be_called_however_deep_it_stands(layer):
+    network = Network([layer], (2,), freeze=["*.mean"])
+    x = np.array([[1.0, 2.0]])
+    y = try_layers(network, network.initial_values(0), x)
+    np.testing.assert_array_equal(y, network.predict(network.initial_values(0), x))

@@ -74,9 +74,10 @@ class Builder:
         loaded, config = self.loaded, self.config
         data = self.data()
         network = self.network(data)
-        cost = self.component(config.cost, "cost")
         check_choices(loaded, network, data)
-        scores = scores_of(loaded, cost, data, try_rows(loaded, network, cost, data))
+        initial = self.initial(network)
+        cost = self.component(config.cost, "cost")
+        scores = scores_of(loaded, cost, data, try_rows(loaded, network, initial, cost, data))
         rows = len(data.train)
         batch_size = rows if config.batch_size == "all" else min(config.batch_size, rows)
         return Training(
@@ -94,7 +95,7 @@ class Builder:
             executor=self.executor(),
             places=(*(self._line("network", i) for i in range(len(network.layers))), self._line("cost")),
             debug=debug,
-            initial=self.initial(network),
+            initial=initial,
             stopping=self.stopping(data, scores),
             callbacks=[self.component(choice, "callbacks", i) for i, choice in enumerate(config.callbacks)],
             penalties=[Penalty(**penalty.model_dump()) for penalty in config.penalty],
@@ -143,7 +144,7 @@ class Builder:
                 layers.append(located(built(choice), layout))
         with loaded.at("tie"), at_layers(loaded):
             network = Network(layers, data.input_shape, [choice.name for choice in config.network], tie=config.tie)
-        names = [*(part.name for part in network.parts), *network.layer_state(0)]
+        names = [*(part.name for part in network.parts), *network.moving]
         check_patterns(loaded, "freeze", config.freeze, names)
         frozen = network.frozen(config.freeze)
         if network.size and not frozen.size:
@@ -195,10 +196,11 @@ class Builder:
         return cast("Schedule", size)
 
     def initial(self, network: Network) -> Mapping[str, Array]:
-        """The parameters of `start_from` that the network has too."""
-        given = self.config.start_from
+        """The network's values before the first step; those of `start_from` in their place, where it has them."""
+        config, given = self.config, self.config.start_from
+        own = network.initial_values(config.seed, config.compute.dtype)
         if given is None:
-            return {}
+            return own
         from trainer.runs.parameters import load_parameters  # 50 ms that only a config with start_from: needs
 
         path = Path(given.path)
@@ -207,7 +209,6 @@ class Builder:
             saved = load_parameters(file, foreign=file is path).parameters
         with self.loaded.at("start_from", "parameters"):
             wanted = matching(given.parameters, list(saved))
-        own = {**network.named(network.initial(0)), **network.layer_state(0)}
         common = {name: value for name, value in saved.items() if name in wanted and name in own}
         for name, value in common.items():
             if value.shape != own[name].shape:
@@ -217,7 +218,7 @@ class Builder:
         if not common:
             names = f"there: {', '.join(saved) or 'none'}; here: {', '.join(own) or 'none'}"
             raise self.loaded.error(("start_from",), f"no parameter there has the name of one here ({names})")
-        return common
+        return {**own, **common}
 
     def stopping(self, data: Prepared, scores: Scores) -> Stopping:
         """The limits that the config sets, after asking them for what they need of an epoch's numbers."""

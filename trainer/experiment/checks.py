@@ -5,7 +5,7 @@ Layers that do not fit, a cost that wants other targets than the data set has, o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -82,14 +82,19 @@ def check_choices(loaded: LoadedConfig, network: Network, data: Prepared) -> Non
         )
 
 
-def try_rows(loaded: LoadedConfig, network: Network, cost: Callable[[Any, Any], Any], data: Prepared) -> Array:
-    """Two rows through network and cost, forward and backward; returns the predictions.
+def try_rows(
+    loaded: LoadedConfig,
+    network: Network,
+    values: Mapping[str, Array],
+    cost: Callable[[Any, Any], Any],
+    data: Prepared,
+) -> Array:
+    """Two rows through network and cost, forward and backward, at the initial values; returns the predictions.
 
     So what does not fit is found before the first step, and a rule that is missing or wrong raises its own error
     before there is a run.
     """
     config, x, y = loaded.config, data.train.inputs[:2], data.train.targets[:2]
-    theta, layer_state = network.initial(config.seed, x.dtype), network.layer_state(config.seed, x.dtype)
     if isinstance(cost, Several):
         with loaded.at("cost"):
             cost.check(np.concatenate([rows.targets for rows in data.divided.values()]))
@@ -97,12 +102,13 @@ def try_rows(loaded: LoadedConfig, network: Network, cost: Callable[[Any, Any], 
         _check_classes(loaded, network, data)
     with np.errstate(all="ignore"):
         with at_layers(loaded):
-            predictions = try_layers(network, {**network.named(theta), **layer_state}, x)
+            predictions = try_layers(network, values, x)
         with loaded.at("cost"):
-            values = _tried(cost, predictions, y, network)
-            if np.shape(values) != (len(x),):
-                what = f"cost '{config.cost.name}' returned shape {np.shape(values)} for {len(x)} examples"
+            costs = _tried(cost, predictions, y, network)
+            if np.shape(costs) != (len(x),):
+                what = f"cost '{config.cost.name}' returned shape {np.shape(costs)} for {len(x)} examples"
                 raise UsageError(f"{what}; it must give one value each")
+        theta, layer_state = network.divided(values, x.dtype)
         Objective(network, cost).gradient(theta, (x, y), layer_state, np.int64(0))
     return predictions
 

@@ -55,7 +55,7 @@ class Network:
         shapes: the output shape of each layer.
         size: the length of θ.
         trees: per layer the full names of its parameters, in the structure that its `init` gave.
-        moving: the names of what layers keep from step to step, without what is frozen.
+        moving: the names of what layers keep from step to step, without what is frozen, in the layers' order.
 
     Raises LayerError when a layer cannot take its input, UsageError for a name that no parameter has.
 
@@ -93,8 +93,10 @@ class Network:
     def _divide(self, found: Mapping[str, Any], freeze: Sequence[str]) -> None:
         """What is learnt, and so lies in θ, and what is not."""
         self._frozen = matching(freeze, [name for name in found if name not in self._tied])
-        beside = {name for name, value in found.items() if isinstance(value, LayerState)}
-        self.moving, self._fixed = beside - self._frozen, beside & self._frozen
+        beside = [name for name, value in found.items() if isinstance(value, LayerState)]
+        self.moving = tuple(name for name in beside if name not in self._frozen)
+        self._fixed = self._frozen.intersection(beside)
+        self._beside = [name for name in found if name in self._frozen or name in self.moving]
         self.parts: list[Part] = []
         offset = 0
         for name, value in found.items():
@@ -178,9 +180,25 @@ class Network:
         values = self._values(seed)
         return {
             name: np.array(value.value if isinstance(value, LayerState) else value, dtype)
-            for name, value in values.items()
-            if name in self._frozen or isinstance(value, LayerState)
+            for name, value in ((name, values[name]) for name in self._beside)
         }
+
+    def initial_values(self, seed: int, dtype: Any = np.float64) -> dict[str, Array]:
+        """All that there is before the first step, by full name: the parameters in θ, then what stands beside it."""
+        return {**self.named(self.initial(seed, dtype)), **self.layer_state(seed, dtype)}
+
+    def divided(self, values: Mapping[str, Array], dtype: Any) -> tuple[Array, dict[str, Array]]:
+        """θ, and what stands beside it, of values by full name; all are copied.
+
+        Raises UsageError where a name is missing or a parameter's shape differs.
+        """
+        return self.theta(values, dtype), {name: np.array(values[name], dtype) for name in self._beside}
+
+    def with_layers(self, layers: Sequence[MinimalLayer]) -> Network:
+        """The same parameters, read by other layers that have the same."""
+        network = copy(self)
+        network.layers = tuple(layers)
+        return network
 
     def named(self, theta: Any) -> dict[str, Any]:
         """The parameters in θ by their full names, as views on it."""
@@ -199,7 +217,7 @@ class Network:
         def build(tree: dict[str, Any]) -> dict[str, Any]:
             built = {key: build(v) if isinstance(v, dict) else value(v) for key, v in tree.items()}
             own = {name for name in tree.values() if isinstance(name, str)}
-            return Still(built) if own & self._fixed and not own & self.moving else built
+            return Still(built) if own & self._fixed and own.isdisjoint(self.moving) else built
 
         return [build(tree) for tree in self.trees]
 

@@ -17,7 +17,7 @@ from trainer.compiler.surroundings import Draws, same_bits
 from trainer.engine.tensor import Tensor
 from trainer.engine.tree import leaves
 from trainer.errors import DataError, DetachError, ShapeError, TrainerError
-from trainer.nn.calls import LayerState, Masked, evaluate, name_of, seen_by
+from trainer.nn.calls import LayerState, Masked, Still, evaluate, name_of, seen_by
 from trainer.nn.contract import Updates, own_train
 from trainer.nn.draw import Draw
 from trainer.nn.initialise import initialised, line_of, told
@@ -32,25 +32,25 @@ if TYPE_CHECKING:
 __all__ = ["try_layers"]
 
 
-def try_layers(network: Network, named: Mapping[str, Array], x: Array) -> Array:
+def try_layers(network: Network, values: Mapping[str, Array], x: Array) -> Array:
     """The network's output for some rows, after a look at every layer: in evaluation, and in training.
 
     Args:
-        named: all that the network has, by full name.
+        values: all that the network has, by full name (see `Network.initial_values`).
 
     Raises LayerError, with the path to the layer, where one fails or gives anything else than it should.
     """
-    tried = copy(network)
-    tried.layers = tuple(
+    layers = [
         _Tried(layer, (i,), f"layer {i} ({name})")
         for i, (layer, name) in enumerate(zip(network.layers, network.names, strict=True))
-    )
+    ]
     shape = network.input_shape
-    for layer in tried.layers:
+    for layer in layers:
         _, shape = layer.init(generator(0, "trial"), shape)
-    predictions: Array = tried.apply(tried.tree(named), x)[0]
+    tried = network.with_layers(layers)
+    predictions = tried.predict(values, x)
     learnt = {part.name for part in network.parts}
-    recorded = {name: Tensor(value) if name in learnt else value for name, value in named.items()}
+    recorded = {name: Tensor(value) if name in learnt else value for name, value in values.items()}
     tried.apply(tried.tree(recorded), x, Draw(0, np.int64(0), str(x.dtype), ""))
     return predictions
 
@@ -77,7 +77,7 @@ class _Tried:
 
     def apply(self, parameters: Mapping[str, Any], x: Any) -> Any:
         with self._telling("apply"):
-            y = evaluate(self.inner, _Parameters(parameters), x)
+            y = evaluate(self.inner, _explaining(parameters), x)
         self._check_output("apply", x, y)
         return y
 
@@ -104,7 +104,7 @@ class _Tried:
             return self.apply(parameters, x), {}
         with self._telling("train"):
             seen, around = seen_by(self.inner, x)
-            y, updates = self._output_and_updates(own(_Parameters(parameters), seen, draw))
+            y, updates = self._output_and_updates(own(_explaining(parameters), seen, draw))
             y = around(y)
         self._check_output("train", x, y)
         self._check_updates(updates, self.stated[_values(x).shape[1:]][0])
@@ -196,12 +196,19 @@ class _NoParameter(KeyError):
 class _Parameters(dict[str, Any]):
     """Parameters that say which there are when one is asked for that is not."""
 
-    def __init__(self, parameters: Mapping[str, Any]) -> None:
-        super().__init__({k: _Parameters(v) if isinstance(v, dict) else v for k, v in parameters.items()})
-
     def __missing__(self, key: str) -> NoReturn:
         hint = did_you_mean(key, self, f"there are: {', '.join(self) or 'none'}")
         raise _NoParameter(f"a parameter {key!r} that init does not give; {hint}")
+
+
+class _StillParameters(_Parameters, Still):
+    """Those of a layer that is frozen say so, too."""
+
+
+def _explaining(parameters: Mapping[str, Any]) -> _Parameters:
+    """The same parameters, those of each layer within as what they are: frozen or not."""
+    kind = _StillParameters if isinstance(parameters, Still) else _Parameters
+    return kind({key: _explaining(value) if isinstance(value, dict) else value for key, value in parameters.items()})
 
 
 def _plain(returned: tuple[Any, dict[str, Any]]) -> list[Any]:

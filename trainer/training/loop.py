@@ -119,10 +119,8 @@ class Training:
         self.state = self._beginning()
 
     def _beginning(self) -> TrainingState:
-        network, layers = self.network, self.network.layer_state(self.seed, self.dtype)
-        named = {**network.named(network.initial(self.seed, self.dtype)), **self.initial}
-        theta = network.theta(named, self.dtype)
-        layers = {name: np.array(self.initial.get(name, value), self.dtype) for name, value in layers.items()}
+        values = {**self.network.initial_values(self.seed, self.dtype), **self.initial}
+        theta, layers = self.network.divided(values, self.dtype)
         return TrainingState(theta, self.step_function.optimizer.init(theta), layers)
 
     def resume(self, state: TrainingState) -> None:
