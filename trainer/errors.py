@@ -36,6 +36,7 @@ __all__ = [
     "StorageError",
     "TrainerError",
     "UsageError",
+    "advised",
 ]
 
 
@@ -48,6 +49,12 @@ class Hint(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.setting}={self.value!r}"
+
+
+def advised(message: str, hints: Sequence[Hint], spelt: Callable[[Hint], str] = str) -> str:
+    """A message with its ways out, each spelt as whoever reads it writes settings."""
+    ways = [f"{hint.why} ({spelt(hint)})" for hint in hints]
+    return f"{message}. Try {', or '.join(ways)}." if ways else message
 
 
 class TrainerError(Exception):
@@ -68,9 +75,7 @@ class TrainerError(Exception):
         >>> UsageError("there is too little memory", hints=[Hint("batch_size", 8, "a smaller batch")]).told()
         'there is too little memory. Try a smaller batch (batch_size=8).'
         """
-        message = super().__str__()
-        ways = [f"{hint.why} ({spelt(hint)})" for hint in self.hints]
-        return f"{message}. Try {', or '.join(ways)}." if ways else message
+        return advised(super().__str__(), self.hints, spelt)
 
     def __str__(self) -> str:
         return self.told()
@@ -97,8 +102,8 @@ class DataError(TrainerError):
 
     exit_code = 2
 
-    def __init__(self, message: str, *option: str | int) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *option: str | int, hints: Sequence[Hint] = ()) -> None:
+        super().__init__(message, hints=hints)
         self.option = option
 
 

@@ -71,7 +71,7 @@ BAD = [
     (CLASSES, "{path: disk, preprocess: [pca: 1]}", "1:35: data set 'disk' is read from disk while it trains, so its inputs stay as they are: leave preprocess out, and save what it makes of them"),
     (CLASSES, "{path: disk, resample: undersample}", "1:33: data set 'disk' is read from disk while it trains, each row once an epoch: leave resample out and use class_weights: balanced"),
     (NUMBERS, "{path: disk, one_hot: true}", "1:32: data set 'disk' is read from disk while it trains, so its targets stay as they are: leave one_hot out, and use a cost of class indices, such as softmax_cross_entropy"),
-    (CLASSES + "\ncompute: {dtype: float64}", "{path: disk}", "1:11: data set 'disk' is read from disk while it trains, so it is used in the precision that it was saved in: its inputs are float32, and compute.dtype is float64; write compute: {dtype: float32}, or save them as float64"),
+    (CLASSES + "\ncompute: {dtype: float64}", "{path: disk}", "1:11: data set 'disk' is read from disk while it trains, so it is used in the precision that it was saved in: its inputs are float32, and training computes in float64; save them as float64. Try theirs (compute.dtype=float32)."),
     (CLASSES, "{path: disk, test_fraction: 0.75}", "1:11: data set 'disk': with split: ordered no training row is of class '1', which could not be learnt; save the rows in another order, or use a smaller test"),
     # sequences
     (CLASSES, "{path: text.npz, stratify: true}", "1:37: stratify keeps the share of every class, and data set 'text.npz' has a class for each of 3 positions of a row: use split: random"),

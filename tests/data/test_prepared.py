@@ -170,8 +170,8 @@ def test_numbers_too_large_for_the_dtype_are_refused() -> None:
     with pytest.raises(DataError) as caught:
         prepare(dataset, targets="values", split=Split(test_fraction=0), dtype=np.float32)
     assert str(caught.value) == (
-        "inputs of data set 'd': -1e+300 is too large for float32; use compute.dtype: float64, standardize: true for "
-        "inputs, or smaller units"
+        "inputs of data set 'd': -1e+300 is too large for float32; give it in smaller units. Try a wider type "
+        "(dtype='float64'), or inputs of one scale (standardize=True)."
     )
 
 

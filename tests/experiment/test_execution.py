@@ -102,7 +102,8 @@ def test_a_loss_that_grows_is_among_the_warnings():
     outcome = trainer.train(LINE, ["step_size=2.5", "epochs=5", "compute.dtype=float64"])
     (warning,) = outcome.warnings
     assert warning.startswith("the train loss grew from ")
-    assert warning.endswith("Try a smaller step size (step_size=0.25), or inputs and targets of one scale")
+    ways = "a smaller step size (step_size=0.25), or inputs of one scale (dataset.standardize=true)"
+    assert warning.endswith(f"nothing was learnt. Try {ways}.")
 
 
 def test_the_best_epoch_is_the_outcomes_where_the_config_asks_for_it():

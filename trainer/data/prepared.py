@@ -20,7 +20,7 @@ from trainer.data.preprocessing.pipeline import Preprocessing
 from trainer.data.preprocessing.scaling import Scaling
 from trainer.data.shuffling import rows_per_block
 from trainer.data.split import Split
-from trainer.errors import DataError
+from trainer.errors import DataError, Hint
 from trainer.types import Array
 
 if TYPE_CHECKING:
@@ -292,7 +292,8 @@ def _check_changes(
         if isinstance(array, np.memmap) and array.dtype.kind == "f" and array.dtype != dtype:
             raise DataError(
                 f"{begins}, so it is used in the precision that it was saved in: its {what} are {array.dtype}, and "
-                f"compute.dtype is {dtype}; write compute: {{dtype: {array.dtype}}}, or save them as {dtype}"
+                f"training computes in {dtype}; save them as {dtype}",
+                hints=[Hint("dtype", str(array.dtype), "theirs")],
             )
 
 
@@ -410,8 +411,9 @@ def _cast(dataset: Dataset, what: str, values: Array, dtype: np.dtype[np.generic
         cast = np.ascontiguousarray(values, dtype=dtype)
     if not np.isfinite(cast).all():
         largest = values.flat[np.abs(values).argmax()]
+        scaled = [Hint("standardize", True, "inputs of one scale")] if what == "inputs" else []
         raise DataError(
-            f"{what} of data set {dataset.name!r}: {largest:.6g} is too large for {dtype}; use compute.dtype: float64, "
-            f"standardize: true for inputs, or smaller units"
+            f"{what} of data set {dataset.name!r}: {largest:.6g} is too large for {dtype}; give it in smaller units",
+            hints=[Hint("dtype", "float64", "a wider type"), *scaled],
         )
     return cast

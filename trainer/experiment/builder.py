@@ -75,9 +75,10 @@ class Builder:
         data = self.data()
         network = self.network(data)
         check_choices(loaded, network, data)
-        initial = self.initial(network)
+        values = network.initial_values(config.seed, config.compute.dtype)
+        saved = self.saved(values)
         cost = self.component(config.cost, "cost")
-        scores = scores_of(loaded, cost, data, try_rows(loaded, network, initial, cost, data))
+        scores = scores_of(loaded, cost, data, try_rows(loaded, network, {**values, **saved}, cost, data))
         rows = len(data.train)
         batch_size = rows if config.batch_size == "all" else min(config.batch_size, rows)
         return Training(
@@ -95,7 +96,7 @@ class Builder:
             executor=self.executor(),
             places=(*(self._line("network", i) for i in range(len(network.layers))), self._line("cost")),
             debug=debug,
-            initial=initial,
+            initial=saved,
             stopping=self.stopping(data, scores),
             callbacks=[self.component(choice, "callbacks", i) for i, choice in enumerate(config.callbacks)],
             penalties=[Penalty(**penalty.model_dump()) for penalty in config.penalty],
@@ -195,12 +196,11 @@ class Builder:
             schedule_of(size, steps).watch({}, _numbers(data, scores))
         return cast("Schedule", size)
 
-    def initial(self, network: Network) -> Mapping[str, Array]:
-        """The network's values before the first step; those of `start_from` in their place, where it has them."""
-        config, given = self.config, self.config.start_from
-        own = network.initial_values(config.seed, config.compute.dtype)
+    def saved(self, own: Mapping[str, Array]) -> Mapping[str, Array]:
+        """The values of `start_from` that take the place of the network's own."""
+        given = self.config.start_from
         if given is None:
-            return own
+            return {}
         from trainer.runs.parameters import load_parameters  # 50 ms that only a config with start_from: needs
 
         path = Path(given.path)
@@ -218,7 +218,7 @@ class Builder:
         if not common:
             names = f"there: {', '.join(saved) or 'none'}; here: {', '.join(own) or 'none'}"
             raise self.loaded.error(("start_from",), f"no parameter there has the name of one here ({names})")
-        return {**own, **common}
+        return common
 
     def stopping(self, data: Prepared, scores: Scores) -> Stopping:
         """The limits that the config sets, after asking them for what they need of an epoch's numbers."""

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from trainer.config.loader import LoadedConfig, load
+from trainer.config.overrides import spelt
 from trainer.engine.op import Op
-from trainer.errors import UsageError
+from trainer.errors import Hint, UsageError, advised
 from trainer.experiment.builder import build
 from trainer.experiment.checkpointing import Checkpointer
 from trainer.experiment.observer import Observer, step_listeners
@@ -205,7 +206,7 @@ def _trained(
             else:
                 for step in listening:
                     step(record)
-    warnings = [] if first is None or last is None else [*_growth(first, last, training.current_step_size())]
+    warnings = [] if first is None or last is None else [*_growth(first, last, training.ways_down())]
     for warning in warnings:
         for observer in told:
             observer.warned(warning)
@@ -213,14 +214,12 @@ def _trained(
     return Outcome(training, last, training.report(), folder, (*remarked, *warnings), tested)
 
 
-def _growth(first: Epoch, last: Epoch, step_size: float) -> Iterator[str]:
+def _growth(first: Epoch, last: Epoch, hints: Sequence[Hint]) -> Iterator[str]:
     """A loss that grows without becoming infinite ends like any other; somebody has to say so."""
     before, after = first.train["loss"], last.train["loss"]
     if after > 10 * abs(before):
-        yield (
-            f"the train loss grew from {number(before)} after the first epoch to {number(after)}: nothing was learnt. "
-            f"Try a smaller step size (step_size={step_size / 10:g}), or inputs and targets of one scale"
-        )
+        grew = f"the train loss grew from {number(before)} after the first epoch to {number(after)}"
+        yield advised(f"{grew}: nothing was learnt", hints, spelt)
 
 
 def unchecked_ops(loaded: LoadedConfig, allow_unchecked: bool) -> list[str]:

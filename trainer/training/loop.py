@@ -374,6 +374,13 @@ class Training:
         """The tables of `reports` at `parameters`: of the test rows, or of the training rows where there are none."""
         return self._evaluation.tables(*self._at)
 
+    def ways_down(self) -> list[Hint]:
+        """What may help where the loss grows."""
+        hints = [Hint("step_size", float(f"{self.current_step_size() / 10:g}"), "a smaller step size")]
+        if self.data.scaling is None:
+            hints.append(Hint("standardize", True, "inputs of one scale"))
+        return hints
+
     def _diagnose(self, rows: Array) -> str | None:
         batch = [array[rows] for array in self.data.train.arrays]
         return diagnose(self.objective, self.state, batch, self.places)
@@ -387,14 +394,10 @@ class Training:
             what = "the gradient has values that are not finite"
             what = what if math.isfinite(loss) else f"the batch's loss is {loss}"
         step_size = self.current_step_size()
-        hints = [Hint("step_size", float(f"{step_size / 10:g}"), "a smaller step size")]
-        if self.data.scaling is None:
-            hints.append(Hint("standardize", True, "inputs of one scale"))
-        if np.dtype(self.dtype) == np.float32:
-            hints.append(Hint("dtype", "float64", "more digits"))
+        digits = [Hint("dtype", "float64", "more digits")] if np.dtype(self.dtype) == np.float32 else []
         return DivergedError(
             f"training diverged at step {self.step + 1} (epoch {min(self.epoch + 1, self.epochs)} of {self.epochs}): "
             f"{what}, with step size {step_size:g}",
-            hints=hints,
+            hints=[*self.ways_down(), *digits],
             finding=self._diagnose(rows) if rows is not None else None,
         )

@@ -270,7 +270,7 @@ def test_a_loss_that_grows_is_said(folder, trainer):
     assert done.code == 0
     assert re.fullmatch(
         r"warning: the train loss grew from \S+ after the first epoch to \S+: nothing was learnt\. Try a smaller step "
-        r"size \(step_size=0\.25\), or inputs and targets of one scale\n",
+        r"size \(step_size=0\.25\), or inputs of one scale \(dataset\.standardize=true\)\.\n",
         done.err,
     )
     (run,) = (folder / "runs").iterdir()
