@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from trainer.engine.transforms import value_and_grad as value_and_grad
     from trainer.engine.transforms import vjp as vjp
     from trainer.experiment.execution import train as train
+    from trainer.experiment.model import load as load
+    from trainer.experiment.run import Run as Run
     from trainer.plugins.hookspecs import hookimpl as hookimpl
     from trainer.plugins.manager import Plugins as _Plugins
 
@@ -45,6 +47,8 @@ _HOME = {
     "trainer.engine.tape": ("Tape", "tape"),
     "trainer.engine.tensor": ("Tensor",),
     "trainer.experiment.execution": ("train",),
+    "trainer.experiment.model": ("load",),
+    "trainer.experiment.run": ("Run",),
     "trainer.plugins.hookspecs": ("hookimpl",),
     "trainer.engine.transforms": (
         "checkpoint", "grad", "hessian", "hvp", "jacobian", "jvp", "stop_gradient", "value_and_grad", "vjp",
@@ -53,8 +57,8 @@ _HOME = {
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
-    "REQUIRED", "Op", "Tape", "Tensor", "check", "checkpoint", "compile", "debug", "grad", "hessian", "hookimpl", "hvp",
-    "jacobian", "jvp", "op", "stop_gradient", "structural", "tape", "train", "value_and_grad", "vjp",
+    "REQUIRED", "Op", "Run", "Tape", "Tensor", "check", "checkpoint", "compile", "debug", "grad", "hessian", "hookimpl",
+    "hvp", "jacobian", "jvp", "load", "op", "stop_gradient", "structural", "tape", "train", "value_and_grad", "vjp",
 ]  # fmt: skip
 __version__ = "0.1.0"
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from trainer.errors import StorageError
 
-__all__ = ["atomic_write", "remove", "writing"]
+__all__ = ["atomic_write", "remove", "writing", "writing_whole"]
 
 # What a file system answers that cannot force a folder to the disk (network shares, some virtual machines' folders).
 # Its renames are as durable as it makes them: nothing here could make them more so.
@@ -36,23 +36,41 @@ def atomic_write(path: str | os.PathLike[str], content: bytes | str) -> None:
     ...     print((Path(folder) / "note.txt").read_text(), len(os.listdir(folder)))
     kept 1
     """
+    with writing_whole(path) as write:
+        write(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def writing_whole(path: str | os.PathLike[str]) -> Iterator[Callable[[bytes], None]]:
+    """What `atomic_write` does, for content that comes piece by piece: yields what writes one.
+
+    The file takes its name where the block ends; one that an exception leaves writes nothing.
+    """
     target = Path(path)
-    data = content.encode() if isinstance(content, str) else content
     temporary = target.with_name(f".{target.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
-    with writing(target):
-        try:
+
+    def write(piece: bytes) -> None:
+        view = memoryview(piece)
+        with writing(target):
+            while view:  # a write may fall short
+                view = view[os.write(descriptor, view) :]
+
+    try:
+        with writing(target):
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
-            try:
-                view = memoryview(data)
-                while view:  # a write may fall short
-                    view = view[os.write(descriptor, view) :]
+        try:
+            yield write
+            with writing(target):
                 os.fsync(descriptor)
-            finally:
+        finally:
+            with writing(target):
                 os.close(descriptor)
+        with writing(target):
             os.replace(temporary, target)
-        except BaseException:
-            _forget(temporary)
-            raise
+    except BaseException:
+        _forget(temporary)
+        raise
+    with writing(target):
         _sync_folder(target.parent)
 
 

@@ -223,9 +223,12 @@ sigmoid_cross_entropy.defvjp(
 
 # Samples, and what the loop wants to know of each cost.
 
-COSTS = {
-    softmax_cross_entropy: {"targets": "classes", "metrics": ("accuracy",), "applies": ("softmax", "log_softmax")},
-    sigmoid_cross_entropy: {"targets": "binary", "metrics": ("accuracy",), "applies": ("sigmoid", "log_sigmoid")},
+_SOFTMAX = {"applies": ("softmax", "log_softmax"), "link": "softmax"}
+_SIGMOID = {"applies": ("sigmoid", "log_sigmoid"), "link": "sigmoid"}
+
+COSTS: dict[Any, dict[str, Any]] = {
+    softmax_cross_entropy: {"targets": "classes", "metrics": ("accuracy",), **_SOFTMAX},
+    sigmoid_cross_entropy: {"targets": "binary", "metrics": ("accuracy",), **_SIGMOID},
     hinge: {"targets": "signs", "metrics": ("accuracy",)},
     mean_squared_error: {"targets": "values", "metrics": ("r2",)},
     mean_absolute_error: {"targets": "values", "metrics": ("r2",)},

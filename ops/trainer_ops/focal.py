@@ -145,9 +145,12 @@ def _(dy: Array, predictions: Array, gamma: float, alpha: float | None) -> Array
 
 # What the loop wants to know of each cost, and samples.
 
+_SOFTMAX = {"applies": ("softmax", "log_softmax"), "link": "softmax"}
+_SIGMOID = {"applies": ("sigmoid", "log_sigmoid"), "link": "sigmoid"}
+
 COSTS: dict[Op, dict[str, Any]] = {
-    softmax_focal: {"targets": "classes", "metrics": ("accuracy",), "applies": ("softmax", "log_softmax")},
-    sigmoid_focal: {"targets": "binary", "metrics": ("accuracy",), "applies": ("sigmoid", "log_sigmoid")},
+    softmax_focal: {"targets": "classes", "metrics": ("accuracy",), **_SOFTMAX},
+    sigmoid_focal: {"targets": "binary", "metrics": ("accuracy",), **_SIGMOID},
 }
 for _cost in COSTS:
     _cost.operations(lambda p, t, y: 12 * math.prod(p))

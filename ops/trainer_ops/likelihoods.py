@@ -156,10 +156,10 @@ def _(dy: Array, predictions: Array, targets: Array) -> Array:
 # What the loop wants to know of each cost, and samples.
 
 COSTS: dict[Op, dict[str, Any]] = {
-    negative_log_likelihood: {"targets": "classes", "metrics": ("accuracy",)},
-    kl_divergence: {"targets": "values"},
-    poisson: {"targets": "values"},
-    gaussian: {"targets": "values"},
+    negative_log_likelihood: {"targets": "classes", "metrics": ("accuracy",), "link": "softmax"},
+    kl_divergence: {"targets": "values", "link": "softmax"},
+    poisson: {"targets": "values", "link": "exp"},
+    gaussian: {"targets": "values", "link": "halves"},
 }
 for _cost in COSTS:
     _cost.operations(lambda p, t, y: 4 * math.prod(p))

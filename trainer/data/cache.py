@@ -26,7 +26,10 @@ __all__ = ["cache_folder", "cached"]
 VARIABLE = "TRAINER_CACHE"
 FORMAT = 2  # raise it when the arrays of an entry change: entries of other formats are not read
 ARRAYS = ("inputs", "targets", "groups", "weights")
-FACTS = ("name", "task", "class_names", "feature_names", "description", "parts", "categories", "has_missing")
+FACTS = (
+    "name", "task", "class_names", "feature_names", "description", "parts", "categories", "has_missing",
+    "target_names",
+)  # fmt: skip
 DIGEST_SIZE = hashlib.sha256().digest_size
 
 

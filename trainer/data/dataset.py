@@ -59,6 +59,7 @@ class Dataset:
     mapped: whether the arrays are memory maps. Then inputs are kept as they are, C-contiguous float32 or float64, and
         so are the targets of a regression.
     has_missing: whether inputs may hold NaN for what is missing; stored as whether they do.
+    target_names: what the columns of targets are called, where they have names.
 
     Raises DataError when any of that does not hold, or when a number is not finite.
 
@@ -80,6 +81,7 @@ class Dataset:
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     mapped: bool = False
     has_missing: bool = False
+    target_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.task not in ("classification", "regression"):
@@ -102,6 +104,7 @@ class Dataset:
             "weights": self._checked_weights(),
             "categories": {name: tuple(texts) for name, texts in self.categories.items()},
             "has_missing": self.has_missing and bool(np.isnan(inputs).any()),
+            "target_names": tuple(self.target_names),
         }.items():
             object.__setattr__(self, field_name, value)
 

@@ -19,6 +19,7 @@ from trainer.data.dataset import Dataset, Task
 from trainer.data.preprocessing.pipeline import Preprocessing
 from trainer.data.preprocessing.scaling import Scaling
 from trainer.data.shuffling import rows_per_block
+from trainer.data.spec import InputSpec, TargetSpec
 from trainer.data.split import Split
 from trainer.errors import DataError, Hint
 from trainer.types import Array
@@ -90,6 +91,7 @@ class Prepared:
     split: how the rows were divided, its way said.
     mapped: whether the arrays are on disk; then a loop shuffles them `block` rows at a time.
     remarks: what a person should know of how they came about.
+    takes, gives: what a row's inputs were before anything was done to them, and what its targets mean.
     """
 
     name: str
@@ -105,6 +107,8 @@ class Prepared:
     mapped: bool = False
     remarks: tuple[str, ...] = ()
     validation: Rows = NO_ROWS
+    takes: InputSpec | None = None
+    gives: TargetSpec | None = None
 
     @property
     def divided(self) -> dict[Part, Rows]:
@@ -217,6 +221,8 @@ def prepare(
         mapped=dataset.mapped,
         remarks=tuple(remarks),
         validation=Rows(*_arrays(dataset, validation, encoded, scaling, steps, dtype), validation),
+        takes=InputSpec.of(dataset),
+        gives=TargetSpec("regression", (), dataset.feature_names) if reconstruct else TargetSpec.of(dataset),
     )
 
 

@@ -22,6 +22,7 @@ from trainer.engine.op import Op
 from trainer.errors import Hint, UsageError, advised
 from trainer.experiment.builder import build
 from trainer.experiment.checkpointing import Checkpointer
+from trainer.experiment.model import model_facts
 from trainer.experiment.observer import Observer, step_listeners
 from trainer.experiment.recorder import Recorder
 from trainer.experiment.remarks import more_threads, remarks
@@ -173,7 +174,7 @@ def recorded(
     warnings: Sequence[str] = (),
 ) -> Outcome:
     """Train to the end, with everything in the run's folder."""
-    told: list[Observer] = [Recorder(run)]
+    told: list[Observer] = [Recorder(run, model_facts(loaded, training.data))]
     if loaded.config.checkpoint:
         facts = {"config": named_config(loaded, run.name), "plugins": plugins_of(loaded)}
         told.append(Checkpointer(run, loaded.config.checkpoint, facts, threads))

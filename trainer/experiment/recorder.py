@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trainer.experiment.observer import Observer
 from trainer.runs.folder import RunFolder
@@ -18,10 +19,13 @@ __all__ = ["Recorder", "heading"]
 
 
 class Recorder(Observer):
-    """Writes the records of a training into its folder. Parameters and curve are saved however it ends."""
+    """Writes the records of a training into its folder. Parameters and curve are saved however it ends.
 
-    def __init__(self, folder: RunFolder) -> None:
-        self._folder = folder
+    model: what is saved with the parameters, see `trainer.experiment.model`.
+    """
+
+    def __init__(self, folder: RunFolder, model: Mapping[str, Any]) -> None:
+        self._folder, self._model = folder, model
 
     def began(self, training: Training, folder: Path | None) -> None:
         self._training, self._table = training, Table(training.epochs)
@@ -37,7 +41,7 @@ class Recorder(Observer):
 
     def ended(self) -> None:
         data = self._training.data
-        self._folder.save_parameters(self._training.parameters, data.scaling, data.preprocessing)
+        self._folder.save_parameters(self._training.parameters, data.scaling, data.preprocessing, self._model)
         self._folder.save_loss()
 
 

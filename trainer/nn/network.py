@@ -284,7 +284,7 @@ class Network:
         """
         named = theta if isinstance(theta, Mapping) else self.named(theta)
         parameters = self.tree({**named, **(layer_state or {})})
-        rows = rows or self._rows_at_once(x.dtype.itemsize)
+        rows = rows or self.rows_at_once(x.dtype.itemsize)
         pieces = [self.apply(parameters, x[i : i + rows])[0] for i in range(0, len(x), rows)]
         return np.concatenate(pieces) if len(pieces) != 1 else pieces[0]
 
@@ -304,7 +304,8 @@ class Network:
             largest = max(largest, math.prod(part.shape) * places if len(part.shape) > 1 else 0)
         return largest
 
-    def _rows_at_once(self, itemsize: int) -> int:
+    def rows_at_once(self, itemsize: int) -> int:
+        """So many that the largest layer's output takes about a megabyte, and 16 at least."""
         largest = max(math.prod(shape) for shape in [self.input_shape, *self.shapes])
         return min(max(PIECE // (largest * itemsize), 16), 4096)
 

@@ -43,12 +43,16 @@ class CostTraits(Traits):
         outputs: "embeddings" where the predictions are places in a space, of any width, and not one per class.
         metrics: what is measured where a config names nothing.
         applies: ops that it applies to the predictions itself, so that a network should not end in them.
+        link: what makes of the predictions what is expected of a target: "softmax", probabilities of the classes;
+            "sigmoid", that of the second of two classes; "exp", a mean of which they are the logarithm; or "halves",
+            of which the first are means. Without it they are taken as they are.
     """
 
     targets: Literal["classes", "binary", "signs", "values"] | None = None
     outputs: Literal["embeddings"] | None = None
     metrics: tuple[str, ...] = ()
     applies: tuple[str, ...] = ()
+    link: Literal["softmax", "sigmoid", "exp", "halves"] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -137,9 +137,11 @@ class RunFolder:
         parameters: Mapping[str, NDArray[Any]],
         scaling: Scaling | None = None,
         preprocessing: Preprocessing | None = None,
+        model: Mapping[str, Any] | None = None,
     ) -> None:
-        """Write parameters.safetensors and its SHA-256: the network's arrays by name, and what the data go through."""
-        save_parameters(self.path / "parameters.safetensors", parameters, scaling, preprocessing)
+        """Write parameters.safetensors and its SHA-256: the network's arrays by name, what the data go through, and
+        what else there is to know of the model."""
+        save_parameters(self.path / "parameters.safetensors", parameters, scaling, preprocessing, model)
 
     def save_table(self, title: str, table: NDArray[Any], names: Sequence[str] = ()) -> None:
         """Write `<title>.csv`: a square table with a name per row and column."""

@@ -1,4 +1,5 @@
-"""parameters.safetensors: the trained network's numbers, and the scaling or the steps that its data went through.
+"""parameters.safetensors: the trained network's numbers, the scaling or the steps that its data went through, and what
+else there is to know in order to predict: the network itself, the columns of a row, the names of the classes.
 
 No pickle: reading a file must never run what is in it. And a SHA-256 beside the file, because safetensors checks shapes
 and offsets but not the numbers: of 400 files with one flipped bit, 396 loaded without a word.
@@ -54,10 +55,12 @@ def save_parameters(
     parameters: Mapping[str, NDArray[Any]],
     scaling: Scaling | None = None,
     preprocessing: Preprocessing | None = None,
+    model: Mapping[str, Any] | None = None,
 ) -> str:
     """Write parameters ("0.weights", …) and the data's scaling ("scaling.mean", …) to one file; returns its SHA-256.
 
     preprocessing: the steps that the data went through ("preprocess.0.mean_", …).
+    model: what else there is to know of whoever predicts with them, as JSON has it (see `trainer.experiment.model`).
 
     The digest also goes to `<path>.sha256`, in the format of `sha256sum --check`. The same arrays give the same bytes.
 
@@ -78,6 +81,7 @@ def save_parameters(
     arrays |= scaling.to_arrays() if scaling is not None else {}
     arrays |= preprocessing.to_arrays() if preprocessing is not None else {}
     about = {"format": _FORMAT, "version": _version(), "dtype": ", ".join(dtypes)}
+    about |= {} if model is None else {"model": dict(model)}
     # One key of metadata only: safetensors writes several in an order that changes from call to call.
     content = save(arrays, metadata={"trainer": json.dumps(about)})
     digest = hashlib.sha256(content).hexdigest()

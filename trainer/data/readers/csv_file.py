@@ -98,6 +98,7 @@ def read_csv(
         weights=_weights(table, weights[0]) if weights else None,
         categories=inputs.categories,
         has_missing=missing == "allow",
+        target_names=tuple(table.names[j] for j in targets) if table.has_header else (),
     )
 
 

@@ -22,7 +22,7 @@ from trainer.types import Array
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["SUFFIXES", "read_images"]
+__all__ = ["SUFFIXES", "pixels_of", "read_images", "visible"]
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 Size = Annotated[tuple[int, int], Words(("a height and a width, such as [28, 28]", "heights and widths"))]
@@ -60,7 +60,7 @@ def read_images(path: str | os.PathLike[str], *, size: Size | None = None, grey:
     grey = all(map(_is_grey, files)) if grey is None else grey
     first: tuple[int, ...] = ()
     for row, file in enumerate(files):
-        pixels = _pixels(file, shape, grey)
+        pixels = pixels_of(file, shape, grey)
         if row == 0:
             first = pixels.shape
             inputs = np.empty((len(files), *first))
@@ -75,7 +75,7 @@ def read_images(path: str | os.PathLike[str], *, size: Size | None = None, grey:
 
 def _files(folder: str) -> Iterator[Path]:
     """Every image, class by class."""
-    classes = _listed(Path(folder))
+    classes = visible(Path(folder))
     if not classes:
         raise DataError(f"{folder} is empty; a folder of images has a sub-folder of images for each class")
     for entry in classes:
@@ -85,7 +85,7 @@ def _files(folder: str) -> Iterator[Path]:
                 f"{entry} lies beside the folders of the classes; move it into one of them, or out of {folder}{arrays}"
             )
     for entry in classes:
-        files = _listed(entry)
+        files = visible(entry)
         if not files:
             raise DataError(f"{entry} is empty; put images of its class into it, or remove it")
         for file in files:
@@ -96,7 +96,8 @@ def _files(folder: str) -> Iterator[Path]:
             yield file
 
 
-def _listed(folder: Path) -> list[Path]:
+def visible(folder: Path) -> list[Path]:
+    """What lies in a folder, sorted by name, without what systems put there."""
     try:
         entries = sorted(folder.iterdir(), key=lambda entry: entry.name)
     except OSError as error:
@@ -104,7 +105,7 @@ def _listed(folder: Path) -> list[Path]:
     return [entry for entry in entries if not entry.name.startswith(".") and entry.name not in SYSTEM_FILES]
 
 
-def _pixels(file: Path, size: tuple[int, int] | None, grey: bool) -> Array:
+def pixels_of(file: Path, size: tuple[int, int] | None, grey: bool) -> Array:
     """An image as (height, width, channels), uint8."""
     from PIL import Image, ImageOps  # as late as this: most data are no images
 

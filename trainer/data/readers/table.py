@@ -11,7 +11,7 @@ import io
 import math
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,7 +24,7 @@ from trainer.errors import DataError
 from trainer.types import Array
 from trainer.wording import count, cut, did_you_mean, listed
 
-__all__ = ["Table", "parse", "read_table", "read_utf8", "shown"]
+__all__ = ["Table", "check_even", "is_missing", "names_of", "parse", "read_table", "read_utf8", "rows_of", "shown"]
 
 MENDING = "fill it in, remove the row, or have it filled in by missing: allow and preprocess: [simple_imputer]"
 MOST_COLUMNS = 12  # a message does not list more
@@ -89,14 +89,14 @@ class Table:
             return values
         numbers = [parse(cell) for cell in cells]
         for row, value in enumerate(numbers):
-            if missing and _is_missing(cells[row]):
+            if missing and is_missing(cells[row]):
                 numbers[row] = math.nan
             elif value is None or not math.isfinite(value):
                 raise self.error(row, column, self._why_no_number(row, cells[row], way_out, missing))
         return np.array(numbers, dtype=np.float64)
 
     def _why_no_number(self, row: int, cell: str, way_out: str, missing: bool | None) -> str:
-        if _is_missing(cell):
+        if is_missing(cell):
             ways = "fill it in or remove the row" if missing is None else MENDING
             return f"{shown(cell)} is a missing value; {ways}: nothing is dropped silently"
         if "," in cell and parse(cell.replace(",", ".")) is not None:
@@ -113,9 +113,9 @@ class Table:
         """
         cells = self.columns[column]
         if missing:
-            cells = tuple("?" if _is_missing(cell) else cell for cell in cells)
+            cells = tuple("?" if is_missing(cell) else cell for cell in cells)
         for row, cell in enumerate(cells):
-            if _is_missing(cell) and not missing:
+            if is_missing(cell) and not missing:
                 allow = f", or say missing: allow, which makes a {what} of its own, '?', of it"
                 ways = f"fill it in or remove the row{allow if missing is not None else ''}"
                 raise self.error(row, column, f"{shown(cell)} is a missing {what}; {ways}")
@@ -138,7 +138,7 @@ class Table:
         cells = self.columns[column]
         if _all_numbers(cells) is not None:
             return False
-        present = [cell for cell in cells if not _is_missing(cell)]
+        present = [cell for cell in cells if not is_missing(cell)]
         text = [cell for cell in present if parse(cell) is None]
         if text and len(text) < len(present):
             raise self.error(cells.index(text[0]), column, f"{shown(text[0])} is text where other {way_out}")
@@ -164,7 +164,7 @@ def _all_numbers(cells: Sequence[str]) -> Array | None:
         return None
 
 
-def _is_missing(cell: str) -> bool:
+def is_missing(cell: str) -> bool:
     """Whether a cell says that its value is missing."""
     return cell.lower() in MISSING
 
@@ -183,20 +183,21 @@ def read_table(path: str | os.PathLike[str], header: bool | None, delimiter: str
     if not rows:
         raise DataError(f"{place} is empty; a data set needs at least one row")
     for row, line in zip(rows, lines, strict=True):
-        if len(row) != len(rows[0]):
-            way_out = _way_to_even_rows(place, rows[0], row, delimiter)
-            cells = count(len(row), "cell")
-            raise DataError(f"{place}:{line}: {cells}, but line {lines[0]} has {len(rows[0])}; {way_out}")
-    declared = header is not None
-    if not declared:
-        header = all(parse(cell) is None for cell in rows[0])
-    if not header:
+        check_even(place, rows[0], lines[0], row, line, delimiter)
+    names = names_of(place, rows[0], lines[0], header)
+    if names is None:
         return Table(place, [str(j) for j in range(len(rows[0]))], False, rows, lines)
-    names = rows[0]
-    _check_names(f"{place}:{lines[0]}", names, declared)
     if len(rows) == 1:
         raise DataError(f"{place} has a header (line {lines[0]}) and no rows; say header: false if that line is data")
     return Table(place, names, True, rows[1:], lines[1:])
+
+
+def names_of(path: str, first: list[str], line: int, header: bool | None) -> list[str] | None:
+    """The columns' names, if the first row holds them: where `header` does not say so, if none of it is a number."""
+    if header is False or (header is None and any(parse(cell) is not None for cell in first)):
+        return None
+    _check_names(f"{path}:{line}", first, header is not None)
+    return first
 
 
 def read_utf8(path: str) -> str:
@@ -216,22 +217,38 @@ def read_utf8(path: str) -> str:
 
 def _read_rows(path: str, text: str, delimiter: str) -> tuple[list[list[str]], list[int]]:
     """Cells without the space around them, and the line that each row starts on."""
+    rows, lines = [], []
+    for row, line in rows_of(path, io.StringIO(text, newline=""), delimiter):
+        rows.append(row)
+        lines.append(line)
+    return rows, lines
+
+
+def rows_of(path: str, lines: Iterable[str], delimiter: str) -> Iterator[tuple[list[str], int]]:
+    """The rows of a file's lines one by one: cells without the space around them, and the line that it starts on.
+
+    Raises DataError for what is no CSV.
+    """
     if len(delimiter) != 1 or delimiter in '"\r\n':
         raise DataError(f"a delimiter is one character, such as ',' or ';' or a tab, not {delimiter!r}", "delimiter")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
-    rows, lines = [], []
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
     start = 1
     try:
         for row in reader:
             if row:
-                rows.append([cell.strip() for cell in row])
-                lines.append(start)
+                yield [cell.strip() for cell in row], start
             start = reader.line_num + 1
     except csv.Error as error:
         raise DataError(
             f"{path}:{start}: the row that starts here is not CSV ({error}); look for a double quote that is not closed"
         ) from None
-    return rows, lines
+
+
+def check_even(path: str, first: list[str], at: int, row: list[str], line: int, delimiter: str) -> None:
+    """Refuse a row that has more or fewer cells than the first."""
+    if len(row) != len(first):
+        way_out = _way_to_even_rows(path, first, row, delimiter)
+        raise DataError(f"{path}:{line}: {count(len(row), 'cell')}, but line {at} has {len(first)}; {way_out}")
 
 
 def _way_to_even_rows(path: str, first: list[str], row: list[str], delimiter: str) -> str:
@@ -251,7 +268,7 @@ def _check_names(place: str, names: list[str], declared: bool) -> None:
     """Refuse a header that may be a row of data: where nobody declared it, 'NA' is rather a value than a name."""
     column_of: dict[str, int] = {}
     for j, name in enumerate(names):
-        if not name or (_is_missing(name) and not declared):
+        if not name or (is_missing(name) and not declared):
             raise DataError(
                 f"{place}: {shown(name)} is no name for column {j}; rename it, or say header: false if this line is "
                 f"data"

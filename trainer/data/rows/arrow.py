@@ -1,0 +1,165 @@
+"""What pyarrow reads: the columns of a CSV file quickly, and those of a Parquet file.
+
+A thread reads ahead while the rows before are computed; pyarrow lets Python's lock go meanwhile. Of a CSV file only the
+columns that a model takes are converted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from trainer.data.rows.columns import encoded, ignored, index_of, of_array, places, width
+from trainer.data.rows.stream import AT_ONCE, Block, Stream
+from trainer.data.spec import Column, InputSpec
+from trainer.errors import DataError, UsageError
+from trainer.types import Array
+from trainer.wording import count
+
+if TYPE_CHECKING:
+    from trainer.data.rows.csv_rows import Header
+
+__all__ = ["Doubt", "parquet_rows", "quick_csv"]
+
+BYTES = 2**20  # of a CSV file that are parsed together
+# Those that our own reader takes for missing, in the spellings that pyarrow is told of; others it looks at itself.
+MISSING = ["", "?", "NA", "na", "N/A", "n/a", "nan", "NaN", "NAN", "null", "NULL", "Null"]
+
+Some = TypeVar("Some")
+
+
+class Doubt(Exception):
+    """Something that pyarrow refuses, or that should be looked at again."""
+
+
+def quick_csv(header: Header, spec: InputSpec, where: list[int]) -> Iterator[Array]:
+    """Inputs (rows, columns) of a CSV file, a block at a time. Raises Doubt where a cell is not what it should be."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    names = [str(j) for j in where]
+    texts = pa.dictionary(pa.int32(), pa.string())
+    kinds = {n: texts if c.categories else pa.float64() for n, c in zip(names, spec.columns, strict=True)}
+    try:
+        batches = csv.open_csv(
+            header.path,
+            csv.ReadOptions(
+                column_names=[str(j) for j in range(len(header.names))], skip_rows=header.lines, block_size=BYTES
+            ),
+            csv.ParseOptions(delimiter=header.delimiter),
+            csv.ConvertOptions(
+                column_types=kinds, include_columns=names, null_values=MISSING if spec.has_missing else []
+            ),
+        )
+        for batch in _ahead(batches):
+            if batch.num_rows:
+                yield _inputs(spec, batch)
+    except pa.ArrowInvalid:
+        raise Doubt from None
+
+
+def _ahead(items: Iterator[Some]) -> Iterator[Some]:
+    """The same items, of which the next is fetched while one is looked at."""
+    with ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(next, items, None)
+        while (item := waiting.result()) is not None:
+            waiting = thread.submit(next, items, None)
+            yield item
+
+
+def _inputs(spec: InputSpec, batch: Any) -> Array:
+    """The columns of a batch side by side; those of categories come as numbers and the texts that these stand for."""
+    if not spec.categories:
+        inputs = np.empty((batch.num_rows, len(spec.columns)))
+        for j in range(len(spec.columns)):
+            inputs[:, j] = batch.column(j).to_numpy(zero_copy_only=False)
+    else:
+        inputs = encoded(spec, [_column(column, batch.column(j)) for j, column in enumerate(spec.columns)])
+    if not np.isfinite(inputs).all() and not (spec.has_missing and not np.isinf(inputs).any()):
+        raise Doubt
+    return inputs
+
+
+def _column(column: Column, values: Any) -> Array:
+    if not column.categories:
+        numbers: Array = values.to_numpy(zero_copy_only=False)
+        return numbers
+    known = [index_of(column, text.strip()) for text in values.dictionary.to_pylist()]
+    if None in known or values.null_count:
+        raise Doubt
+    indices: Array = np.array(known, dtype=np.int64)[values.indices.to_numpy()]
+    return indices
+
+
+def parquet_rows(path: Path, spec: InputSpec) -> Stream:
+    """The rows of a Parquet file with the columns of a model among its own, in any order.
+
+    Raises UsageError without pyarrow, and DataError for a file that is damaged or lacks a column, and as it is read for
+    a row that is not as those of training were.
+    """
+    try:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ImportError:
+        hint = "pip install 'tape-trainer[tables]'"
+        raise UsageError(f"{path.name} is read by pyarrow, which is not installed: {hint}") from None
+    shown = str(path)
+    width(spec)
+    try:
+        file = parquet.ParquetFile(path)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{shown} cannot be read as Parquet: {_sentence(error)}") from None
+    names = list(file.schema_arrow.names)
+    if not spec.named and len(names) == len(spec.columns):
+        wanted = names
+    else:
+        wanted = [names[j] for j in places(spec, names, shown)]
+    remarks = ignored(spec, names) if spec.named else ()
+    if not file.metadata.num_rows:
+        raise DataError(f"{shown} has no rows; there is no row to predict")
+    return Stream(shown, _parquet_blocks(shown, file, spec, wanted), remarks)
+
+
+def _parquet_blocks(shown: str, file: Any, spec: InputSpec, wanted: list[str]) -> Iterator[Block]:
+    import pyarrow as pa
+
+    done = 0
+    batches = file.iter_batches(AT_ONCE, columns=wanted)
+    while True:
+        try:
+            batch = next(batches, None)
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(f"{shown} is damaged after {count(done, 'row')}: {_sentence(error)}") from None
+        if batch is None:
+            return
+        columns = []
+        for column, name in zip(spec.columns, wanted, strict=True):
+            values = _plain(batch.column(batch.schema.get_field_index(name)), column)
+            columns.append(of_array(spec, column, values, _place(shown, done)))
+        yield Block(encoded(spec, columns))
+        done += batch.num_rows
+
+
+def _place(shown: str, done: int) -> Any:
+    return lambda row: f"{shown}: row {done + row + 1:,}"
+
+
+def _plain(values: Any, column: Column) -> Array:
+    """A column as NumPy has it: texts and what has gaps as objects, numbers as they are."""
+    import pyarrow as pa
+
+    kind = values.type
+    if not column.categories and (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
+        plain: Array = np.asarray(values.to_numpy(zero_copy_only=False))
+        return plain
+    objects = np.empty(len(values), dtype=object)
+    objects[:] = values.to_pylist()
+    return objects
+
+
+def _sentence(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".")

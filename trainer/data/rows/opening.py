@@ -1,0 +1,58 @@
+"""Which of these reads a file or folder: by its name, as the readers of data sets are found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from trainer.data.readers.image_folder import SUFFIXES
+from trainer.data.readers.mapped import ARRAYS, is_array_folder
+from trainer.data.rows.stream import Stream
+from trainer.data.spec import InputSpec
+from trainer.errors import DataError
+from trainer.wording import did_you_mean, either
+
+__all__ = ["PARQUET", "open_rows"]
+
+PARQUET = (".parquet", ".pq")
+ENDINGS = (".csv", ".npz", ".npy", ".parquet")
+
+
+def open_rows(path: Path, spec: InputSpec, reading: Mapping[str, Any]) -> Stream:
+    """The rows of a file or folder as a model takes them.
+
+    Args:
+        spec: what the model takes.
+        reading: the `dataset:` of the model's config: the delimiter, the size of images, the roles of columns.
+
+    Raises DataError for what is not there or cannot be read, and for rows of another kind.
+    """
+    ending = path.suffix.lower()
+    if path.is_dir():
+        if is_array_folder(path):
+            return open_rows(path / ARRAYS[0], spec, reading)
+        from trainer.data.rows.images import image_rows
+
+        return image_rows(path, spec, reading)
+    if not path.exists():
+        near = did_you_mean(path.name, [p.name for p in path.parent.iterdir()]) if path.parent.is_dir() else ""
+        raise DataError(f"there is no file {path}" + (f"; {near}" if near else ""))
+    if ending == ".csv":
+        from trainer.data.rows.csv_rows import csv_rows
+
+        return csv_rows(path, spec, reading)
+    if ending in PARQUET:
+        from trainer.data.rows.arrow import parquet_rows
+
+        return parquet_rows(path, spec)
+    if ending in (".npy", ".npz"):
+        from trainer.data.rows.arrays import npy_rows, npz_rows
+
+        return npy_rows(path, spec) if ending == ".npy" else npz_rows(path, spec)
+    if ending in SUFFIXES:
+        from trainer.data.rows.images import image_rows
+
+        return image_rows(path, spec, reading)
+    kinds = f"a file ends in {either(ENDINGS)}, or is a folder of images"
+    raise DataError(f"{path.name} is nothing to predict from: {kinds}")

@@ -1,0 +1,77 @@
+"""A run as an object with which one goes on: what `trainer.runs.Run` reads, and what takes a network to do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+from trainer.errors import DataError
+from trainer.experiment.checkpointing import FOLDER
+from trainer.experiment.model import Model, load
+from trainer.experiment.observer import Observer
+from trainer.nn.network import Network
+from trainer.runs.card import card
+from trainer.runs.checkpoint import Checkpoints
+from trainer.runs.loading import Run as Folder
+from trainer.runs.loading import load as load_run
+from trainer.training.state import TrainingState
+from trainer.types import Array
+
+__all__ = ["Run"]
+
+
+class Run(Folder):
+    """The run in a folder. Each part is read when it is first asked for; a notebook shows curve and numbers.
+
+    run = trainer.Run("runs/20260131-174502-iris")
+    run.metrics["test_loss"], run.config["network"], run.status
+    run.predict(x), run.predict_proba(x), run.network
+    run.resume(["epochs=50"]).metrics
+
+    Raises DataError, with the nearest name, for a folder that holds none.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        super().__init__(load_run(path).path)
+
+    @cached_property
+    def model(self) -> Model:
+        """What it learnt, without its data set; see `trainer.load`."""
+        return load(self.path)
+
+    @property
+    def network(self) -> Network:
+        """The layers of the model."""
+        return self.model.network
+
+    def predict(self, x: Any) -> Array:
+        """Class names or numbers for rows of inputs; see `Model.predict`."""
+        return self.model.predict(x)
+
+    def predict_proba(self, x: Any) -> Array:
+        """The probability of each class for rows of inputs; see `Model.predict_proba`."""
+        return self.model.predict_proba(x)
+
+    @property
+    def state(self) -> TrainingState:
+        """Where the training stands, by its newest whole checkpoint. Raises DataError where there is none."""
+        checkpoint = Checkpoints(self.path / FOLDER, keep=2).newest()
+        if checkpoint is None:
+            raise DataError(f"{self.path} has no whole checkpoint, so nothing is known of where its training stands")
+        return TrainingState.from_arrays(checkpoint.arrays, checkpoint.values)
+
+    def resume(self, overrides: Sequence[str] = (), observers: Sequence[Observer] = ()) -> Self:
+        """Go on with it, as `trainer resume` does, and return it as it is then; see `trainer.experiment.resume`."""
+        from trainer.experiment.resuming import resume
+
+        resume(self.path, overrides, observers)
+        return type(self)(self.path)
+
+    def _repr_html_(self) -> str:
+        return card(self)
+
+    def __repr__(self) -> str:
+        return f"<Run {Path(self.path).name}: {self.status}>"
