@@ -108,7 +108,7 @@ class Checked:
                         raise UsageError(f"{type(self).__name__}: {own.name} is {each!r}; it must be {limits}")
 
 
-def admits(annotation: Any, value: object) -> bool:
+def admits(annotation: object, value: object) -> bool:
     """Whether a value is what an annotation of plain data wants, as a config would take it; an unknown one admits all.
 
     >>> admits(tuple[int, int] | None, [28, 28]), admits(list[str], "a"), admits(Annotated[int, Limits(ge=1)], 0)
@@ -168,14 +168,14 @@ def expected(annotation: Any, plural: bool = False) -> str:
     return _WORDS[annotation][plural] if isinstance(annotation, Hashable) and annotation in _WORDS else ""
 
 
-def _expected_tuple(items: Sequence[Any], plural: bool) -> str:
+def _expected_tuple(items: Sequence[object], plural: bool) -> str:
     lists = "lists" if plural else "a list"
     if len(set(items)) == 1:
         return f"{lists} of {len(items)} {expected(items[0], plural=True)}"
     return f"{lists} of {len(items)}: {', '.join(expected(item) or 'a value' for item in items)}"
 
 
-def _limits_in_words(metadata: Iterable[Any], parts: str) -> Iterator[str]:
+def _limits_in_words(metadata: Iterable[object], parts: str) -> Iterator[str]:
     for item in metadata:
         if hasattr(item, "metadata"):  # a pydantic Field
             yield from _limits_in_words(item.metadata, parts)
@@ -188,12 +188,12 @@ def _limits_in_words(metadata: Iterable[Any], parts: str) -> Iterator[str]:
                 yield words.format(f"{limit:g}" if isinstance(limit, float) else limit, parts=parts)
 
 
-def _is_class(annotation: Any) -> TypeGuard[type]:
+def _is_class(annotation: object) -> TypeGuard[type]:
     """Whether an annotation is a class; `list[int]` is none, though `isinstance` takes it for one."""
     return isinstance(annotation, type) and typing.get_origin(annotation) is None
 
 
-def _limits(annotation: Any) -> Iterator[Limits]:
+def _limits(annotation: object) -> Iterator[Limits]:
     """The Limits in an annotation: its own, a union's members' and a list's entries'."""
     origin, args = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is Annotated:

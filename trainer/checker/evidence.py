@@ -54,7 +54,7 @@ def noise(case: Case, *functions: Callable[[list[ArrayLike]], ArrayLike], eps: f
     return np.asarray(4 * total)
 
 
-def statement(check: Callable[..., Any]) -> str:
+def statement(check: Callable[..., object]) -> str:
     """What a check proves: the first line of its docstring."""
     return (check.__doc__ or "").strip().partition("\n")[0]
 
@@ -92,7 +92,7 @@ def _from(case: Case) -> str:
 
 
 def differs(
-    check: Callable[..., Any],
+    check: Callable[..., object],
     case: Case,
     what: str,
     k: int,
@@ -129,7 +129,7 @@ def _off(got: complex, want: complex) -> str:
     return f"{gap:.2g}" + (f", {gap / abs(want):.2g} of it" if want and np.isfinite(gap) else "")
 
 
-def number(value: Any) -> str:
+def number(value: object) -> str:
     """A number as a person would type it.
 
     >>> number(np.float64(0.1)), number(np.float32(0.1)), number(1 + 2j)
@@ -139,7 +139,7 @@ def number(value: Any) -> str:
     return str(value[()])
 
 
-def raised(check: Callable[..., Any], case: Case, error: Exception) -> Failure:
+def raised(check: Callable[..., object], case: Case, error: Exception) -> Failure:
     """A Failure for an exception. The engine's own errors tell what is wrong by themselves, but name a line in here."""
     if isinstance(error, OpError) and not isinstance(error, NotDifferentiableError):
         first, *rest = str(error).split("\n")

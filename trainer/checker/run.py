@@ -24,7 +24,7 @@ __all__ = ["check", "examine"]
 DERIVED = (table, second_order, adjoint_identity, complex_inputs)
 
 
-def check(op_or_function: Op | Callable[..., Any], *samples: Any, quick: bool = False) -> Report:
+def check(op_or_function: Op | Callable[..., object], *samples: object, quick: bool = False) -> Report:
     """Try to prove the derivatives of an op, or of any function of arrays, wrong.
 
     Args:
@@ -49,7 +49,7 @@ def check(op_or_function: Op | Callable[..., Any], *samples: Any, quick: bool = 
 
 
 def examine(
-    target: Op | Callable[..., Any], samples: Sequence[Any], checks: Sequence[Check], *, first_only: bool = False
+    target: Op | Callable[..., object], samples: Sequence[object], checks: Sequence[Check], *, first_only: bool = False
 ) -> Report:
     """Run some checks on the given samples, or on an op's own."""
     start = perf_counter()
@@ -94,7 +94,7 @@ class _Tally:
 
 
 def _examine(
-    subject: Subject, samples: Sequence[Any], checks: Sequence[Check], first_only: bool, tally: _Tally
+    subject: Subject, samples: Sequence[object], checks: Sequence[Check], first_only: bool, tally: _Tally
 ) -> None:
     cases = cases_of(subject, samples, _caller())
     while True:

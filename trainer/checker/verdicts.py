@@ -56,7 +56,7 @@ class Verdict:
     cached: bool = False
 
 
-def ensure_checked(ops: Iterable[Op | tuple[Op, Mapping[str, Any]]], allow_unchecked: bool = False) -> list[Verdict]:
+def ensure_checked(ops: Iterable[Op | tuple[Op, Mapping[str, object]]], allow_unchecked: bool = False) -> list[Verdict]:
     """The verdicts on the third-party ops among these, each checked now or read from the cache.
 
     With an op come the attributes that it will be called with: a rule may be right for the defaults alone.
@@ -80,7 +80,7 @@ def ensure_checked(ops: Iterable[Op | tuple[Op, Mapping[str, Any]]], allow_unche
     return verdicts
 
 
-def verdict_of(op: Op, attributes: Mapping[str, Any] | None = None) -> Verdict:
+def verdict_of(op: Op, attributes: Mapping[str, object] | None = None) -> Verdict:
     """The verdict on one op, from the cache or from a brief check: of its samples, and of one with these attributes."""
     digest = digest_of(op, attributes or {})
     path = cache_folder() / "verdicts" / f"{digest}.json"
@@ -98,7 +98,7 @@ def verdict_of(op: Op, attributes: Mapping[str, Any] | None = None) -> Verdict:
     return verdict
 
 
-def _as_used(op: Op, attributes: Mapping[str, Any]) -> tuple[Any, ...] | None:
+def _as_used(op: Op, attributes: Mapping[str, object]) -> tuple[Any, ...] | None:
     """A sample with these attributes, on the arrays of the first sample that takes them; None where none does."""
     own = [(case.arguments, case.attributes) for case in cases_of(Subject(op), (), "")]
     if not own and len(op.inputs) == 1:
@@ -149,7 +149,7 @@ def _write(path: Path, verdict: Verdict) -> None:
         atomic_write(path, json.dumps(values, ensure_ascii=False, indent=1))
 
 
-def digest_of(op: Op, attributes: Mapping[str, Any] | None = None) -> str:
+def digest_of(op: Op, attributes: Mapping[str, object] | None = None) -> str:
     """A key of what the verdict depends on."""
     used = repr(sorted((attributes or {}).items()))
     parts = [
@@ -170,7 +170,7 @@ def digest_of(op: Op, attributes: Mapping[str, Any] | None = None) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
-def _content(function: Callable[..., Any] | None) -> Iterator[str]:
+def _content(function: Callable[..., object] | None) -> Iterator[str]:
     """What a function does, as text: its instructions and constants, and its whole file, where it may call helpers."""
     function = None if function is None else inspect.unwrap(function)
     code = getattr(function, "__code__", None)

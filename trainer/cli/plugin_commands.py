@@ -30,12 +30,12 @@ class Commands(TyperGroup):
 
     _loaded = False
 
-    def list_commands(self, ctx: Any) -> list[str]:
+    def list_commands(self, ctx: object) -> list[str]:
         """All names, ours first, as `--help` and the completion of a shell list them."""
         self._load()
         return list(self.commands)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+    def get_command(self, ctx: object, cmd_name: str) -> Any:
         """Our command of that name without loading any plugin, else a plugin's."""
         if cmd_name not in self.commands:
             self._load()

@@ -10,27 +10,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from trainer.compiler.chain import chain_of
 from trainer.compiler.program import Instruction, Program, Value
 from trainer.engine.dispatch import TABLE
+from trainer.types import Array
 
 __all__ = ["ALIGNMENT", "Buffers", "aligned", "dense"]
 
 ALIGNMENT = 64  # bytes: a line of the cache, and the longest of vectors
 
 
-def aligned(nbytes: int) -> np.ndarray[Any, Any]:
+def aligned(nbytes: int) -> Array:
     """So many zero bytes that begin at a line of the cache."""
     whole = np.zeros(nbytes + ALIGNMENT, np.uint8)
     start = -whole.ctypes.data % ALIGNMENT
     return whole[start : start + nbytes]
 
 
-def dense(value: Value, block: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def dense(value: Value, block: Array) -> Array:
     """The value's array at the start of a block: dense, with the axes in the value's memory order."""
     strides, step = [0] * len(value.shape), value.dtype.itemsize
     for axis in reversed(value.order):
@@ -84,7 +84,7 @@ class Buffers:
     """
 
     def __init__(self, program: Program, carried: Mapping[Value, Value] | None = None, checked: int = -1) -> None:
-        self.blocks: list[np.ndarray[Any, Any]] = []
+        self.blocks: list[Array] = []
         self._free: list[int] = []
         self._block: dict[Value, int] = {}  # of a value that owns one
         self._owner: dict[Value, Value] = {}  # of a view
@@ -123,7 +123,7 @@ class Buffers:
         self.alias(value, source)
         return source
 
-    def allocate(self, position: int, instruction: Instruction, value: Value) -> np.ndarray[Any, Any]:
+    def allocate(self, position: int, instruction: Instruction, value: Value) -> Array:
         """The array for a result, in a block that is free at this position."""
         if value in self._parts:
             whole, offset = self._parts[value]

@@ -53,7 +53,7 @@ class Compiled:
             floats) what runs, the one used last at the end.
     """
 
-    def __init__(self, f: Callable[..., Any]) -> None:
+    def __init__(self, f: Callable[..., object]) -> None:
         wraps(f)(self)  # first, for it copies f's own attributes, and f may be compiled itself
         self.f = f
         self.programs: dict[Any, Prepared] = {}
@@ -80,11 +80,11 @@ class Compiled:
             return self.f(*args)  # which warns as NumPy does, at its line
         return prepared.record.rebuild(results)
 
-    def program(self, *args: Any) -> Program:
+    def program(self, *args: object) -> Program:
         """The program for arguments like these."""
         return self._prepared(args, flatten(args)[0])[0].executor.program
 
-    def _prepared(self, args: tuple[Any, ...], leaves: list[Any]) -> tuple[Prepared, bool]:
+    def _prepared(self, args: tuple[object, ...], leaves: list[object]) -> tuple[Prepared, bool]:
         """What runs for these arguments, and whether Python floats are among its inputs."""
         key: tuple[Any, ...] = (_structure(args), tuple(map(_signature, leaves)))
         numbers = key not in self._by_value
@@ -129,7 +129,7 @@ class Compiled:
             )
 
 
-def compile(f: Callable[..., Any]) -> Compiled:
+def compile(f: Callable[..., object]) -> Compiled:
     """`f`, recorded at its first call for arrays of given shapes and dtypes, and run from the record after that.
 
     The results are those of `f`, to the bit. Arrays and Python floats may come in nested dicts, lists and tuples;
@@ -149,7 +149,7 @@ def compile(f: Callable[..., Any]) -> Compiled:
     return Compiled(f)
 
 
-def _is_dense(leaf: Any) -> bool:
+def _is_dense(leaf: object) -> bool:
     """Whether an array's elements lie side by side in some order of its axes, as those of a program's do."""
     if not isinstance(leaf, np.ndarray):
         return True
@@ -166,7 +166,7 @@ def _is_dense(leaf: Any) -> bool:
     return True
 
 
-def _signature(leaf: Any) -> Any:
+def _signature(leaf: object) -> Any:
     if type(leaf) is float:
         return float
     if isinstance(leaf, np.ndarray | np.generic):
@@ -179,7 +179,7 @@ def _signature(leaf: Any) -> Any:
 class _Same:
     """A key that equals itself for one object alone, and keeps the object."""
 
-    def __init__(self, leaf: Any) -> None:
+    def __init__(self, leaf: object) -> None:
         self.leaf = leaf
 
     def __hash__(self) -> int:
@@ -189,7 +189,7 @@ class _Same:
         return isinstance(other, _Same) and other.leaf is self.leaf
 
 
-def _structure(tree: Any) -> Any:
+def _structure(tree: object) -> Any:
     if isinstance(tree, dict):
         return dict, tuple((k, _structure(v)) for k, v in tree.items())
     if isinstance(tree, list | tuple):

@@ -47,7 +47,7 @@ class Executor(Protocol):
     bound: list[Bound]
     called_back: list[tuple[Bound, str]]
 
-    def run(self, inputs: Sequence[Any]) -> list[Any]:
+    def run(self, inputs: Sequence[object]) -> list[Any]:
         """The program's outputs for these inputs, as arrays of their own. Callers of several threads wait."""
 
     def compute(self) -> None:

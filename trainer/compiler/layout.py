@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
@@ -76,7 +76,7 @@ def size(nbytes: int) -> str:
     return f"{number:.1f} {units[0]}"
 
 
-def covered_bytes(arrays: Iterable[Any]) -> int:
+def covered_bytes(arrays: Iterable[object]) -> int:
     """How many bytes these arrays cover together."""
     covered = end = 0
     for low, high in sorted(byte_bounds(a) for a in arrays if isinstance(a, np.ndarray)):

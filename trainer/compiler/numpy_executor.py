@@ -82,7 +82,7 @@ class NumpyExecutor:
         self._rest = [call for bound in self.bound[self.checked :] for call in bound.calls]
         self.outputs = [self._array(v) for v in program.outputs]
 
-    def run(self, inputs: Sequence[Any]) -> list[Any]:
+    def run(self, inputs: Sequence[object]) -> list[Any]:
         """The program's outputs for these inputs, as arrays of their own."""
         with self._lock:
             for buffer, value in zip(self.inputs, inputs, strict=True):
@@ -148,7 +148,7 @@ class NumpyExecutor:
         source = self.buffers.over_input(position, instruction, value)
         return self._arrays[source] if source else self.buffers.allocate(position, instruction, value)
 
-    def _view(self, instruction: Instruction, inputs: list[Any]) -> Any:
+    def _view(self, instruction: Instruction, inputs: list[object]) -> Any:
         """The result as a view of the first input's buffer, or None where it is none."""
         if not self._known.get(instruction.op, UNKNOWN).view or instruction.inputs[0].constant:
             return None
@@ -158,7 +158,7 @@ class NumpyExecutor:
         shares = isinstance(result, np.ndarray) and np.may_share_memory(result, inputs[0])
         return result if shares or (isinstance(result, np.ndarray) and not result.size) else None
 
-    def _calls(self, instruction: Instruction, known: Known, inputs: list[Any], outputs: list[Any]) -> list[Call]:
+    def _calls(self, instruction: Instruction, known: Known, inputs: list[object], outputs: list[object]) -> list[Call]:
         op, attributes = instruction.op, instruction.attributes
         if isinstance(op.forward, np.ufunc) and not attributes:
             return [partial(op.forward, *inputs, out=tuple(outputs) if len(outputs) > 1 else outputs[0])]
@@ -250,7 +250,7 @@ def _into(outputs: tuple[Any, ...], forward: Callable[..., Any], *inputs: Any) -
         output[...] = array
 
 
-def _is_basic(rest: Sequence[Any]) -> bool:
+def _is_basic(rest: Sequence[object]) -> bool:
     """Whether what follows the array is a basic index (or nothing)."""
     if not rest:
         return True

@@ -25,18 +25,18 @@ _ARRAY, _FLOAT = object(), object()
 class Packed:
     """A forward function whose arrays lie inside of its arguments: it takes them one by one."""
 
-    def __init__(self, forward: Callable[..., Any], holders: tuple[Any, ...]) -> None:
+    def __init__(self, forward: Callable[..., object], holders: tuple[object, ...]) -> None:
         self.forward = forward
         self.holders = holders
 
     def __call__(self, *leaves: Any, **attributes: Any) -> Any:
         return self.forward(*self.arguments(leaves), **attributes)
 
-    def arguments(self, leaves: Sequence[Any]) -> tuple[Any, ...]:
+    def arguments(self, leaves: Sequence[object]) -> tuple[Any, ...]:
         """The forward function's arguments, with these in the arrays' places."""
         coming = iter(leaves)
 
-        def fill(part: Any) -> Any:
+        def fill(part: object) -> Any:
             if part is _FLOAT:
                 leaf = next(coming)
                 return leaf.item() if isinstance(leaf, np.ndarray | np.generic) else leaf
@@ -45,13 +45,13 @@ class Packed:
         return tuple(refilled(holder, fill) for holder in self.holders)
 
 
-def unpacked(op: Op, args: Sequence[Any], attributes: dict[str, Any]) -> tuple[Op, Sequence[Any]]:
+def unpacked(op: Op, args: Sequence[object], attributes: dict[str, object]) -> tuple[Op, Sequence[Any]]:
     """The call with every array that lies in a tuple, a list, a dict or a slice as an argument of its own."""
     if isinstance(op.forward, np.ufunc) and not attributes:
         return op, args
     leaves: list[Any] = []
 
-    def leaf(value: Any) -> Any:
+    def leaf(value: object) -> Any:
         if not isinstance(value, Tensor | np.ndarray) and type(value) is not Number:
             return value
         leaves.append(value)

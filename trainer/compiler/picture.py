@@ -184,7 +184,7 @@ def _folded(boxes: dict[Instruction, _Box]) -> dict[Instruction, _Box]:
     return shown
 
 
-def _times(looks: Sequence[Any], start: int, period: int) -> int:
+def _times(looks: Sequence[object], start: int, period: int) -> int:
     """How often the layers from `start` on come again at once, the first time included."""
     times = 1
     first = looks[start : start + period]

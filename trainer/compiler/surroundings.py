@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from trainer.errors import DetachError
+from trainer.types import Array
 
 __all__ = ["Draws", "Surroundings", "may_change", "same_bits"]
 
@@ -24,7 +25,7 @@ _OURS = ("numpy", "scipy", "trainer", "trainer_ops", "builtins")
 _LEAVES = (np.ndarray, np.generic, int, float, complex, str, bytes, type, types.ModuleType, np.ufunc, np.dtype)
 
 
-def _is_ours(module: Any) -> bool:
+def _is_ours(module: object) -> bool:
     return str(module).partition(".")[0] in _OURS
 
 
@@ -64,7 +65,7 @@ class _Walk:
         names: what the functions name.
     """
 
-    def __init__(self, roots: Sequence[Any]) -> None:
+    def __init__(self, roots: Sequence[object]) -> None:
         self.objects: list[Any] = []
         self.places: list[tuple[Any, tuple[Any, ...]]] = []
         self.attributes: list[dict[str, Any]] = []
@@ -78,7 +79,7 @@ class _Walk:
                 self.objects.append(thing)
                 stack += self._inside(thing)
 
-    def _inside(self, thing: Any) -> list[Any]:
+    def _inside(self, thing: object) -> list[Any]:
         if isinstance(thing, types.FunctionType):
             return self._of_function(thing)
         if isinstance(thing, types.MethodType):
@@ -128,7 +129,9 @@ class Surroundings:
     True
     """
 
-    def __init__(self, f: Callable[..., Any], args: Sequence[Any], constants: Sequence[tuple[Any, Any]]) -> None:
+    def __init__(
+        self, f: Callable[..., object], args: Sequence[object], constants: Sequence[tuple[object, object]]
+    ) -> None:
         walk = _Walk([f, *args])
         read = [(a, tuple(walk.names.intersection(a))) for a in walk.attributes]
         self._lists = [(holder, len(holder)) for holder, _ in walk.places if isinstance(holder, list)]
@@ -154,7 +157,7 @@ class Surroundings:
 class Draws:
     """The generators of random numbers that a function can reach, as they are now."""
 
-    def __init__(self, f: Callable[..., Any], args: Sequence[Any]) -> None:
+    def __init__(self, f: Callable[..., object], args: Sequence[object]) -> None:
         self._sources: list[tuple[str, Callable[[], Any]]] = [
             ("np.random", lambda: np.random.get_state(legacy=False)),
             ("Python's random", random.getstate),
@@ -188,7 +191,7 @@ class Draws:
             )
 
 
-def _frozen(state: Any) -> Any:
+def _frozen(state: object) -> Any:
     """A state that later draws do not change."""
     if isinstance(state, dict):
         return {key: _frozen(value) for key, value in state.items()}
@@ -199,7 +202,7 @@ def _state(source: Any) -> Any:
     return source.get_state(legacy=False) if isinstance(source, np.random.RandomState) else source.state
 
 
-def may_change(array: np.ndarray[Any, Any]) -> bool:
+def may_change(array: Array) -> bool:
     """Whether anybody may write to an array: it, or what it is a view of, is writeable."""
     owner: Any = array
     while isinstance(owner, np.ndarray):
@@ -209,7 +212,7 @@ def may_change(array: np.ndarray[Any, Any]) -> bool:
     return owner is not None  # memory that is not NumPy's own
 
 
-def same_bits(a: Any, b: Any) -> bool:
+def same_bits(a: object, b: object) -> bool:
     """Whether two arrays are equal in shape, dtype and every bit."""
     a, b = np.asarray(a), np.asarray(b)
     if a.shape != b.shape or a.dtype != b.dtype:

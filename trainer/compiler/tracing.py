@@ -28,6 +28,7 @@ from trainer.engine.op import IDENTITY, SELECT, STOP, Op
 from trainer.engine.tensor import Tensor
 from trainer.engine.tree import flatten
 from trainer.errors import DetachError, ShapeError
+from trainer.types import Array
 
 __all__ = ["Record", "trace"]
 
@@ -46,7 +47,7 @@ class Record:
     program: Program
     result: Any
     rebuild: Callable[[Sequence[Any]], Any]
-    constants: list[tuple[np.ndarray[Any, Any], Any]]
+    constants: list[tuple[Array, Any]]
 
 
 def trace(
@@ -128,7 +129,7 @@ class _Tracer:
         self.instructions.append(Instruction(op, tuple(map(self.value_of, args)), {}, (value,), here()))
         return self.number(float(result), value)
 
-    def taken(self) -> list[tuple[np.ndarray[Any, Any], Any]]:
+    def taken(self) -> list[tuple[Array, Any]]:
         """The constant arrays that anybody may still write to, with what they held."""
         return [
             (argument, value.known)

@@ -274,7 +274,7 @@ class Chooser:
         }
         return None if missing or any(value is INVALID for value in values.values()) else values
 
-    def _value(self, label: str, annotation: Any, item: Node) -> Any:
+    def _value(self, label: str, annotation: object, item: Node) -> Any:
         nested = nesting(annotation)
         if nested is None:
             return check(label, annotation, item, self.problems)
@@ -308,7 +308,7 @@ class Chooser:
         return Chain(chosen)
 
 
-def nesting(annotation: Any) -> Nested | None:
+def nesting(annotation: object) -> Nested | None:
     """What an option's annotation says of the components that it holds; None for an option that is plain data."""
     return next((mark for mark in getattr(annotation, "__metadata__", ()) if isinstance(mark, Nested)), None)
 

@@ -190,7 +190,7 @@ class _Tree:
                 items[key] = value
         return Node(items, self.whole(span, event))
 
-    def key(self, event: Any, depth: int) -> str | None:
+    def key(self, event: object, depth: int) -> str | None:
         """A key is text, whatever it looks like."""
         if not isinstance(event, yaml.ScalarEvent):
             self.node(event, depth + 1)
@@ -212,7 +212,7 @@ class _Tree:
             raise Unreadable
         return self.copied(target, event)
 
-    def copied(self, node: Node, event: Any) -> Node:
+    def copied(self, node: Node, event: object) -> Node:
         self.counted(event)
         value = node.value
         if isinstance(value, dict):
@@ -221,7 +221,7 @@ class _Tree:
             value = [self.copied(item, event) for item in value]
         return replace(node, value=value)
 
-    def counted(self, event: Any) -> None:
+    def counted(self, event: object) -> None:
         self.count += 1
         if self.count > MAX_NODES:
             what = "this alias makes" if isinstance(event, yaml.AliasEvent) else "this makes"

@@ -62,7 +62,7 @@ def _add_short_spellings(properties: dict[str, Any]) -> None:
             properties[key]["anyOf"].append({"type": "string"})
 
 
-def _linked(schema: Any) -> Any:
+def _linked(schema: object) -> Any:
     """The schema with a reference to the definition of a kind where `Kind` has left its mark."""
     if isinstance(schema, list):
         return [_linked(item) for item in schema]

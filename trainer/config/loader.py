@@ -114,7 +114,7 @@ class LoadedConfig:
 
 
 def load(
-    config: str | os.PathLike[str] | Mapping[str, Any],
+    config: str | os.PathLike[str] | Mapping[str, object],
     overrides: Sequence[str] = (),
     plugins: Sequence[str] | Plugins = (),
 ) -> LoadedConfig:
@@ -145,7 +145,7 @@ def load(
     return LoadedConfig(found, path, source.text, tuple(overrides), plugins, root, tuple(extra))
 
 
-def _written(config: Mapping[str, Any]) -> str:
+def _written(config: Mapping[str, object]) -> str:
     """A mapping as the YAML of a file."""
     import yaml
 
@@ -381,5 +381,5 @@ class _Loader:
         return INVALID
 
 
-def _is_name(value: Any) -> bool:
+def _is_name(value: object) -> bool:
     return isinstance(value, str) and re.match(r"[A-Za-z_]", value) is not None

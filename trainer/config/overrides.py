@@ -127,7 +127,7 @@ def _is_choice(path: Sequence[str]) -> bool:
     return one and (len(path) == 1 or path[-1] == section.key)  # also the cost of a part of several
 
 
-def flat(config: Any, path: str = "") -> list[tuple[str, Any]]:
+def flat(config: object, path: str = "") -> list[tuple[str, Any]]:
     """A config's settings by their paths, as on the command line: network.0.dense.units.
 
     >>> flat({"seed": 0, "network": [{"dense": 3}]})

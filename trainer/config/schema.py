@@ -68,13 +68,13 @@ class SubNetwork:
     layers: Chain
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     if isinstance(value, Chain):
         return [_plain(item) for item in value]
     return value.plain() if isinstance(value, Choice) else value
 
 
-def _within(value: Any) -> Iterator[Choice]:
+def _within(value: object) -> Iterator[Choice]:
     if isinstance(value, Choice):
         if value.component.kind != "parts":
             yield value
@@ -356,7 +356,7 @@ SECTIONS: Mapping[str, Section] = sections(Config)
 SECTIONS = {**SECTIONS, **{key: row for outer in SECTIONS.values() for key, row in outer.inner.items() if row.kinds}}
 
 
-def plain_options(component: Component, options: Mapping[str, Any]) -> dict[str, Any]:
+def plain_options(component: Component, options: Mapping[str, object]) -> dict[str, Any]:
     """All options of a component as plain data; a default that is null, or that YAML cannot write, is left to it."""
     from pydantic_core import PydanticSerializationError, to_jsonable_python
 

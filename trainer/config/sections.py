@@ -39,7 +39,7 @@ class Kind:
         one = noun(self.kinds[0])
         return f"{'an' if one[0] in 'aeiou' else 'a'} {one}", f"{one}s"
 
-    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(self, schema: object, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {"x-kind": self.kinds[0]}  # `editor_schema` puts in its place what is installed
 
 
@@ -157,7 +157,7 @@ def _form(field: FieldInfo, kinds: tuple[str, ...], model: type[BaseModel] | Non
     return "value or choice" if typing.get_args(field.annotation) else "choice"
 
 
-def _within(annotation: Any) -> Iterator[Any]:
+def _within(annotation: object) -> Iterator[Any]:
     """An annotation and all that it is made of, marks included."""
     yield annotation
     for part in typing.get_args(annotation):

@@ -37,7 +37,7 @@ _CONSTRAINTS = {
 _TRUTH = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
 
-def check(name: str, annotation: Any, node: Node, problems: Problems) -> Any:
+def check(name: str, annotation: object, node: Node, problems: Problems) -> Any:
     """The node's value as the annotation wants it; INVALID, and a problem, if it is none."""
     try:
         return adapter(annotation).validate_json(json.dumps(node.plain()), strict=True)
@@ -52,7 +52,7 @@ def check(name: str, annotation: Any, node: Node, problems: Problems) -> Any:
         return INVALID
 
 
-def complaint(name: str, annotation: Any, node: Node, otherwise: str = "", inner: Node | None = None) -> str:
+def complaint(name: str, annotation: object, node: Node, otherwise: str = "", inner: Node | None = None) -> str:
     """`epochs expects a whole number of at least 1, found 2.5`, with what to write instead where that is plain.
 
     Args:
@@ -102,7 +102,7 @@ def adapter(annotation: Any) -> TypeAdapter[Any]:
         return _adapter(Any)
 
 
-def _with_limits(annotation: Any) -> Any:
+def _with_limits(annotation: object) -> Any:
     """Make limits that are given by any object with an attribute `gt`, `ge`, … the ones that pydantic knows.
 
     A plugin can so bound its parameters without importing pydantic, which would cost every process 0.15 s.
@@ -125,7 +125,7 @@ def _with_limits(annotation: Any) -> Any:
     return Annotated[(base, *metadata, *limits)] if limits else annotation
 
 
-def _admits(annotation: Any) -> set[Any]:
+def _admits(annotation: object) -> set[Any]:
     """The plain types that an annotation admits, for hints."""
     origin, args = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is Annotated:
@@ -137,7 +137,7 @@ def _admits(annotation: Any) -> set[Any]:
     return {origin or annotation}
 
 
-def _hint(annotation: Any, node: Node) -> str:
+def _hint(annotation: object, node: Node) -> str:
     """What to write instead, where that can be told from what was written."""
     value, admitted = node.value, _admits(annotation)
     if value is None:
@@ -155,7 +155,7 @@ def _hint(annotation: Any, node: Node) -> str:
     return ""
 
 
-def _hint_for_text(text: str, admitted: set[Any]) -> str:
+def _hint_for_text(text: str, admitted: set[object]) -> str:
     if bool in admitted and text.lower() in _TRUTH:
         return f"write {_TRUTH[text.lower()]}"
     if list in admitted:

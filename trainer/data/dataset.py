@@ -15,7 +15,7 @@ import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -217,7 +217,7 @@ class Dataset:
         return weights
 
 
-def class_indices(labels: Sequence[Any] | Array) -> tuple[Array, tuple[str, ...]]:
+def class_indices(labels: Sequence[object] | Array) -> tuple[Array, tuple[str, ...]]:
     """Indices, int64 of shape (n,), and the sorted names that they point at: numbers by size, text by alphabet.
 
     >>> class_indices(["10", "9", "10"])
@@ -234,7 +234,7 @@ def class_indices(labels: Sequence[Any] | Array) -> tuple[Array, tuple[str, ...]
 
 
 def as_numbers(
-    values: Any, what: str, missing: bool = False, mending: str = "fill in the missing values or remove their rows"
+    values: object, what: str, missing: bool = False, mending: str = "fill in the missing values or remove their rows"
 ) -> Array:
     """`values` as C-contiguous float64.
 

@@ -6,7 +6,7 @@ import inspect
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from trainer.data.dataset import Dataset, Facts
 from trainer.data.readers.registry import Formats
@@ -24,7 +24,7 @@ __all__ = ["describe", "load"]
 
 
 def load(
-    source: Component | str | os.PathLike[str], options: Mapping[str, Any] | None = None, *, seed: int = 0
+    source: Component | str | os.PathLike[str], options: Mapping[str, object] | None = None, *, seed: int = 0
 ) -> Dataset:
     """The data set that a component makes or that a file or folder holds.
 
@@ -52,7 +52,7 @@ def load(
     return dataset
 
 
-def _check_options(what: str, source: Component, options: Mapping[str, Any], others: Mapping[str, str]) -> None:
+def _check_options(what: str, source: Component, options: Mapping[str, object], others: Mapping[str, str]) -> None:
     parameters = {parameter.name: parameter for parameter in source.parameters}
     for name, value in options.items():
         if name not in parameters:

@@ -12,7 +12,6 @@ import inspect
 import sys
 from collections.abc import Iterator
 from types import FrameType
-from typing import Any
 
 from trainer.engine import dispatch
 from trainer.engine.node import Operation
@@ -23,7 +22,7 @@ __all__ = ["advice", "spelling", "unknown"]
 _LIBRARIES = ("numpy", "scipy")
 
 
-def advice(tensor: Any = None) -> str | None:
+def advice(tensor: object = None) -> str | None:
     """What to call instead of the library's function that is running; None where none is, or it has no public name.
 
     `tensor` is who met plain code; the argument that it came in is then named.
@@ -51,7 +50,7 @@ def advice(tensor: Any = None) -> str | None:
     return None
 
 
-def unknown(function: Any) -> DetachError:
+def unknown(function: object) -> DetachError:
     """The error for a function that nobody has written a rule for."""
     known = advice()
     if known is not None and not known.startswith(dispatch.function_name(function) + " "):

@@ -114,7 +114,7 @@ class _CheckedCall(RuleCall):
         self.position, self.positions = call.position, call.positions
         self.direct = False  # the sweep then calls `run`
 
-    def run(self, dy: Any, residuals: tuple[Any, ...], wanted: tuple[bool, ...]) -> Any:
+    def run(self, dy: object, residuals: tuple[object, ...], wanted: tuple[bool, ...]) -> Any:
         op = self.node.op
         assert op is not None
         assert self.node.plan is not None
@@ -147,11 +147,11 @@ def _found(op: Operation, direction: str, node: Node, what: str, rows: dict[str,
     return NonFiniteError(f"{direction}: {subject} {what}\n{lines}", op.name, direction, node.index)
 
 
-def _inputs(op: Op, values: Sequence[Any]) -> dict[str, str]:
+def _inputs(op: Op, values: Sequence[object]) -> dict[str, str]:
     return {name: statistics(v) for name, v in zip(op._names(len(values)), values, strict=False) if _is_array(v)}
 
 
-def statistics(value: Any) -> str:
+def statistics(value: object) -> str:
     """An array in one line: dtype, shape, smallest, largest and mean of the finite values, and how many are not finite.
 
     >>> statistics(np.array([1.0, -3.0, np.inf]))
@@ -167,18 +167,18 @@ def statistics(value: Any) -> str:
     return text if finite.size == a.size else f"{text}, {_counts(a)}"
 
 
-def _counts(value: Any) -> str:
+def _counts(value: object) -> str:
     """How many values are not finite: `3 nan, 1 inf`."""
     a = np.asarray(value.value if isinstance(value, Tensor) else value)
     counts = {"nan": int(np.isnan(a).sum()), "inf": int(np.isinf(a).sum())}
     return ", ".join(f"{n} {name}" for name, n in counts.items() if n)
 
 
-def _is_array(value: Any) -> bool:
+def _is_array(value: object) -> bool:
     return isinstance(value, np.ndarray | np.generic | Tensor | float)
 
 
-def _has_non_finite(value: Any) -> bool:
+def _has_non_finite(value: object) -> bool:
     if isinstance(value, Tensor):
         value = value.value
     if isinstance(value, list | tuple):
@@ -188,7 +188,7 @@ def _has_non_finite(value: Any) -> bool:
     return np.asarray(value).dtype.kind in "fc" and not np.isfinite(value).all()
 
 
-def _fingerprint(value: Any) -> int:
+def _fingerprint(value: object) -> int:
     """A checksum of an array's bytes; of anything else, none."""
     if isinstance(value, Tensor):
         value = value.value

@@ -33,7 +33,7 @@ WAYS_OUT: dict[Any, str] = {}
 _CONTAINERS: dict[Any, Callable[[Iterable[Any]], Any]] = {}
 
 
-def structural(*functions: Callable[..., Any]) -> None:
+def structural(*functions: Callable[..., object]) -> None:
     """Declare functions that look at shapes and dtypes only, such as `np.shape` and `np.zeros_like`.
 
     They run on the Tensors' plain arrays and return plain results, since nothing that they return varies with the
@@ -43,10 +43,10 @@ def structural(*functions: Callable[..., Any]) -> None:
 
 
 def bind(
-    function: Any,
+    function: object,
     op: Operation,
     binder: Callable[..., Call] | None = None,
-    container: Callable[[Iterable[Any]], Any] | None = None,
+    container: Callable[[Iterable[object]], object] | None = None,
 ) -> None:
     """Make calls of `function` on Tensors record `op`. `binder` turns the function's own arguments into the op's, and
     `container` the op's several results into the function's own container.
@@ -74,7 +74,7 @@ def instead(name: str, op: Operation) -> None:
     _INSTEAD[name] = op
 
 
-def way_out(what: str, *functions: Any) -> None:
+def way_out(what: str, *functions: object) -> None:
     """Say what to write in place of functions that have no op. The error that a Tensor meets there says so."""
     WAYS_OUT.update(dict.fromkeys(functions, what))
 
@@ -85,7 +85,7 @@ def contained(function: Any, results: Any) -> Any:
     return results if container is None else container(results)
 
 
-def find(function: Any) -> Operation | None:
+def find(function: object) -> Operation | None:
     """The op of a NumPy function, after asking the provider for more where it is not known yet."""
     op = TABLE.get(function)
     if op is None and function not in STRUCTURAL:
@@ -100,7 +100,7 @@ def known_by(name: str) -> Operation | None:
     return find(getattr(sys.modules.get(module), short, name)) or _INSTEAD.get(name)
 
 
-def _declared(function: Any) -> Operation | None:
+def _declared(function: object) -> Operation | None:
     """The op that was declared for a function by its dotted name; from now on the function itself leads to it."""
     name = function_name(function)
     op = TABLE.get(name)
@@ -130,7 +130,7 @@ def function_name(function: Any) -> str:
     return f"{module.lstrip('_')}.{function.__name__}"
 
 
-def arguments(function: Any, op: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
+def arguments(function: object, op: Operation, args: tuple[object, ...], kwargs: dict[str, object]) -> Call:
     """A call of `function`, spelt as a call of its op."""
     binder = _BINDERS.get(function)
     if binder is None:
@@ -150,7 +150,7 @@ def default_binder(function: Any, op: Operation) -> Callable[..., Call]:
     names = list(defaults)
     arrays = names[:1] if op.variadic else names[: len(op.inputs)]
 
-    def attributes_of(given: dict[str, Any]) -> dict[str, Any]:
+    def attributes_of(given: dict[str, object]) -> dict[str, Any]:
         attributes = {}
         for name, value in given.items():
             if name in op.attributes:
@@ -160,10 +160,10 @@ def default_binder(function: Any, op: Operation) -> Callable[..., Call]:
                 raise _unsupported(function, op, name)
         return attributes
 
-    def of_all(*args: Any, **kwargs: Any) -> Call:
+    def of_all(*args: object, **kwargs: object) -> Call:
         return args, attributes_of(kwargs)
 
-    def binder(*args: Any, **kwargs: Any) -> Call:
+    def binder(*args: object, **kwargs: object) -> Call:
         given = dict(zip(names, args, strict=False)) | kwargs
         inputs: list[Any] = []
         for i, name in enumerate(arrays):
@@ -180,7 +180,7 @@ def default_binder(function: Any, op: Operation) -> Callable[..., Call]:
     return of_all if spread else binder
 
 
-def _is_default(value: Any, default: Any) -> bool:
+def _is_default(value: object, default: object) -> bool:
     """Whether an argument says no more than leaving it out would."""
     plain = isinstance(value, bool | int | float | str)
     return value is default or (plain and type(value) is type(default) and bool(value == default))
@@ -196,7 +196,7 @@ _WAYS_OUT = {
 }
 
 
-def _unsupported(function: Any, op: Operation, name: str) -> OpError:
+def _unsupported(function: object, op: Operation, name: str) -> OpError:
     what = f"argument '{name}' of {function_name(function)} cannot be used on a Tensor"
     if name == "out":  # also what `a += t` and the like come to
         return DetachError(f"{what}: a Tensor is never written to; use the result instead")

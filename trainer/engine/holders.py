@@ -21,8 +21,8 @@ __all__ = ["HOLDERS", "Held", "Number", "holds", "is_live", "opened", "taken"]
 _PLAIN = (float, int, bool)
 
 
-def _operator(python: Callable[..., Any], ufunc: np.ufunc, reflected: bool = False) -> Any:
-    def method(self: Number, *other: Any) -> Any:
+def _operator(python: Callable[..., object], ufunc: np.ufunc, reflected: bool = False) -> Any:
+    def method(self: Number, *other: object) -> Any:
         args = (*other, self) if reflected else (self, *other)
         if all(type(a) is Number or type(a) in _PLAIN for a in args):
             return self.compute(python, args)
@@ -31,7 +31,7 @@ def _operator(python: Callable[..., Any], ufunc: np.ufunc, reflected: bool = Fal
     return method
 
 
-def _refused(self: Number, *args: Any) -> NoReturn:
+def _refused(self: Number, *args: object) -> NoReturn:
     raise DetachError(
         "a number's value would freeze into the compiled program: Python may add, subtract, multiply, divide and raise "
         "it, and NumPy's functions take it; nothing may decide by it"
@@ -91,7 +91,7 @@ class Held(tuple[Any, ...]):
         return tuple(map(opened, self))
 
 
-def holds(value: Any) -> bool:
+def holds(value: object) -> bool:
     """Whether a Tensor or a Number is, or lies in, this value: in tuples, lists, dicts and slices, however deep."""
     if isinstance(value, list | tuple):
         return any(map(holds, value))
@@ -102,19 +102,19 @@ def holds(value: Any) -> bool:
     return type(value) is Tensor or type(value) is Number
 
 
-def opened(value: Any) -> Any:
+def opened(value: object) -> Any:
     """The same with plain arrays and floats in place of Tensors and Numbers."""
     return refilled(value, untaped) if holds(value) else value
 
 
-def taken(value: Any, sequences: Collection[type]) -> tuple[Any, bool]:
+def taken(value: object, sequences: Collection[type]) -> tuple[Any, bool]:
     """A value as an op takes it, and whether there are Tensors in it, to be taken out for the forward function. Without
     any, a sequence of one of these types stands for an array."""
     held = holds(value)
     return (np.asarray(value) if not held and type(value) in sequences else value), held
 
 
-def is_live(value: Any) -> bool:
+def is_live(value: object) -> bool:
     """Whether a Tensor that carries a gradient is, or lies in, this value."""
     found: list[Any] = []
     refilled(value, found.append)

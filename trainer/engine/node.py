@@ -48,7 +48,7 @@ class Operation(Protocol):
     @property
     def origin(self) -> str: ...
 
-    def record(self, args: Sequence[Any], attributes: dict[str, Any]) -> Any: ...
+    def record(self, args: Sequence[object], attributes: dict[str, object]) -> Any: ...
 
     def count_operations(self, input_shapes: Sequence[tuple[int, ...]], output_shape: tuple[int, ...]) -> int: ...
 
@@ -73,7 +73,7 @@ class Node:
         self,
         op: Operation | None,
         parents: tuple[Node | None, ...],
-        attributes: dict[str, Any],
+        attributes: dict[str, object],
         plan: Plan | None,
         residuals: tuple[Any, ...],
         shape: Any,
@@ -102,7 +102,7 @@ class Variable(Node):
 
     __slots__ = ("grad",)
 
-    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> None:
         differentiable = dtype.kind in "fc"
         super().__init__(None, (), {}, EMPTY_PLAN if differentiable else None, (), shape, dtype, None, -1)
         self.grad: Any = None

@@ -48,7 +48,7 @@ class RuleCall:
             self.keywords = tuple((n, pool.index(n)) for n in rule.keywords)
             self.direct = self.single and not rule.keywords and rule.names == pool[:-1]
 
-    def run(self, dy: Any, residuals: tuple[Any, ...], wanted: tuple[bool, ...]) -> Any:
+    def run(self, dy: object, residuals: tuple[object, ...], wanted: tuple[bool, ...]) -> Any:
         """Call the rule with the values it asked for."""
         pool = (dy, *residuals, wanted)
         assert self.function is not None
@@ -114,7 +114,7 @@ class Plan:
         position = op.inputs.index(name)
         return ("value", 1 + position) if position < count else ("missing", position)  # an optional array, left out
 
-    def collect(self, y: Any, values: Sequence[Any], attributes: dict[str, Any]) -> tuple[Any, ...]:
+    def collect(self, y: object, values: Sequence[object], attributes: dict[str, object]) -> tuple[Any, ...]:
         """The residuals, where there is more to them than whole arrays."""
         pool = (y, *values)
         return tuple(_collect(kind, where, pool, attributes) for kind, where in self.sources)

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from trainer.engine.op import op
+from trainer.types import Array
 
 __all__ = ["uniform"]
 
 
 @op
-def uniform(step: Any, *, key: tuple[int, int], shape: tuple[int, ...], dtype: str) -> np.ndarray[Any, Any]:
+def uniform(step: Any, *, key: tuple[int, int], shape: tuple[int, ...], dtype: str) -> Array:
     """Numbers from [0, 1), uniform: Philox under `key`, its counter at `step` (see `trainer.rng`).
 
     >>> uniform(np.int64(3), key=(0, 1), shape=(2,), dtype="float64").round(3)

@@ -46,7 +46,7 @@ ZERO = Absence("zero")
 NONDIFFERENTIABLE = Absence("not differentiable")
 
 
-def read_signature(function: Callable[..., Any]) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
+def read_signature(function: Callable[..., object]) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
     """Positional parameter names, keyword-only parameter names, and whether there is a `*name` (last of the first)."""
     code = getattr(function, "__code__", None)
     if code is not None:  # a plain function: a hundred times quicker than inspect.signature
@@ -104,7 +104,7 @@ class Rule:
         return tuple(n for n in (*self.names, *self.keywords) if n not in ("dy", "wanted"))
 
 
-def place(function: Callable[..., Any]) -> str:
+def place(function: Callable[..., object]) -> str:
     """Where a function was written, as `file.py:12`."""
     code = getattr(function, "__code__", None)
     return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(function)

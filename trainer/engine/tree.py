@@ -13,7 +13,7 @@ from trainer.errors import UsageError
 __all__ = ["flatten", "leaves", "refilled", "tree_map"]
 
 
-def flatten(tree: Any) -> tuple[list[Any], Callable[[Sequence[Any]], Any]]:
+def flatten(tree: object) -> tuple[list[Any], Callable[[Sequence[Any]], Any]]:
     """The leaves of `tree`, and a function that puts a list of as many values into the same structure.
 
     >>> values, rebuild = flatten({"b": 2, "a": [0, 1]})
@@ -24,7 +24,7 @@ def flatten(tree: Any) -> tuple[list[Any], Callable[[Sequence[Any]], Any]]:
     """
     values = list(leaves(tree))
 
-    def rebuild(replacements: Sequence[Any]) -> Any:
+    def rebuild(replacements: Sequence[object]) -> Any:
         if len(replacements) != len(values):
             raise UsageError(f"{len(replacements)} values do not fill a structure of {len(values)} leaves")
         return _rebuild(tree, iter(replacements))
@@ -32,7 +32,7 @@ def flatten(tree: Any) -> tuple[list[Any], Callable[[Sequence[Any]], Any]]:
     return values, rebuild
 
 
-def leaves(tree: Any) -> Iterator[Any]:
+def leaves(tree: object) -> Iterator[Any]:
     """The leaves of `tree`, in order."""
     if isinstance(tree, dict):
         for key in _keys(tree):
@@ -44,7 +44,7 @@ def leaves(tree: Any) -> Iterator[Any]:
         yield tree
 
 
-def tree_map(function: Callable[..., Any], tree: Any) -> Any:
+def tree_map(function: Callable[..., object], tree: object) -> Any:
     """`tree` with `function` applied to each leaf.
 
     >>> tree_map(lambda v: v + 1, {"a": (1, 2)})
@@ -54,14 +54,14 @@ def tree_map(function: Callable[..., Any], tree: Any) -> Any:
     return rebuild([function(v) for v in values])
 
 
-def _keys(tree: dict[Any, Any]) -> list[Any]:
+def _keys(tree: dict[object, object]) -> list[Any]:
     try:
         return sorted(tree)
     except TypeError:  # keys of several types have no order of their own
         return sorted(tree, key=lambda k: (type(k).__name__, repr(k)))
 
 
-def _rebuild(tree: Any, values: Iterator[Any]) -> Any:
+def _rebuild(tree: object, values: Iterator[object]) -> Any:
     if isinstance(tree, dict):
         built = {key: _rebuild(tree[key], values) for key in _keys(tree)}
         return {key: built[key] for key in tree}
@@ -73,7 +73,7 @@ def _rebuild(tree: Any, values: Iterator[Any]) -> Any:
     return next(values)
 
 
-def refilled(value: Any, function: Callable[[Any], Any]) -> Any:
+def refilled(value: object, function: Callable[[object], object]) -> Any:
     """The same with `function` applied to everything that is no tuple, list, dict or slice."""
     if isinstance(value, list | tuple):
         items = [refilled(item, function) for item in value]

@@ -37,7 +37,7 @@ class Checkpointer(Observer):
         threads: of matrix products.
     """
 
-    def __init__(self, folder: RunFolder, when: CheckpointConfig, facts: Mapping[str, Any], threads: int) -> None:
+    def __init__(self, folder: RunFolder, when: CheckpointConfig, facts: Mapping[str, object], threads: int) -> None:
         self._folder, self._when, self._facts, self._threads = folder, when, facts, threads
         self._checkpoints = Checkpoints(folder.path / FOLDER, when.keep)
 

@@ -5,9 +5,9 @@ Layers that do not fit, a cost that wants other targets than the data set has, o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from trainer.nn.several import Several
 from trainer.nn.trial import try_layers
 from trainer.plugins.traits import CostTraits
 from trainer.training.objective import Objective
-from trainer.types import Array
+from trainer.types import Array, CostFunction, Numeric
 
 if TYPE_CHECKING:
     from trainer.config import LoadedConfig
@@ -86,7 +86,7 @@ def try_rows(
     loaded: LoadedConfig,
     network: Network,
     values: Mapping[str, Array],
-    cost: Callable[[Any, Any], Any],
+    cost: CostFunction,
     data: Prepared,
 ) -> Array:
     """Two rows through network and cost, forward and backward, at the initial values; returns the predictions.
@@ -113,7 +113,7 @@ def try_rows(
     return predictions
 
 
-def _tried(cost: Callable[[Any, Any], Any], predictions: Array, targets: Array, network: Network) -> Any:
+def _tried(cost: CostFunction, predictions: Array, targets: Array, network: Network) -> Numeric:
     """What a cost gives; whatever it cannot take is a ShapeError that names the layer it comes from."""
     try:
         return cost(predictions, targets)

@@ -11,7 +11,7 @@ from trainer.nn.structure import Sequential, Shared
 __all__ = ["built"]
 
 
-def built(value: Any) -> Any:
+def built(value: object) -> Any:
     """A choice as its component with its options: an instance of a class, otherwise a callable with the options bound.
 
     An op in a network becomes a layer, a list among layers a sequence, and a named sub-network one that is shared.

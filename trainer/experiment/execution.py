@@ -79,7 +79,7 @@ class Outcome:
 
 
 def train(
-    config: str | os.PathLike[str] | Mapping[str, Any] | LoadedConfig,
+    config: str | os.PathLike[str] | Mapping[str, object] | LoadedConfig,
     overrides: Sequence[str] = (),
     *,
     out: str | os.PathLike[str] | None = None,

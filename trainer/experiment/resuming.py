@@ -113,7 +113,7 @@ def resume(
                 return recorded(loaded, training, run, observers, threads.threads, warnings)
 
 
-def _changes(checkpoint: Checkpoint, config: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+def _changes(checkpoint: Checkpoint, config: Mapping[str, object]) -> dict[str, tuple[Any, Any]]:
     """The settings that are not the checkpoint's: what each was and is. Raises UsageError where one is fixed."""
     before = dict(flat(checkpoint.facts["config"]))
     now = dict(flat(json.loads(json.dumps(config, default=str))))
@@ -134,11 +134,11 @@ def _changes(checkpoint: Checkpoint, config: Mapping[str, Any]) -> dict[str, tup
     return {key: (before.get(key), now.get(key)) for key in different}
 
 
-def _told(value: Any) -> str:
+def _told(value: object) -> str:
     return "not set" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _state(path: Path, checkpoint: Checkpoint, changes: Mapping[str, Any], epochs: int) -> TrainingState:
+def _state(path: Path, checkpoint: Checkpoint, changes: Mapping[str, object], epochs: int) -> TrainingState:
     """The checkpoint's state. Raises UsageError where nothing is left to do."""
     state = TrainingState.from_arrays(checkpoint.arrays, checkpoint.values)
     if any(key.startswith("stop") for key in changes):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,14 +14,14 @@ from trainer.errors import UsageError
 from trainer.experiment.components import built
 from trainer.nn.several import Several
 from trainer.plugins.traits import CostTraits, MetricTraits
-from trainer.training.evaluation import measured
+from trainer.training.evaluation import Metric, Report, measured
 from trainer.wording import describe
 
 if TYPE_CHECKING:
     from trainer.config import LoadedConfig
     from trainer.config.schema import Choice
     from trainer.data.prepared import Prepared
-    from trainer.types import Array
+    from trainer.types import Array, CostFunction
 
 __all__ = ["Scores", "scores_of"]
 
@@ -32,8 +32,8 @@ Loc = tuple[str | int, ...]
 class Scores:
     """Metrics and tables for the end of a run by their titles, and which number of each is the better one."""
 
-    metrics: dict[str, Any] = field(default_factory=dict)
-    reports: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Metric] = field(default_factory=dict)
+    reports: dict[str, Report] = field(default_factory=dict)
     better: dict[str, Literal["lower", "higher"]] = field(default_factory=dict)
 
     def add(self, title: str, metric: Any, traits: MetricTraits) -> None:
@@ -44,7 +44,7 @@ class Scores:
         self.better[title] = traits.better
 
 
-def scores_of(loaded: LoadedConfig, cost: Any, data: Prepared, predictions: Array) -> Scores:
+def scores_of(loaded: LoadedConfig, cost: CostFunction | Several, data: Prepared, predictions: Array) -> Scores:
     """The metrics that the config lists, in `metrics:` and for each part of several costs.
 
     By default those that suit the cost, and accuracy for classes. Each that the config names is tried on the
@@ -73,18 +73,22 @@ def _defaults(loaded: LoadedConfig, data: Prepared) -> tuple[str, ...]:
     return names
 
 
-def _given(loaded: LoadedConfig, cost: Any) -> Iterator[tuple[str, Choice, Loc, tuple[Several, int] | None]]:
+def _given(
+    loaded: LoadedConfig, cost: CostFunction | Several
+) -> Iterator[tuple[str, Choice, Loc, tuple[Several, int] | None]]:
     """Each metric that the config names: its title, where it stands, and the part of several costs that it is for."""
     choices = loaded.config.metrics or []
     for i, (title, choice) in enumerate(zip(_titles(choices), choices, strict=True)):
         yield title, choice, ("metrics", i), None
-    for i, part in enumerate(loaded.config.cost.options["parts"] if isinstance(cost, Several) else ()):
+    if not isinstance(cost, Several):
+        return
+    for i, part in enumerate(loaded.config.cost.options["parts"]):
         metrics = part.options.get("metrics", ())
         for k, (title, choice) in enumerate(zip(_titles(metrics), metrics, strict=True)):
             yield f"{title}_{i}", choice, ("cost", "parts", i, "metrics", k), (cost, i)
 
 
-def _titles(choices: Any) -> list[str]:
+def _titles(choices: Iterable[Choice]) -> list[str]:
     """What each metric is called in tables: its name and its options that are no defaults, `f1_macro`.
 
     However the options are spelt, so that a resolved config, which has them all, gives the same columns; and in word
@@ -107,7 +111,7 @@ def _made(choice: Choice, part: tuple[Several, int] | None) -> Any:
     several, i = part
 
     @wraps(metric)
-    def of_part(predictions: Any, targets: Any) -> Any:
+    def of_part(predictions: Array, targets: Array) -> Any:
         return metric(*several.split(predictions, targets)[i])
 
     return of_part
@@ -119,10 +123,10 @@ def _check_task(choice: Choice, data: Prepared) -> None:
         raise UsageError(f"metric '{choice.name}' is for {task}, and data set '{data.name}' is for {data.task}")
 
 
-def _try(choice: Choice, metric: Any, predictions: Any, targets: Any) -> None:
+def _try(choice: Choice, metric: Callable[[Array, Array], float | Array], predictions: Array, targets: Array) -> None:
     """The metric on two rows. Raises UsageError where it fails, or returns something else than it should."""
     with np.errstate(all="ignore"):
-        value = measured(choice.name, metric, predictions, targets, "two rows")
+        value: float | Array = measured(choice.name, metric, predictions, targets, "two rows")
     if MetricTraits.of(choice.component).report:
         if np.ndim(value) != 2:
             raise UsageError(f"metric '{choice.name}' returned {describe(value)}; a report is a table, of two axes")

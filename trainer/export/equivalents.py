@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from trainer.compiler.packed import Packed
 from trainer.compiler.program import Instruction, Value
@@ -89,7 +90,7 @@ _SCALED = {
 }  # fmt: skip
 
 
-def _operands(g: Graph, call: Call, dtype: Any) -> list[str]:
+def _operands(g: Graph, call: Call, dtype: npt.DTypeLike) -> list[str]:
     """The inputs in one dtype: ONNX never converts by itself."""
     names = []
     for name, value in zip(call.inputs, call.one.inputs, strict=True):
@@ -206,7 +207,7 @@ def _expm1(g: Graph, call: Call) -> str:
     return g.node("Mul", g.constant(2.0, call.dtype), g.node("Mul", g.node("Exp", half), g.node("Sinh", half)))
 
 
-def _log1p_of(g: Graph, x: str, dtype: Any) -> str:
+def _log1p_of(g: Graph, x: str, dtype: npt.DTypeLike) -> str:
     """x·log(u)/(u − 1) for u = 1 + x as it was rounded (Kahan), and x itself where u is 1."""
     one = g.constant(1.0, dtype)
     u = g.node("Add", x, one)

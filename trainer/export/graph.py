@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from trainer.errors import UsageError
 from trainer.types import Array
@@ -71,7 +72,7 @@ class Graph:
         self.nodes.append(helper.make_node(kind, list(inputs), names, name=names[0], **attributes))
         return names[0]
 
-    def constant(self, value: Any, dtype: Any = None, name: str | None = None) -> str:
+    def constant(self, value: Any, dtype: npt.DTypeLike | None = None, name: str | None = None) -> str:
         """A constant; equal ones are one."""
         array = np.ascontiguousarray(np.asarray(value, dtype)).reshape(np.shape(value))
         key = (array.dtype.str, array.shape, array.tobytes())
@@ -101,7 +102,7 @@ class Graph:
             self._batch = self.node("Slice", shape, self.integers([0]), self.integers([1]))
         return self._batch if times == 1 else self.node("Mul", self._batch, self.integers([times]))
 
-    def cast(self, name: str, dtype: Any) -> str:
+    def cast(self, name: str, dtype: npt.DTypeLike) -> str:
         """The value as another dtype."""
         from onnx import helper
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from trainer.compiler.program import Instruction, Program, Value
 from trainer.compiler.scope import move, named_scope
@@ -20,7 +21,7 @@ from trainer.export.equivalents import CONVERTERS, Call
 from trainer.export.graph import BATCHES, Graph, Length
 from trainer.export.whole import WHOLE
 from trainer.nn.network import Network
-from trainer.types import Array
+from trainer.types import Array, Numeric
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -35,7 +36,11 @@ INPUT, OUTPUT = "inputs", "outputs"
 
 
 def to_onnx(
-    network: Network, parameters: Mapping[str, Array], *, scaling: Scaling | None = None, dtype: Any = np.float32
+    network: Network,
+    parameters: Mapping[str, Array],
+    *,
+    scaling: Scaling | None = None,
+    dtype: npt.DTypeLike = np.float32,
 ) -> ModelProto:
     """The network with these parameters, by full name (what a layer keeps included), for batches of any size.
 
@@ -68,7 +73,7 @@ def to_onnx(
     return model
 
 
-def _scaled(g: Graph, scaling: Scaling | None, dtype: Any) -> str:
+def _scaled(g: Graph, scaling: Scaling | None, dtype: npt.DTypeLike) -> str:
     """The input as the network wants it."""
     if scaling is None:
         return INPUT
@@ -80,12 +85,12 @@ def _axis(length: Length) -> int | str:
     return length.first if length.times is None else "batch" if length.times == 1 else f"{length.times}*batch"
 
 
-def _recorded(network: Network, named: Mapping[str, Array], dtype: Any, rows: int) -> Program:
+def _recorded(network: Network, named: Mapping[str, Array], dtype: npt.DTypeLike, rows: int) -> Program:
     """The program of the forward function: its inputs are x and the parameters, in the order of `named`."""
 
     places = [f"{i} {name}" for i, name in enumerate(network.names)]
 
-    def forward(x: Any, parameters: dict[str, Any]) -> Any:
+    def forward(x: Numeric, parameters: dict[str, Numeric]) -> Any:
         with named_scope("forward", ""):
             return network.apply(network.tree(parameters), x, entering=lambda i: move("forward", places[i]))[0]
 

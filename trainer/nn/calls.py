@@ -54,7 +54,7 @@ def evaluate(layer: Any, parameters: Parameters, x: Any) -> Any:
     return around(layer.apply(parameters, seen))
 
 
-def train(layer: Any, parameters: Parameters, x: Any, draw: Draw) -> tuple[Any, Updates]:
+def train(layer: object, parameters: Parameters, x: object, draw: Draw) -> tuple[Any, Updates]:
     """The layer's output in training, and the new values of what it keeps."""
     own = own_train(layer)
     if own is None or isinstance(parameters, Still):
@@ -64,7 +64,7 @@ def train(layer: Any, parameters: Parameters, x: Any, draw: Draw) -> tuple[Any, 
     return around(y), updates
 
 
-def seen_by(layer: Any, x: Any) -> tuple[Any, Callable[[Any], Any]]:
+def seen_by(layer: object, x: object) -> tuple[Any, Callable[[Any], Any]]:
     """What of `x` a layer is handed, and what puts a mask that it does not see around its result.
 
     Raises ShapeError where a mask would be lost.
@@ -79,11 +79,11 @@ def seen_by(layer: Any, x: Any) -> tuple[Any, Callable[[Any], Any]]:
     return x.values, lambda y: Masked(y, x.mask)
 
 
-def _as_it_is(y: Any) -> Any:
+def _as_it_is(y: object) -> Any:
     return y
 
 
-def on_values(function: Callable[..., Any], *xs: Any) -> Any:
+def on_values(function: Callable[..., object], *xs: object) -> Any:
     """`function` of arrays, where some are Masked: of their values; what exists in the result exists in all of them."""
     masks = [x.mask for x in xs if isinstance(x, Masked)]
     y = function(*(x.values if isinstance(x, Masked) else x for x in xs))
@@ -95,6 +95,6 @@ def on_values(function: Callable[..., Any], *xs: Any) -> Any:
     return Masked(y, mask)
 
 
-def name_of(layer: Any) -> str:
+def name_of(layer: object) -> str:
     """What messages call a layer: its own `name`, or its class's as a config writes it."""
     return getattr(layer, "name", None) or re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(layer).__name__).lower()

@@ -41,7 +41,7 @@ class MinimalLayer(Protocol):
         Raises ShapeError when the layer cannot take an input of that shape.
         """
 
-    def apply(self, parameters: Parameters, x: Any) -> Any:
+    def apply(self, parameters: Parameters, x: object) -> Any:
         """The output for a batch `x` of shape (m, *input_shape), when nothing is learnt.
 
         Pure, and written in NumPy: it never knows whether it computes on arrays or on Tensors, and looks at no value.
@@ -72,7 +72,7 @@ class Layer(MinimalLayer, Protocol):
     needs_rows: ClassVar[bool] = False
     reads_padding: ClassVar[bool] = False
 
-    def train(self, parameters: Parameters, x: Any, draw: Draw) -> tuple[Any, Updates]:
+    def train(self, parameters: Parameters, x: object, draw: Draw) -> tuple[Any, Updates]:
         """The output in training, and new values for what the layer keeps, by name.
 
         `draw(shape)` are uniform random numbers of this step. Nothing is written to in place; whoever runs the step
@@ -88,16 +88,16 @@ class Layer(MinimalLayer, Protocol):
         return self
 
 
-def says(layer: Any, attribute: Literal["masked", "positionwise", "needs_rows", "reads_padding"]) -> bool:
+def says(layer: object, attribute: Literal["masked", "positionwise", "needs_rows", "reads_padding"]) -> bool:
     """What a layer, or a layer's class, says of itself; what `Layer` says where it says nothing."""
     return bool(getattr(layer, attribute, getattr(Layer, attribute)))
 
 
-def own_train(layer: Any) -> Callable[[Parameters, Any, Draw], tuple[Any, Updates]] | None:
+def own_train(layer: object) -> Callable[[Parameters, Any, Draw], tuple[Any, Updates]] | None:
     """The layer's `train`; None for one that learns as it predicts."""
     return cast("Callable[[Parameters, Any, Draw], tuple[Any, Updates]] | None", getattr(layer, "train", None))
 
 
-def located(layer: Any, layout: Layout) -> Any:
+def located(layer: object, layout: Layout) -> Any:
     """A layer whose names of columns and inputs are found in a data set's layout; most layers have none."""
     return layer.located(layout) if hasattr(layer, "located") else layer

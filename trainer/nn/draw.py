@@ -6,6 +6,7 @@ from typing import Any
 
 from trainer.engine.random import uniform
 from trainer.rng import key
+from trainer.types import Numeric
 
 __all__ = ["Draw"]
 
@@ -26,7 +27,7 @@ class Draw:
     (2, 3)
     """
 
-    def __init__(self, seed: int, step: Any, dtype: str, path: str, seen: int | None = None) -> None:
+    def __init__(self, seed: int, step: Numeric | int, dtype: str, path: str, seen: int | None = None) -> None:
         self.seed, self.step, self.dtype, self.path, self.seen = seed, step, dtype, path, seen
         self.calls = 0
 

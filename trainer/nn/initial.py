@@ -40,14 +40,14 @@ class _Spelling:
 
     words: tuple[str, str] = ("a name with its options, such as {normal: 0.02}",) * 2
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+    def __get_pydantic_core_schema__(self, source: object, handler: object) -> Any:
         from pydantic_core import core_schema as schema
 
         options: Any = schema.dict_schema(schema.str_schema(), schema.any_schema())
         return schema.no_info_after_validator_function(_admitted, options)
 
 
-def _admitted(initial: Any) -> Any:
+def _admitted(initial: object) -> Any:
     try:
         _read(initial)
     except UsageError as error:
@@ -142,7 +142,7 @@ _DRAWN: Mapping[str, Callable[..., Array]] = {
 }
 
 
-def _read(initial: Any) -> tuple[str, dict[str, float]]:
+def _read(initial: object) -> tuple[str, dict[str, float]]:
     """The name and all of its options. Raises UsageError where either is wrong."""
     given: Any = {}
     if isinstance(initial, str):

@@ -46,7 +46,7 @@ def initialised(layer: Any, rng: np.random.Generator, input_shape: Shape) -> tup
     return parameters, tuple(map(int, shape))
 
 
-def _check_parameter(layer: Any, name: Any, value: Any) -> None:
+def _check_parameter(layer: object, name: object, value: object) -> None:
     if isinstance(value, dict):
         for inner, each in value.items():
             _check_parameter(layer, inner, each)
@@ -57,12 +57,12 @@ def _check_parameter(layer: Any, name: Any, value: Any) -> None:
         raise UsageError(f"init returned {describe(array)} for '{name}'; {what}{line_of(layer, 'init')}")
 
 
-def told(layer: Any, error: Exception) -> str:
+def told(layer: object, error: Exception) -> str:
     """What a layer, or the op that is one, raised, with the line."""
     return described(error, source_of(getattr(layer, "op", layer)))
 
 
-def line_of(layer: Any, method: str) -> str:
+def line_of(layer: object, method: str) -> str:
     """` (swish.py, line 3)`, where the layer's method begins; empty where that cannot be told."""
     function = inspect.unwrap(getattr(type(layer), method))
     code = getattr(function, "__code__", None)

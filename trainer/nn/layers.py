@@ -68,7 +68,7 @@ class Flatten:
 class OpLayer:
     """An op of one array as a layer without parameters: `- relu`, `- swish: {beta: 2.0}`."""
 
-    def __init__(self, op: Op, **attributes: Any) -> None:
+    def __init__(self, op: Op, **attributes: object) -> None:
         self.op = op
         self.name = op.name
         self.attributes = attributes
@@ -85,7 +85,7 @@ class OpLayer:
             )
         return {}, np.shape(y)[1:]
 
-    def apply(self, parameters: Mapping[str, Any], x: Any) -> Any:
+    def apply(self, parameters: Mapping[str, object], x: object) -> Any:
         return self._call(x)
 
     @property

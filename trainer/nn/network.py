@@ -7,13 +7,14 @@ Beside θ stands what is not learnt: frozen parameters, and what layers keep fro
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from trainer.errors import TrainerError, UsageError
 from trainer.nn.calls import LayerState, Masked, Still, evaluate, name_of, train
@@ -22,7 +23,7 @@ from trainer.nn.draw import Draw
 from trainer.nn.initialise import initialised
 from trainer.nn.structure import LayerError
 from trainer.rng import generator
-from trainer.types import Array, Shape
+from trainer.types import Array, Numeric, Shape
 from trainer.wording import did_you_mean
 
 __all__ = ["LayerError", "Network", "Part", "matching"]
@@ -132,7 +133,7 @@ class Network:
         self.shapes = shapes
         return values
 
-    def _flat(self, values: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    def _flat(self, values: Sequence[dict[str, object]]) -> dict[str, Any]:
         """Initial values by their full names; those of a shared sub-network once, as its first use drew them."""
         flat: dict[str, Any] = {}
         for i, tree in enumerate(values):
@@ -170,12 +171,12 @@ class Network:
                 raise UsageError(f"tie: '{name}' cannot be '{source}', which is tied itself; name the one at the end")
             self._tied[name] = (of, transposed)
 
-    def initial(self, seed: int, dtype: Any = np.float64) -> Array:
+    def initial(self, seed: int, dtype: npt.DTypeLike = np.float64) -> Array:
         """θ before the first step: a function of the seed and of each layer's position alone."""
         values = self._values(seed)
         return np.concatenate([*(values[part.name].ravel() for part in self.parts), np.empty(0)]).astype(dtype)
 
-    def layer_state(self, seed: int, dtype: Any = np.float64) -> dict[str, Array]:
+    def layer_state(self, seed: int, dtype: npt.DTypeLike = np.float64) -> dict[str, Array]:
         """What stands beside θ before the first step, by name: frozen parameters and what is `LayerState`."""
         values = self._values(seed)
         return {
@@ -183,11 +184,11 @@ class Network:
             for name, value in ((name, values[name]) for name in self._beside)
         }
 
-    def initial_values(self, seed: int, dtype: Any = np.float64) -> dict[str, Array]:
+    def initial_values(self, seed: int, dtype: npt.DTypeLike = np.float64) -> dict[str, Array]:
         """All that there is before the first step, by full name: the parameters in θ, then what stands beside it."""
         return {**self.named(self.initial(seed, dtype)), **self.layer_state(seed, dtype)}
 
-    def divided(self, values: Mapping[str, Array], dtype: Any) -> tuple[Array, dict[str, Array]]:
+    def divided(self, values: Mapping[str, Array], dtype: npt.DTypeLike) -> tuple[Array, dict[str, Array]]:
         """θ, and what stands beside it, of values by full name; all are copied.
 
         Raises UsageError where a name is missing or a parameter's shape differs.
@@ -200,17 +201,17 @@ class Network:
         network.layers = tuple(layers)
         return network
 
-    def named(self, theta: Any) -> dict[str, Any]:
+    def named(self, theta: Array) -> dict[str, Array]:
         """The parameters in θ by their full names, as views on it."""
         return {part.name: np.reshape(theta[part.slice], part.shape) for part in self.parts}
 
-    def tree(self, named: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def tree(self, named: Mapping[str, Numeric]) -> list[dict[str, Any]]:
         """What each layer calls its parameters, from the values by their full names.
 
         Those of a layer that keeps values, all of which are frozen, are `Still`.
         """
 
-        def value(name: str) -> Any:
+        def value(name: str) -> Numeric:
             source, transposed = self._tied.get(name, (name, False))
             return np.transpose(named[source]) if transposed else named[source]
 
@@ -221,7 +222,7 @@ class Network:
 
         return [build(tree) for tree in self.trees]
 
-    def theta(self, named: Mapping[str, Array], dtype: Any = None) -> Array:
+    def theta(self, named: Mapping[str, Array], dtype: npt.DTypeLike | None = None) -> Array:
         """The vector that `named` would give these parameters.
 
         Raises UsageError where a name is missing or a shape differs.
@@ -313,7 +314,7 @@ class Network:
         return f"<Network {' → '.join(self.names)}: {self.input_shape} → {self.output_shape}, {self.size:,} parameters>"
 
 
-def _walk(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+def _walk(tree: Mapping[str, object], prefix: str) -> Iterator[tuple[str, Any]]:
     """Leaves by their full names; a key `@tower` starts a name anew."""
     for key, value in tree.items():
         name = key[1:] if key.startswith("@") else f"{prefix}.{key}"
@@ -323,7 +324,7 @@ def _walk(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def _names(tree: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+def _names(tree: Mapping[str, object], prefix: str) -> dict[str, Any]:
     """The tree with each leaf's full name in its place."""
     names = {}
     for key, value in tree.items():
@@ -343,6 +344,6 @@ def matching(patterns: Sequence[str], names: Sequence[str]) -> set[str]:
     return found
 
 
-def _guess(name: str, names: Any) -> str:
+def _guess(name: str, names: Collection[str]) -> str:
     there = f"there are: {', '.join(names) or 'none'}"
     return f"; {did_you_mean(name, names, there)}"

@@ -14,7 +14,7 @@ import numpy as np
 
 from trainer.errors import DataError, ShapeError, UsageError
 from trainer.limits import Checked, Limits, Nested
-from trainer.types import ArrayLike
+from trainer.types import Array, ArrayLike
 
 __all__ = ["Part", "Several"]
 
@@ -113,7 +113,7 @@ class Several:
             column, place = column + part.outputs, place + part.targets
         return pairs
 
-    def check(self, targets: np.ndarray[Any, Any]) -> None:
+    def check(self, targets: Array) -> None:
         """Raise DataError where a column holds what its part's cost does not take."""
         place = 0
         for number, part in enumerate(self.parts):
@@ -136,7 +136,7 @@ class Several:
         return total
 
 
-def _wanted(part: Part, own: np.ndarray[Any, Any]) -> tuple[str, np.ndarray[Any, Any]]:
+def _wanted(part: Part, own: Array) -> tuple[str, Array]:
     """What a part's cost takes, in words, and which of its targets are that."""
     if part.kind == "classes":
         classes = part.outputs // part.targets

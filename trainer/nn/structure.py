@@ -56,12 +56,12 @@ class Sequential:
                 raise LayerError((i,), what) from error
         return parameters, shape
 
-    def apply(self, parameters: Parameters, x: Any) -> Any:
+    def apply(self, parameters: Parameters, x: object) -> Any:
         for i, layer in enumerate(self.layers):
             x = evaluate(layer, parameters[str(i)], x)
         return x
 
-    def train(self, parameters: Parameters, x: Any, draw: Draw) -> tuple[Any, dict[str, Any]]:
+    def train(self, parameters: Parameters, x: object, draw: Draw) -> tuple[Any, dict[str, Any]]:
         updates = {}
         for i, layer in enumerate(self.layers):
             x, own = train(layer, parameters[str(i)], x, draw.inside(str(i)))
@@ -86,7 +86,7 @@ class _Composite:
         """Where a branch stands in a config."""
         return (branch,)
 
-    def join(self, outputs: Sequence[Any]) -> Any:
+    def join(self, outputs: Sequence[object]) -> Any:
         raise NotImplementedError
 
     def joined(self, shapes: Sequence[Shape]) -> Shape:
@@ -103,10 +103,10 @@ class _Composite:
             shapes.append(shape)
         return parameters, self.joined(shapes)
 
-    def apply(self, parameters: Parameters, x: Any) -> Any:
+    def apply(self, parameters: Parameters, x: object) -> Any:
         return self.join([branch.apply(parameters[name], x) for name, branch in self.branches().items()])
 
-    def train(self, parameters: Parameters, x: Any, draw: Draw) -> tuple[Any, dict[str, Any]]:
+    def train(self, parameters: Parameters, x: object, draw: Draw) -> tuple[Any, dict[str, Any]]:
         outputs, updates = [], {}
         for name, branch in self.branches().items():
             y, own = branch.train(parameters[name], x, draw.inside(name))
@@ -134,7 +134,7 @@ class Residual(_Composite):
     def branches(self) -> dict[str, Sequential]:
         return {"layers": Sequential(self.layers), "shortcut": Sequential(self.shortcut)}
 
-    def join(self, outputs: Sequence[Any]) -> Any:
+    def join(self, outputs: Sequence[object]) -> Any:
         return on_values(np.add, *outputs)
 
     def joined(self, shapes: Sequence[Shape]) -> Shape:
@@ -176,7 +176,7 @@ class Parallel(_Composite):
     def place(self, branch: str) -> tuple[int | str, ...]:
         return "paths", int(branch)
 
-    def join(self, outputs: Sequence[Any]) -> Any:
+    def join(self, outputs: Sequence[object]) -> Any:
         if self.join_by == "concat":
             return on_values(lambda *ys: np.concatenate(ys, axis=-1), *outputs)
         total, *others = outputs
@@ -231,10 +231,10 @@ class Repeat(Checked):
             time, *path = error.path
             raise LayerError(("layers", *path), f"within repeat, time {int(time) + 1}: {error}") from error
 
-    def apply(self, parameters: Parameters, x: Any) -> Any:
+    def apply(self, parameters: Parameters, x: object) -> Any:
         return self._chain().apply(parameters, x)
 
-    def train(self, parameters: Parameters, x: Any, draw: Draw) -> tuple[Any, dict[str, Any]]:
+    def train(self, parameters: Parameters, x: object, draw: Draw) -> tuple[Any, dict[str, Any]]:
         return self._chain().train(parameters, x, draw)
 
     def located(self, layout: Layout) -> Self:
@@ -259,10 +259,10 @@ class Shared:
             raise LayerError(("@", self.name, *error.path), f"within {self.name}: {error}") from error
         return {f"@{self.name}": parameters}, shape
 
-    def apply(self, parameters: Parameters, x: Any) -> Any:
+    def apply(self, parameters: Parameters, x: object) -> Any:
         return Sequential(self.layers).apply(parameters[f"@{self.name}"], x)
 
-    def train(self, parameters: Parameters, x: Any, draw: Draw) -> tuple[Any, dict[str, Any]]:
+    def train(self, parameters: Parameters, x: object, draw: Draw) -> tuple[Any, dict[str, Any]]:
         y, updates = Sequential(self.layers).train(parameters[f"@{self.name}"], x, draw)
         return y, {f"@{self.name}": updates} if updates else {}
 

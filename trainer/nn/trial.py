@@ -65,7 +65,7 @@ class _Tried:
 
     masked: ClassVar[bool] = True
 
-    def __init__(self, layer: Any, path: tuple[int | str, ...], label: str) -> None:
+    def __init__(self, layer: object, path: tuple[int | str, ...], label: str) -> None:
         self.layer, self.path, self.label = layer, path, label
         self.name = name_of(layer)
         self.inner = _within(layer, path, f"{label}: within {self.name}: ")
@@ -75,13 +75,13 @@ class _Tried:
         returned = self.stated[tuple(input_shape)] = initialised(self.inner, rng, input_shape)
         return returned
 
-    def apply(self, parameters: Mapping[str, Any], x: Any) -> Any:
+    def apply(self, parameters: Mapping[str, object], x: object) -> Any:
         with self._telling("apply"):
             y = evaluate(self.inner, _explaining(parameters), x)
         self._check_output("apply", x, y)
         return y
 
-    def train(self, parameters: Mapping[str, Any], x: Any, draw: Draw) -> tuple[Any, dict[str, Any]]:
+    def train(self, parameters: Mapping[str, object], x: object, draw: Draw) -> tuple[Any, dict[str, Any]]:
         if self.inner is not self.layer:  # each of the layers in it is tried
             return self._trained(parameters, x, draw)
         again, draws = copy(draw), Draws(self.layer, ())
@@ -98,7 +98,7 @@ class _Tried:
             )
         return given
 
-    def _trained(self, parameters: Mapping[str, Any], x: Any, draw: Draw) -> tuple[Any, dict[str, Any]]:
+    def _trained(self, parameters: Mapping[str, object], x: object, draw: Draw) -> tuple[Any, dict[str, Any]]:
         own = own_train(self.inner)
         if own is None:
             return self.apply(parameters, x), {}
@@ -110,7 +110,7 @@ class _Tried:
         self._check_updates(updates, self.stated[_values(x).shape[1:]][0])
         return y, updates
 
-    def _output_and_updates(self, returned: Any) -> tuple[Any, Updates]:
+    def _output_and_updates(self, returned: object) -> tuple[Any, Updates]:
         """What a `train` returned. An array would unpack as well, so what comes is looked at first."""
         if not isinstance(returned, tuple) or len(returned) != 2 or not isinstance(returned[1], dict):
             shown = f"({', '.join(map(describe, returned))})" if type(returned) is tuple else describe(returned)
@@ -119,7 +119,7 @@ class _Tried:
         y, updates = returned
         return y, updates
 
-    def _check_output(self, method: str, x: Any, y: Any) -> None:
+    def _check_output(self, method: str, x: object, y: object) -> None:
         values, after = _values(x), _values(y)
         if not isinstance(after, np.ndarray | np.generic | Tensor):
             self._refuse(method, f"returned {describe(after)}; the output is an array")
@@ -165,7 +165,7 @@ class _Tried:
             raise LayerError(self.path, f"{self.label}: {method} {does}{what}") from error
 
 
-def _within(layer: Any, path: tuple[int | str, ...], before: str) -> Any:
+def _within(layer: object, path: tuple[int | str, ...], before: str) -> Any:
     """A layer of layers, with each of those tried; any other as it is."""
     if not isinstance(layer, Parallel | Repeat | Residual | Sequential | Shared):
         return layer
@@ -205,17 +205,17 @@ class _StillParameters(_Parameters, Still):
     """Those of a layer that is frozen say so, too."""
 
 
-def _explaining(parameters: Mapping[str, Any]) -> _Parameters:
+def _explaining(parameters: Mapping[str, object]) -> _Parameters:
     """The same parameters, those of each layer within as what they are: frozen or not."""
     kind = _StillParameters if isinstance(parameters, Still) else _Parameters
     return kind({key: _explaining(value) if isinstance(value, dict) else value for key, value in parameters.items()})
 
 
-def _plain(returned: tuple[Any, dict[str, Any]]) -> list[Any]:
+def _plain(returned: tuple[object, dict[str, object]]) -> list[Any]:
     """The numbers that a layer gave, output and updates."""
     y, updates = returned
     return [value._value if isinstance(value, Tensor) else value for value in leaves((_values(y), updates))]
 
 
-def _values(x: Any) -> Any:
+def _values(x: object) -> Any:
     return x.values if isinstance(x, Masked) else x

@@ -19,7 +19,7 @@ import numpy as np
 
 from trainer.limits import Checked
 from trainer.optimizers.base import NotNegative, Positive, Share, State, decayed, moving, one_less_power
-from trainer.types import Array
+from trainer.types import Array, Numeric
 
 __all__ = ["Adam", "AdamW", "Adamax", "AmsGrad", "NAdam"]
 
@@ -53,7 +53,7 @@ class Adam(_Moments):
 
     weight_decay: NotNegative = 0.0
 
-    def update(self, g: Array, state: State, theta: Array, step_size: Any, step: Any) -> tuple[Array, State]:
+    def update(self, g: Array, state: State, theta: Array, step_size: Numeric, step: Numeric) -> tuple[Array, State]:
         return _adam(self, decayed(g, theta, self.weight_decay), state, theta, step_size, step)
 
 
@@ -76,12 +76,12 @@ class AdamW(_Moments):
 
     weight_decay: NotNegative = 0.01
 
-    def update(self, g: Array, state: State, theta: Array, step_size: Any, step: Any) -> tuple[Array, State]:
+    def update(self, g: Array, state: State, theta: Array, step_size: Numeric, step: Numeric) -> tuple[Array, State]:
         return _adam(self, g, state, theta * (1.0 - step_size * self.weight_decay), step_size, step)
 
 
 def _adam(
-    optimizer: Adam | AdamW, g: Array, state: State, theta: Array, step_size: Any, step: Any
+    optimizer: Adam | AdamW, g: Array, state: State, theta: Array, step_size: Numeric, step: Numeric
 ) -> tuple[Array, State]:
     m = moving(state["mean"], g, optimizer.beta1)
     v = moving(state["squares"], np.square(g), optimizer.beta2)
@@ -115,7 +115,7 @@ class AmsGrad(_Moments):
     def init(self, theta: Array) -> State:
         return {name: np.zeros_like(theta) for name in ("mean", "squares", "largest")}
 
-    def update(self, g: Array, state: State, theta: Array, step_size: Any, step: Any) -> tuple[Array, State]:
+    def update(self, g: Array, state: State, theta: Array, step_size: Numeric, step: Numeric) -> tuple[Array, State]:
         g = decayed(g, theta, self.weight_decay)
         m = moving(state["mean"], g, self.beta1)
         v = moving(state["squares"], np.square(g), self.beta2)
@@ -151,7 +151,7 @@ class NAdam(_Moments):
     def init(self, theta: Array) -> State:
         return {"mean": np.zeros_like(theta), "squares": np.zeros_like(theta), "product": np.ones(1, theta.dtype)}
 
-    def update(self, g: Array, state: State, theta: Array, step_size: Any, step: Any) -> tuple[Array, State]:
+    def update(self, g: Array, state: State, theta: Array, step_size: Numeric, step: Numeric) -> tuple[Array, State]:
         g = decayed(g, theta, self.weight_decay)
         m = moving(state["mean"], g, self.beta1)
         v = moving(state["squares"], np.square(g), self.beta2)
@@ -161,7 +161,7 @@ class NAdam(_Moments):
         ahead = (then / (1.0 - product * then)) * m + ((1.0 - now) / (1.0 - product)) * g
         return theta - step_size * (ahead / root), {"mean": m, "squares": v, "product": product}
 
-    def _momentum(self, t: Any) -> Any:
+    def _momentum(self, t: Numeric) -> Any:
         """μ_t."""
         return self.beta1 * (1.0 - 0.5 * np.exp(t * (self.momentum_decay * math.log(0.96))))
 
@@ -188,7 +188,7 @@ class Adamax(_Moments):
     def init(self, theta: Array) -> State:
         return {"mean": np.zeros_like(theta), "largest": np.zeros_like(theta)}
 
-    def update(self, g: Array, state: State, theta: Array, step_size: Any, step: Any) -> tuple[Array, State]:
+    def update(self, g: Array, state: State, theta: Array, step_size: Numeric, step: Numeric) -> tuple[Array, State]:
         g = decayed(g, theta, self.weight_decay)
         m = moving(state["mean"], g, self.beta1)
         u = np.maximum(self.beta2 * state["largest"], np.absolute(g) + self.eps)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from trainer.limits import Checked
 from trainer.optimizers.base import NotNegative, Positive, Share, State, decayed, moving
-from trainer.types import Array
+from trainer.types import Array, Numeric
 
 __all__ = ["Adadelta", "Adagrad", "RmsProp"]
 
@@ -37,7 +36,7 @@ class Adagrad(Checked):
     def init(self, theta: Array) -> State:
         return {"squares": np.full_like(theta, self.initial)}
 
-    def update(self, g: Array, state: State, theta: Array, step_size: Any, step: Any) -> tuple[Array, State]:
+    def update(self, g: Array, state: State, theta: Array, step_size: Numeric, step: Numeric) -> tuple[Array, State]:
         g = decayed(g, theta, self.weight_decay)
         s = state["squares"] + np.square(g)
         return theta - step_size * (g / (np.sqrt(s) + self.eps)), {"squares": s}
@@ -73,7 +72,7 @@ class RmsProp(Checked):
         names = ["squares", *(["velocity"] if self.momentum else []), *(["mean"] if self.centered else [])]
         return {name: np.zeros_like(theta) for name in names}
 
-    def update(self, g: Array, state: State, theta: Array, step_size: Any, step: Any) -> tuple[Array, State]:
+    def update(self, g: Array, state: State, theta: Array, step_size: Numeric, step: Numeric) -> tuple[Array, State]:
         g = decayed(g, theta, self.weight_decay)
         after = {"squares": moving(state["squares"], np.square(g), self.rho)}
         variance = after["squares"]
@@ -110,7 +109,7 @@ class Adadelta(Checked):
     def init(self, theta: Array) -> State:
         return {"squares": np.zeros_like(theta), "steps": np.zeros_like(theta)}
 
-    def update(self, g: Array, state: State, theta: Array, step_size: Any, step: Any) -> tuple[Array, State]:
+    def update(self, g: Array, state: State, theta: Array, step_size: Numeric, step: Numeric) -> tuple[Array, State]:
         g = decayed(g, theta, self.weight_decay)
         s = moving(state["squares"], np.square(g), self.rho)
         d = g * (np.sqrt(state["steps"] + self.eps) / np.sqrt(s + self.eps))

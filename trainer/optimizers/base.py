@@ -9,7 +9,7 @@ from typing import Annotated, Any, Protocol, runtime_checkable
 import numpy as np
 
 from trainer.limits import Limits
-from trainer.types import Array
+from trainer.types import Array, Numeric
 
 __all__ = [
     "Array",
@@ -44,7 +44,7 @@ class Optimizer(Protocol):
     def init(self, theta: Array) -> State:
         """The state before the first step: arrays by name, all of θ's dtype."""
 
-    def update(self, g: Array, state: State, theta: Array, step_size: Any, step: Any) -> tuple[Array, State]:
+    def update(self, g: Array, state: State, theta: Array, step_size: Numeric, step: Numeric) -> tuple[Array, State]:
         """θ and the state after a step. `step` counts from 0; it and ε are scalars of θ's dtype.
 
         Written in NumPy without looking at values, so that a whole step can be recorded.
@@ -71,7 +71,7 @@ class Averaging(Optimizer, Protocol):
 class Finishing(Optimizer, Protocol):
     """One that holds something back at the end of a run, such as accumulated gradients that no update has used."""
 
-    def finished(self, theta: Array, state: State, step_size: Any, step: Any) -> tuple[Array, State]:
+    def finished(self, theta: Array, state: State, step_size: Numeric, step: Numeric) -> tuple[Array, State]:
         """θ and the state after it is used, on plain arrays; `step` steps were taken."""
 
 
@@ -85,7 +85,9 @@ def averaged(optimizer: Optimizer, theta: Array, state: State) -> Array:
     return optimizer.averaged(theta, state) if isinstance(optimizer, Averaging) else theta
 
 
-def finished(optimizer: Optimizer, theta: Array, state: State, step_size: Any, step: Any) -> tuple[Array, State]:
+def finished(
+    optimizer: Optimizer, theta: Array, state: State, step_size: Numeric, step: Numeric
+) -> tuple[Array, State]:
     """θ and the state at the end of a run of `step` steps: the same, unless the optimiser is `Finishing`."""
     return optimizer.finished(theta, state, step_size, step) if isinstance(optimizer, Finishing) else (theta, state)
 
@@ -104,7 +106,7 @@ def moving(average: Array, value: Array, beta: float) -> Array:
     return beta * average + (1 - beta) * value
 
 
-def one_less_power(beta: float, step: Any) -> Any:
+def one_less_power(beta: float, step: Numeric) -> Any:
     """1 − β^(τ+1), what an average that started at 0 has seen of its values after step τ, τ = 0, 1, …
 
     By expm1, which keeps every digit: in float32, 1 less the power 0.999 has lost half of them.
@@ -115,7 +117,7 @@ def one_less_power(beta: float, step: Any) -> Any:
     return -np.expm1((step + 1) * math.log(beta)) if beta else 1.0
 
 
-def norm(x: Any) -> Any:
+def norm(x: Array) -> Any:
     """‖x‖, the root of the sum of squares, of values that are first brought below 1, so that no square overflows.
 
     >>> f"{norm(np.array([3e30, 4e30], np.float32)):.6g}"
@@ -125,7 +127,7 @@ def norm(x: Any) -> Any:
     return largest * root
 
 
-def scaled_norm(x: Any) -> tuple[Any, Any]:
+def scaled_norm(x: Array) -> tuple[Any, Any]:
     """‖x‖ as the product of the largest |x| and the norm in units of it, for where the product leaves the range."""
     largest = np.maximum(np.max(np.absolute(x)), np.finfo(x.dtype).tiny)
     return largest, np.sqrt(np.sum(np.square(x / largest)))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from trainer.limits import Checked
 from trainer.optimizers.base import NotNegative, Share, State, decayed
-from trainer.types import Array
+from trainer.types import Array, Numeric
 
 __all__ = ["Momentum", "Nesterov", "Sgd"]
 
@@ -25,7 +24,7 @@ class Sgd:
     def init(self, theta: Array) -> State:
         return {}
 
-    def update(self, g: Array, state: State, theta: Array, step_size: Any, step: Any) -> tuple[Array, State]:
+    def update(self, g: Array, state: State, theta: Array, step_size: Numeric, step: Numeric) -> tuple[Array, State]:
         return theta - step_size * g, state
 
 
@@ -53,7 +52,7 @@ class Momentum(Checked):
     def init(self, theta: Array) -> State:
         return {"velocity": np.zeros_like(theta)}
 
-    def update(self, g: Array, state: State, theta: Array, step_size: Any, step: Any) -> tuple[Array, State]:
+    def update(self, g: Array, state: State, theta: Array, step_size: Numeric, step: Numeric) -> tuple[Array, State]:
         g = decayed(g, theta, self.weight_decay)
         v = self.momentum * state["velocity"] + g
         return theta - step_size * v, {"velocity": v}
@@ -81,7 +80,7 @@ class Nesterov(Checked):
     def init(self, theta: Array) -> State:
         return {"velocity": np.zeros_like(theta)}
 
-    def update(self, g: Array, state: State, theta: Array, step_size: Any, step: Any) -> tuple[Array, State]:
+    def update(self, g: Array, state: State, theta: Array, step_size: Numeric, step: Numeric) -> tuple[Array, State]:
         g = decayed(g, theta, self.weight_decay)
         v = self.momentum * state["velocity"] + g
         return theta - step_size * (g + self.momentum * v), {"velocity": v}

@@ -11,7 +11,7 @@ import numpy as np
 
 from trainer.limits import Checked
 from trainer.optimizers.base import NotNegative, Positive, Share, State, moving, norm, one_less_power
-from trainer.types import Array
+from trainer.types import Array, Numeric
 
 __all__ = ["Lamb", "Lion"]
 
@@ -40,7 +40,7 @@ class Lion(Checked):
     def init(self, theta: Array) -> State:
         return {"mean": np.zeros_like(theta)}
 
-    def update(self, g: Array, state: State, theta: Array, step_size: Any, step: Any) -> tuple[Array, State]:
+    def update(self, g: Array, state: State, theta: Array, step_size: Numeric, step: Numeric) -> tuple[Array, State]:
         direction = np.sign(moving(state["mean"], g, self.beta1))
         if self.weight_decay:
             theta = theta * (1.0 - step_size * self.weight_decay)
@@ -84,7 +84,7 @@ class Lamb(Checked):
     def init(self, theta: Array) -> State:
         return {"mean": np.zeros_like(theta), "squares": np.zeros_like(theta)}
 
-    def update(self, g: Array, state: State, theta: Array, step_size: Any, step: Any) -> tuple[Array, State]:
+    def update(self, g: Array, state: State, theta: Array, step_size: Numeric, step: Numeric) -> tuple[Array, State]:
         m = moving(state["mean"], g, self.beta1)
         v = moving(state["squares"], np.square(g), self.beta2)
         root = np.sqrt(v) / np.sqrt(one_less_power(self.beta2, step)) + self.eps
@@ -96,7 +96,7 @@ class Lamb(Checked):
         return theta - step_size * r, {"mean": m, "squares": v}
 
 
-def _ratio(w: Any, r: Any) -> Any:
+def _ratio(w: Array, r: Array) -> Any:
     """‖w‖/‖r‖; 1 where one of the two is 0."""
     length, other = norm(w), norm(r)
     return np.where(np.minimum(length, other) > 0, length / np.where(other > 0, other, 1.0), 1.0)

@@ -9,7 +9,7 @@ import numpy as np
 
 from trainer.limits import Checked, Limits
 from trainer.optimizers.base import State
-from trainer.types import Array
+from trainer.types import Array, Numeric
 
 __all__ = ["Lbfgs"]
 
@@ -47,7 +47,7 @@ class Lbfgs(Checked):
             "changes": np.zeros(rows, theta.dtype),
         }
 
-    def update(self, g: Array, state: State, theta: Array, step_size: Any, step: Any) -> tuple[Array, State]:
+    def update(self, g: Array, state: State, theta: Array, step_size: Numeric, step: Numeric) -> tuple[Array, State]:
         s, y = state["step"], g - state["gradient"]
         sy = np.sum(s * y)
         enters = sy > 1e-10  # never at the first step, where s is 0
@@ -63,7 +63,7 @@ class Lbfgs(Checked):
         return theta + moved, after
 
 
-def _two_loops(q: Any, steps: Any, changes: Any, scale: Any, history: int) -> Any:
+def _two_loops(q: Array, steps: Array, changes: Array, scale: Array, history: int) -> Any:
     """H q. A row of zeros, which stands for a pair that is not there yet, changes nothing."""
     products = np.sum(steps * changes, axis=1)
     weights = np.where(products > 0, 1.0 / np.where(products > 0, products, 1.0), 0.0)

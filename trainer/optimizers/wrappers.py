@@ -26,7 +26,7 @@ from trainer.optimizers.base import (
     prepared,
     scaled_norm,
 )
-from trainer.types import Array
+from trainer.types import Array, Numeric
 
 __all__ = ["Accumulate", "Average", "ClipNorm", "ClipParameterNorm", "ClipValue"]
 
@@ -43,13 +43,13 @@ class _Wrapper(Checked):
     def init(self, theta: Array) -> State:
         return self.optimizer.init(theta)
 
-    def update(self, g: Array, state: State, theta: Array, step_size: Any, step: Any) -> tuple[Array, State]:
+    def update(self, g: Array, state: State, theta: Array, step_size: Numeric, step: Numeric) -> tuple[Array, State]:
         return self.optimizer.update(g, state, theta, step_size, step)
 
     def averaged(self, theta: Array, state: State) -> Array:
         return averaged(self.optimizer, theta, state)
 
-    def finished(self, theta: Array, state: State, step_size: Any, step: Any) -> tuple[Array, State]:
+    def finished(self, theta: Array, state: State, step_size: Numeric, step: Numeric) -> tuple[Array, State]:
         own = {name: state[name] for name in set(state) - set(self.optimizer.init(theta))}
         theta, after = finished(self.optimizer, theta, state, step_size, step)
         return theta, {**own, **after}
@@ -66,7 +66,7 @@ class ClipValue(_Wrapper):
 
     limit: Positive
 
-    def update(self, g: Array, state: State, theta: Array, step_size: Any, step: Any) -> tuple[Array, State]:
+    def update(self, g: Array, state: State, theta: Array, step_size: Numeric, step: Numeric) -> tuple[Array, State]:
         return super().update(np.clip(g, -self.limit, self.limit), state, theta, step_size, step)
 
 
@@ -83,7 +83,7 @@ class ClipNorm(_Wrapper):
 
     limit: Positive
 
-    def update(self, g: Array, state: State, theta: Array, step_size: Any, step: Any) -> tuple[Array, State]:
+    def update(self, g: Array, state: State, theta: Array, step_size: Numeric, step: Numeric) -> tuple[Array, State]:
         return super().update(_shortened(g, self.limit), state, theta, step_size, step)
 
 
@@ -104,13 +104,13 @@ class ClipParameterNorm(_Wrapper):
     def prepare(self, parts: Sequence[slice]) -> Self:
         return replace(super().prepare(parts), parts=tuple(parts))
 
-    def update(self, g: Array, state: State, theta: Array, step_size: Any, step: Any) -> tuple[Array, State]:
+    def update(self, g: Array, state: State, theta: Array, step_size: Numeric, step: Numeric) -> tuple[Array, State]:
         clipped = [_shortened(g[part], self.limit) for part in self.parts]
         g = np.concatenate(clipped) if len(clipped) > 1 else clipped[0]
         return super().update(g, state, theta, step_size, step)
 
 
-def _shortened(g: Any, limit: float) -> Any:
+def _shortened(g: Array, limit: float) -> Any:
     largest, root = scaled_norm(g)
     length = largest * root  # beyond the range of float32 where g is not: then in two steps
     return g * np.minimum(np.where(np.isinf(length), limit / largest / root, limit / (length + 1e-6)), 1.0)
@@ -143,7 +143,7 @@ class Accumulate(_Wrapper):
     def init(self, theta: Array) -> State:
         return {"accumulate.sum": np.zeros_like(theta), **super().init(theta)}
 
-    def update(self, g: Array, state: State, theta: Array, step_size: Any, step: Any) -> tuple[Array, State]:
+    def update(self, g: Array, state: State, theta: Array, step_size: Numeric, step: Numeric) -> tuple[Array, State]:
         # The update is computed at every batch and used at each k-th: a program takes no branches.
         state = dict(state)
         total = state.pop("accumulate.sum") + g
@@ -153,7 +153,7 @@ class Accumulate(_Wrapper):
         chosen = {name: np.where(due, after[name], state[name]) for name in state}
         return np.where(due, moved, theta), {"accumulate.sum": np.where(due, 0.0, total), **chosen}
 
-    def finished(self, theta: Array, state: State, step_size: Any, step: Any) -> tuple[Array, State]:
+    def finished(self, theta: Array, state: State, step_size: Numeric, step: Numeric) -> tuple[Array, State]:
         rest = step % self.batches
         if rest:
             inner = {name: value for name, value in state.items() if name != "accumulate.sum"}
@@ -184,7 +184,7 @@ class Average(_Wrapper):
     def init(self, theta: Array) -> State:
         return {"average.theta": np.array(theta), **super().init(theta)}
 
-    def update(self, g: Array, state: State, theta: Array, step_size: Any, step: Any) -> tuple[Array, State]:
+    def update(self, g: Array, state: State, theta: Array, step_size: Numeric, step: Numeric) -> tuple[Array, State]:
         state = dict(state)
         average = state.pop("average.theta")
         theta, after = super().update(g, state, theta, step_size, step)

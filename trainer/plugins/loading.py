@@ -14,7 +14,6 @@ from importlib.machinery import SourceFileLoader
 from importlib.util import find_spec, module_from_spec, spec_from_loader
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import Any
 
 from trainer.errors import PluginError
 from trainer.plugins.registry import KINDS, Component, component, is_ours
@@ -36,7 +35,7 @@ class Plugin:
     Raises PluginError when pluggy refuses a hook, such as one with a parameter that is not `register`.
     """
 
-    def __init__(self, name: str, package: str | None, module: Any) -> None:
+    def __init__(self, name: str, package: str | None, module: object) -> None:
         import pluggy
 
         from trainer.plugins import hookspecs
@@ -96,7 +95,7 @@ class Plugin:
         """Call the plugin's hook for a kind. PluginError if the hook raises or registers what cannot be registered."""
         found: dict[str, Component] = {}
 
-        def register(obj: Any, *, name: str | None = None, **traits: Any) -> None:
+        def register(obj: object, *, name: str | None = None, **traits: object) -> None:
             new = component(kind, obj, name, self.name, self.package, traits)
             known = found.setdefault(new.name, new)
             if known.target is not obj:

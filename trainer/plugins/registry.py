@@ -117,7 +117,7 @@ class Component:
         """What a config may set, in the order of the signature; `{name: value}` sets the first."""
         return tuple(_parameters(self.kind, self.target))
 
-    def build(self, **options: Any) -> Any:
+    def build(self, **options: object) -> Any:
         """The component with its options: an instance of a class, otherwise a callable with the options bound."""
         if inspect.isclass(self.target):
             return self.target(**options)
@@ -159,7 +159,7 @@ def snake_case(name: str) -> str:
 
 
 def component(
-    kind: str, obj: Any, name: str | None, plugin: str, package: str | None, traits: Mapping[str, Any]
+    kind: str, obj: object, name: str | None, plugin: str, package: str | None, traits: Mapping[str, object]
 ) -> Component:
     """The Component for a call `register(obj, name=name, **traits)`; PluginError when `obj` cannot be one."""
     if name is None:
@@ -207,11 +207,11 @@ def _contract(kind: str) -> str:
     return f"{article} {noun(kind)} is a frozen dataclass with {' and '.join(_METHODS[kind])}"
 
 
-def _shown(obj: Any) -> str:
+def _shown(obj: object) -> str:
     return str(getattr(obj, "__name__", None) or repr(obj))
 
 
-def _is_op(obj: Any) -> bool:
+def _is_op(obj: object) -> bool:
     if inspect.isclass(obj) or inspect.isroutine(obj):
         return False  # decided without importing the engine, and NumPy with it
     from trainer.engine.op import Op
@@ -248,14 +248,14 @@ def _function_parameters(kind: str, function: Any) -> Iterator[Parameter]:
             yield _parameter(name, annotations, MISSING if parameter.default is parameter.empty else parameter.default)
 
 
-def _annotations(target: Any) -> dict[str, Any]:
+def _annotations(target: object) -> dict[str, Any]:
     try:
         return typing.get_type_hints(target.func if isinstance(target, partial) else target, include_extras=True)
     except (NameError, TypeError):  # a name imported for type checkers only; a ufunc, which has no hints
         return {}
 
 
-def _parameter(name: str, annotations: Mapping[str, Any], default: Any) -> Parameter:
+def _parameter(name: str, annotations: Mapping[str, object], default: object) -> Parameter:
     """Without an annotation the default's type stands in for it; a whole number then admits any number."""
     stand_in = {bool: bool, int: int | float, float: float, str: str}.get(type(default), Any)
     annotation = annotations.get(name, stand_in)
@@ -264,7 +264,7 @@ def _parameter(name: str, annotations: Mapping[str, Any], default: Any) -> Param
     return Parameter(name, annotation, default)
 
 
-def _field_default(field: Field[Any]) -> Any:
+def _field_default(field: Field[object]) -> Any:
     if field.default_factory is not MISSING:
         return field.default_factory()
     return field.default

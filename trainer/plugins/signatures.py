@@ -39,7 +39,7 @@ _ALSO = {
 }
 
 
-def mistakes(kind: str, obj: Any) -> Iterator[str]:
+def mistakes(kind: str, obj: object) -> Iterator[str]:
     """What is wrong with how `obj` takes its arguments: a clause for each method or function that could not be called.
 
     >>> list(mistakes("metrics", lambda y_true, y_pred: 0.0))
@@ -58,7 +58,7 @@ def mistakes(kind: str, obj: Any) -> Iterator[str]:
             yield wrong + (f"; write def {name}({', '.join(names)})" if name.isidentifier() else "")
 
 
-def _function(obj: Any, method: str) -> tuple[Any, bool]:
+def _function(obj: object, method: str) -> tuple[Any, bool]:
     """What is called, None where that cannot be told, and whether its first parameter is `self`."""
     if inspect.isclass(obj):
         static = inspect.getattr_static(obj, method, None)

@@ -9,7 +9,7 @@ import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Literal, Self, cast
 
 from trainer.errors import PluginError
 from trainer.limits import admits, expected
@@ -112,7 +112,7 @@ _OF: dict[str, type[Traits]] = {
 }
 
 
-def traits_of(kind: str, given: Mapping[str, Any], noun: str) -> Traits:
+def traits_of(kind: str, given: Mapping[str, object], noun: str) -> Traits:
     """The traits that a call of `register` gives. Raises PluginError for one that the kind has not, or not so.
 
     >>> traits_of("metrics", {"better": "lower"}, "metric")

@@ -64,7 +64,9 @@ class Checkpoints:
     keep: int = 2
     damaged: list[str] = field(default_factory=list, init=False)
 
-    def save(self, step: int, arrays: Mapping[str, Array], values: Mapping[str, Any], facts: Mapping[str, Any]) -> Path:
+    def save(
+        self, step: int, arrays: Mapping[str, Array], values: Mapping[str, object], facts: Mapping[str, object]
+    ) -> Path:
         """Write the state after `step`, then let go of those that are older than the last `keep`.
 
         Returns the manifest's path. Raises StorageError; the checkpoints that were there are there still.
@@ -159,6 +161,6 @@ def _manifest(path: Path) -> dict[str, Any]:
     return manifest
 
 
-def _digest(manifest: Mapping[str, Any]) -> str:
+def _digest(manifest: Mapping[str, object]) -> str:
     text = json.dumps(manifest, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

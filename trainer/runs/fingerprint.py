@@ -24,7 +24,7 @@ __all__ = ["changed", "data_fingerprint", "digest", "file_fingerprint", "numeric
 _BLOCK = 1 << 24  # bytes of an array that are looked at together: a mapped one never lies in memory whole
 
 
-def digest(content: Mapping[str, Any]) -> str:
+def digest(content: Mapping[str, object]) -> str:
     """The SHA-256 of plain values, whatever order their keys are in.
 
     >>> digest({"a": 1, "b": [2.5]}) == digest({"b": [2.5], "a": 1})
@@ -96,7 +96,7 @@ def numerics(threads: int | None, executor: str) -> dict[str, Any]:
     }
 
 
-def changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def changed(before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
     """What differs between two of `numerics`, a phrase each.
 
     >>> changed({"numpy": "2.3.0", "threads": 1}, {"numpy": "2.4.6", "threads": 1})
@@ -109,5 +109,5 @@ def changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _plain(value: Any) -> str:
+def _plain(value: object) -> str:
     return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)

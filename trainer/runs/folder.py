@@ -56,8 +56,8 @@ class RunFolder:
         name: str,
         *,
         config_text: str | bytes = "",
-        resolved: Mapping[str, Any] | None = None,
-        environment: Mapping[str, Any] | None = None,
+        resolved: Mapping[str, object] | None = None,
+        environment: Mapping[str, object] | None = None,
     ) -> None:
         """Make the folder, with config.yaml (`config_text` as it is), resolved.yaml and environment.json in it.
 
@@ -71,7 +71,7 @@ class RunFolder:
 
     @classmethod
     def reopen(
-        cls, path: Path, name: str, *, resolved: Mapping[str, Any], rows: int = 0, seconds: float = 0.0
+        cls, path: Path, name: str, *, resolved: Mapping[str, object], rows: int = 0, seconds: float = 0.0
     ) -> RunFolder:
         """A folder that is there, to go on in it.
 
@@ -128,7 +128,7 @@ class RunFolder:
         with writing(self.path / "log.txt"):
             os.fsync(self._log.fileno())
 
-    def save_environment(self, environment: Mapping[str, Any]) -> None:
+    def save_environment(self, environment: Mapping[str, object]) -> None:
         """Write environment.json (see `trainer.runs.describe_environment`)."""
         atomic_write(self.path / "environment.json", _json(environment))
 
@@ -234,11 +234,11 @@ def _new_folder(root: Path, name: str, now: datetime) -> Path:
         raise UsageError(f"{root} cannot hold run folders: {error.strerror or error}") from None
 
 
-def _yaml(content: Mapping[str, Any]) -> str:
+def _yaml(content: Mapping[str, object]) -> str:
     import yaml
 
     return str(yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True, width=120))
 
 
-def _json(content: Mapping[str, Any]) -> str:
+def _json(content: Mapping[str, object]) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"

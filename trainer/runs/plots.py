@@ -44,7 +44,7 @@ _APART = 0.125  # of two labels, in parts of the axes' height
 _PLACE = (0.095, 0.125, 0.755, 0.735)  # left, bottom, width, height of the axes, in parts of the figure
 
 
-def save_loss(folder: str | Path, metrics: Mapping[str, Sequence[float] | Any], title: str = "") -> None:
+def save_loss(folder: str | Path, metrics: Mapping[str, Sequence[float] | object], title: str = "") -> None:
     """Write loss.svg and loss.png (1200 × 704 pixels) into `folder`.
 
     `metrics` maps "epoch", "train_loss" and, where there are test rows, "test_loss" to one number per epoch.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from trainer.engine.tensor import Tensor
 from trainer.engine.transforms import value_and_grad
 from trainer.training.objective import Objective
 from trainer.training.state import TrainingState
-from trainer.types import Array
+from trainer.types import Array, Numeric
 
 __all__ = ["diagnose"]
 
@@ -40,9 +40,12 @@ def diagnose(
             starts.clear()
         starts.append(next_index())  # whatever a layer records has an index above its mark
 
-    def loss(named: Any) -> Any:
+    def loss(named: Mapping[str, Numeric]) -> Any:
         x, *others = batch
-        watched = [Tensor(x), *others]  # so that what a first layer does to the data is recorded and looked at as well
+        watched: list[Numeric] = [
+            Tensor(x),
+            *others,
+        ]  # so that what a first layer does to the data is recorded and looked at as well
         return objective.loss(named, state.layer_state, watched, np.int64(state.step), entering)[0]
 
     try:

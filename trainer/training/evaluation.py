@@ -8,19 +8,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
 from trainer.data.prepared import Part, Prepared
 from trainer.errors import DivergedError, UsageError
 from trainer.nn.network import Network
-from trainer.types import Array
+from trainer.types import Array, CostFunction
 from trainer.wording import described, source_of
 
-__all__ = ["COSTS_AT_ONCE", "ROWS", "Evaluation", "Metric", "measured"]
+__all__ = ["COSTS_AT_ONCE", "ROWS", "Evaluation", "Metric", "Report", "measured"]
 
 Metric = Callable[[Array, Array], float]
+Report = Callable[[Array, Array], Array]
+T = TypeVar("T")
 
 # Rows whose costs are computed together: a cost that compares all with all is bounded by it.
 COSTS_AT_ONCE = 1024
@@ -38,10 +40,10 @@ class Evaluation:
     """
 
     network: Network
-    cost: Callable[[Any, Any], Any]
+    cost: CostFunction
     data: Prepared
     metrics: Mapping[str, Metric] = field(default_factory=dict)
-    reports: Mapping[str, Callable[[Array, Array], Array]] = field(default_factory=dict)
+    reports: Mapping[str, Report] = field(default_factory=dict)
 
     def numbers(self, part: Part, theta: Array, layers: Mapping[str, Array]) -> dict[str, float]:
         """The mean cost, as "loss", and the metrics; empty where there are no such rows.
@@ -70,13 +72,15 @@ class Evaluation:
             predictions = self.network.predict(theta, self.data.divided[part].inputs, layers)
         return self._measured(self.reports, predictions, part)
 
-    def _measured(self, metrics: Mapping[str, Any], predictions: Array, part: Part) -> dict[str, Any]:
+    def _measured(
+        self, metrics: Mapping[str, Callable[[Array, Array], T]], predictions: Array, part: Part
+    ) -> dict[str, T]:
         of = f"the {len(predictions):,} {ROWS[part]} rows"
         targets = self.data.divided[part].targets
         return {name: measured(name, metric, predictions, targets, of) for name, metric in metrics.items()}
 
 
-def measured(name: str, metric: Any, predictions: Any, targets: Any, rows: str) -> Any:
+def measured(name: str, metric: Callable[[Array, Array], T], predictions: Array, targets: Array, rows: str) -> T:
     """What a metric or a table gives; whatever it raises becomes a UsageError that names it, the rows and the line."""
     try:
         return metric(predictions, targets)

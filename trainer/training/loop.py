@@ -18,6 +18,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from trainer.compiler.executors import Backend
 from trainer.data.prepared import Part, Prepared
@@ -26,7 +27,7 @@ from trainer.errors import DivergedError, Hint, UsageError
 from trainer.nn.network import Network
 from trainer.optimizers import Optimizer, Sgd, averaged, finished, prepared
 from trainer.training.diagnosis import diagnose
-from trainer.training.evaluation import Evaluation, Metric
+from trainer.training.evaluation import Evaluation, Metric, Report
 from trainer.training.objective import Objective, Penalty
 from trainer.training.program_check import STEPS, compare_with_tape
 from trainer.training.records import Best, Epoch, Step
@@ -36,7 +37,7 @@ from trainer.training.settling import settled
 from trainer.training.state import TrainingState
 from trainer.training.step import StepFunction, record_step
 from trainer.training.stopping import Stopping
-from trainer.types import Array
+from trainer.types import Array, CostFunction
 from trainer.wording import describe
 
 if TYPE_CHECKING:
@@ -85,16 +86,16 @@ class Training:
     """
 
     network: Network
-    cost: Callable[[Any, Any], Any]
+    cost: CostFunction
     data: Prepared
     step_size: float | Schedule | Callable[[int], float]
     batch_size: int = 32
     epochs: int = 20
     optimizer: Optimizer = field(default_factory=Sgd)
     metrics: Mapping[str, Metric] = field(default_factory=dict)
-    reports: Mapping[str, Callable[[Array, Array], Array]] = field(default_factory=dict)
+    reports: Mapping[str, Report] = field(default_factory=dict)
     seed: int = 0
-    dtype: Any = np.float32
+    dtype: npt.DTypeLike = np.float32
     executor: str | Backend = "auto"
     places: tuple[str, ...] = ()
     debug: bool = False

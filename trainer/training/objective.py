@@ -15,6 +15,7 @@ from trainer.errors import UsageError
 from trainer.limits import Checked, Limits
 from trainer.nn.draw import Draw
 from trainer.nn.network import Network
+from trainer.types import Array, CostFunction, Numeric
 
 __all__ = ["Objective", "Penalty"]
 
@@ -33,7 +34,7 @@ class Penalty(Checked):
     l2: Annotated[float, Limits(ge=0)] = 0.0
     parameters: str = "*"
 
-    def of(self, named: Mapping[str, Any]) -> Any:
+    def of(self, named: Mapping[str, Numeric]) -> Any:
         """The price of these parameters."""
         price: Any = 0.0
         for name, w in named.items():
@@ -57,16 +58,16 @@ class Objective:
     """
 
     network: Network
-    cost: Callable[[Any, Any], Any]
+    cost: CostFunction
     penalties: Sequence[Penalty] = ()
     seed: int = 0
 
     def loss(
         self,
-        named: Mapping[str, Any],
-        layer_state: Mapping[str, Any],
-        batch: Sequence[Any],
-        step: Any,
+        named: Mapping[str, Numeric],
+        layer_state: Mapping[str, Numeric],
+        batch: Sequence[Numeric],
+        step: Numeric | int,
         entering: Callable[[int], None] | None = None,
     ) -> tuple[Any, dict[str, Any]]:
         """The loss and the new values of what is kept.
@@ -92,7 +93,11 @@ class Objective:
         return loss, updates
 
     def gradient(
-        self, theta: Any, batch: Sequence[Any], layer_state: Mapping[str, Any] | None = None, step: Any = 0
+        self,
+        theta: Array,
+        batch: Sequence[Numeric],
+        layer_state: Mapping[str, Numeric] | None = None,
+        step: Numeric | int = 0,
     ) -> tuple[Any, Any, dict[str, Any]]:
         """The loss, g of (1) as a vector like θ, and what stands beside θ after the step."""
         if not self.network.parts:
@@ -102,7 +107,7 @@ class Objective:
         layer_state = layer_state or {}
         updated: dict[str, Any] = {}
 
-        def loss(named: Mapping[str, Any]) -> Any:
+        def loss(named: Mapping[str, Numeric]) -> Any:
             value, updates = self.loss(named, layer_state, batch, step)
             updated.update((name, stop_gradient(update)) for name, update in updates.items())
             return value

@@ -114,7 +114,7 @@ class TrainingState:
 _NUMBERS = ("step_size", "seconds", "rows_per_second")  # of the best epoch's record
 
 
-def _within(group: str, values: Mapping[str, Any], dtype: type[float] | None = None) -> dict[str, Array]:
+def _within(group: str, values: Mapping[str, object], dtype: type[float] | None = None) -> dict[str, Array]:
     return {f"{group}.{name}": np.asarray(value, dtype) for name, value in values.items()}
 
 

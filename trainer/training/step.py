@@ -6,7 +6,7 @@ program is recorded for each batch size that comes by: the full one and the last
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from trainer.engine.tree import leaves
 from trainer.errors import UsageError
 from trainer.optimizers import Optimizer, State
 from trainer.training.objective import Objective
-from trainer.types import Array
+from trainer.types import Array, Numeric
 
 __all__ = ["Carried", "StepFunction", "record_step", "step_names"]
 
@@ -36,7 +36,13 @@ class StepFunction:
     optimizer: Optimizer
 
     def __call__(
-        self, theta: Any, carried: Any, batch: Sequence[Any], step_size: Any, counter: Any, number: Any
+        self,
+        theta: Array,
+        carried: Carried,
+        batch: Sequence[Numeric],
+        step_size: Numeric,
+        counter: Numeric,
+        number: Numeric,
     ) -> tuple[Any, Any, Any, Carried]:
         """One step.
 
@@ -88,7 +94,12 @@ class _Located(Objective):
     """Tells the record which layer is at work."""
 
     def loss(
-        self, named: Any, layer_state: Any, batch: Any, step: Any, entering: Callable[[int], None] | None = None
+        self,
+        named: Mapping[str, Numeric],
+        layer_state: Mapping[str, Numeric],
+        batch: Sequence[Numeric],
+        step: Numeric | int,
+        entering: Callable[[int], None] | None = None,
     ) -> tuple[Any, dict[str, Any]]:
         places = [*(f"{i} {name}" for i, name in enumerate(self.network.names)), "cost"]
         with named_scope("forward", "cost"):

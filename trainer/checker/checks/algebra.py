@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 
@@ -18,7 +17,7 @@ __all__ = ["adjoint_identity", "alone", "broadcasting", "linear_in_dy", "vectors
 
 
 def vectors_differ(
-    check: Callable[..., Any],
+    check: Callable[..., object],
     case: Case,
     what: str,
     got: ArrayLike,

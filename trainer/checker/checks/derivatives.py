@@ -79,7 +79,7 @@ def second_order(case: Case) -> Iterator[Failure | str]:
     rng = np.random.default_rng([case.number, 2])
     dys = case.outputs.cotangents(rng.normal(size=case.outputs.size))
 
-    def gradient(*xs: Any) -> tuple[Any, ...]:
+    def gradient(*xs: object) -> tuple[Any, ...]:
         ys, pullback = vjp(case.call, *xs)
         return tuple(pullback(tuple(_fitting(dys, ys))))
 

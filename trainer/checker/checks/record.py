@@ -50,7 +50,7 @@ def residuals(case: Case) -> Iterator[Failure | str]:
                 return
 
 
-def _call_between(case: Case, arguments: list[Any], ys: tuple[ArrayLike, ...]) -> None:
+def _call_between(case: Case, arguments: list[object], ys: tuple[ArrayLike, ...]) -> None:
     """Another call of the same op, on other values, which a rule that remembers the last call will take for its own."""
     try:
         with quietly():
@@ -59,12 +59,12 @@ def _call_between(case: Case, arguments: list[Any], ys: tuple[ArrayLike, ...]) -
         return
 
 
-def arguments_at(case: Case, arguments: list[Any]) -> list[ArrayLike]:
+def arguments_at(case: Case, arguments: list[object]) -> list[ArrayLike]:
     """The differentiable ones among all arguments."""
     return [arguments[p] for p in case.positions]
 
 
-def _poison(case: Case, arguments: list[Any], ys: tuple[ArrayLike, ...]) -> None:
+def _poison(case: Case, arguments: list[object], ys: tuple[ArrayLike, ...]) -> None:
     """Write nan, or zero, into the inputs that no rule asks for and that the results do not lie in."""
     declared = {n for p in case.positions if (rule := _rule(case, p)) for n in rule.residuals}
     for i, a in enumerate(arguments):
@@ -132,7 +132,7 @@ def compiled(case: Case) -> Iterator[Failure | str]:
             filled[place] = array
         given = rebuild(filled)
 
-        def forward(*xs: Any) -> tuple[Any, ...]:
+        def forward(*xs: object) -> tuple[Any, ...]:
             arguments = list(given)
             for position, x in zip(case.positions, xs, strict=True):
                 arguments[position] = x

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -151,7 +151,7 @@ def _steps(executor: Executor, count: int) -> None:
         executor.commit()
 
 
-def _seconds(run: Callable[[int], Any]) -> float:
+def _seconds(run: Callable[[int], object]) -> float:
     """The time of one run: the least of some, each of as many runs as make it long enough to measure."""
     import numpy as np
 

@@ -74,7 +74,7 @@ def _row(value: float, scale: Scale) -> int:
     return min(int((1 - scale.position(value)) * _HEIGHT), _HEIGHT - 1)
 
 
-def _heading(curves: Mapping[str, Any], scale: Scale, width: int, unicode: bool, colour: bool) -> str:
+def _heading(curves: Mapping[str, object], scale: Scale, width: int, unicode: bool, colour: bool) -> str:
     title = "loss (log)" if scale.logarithmic else "loss"
     marks = {part: "━━" if unicode else _MARKS[part] for part in curves}
     legend = "   ".join(f"{mark} {part}" for part, mark in marks.items())

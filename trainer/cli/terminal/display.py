@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -30,7 +30,7 @@ _LEAST = 6  # columns of the bar itself
 class LineDisplay(Observer):
     """A Table on stdout, or wherever `write` puts it."""
 
-    def __init__(self, write: Callable[[str], Any] = typer.echo) -> None:
+    def __init__(self, write: Callable[[str], object] = typer.echo) -> None:
         self._write = write
 
     def began(self, training: Training, folder: Path | None) -> None:

@@ -164,7 +164,7 @@ def _likeness(bound: Bound, way: Hashable) -> Hashable | None:
     return None if None in known else (way, chain_of(instruction) or instruction.op, tuple(places), tuple(known))
 
 
-def _told(value: Any) -> str | None:
+def _told(value: object) -> str | None:
     """A plain value as text, which tells it from all others."""
     if isinstance(value, tuple | list):
         parts = [_told(part) for part in value]
@@ -173,6 +173,6 @@ def _told(value: Any) -> str | None:
     return f"{type(value).__name__} {value!r}" if isinstance(value, plain) else None
 
 
-def _all(calls: list[Callable[[], Any]]) -> None:
+def _all(calls: list[Callable[[], object]]) -> None:
     for call in calls:
         call()

@@ -82,7 +82,7 @@ def cast(target: Array, source: Array) -> MachineInstruction:
     return MachineInstruction(m.CAST, None, (target, source))
 
 
-def fill(target: Array, number: Any) -> MachineInstruction:
+def fill(target: Array, number: object) -> MachineInstruction:
     """One number in every place."""
     return MachineInstruction(m.FILL, None, (target, np.broadcast_to(np.asarray(number, target.dtype), target.shape)))
 
@@ -118,6 +118,6 @@ def check(source: Array) -> MachineInstruction:
     return MachineInstruction(m.CHECK, None, (source,))
 
 
-def call(function: Callable[[], Any]) -> MachineInstruction:
+def call(function: Callable[[], object]) -> MachineInstruction:
     """Anything else, with the interpreter lock."""
     return MachineInstruction(m.CALL, function, ())

@@ -77,7 +77,7 @@ def lower_own(bound: Bound) -> Lowered:
     return lower_chain(Chain(((ufunc, tuple(range(len(given)))),), (0,)), bound.inputs, bound.outputs)
 
 
-def _elementwise(ufunc: np.ufunc, inputs: Sequence[Any], out: Array) -> Lowered:
+def _elementwise(ufunc: np.ufunc, inputs: Sequence[object], out: Array) -> Lowered:
     given = [i.dtype if isinstance(i, np.ndarray | np.generic) else type(i) for i in inputs]
     try:
         wanted = ufunc.resolve_dtypes((*given, None))
@@ -150,7 +150,7 @@ def _spread(x: Array, out: Array, axis: Any, keepdims: bool) -> tuple[Array, Arr
     return whole, np.broadcast_to(whole, x.shape)
 
 
-def _concatenate(inputs: Sequence[Any], out: Array, axis: int | None = 0) -> Lowered:
+def _concatenate(inputs: Sequence[object], out: Array, axis: int | None = 0) -> Lowered:
     if axis is None or not all(isinstance(i, np.ndarray) and i.dtype == out.dtype for i in inputs):
         return None
     return [make.copy(place, array) for place, array in pieces_of(out, inputs, axis)]
@@ -162,7 +162,7 @@ def _stack(inputs: Sequence[Any], out: Array, axis: int = 0) -> Lowered:
     return [make.copy(np.moveaxis(out, axis, 0)[i, ...], array) for i, array in enumerate(inputs)]
 
 
-def _reshape(inputs: Sequence[Any], out: Array, **attributes: Any) -> Lowered:
+def _reshape(inputs: Sequence[object], out: Array, **attributes: object) -> Lowered:
     """A reshape that is no view copies the elements in C order."""
     x = inputs[0]
     if attributes.get("order", "C") != "C" or not out.flags.c_contiguous or not isinstance(x, np.ndarray):
@@ -170,14 +170,14 @@ def _reshape(inputs: Sequence[Any], out: Array, **attributes: Any) -> Lowered:
     return [make.copy(out.reshape(x.shape), x)]
 
 
-def _astype(inputs: Sequence[Any], out: Array, **attributes: Any) -> Lowered:
+def _astype(inputs: Sequence[object], out: Array, **attributes: object) -> Lowered:
     if not isinstance(inputs[0], np.ndarray):
         return None
     cast = _cast(inputs[0], out.dtype)
     return None if cast is None else [*cast[1], make.copy(out, cast[0])]
 
 
-def _where(inputs: Sequence[Any], out: Array) -> Lowered:
+def _where(inputs: Sequence[object], out: Array) -> Lowered:
     mask, *values = inputs
     if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
         return None
@@ -191,7 +191,7 @@ def _where(inputs: Sequence[Any], out: Array) -> Lowered:
     return [*casts, make.where(out, *operands)]
 
 
-def _take_along_axis(inputs: Sequence[Any], out: Array, axis: int | None = -1) -> Lowered:
+def _take_along_axis(inputs: Sequence[object], out: Array, axis: int | None = -1) -> Lowered:
     x, index = inputs
     if axis is None or not isinstance(index, np.ndarray) or index.dtype != np.int64 or not isinstance(x, np.ndarray):
         return None
@@ -202,7 +202,7 @@ def _take_along_axis(inputs: Sequence[Any], out: Array, axis: int | None = -1) -
     return [make.gather(out, x, index, first, axis)]
 
 
-def _take(inputs: Sequence[Any], out: Array, axis: int | None = None, **others: Any) -> Lowered:
+def _take(inputs: Sequence[object], out: Array, axis: int | None = None, **others: object) -> Lowered:
     x, index = inputs
     if axis is None or others.get("mode", "raise") != "raise":
         return None
@@ -217,7 +217,7 @@ def _take(inputs: Sequence[Any], out: Array, axis: int | None = None, **others: 
     return [make.gather(out, x, np.broadcast_to(places, out.shape), np.broadcast_to(first, out.shape), axis)]
 
 
-def _full_like(inputs: Sequence[Any], out: Array, **attributes: Any) -> Lowered:
+def _full_like(inputs: Sequence[object], out: Array, **attributes: object) -> Lowered:
     cast = _cast(inputs[1], out.dtype)
     return None if cast is None else [*cast[1], make.copy(out, cast[0])]
 
@@ -231,7 +231,7 @@ def _pad(inputs: Sequence[Any], out: Array, pad_width: Any, mode: str = "constan
     return [make.copy(out, np.asarray(value, out.dtype)), make.copy(inside, x)]
 
 
-def _uniform(inputs: Sequence[Any], out: Array, key: tuple[int, int]) -> Lowered:
+def _uniform(inputs: Sequence[object], out: Array, key: tuple[int, int]) -> Lowered:
     if not out.flags.c_contiguous or not out.size:
         return None
     return [make.random(out, key, np.asarray(inputs[0], np.int64))]

@@ -51,7 +51,7 @@ _LONGER: tuple[tuple[int, Any, str], ...] = (
 )
 
 
-def lower_chain(chain: Chain, inputs: Sequence[Any], outputs: Sequence[Array]) -> list[MachineInstruction]:
+def lower_chain(chain: Chain, inputs: Sequence[object], outputs: Sequence[Array]) -> list[MachineInstruction]:
     """The machine's instruction for a chain. Raises ValueError, here or there, where the operands do not suit it."""
     shape, dtype = outputs[0].shape, outputs[0].dtype
     operands = [np.broadcast_to(x if isinstance(x, np.ndarray) else np.asarray(x, dtype), shape) for x in inputs]

@@ -10,7 +10,6 @@ A softmax and its rule both exponentiate the same shifted logits: this is where 
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any
 
 import numpy as np
 
@@ -49,7 +48,7 @@ def _of_attributes(instruction: Instruction) -> Hashable:
     return tuple((name, _of_constant(value)) for name, value in sorted(instruction.attributes.items()))
 
 
-def _of_constant(value: Any) -> Hashable:
+def _of_constant(value: object) -> Hashable:
     """Equal for constants that are equal; objects of other kinds, which the program keeps, equal themselves alone."""
     if isinstance(value, tuple | list):
         return type(value), tuple(map(_of_constant, value))

@@ -39,7 +39,7 @@ _MODULES = {
 }
 
 
-def fitted(name: str, parameters: Mapping[str, Any], inputs: Array, rng: np.random.Generator) -> dict[str, Array]:
+def fitted(name: str, parameters: Mapping[str, object], inputs: Array, rng: np.random.Generator) -> dict[str, Array]:
     """The attributes, as arrays, of scikit-learn's class `name` after fitting it to `inputs`, shape (n, columns).
 
     Parameters that this version of scikit-learn does not have yet are left out: they only choose what it did before.
@@ -85,7 +85,7 @@ def _version() -> str:
     return version("scikit-learn")
 
 
-def _encoded(value: Any, name: str, arrays: dict[str, Array]) -> Any:
+def _encoded(value: object, name: str, arrays: dict[str, Array]) -> Any:
     """JSON for a value called `name`; a plain value is itself, any other a mapping of its kind to what it is made of.
 
     Arrays of numbers go to `arrays`.
@@ -123,7 +123,7 @@ def _encoded_object(value: Any, name: str, arrays: dict[str, Array]) -> Any:
     return {"class": kind, "attributes": attributes}
 
 
-def _decoded(value: Any, arrays: Mapping[str, Array]) -> Any:
+def _decoded(value: object, arrays: Mapping[str, Array]) -> Any:
     if isinstance(value, list):
         return [_decoded(item, arrays) for item in value]
     if not isinstance(value, dict):

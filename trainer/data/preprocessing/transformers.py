@@ -60,7 +60,7 @@ class _Transformer(Checked):
         """What scikit-learn calls the columns that it makes of columns with these names."""
         return [str(name) for name in restored(state).get_feature_names_out(np.array(names, dtype=object))]
 
-    def parameters(self, given: dict[str, Any], inputs: Array) -> dict[str, Any]:
+    def parameters(self, given: dict[str, object], inputs: Array) -> dict[str, Any]:
         """scikit-learn's parameters from the fields'."""
         return given
 
@@ -131,7 +131,7 @@ class QuantileTransformer(_Transformer):
     subsample: Count | None = 10_000
     columns: Columns = None
 
-    def parameters(self, given: dict[str, Any], inputs: Array) -> dict[str, Any]:
+    def parameters(self, given: dict[str, object], inputs: Array) -> dict[str, Any]:
         if self.n_quantiles is not None and self.n_quantiles > len(inputs):
             raise ValueError(f"n_quantiles is {self.n_quantiles}, and there are {len(inputs)} rows: write at most that")
         return {**given, "n_quantiles": self.n_quantiles or min(1000, len(inputs))}
@@ -166,7 +166,7 @@ class KBinsDiscretizer(_Transformer):
     strategy: Literal["uniform", "quantile", "kmeans"] = "quantile"
     columns: Columns = None
 
-    def parameters(self, given: dict[str, Any], inputs: Array) -> dict[str, Any]:
+    def parameters(self, given: dict[str, object], inputs: Array) -> dict[str, Any]:
         given["encode"] = "onehot-dense" if self.encode == "onehot" else "ordinal"
         return {**given, "quantile_method": "averaged_inverted_cdf"}
 
@@ -209,7 +209,7 @@ class KNNImputer(_Imputer):
 
 
 class _Decomposition(_Transformer):
-    def parameters(self, given: dict[str, Any], inputs: Array) -> dict[str, Any]:
+    def parameters(self, given: dict[str, object], inputs: Array) -> dict[str, Any]:
         wanted, most = given["n_components"], min(inputs.shape)
         if isinstance(wanted, float) and wanted >= 1:
             raise ValueError(f"n_components is {wanted}; it is a whole number, or below 1 a share of the variance")
