@@ -193,6 +193,12 @@ elementwise(airy)
 
 # Integrals of Bessel and Struve functions.
 
+
+def _over(y: Array, x: Array, near: Array) -> Array:
+    """y/x, which is 0/0 at 0; there it is `near`, the beginning of its series, whose derivatives are right too."""
+    return np.where(x == 0, near, y / np.where(x == 0, 1, x))
+
+
 iti0k0 = special("iti0k0", "x", "the integrals from 0 to x of I₀ and K₀").defvjp(
     x=lambda dy, x: times(dy[0], sp.i0(x)) + times(dy[1], sp.k0(x))
 )
@@ -206,33 +212,51 @@ it2j0y0 = special("it2j0y0", "x", "∫₀ˣ (1 − J₀(t))/t dt and ∫ₓ^∞ 
     x=lambda dy, x: times(dy[0], (1 - sp.j0(x)) / x) - times(dy[1], sp.y0(x) / x)
 )
 itstruve0 = special("itstruve0", "x", "∫₀ˣ H₀(t) dt").defvjp(x=lambda dy, x: dy * sp.struve(0.0, x))
-it2struve0 = special("it2struve0", "x", "∫ₓ^∞ H₀(t)/t dt").defvjp(x=lambda dy, x: -dy * sp.struve(0.0, x) / x)
+it2struve0 = special("it2struve0", "x", "∫ₓ^∞ H₀(t)/t dt").defvjp(
+    x=lambda dy, x: -dy * _over(sp.struve(0.0, x), x, 2 / math.pi * (1 - x * x / 9))
+)
 itmodstruve0 = special("itmodstruve0", "x", "∫₀ˣ L₀(t) dt").defvjp(x=lambda dy, x: dy * sp.modstruve(0.0, x))
 elementwise(iti0k0, itj0y0, it2i0k0, it2j0y0, itstruve0, it2struve0, itmodstruve0, low=0.5)
 
-# Struve functions: 2H_v' = H_{v−1} − H_{v+1} + (x/2)^v/(√π Γ(v + 3/2)), and with + for the modified ones.
+# Struve functions: 2H_v' = H_{v−1} − H_{v+1} + (x/2)^v/(√π Γ(v + 3/2)), and with + for the modified ones. For v = 0,
+# where H₋₁ has no derivative at 0 in these terms, H₀' = 2/π − H₁ and L₀' = 2/π + L₁.
 
 
 def _struve_term(v: Array, x: Array) -> Array:
-    return (x / 2) ** v * sp.rgamma(v + 1.5) / math.sqrt(math.pi)
+    return np.power(x / 2, v) * sp.rgamma(v + 1.5) / math.sqrt(math.pi)
 
 
 struve = special("struve", "v x", "H_v(x)").defvjp(
-    x=lambda dy, v, x: dy * (sp.struve(v - 1, x) - sp.struve(v + 1, x) + _struve_term(v, x)) / 2
+    x=lambda dy, v, x: (
+        dy
+        * np.where(
+            v == 0,
+            2 / math.pi - sp.struve(1.0, x),
+            (sp.struve(v - 1, x) - sp.struve(v + 1, x) + _struve_term(v, x)) / 2,
+        )
+    )
 )
 modstruve = special("modstruve", "v x", "L_v(x), the modified Struve function").defvjp(
-    x=lambda dy, v, x: dy * (sp.modstruve(v - 1, x) + sp.modstruve(v + 1, x) + _struve_term(v, x)) / 2
+    x=lambda dy, v, x: (
+        dy
+        * np.where(
+            v == 0,
+            2 / math.pi + sp.modstruve(1.0, x),
+            (sp.modstruve(v - 1, x) + sp.modstruve(v + 1, x) + _struve_term(v, x)) / 2,
+        )
+    )
 )
 of_order(struve, modstruve)
 
-# Kelvin functions: w = ber + i·bei, and w = ker + i·kei too, solve w'' = i·w − w'/x.
+# Kelvin functions: w = ber + i·bei, and w = ker + i·kei too, solve w'' = i·w − w'/x. At 0 ber'/x is −x²/16, and
+# bei'/x is ½ − x⁴/384.
 
 ber = special("ber", "x", "ber x").defvjp(x=lambda dy, x: dy * sp.berp(x))
 bei = special("bei", "x", "bei x").defvjp(x=lambda dy, x: dy * sp.beip(x))
 ker = special("ker", "x", "ker x").defvjp(x=lambda dy, x: dy * sp.kerp(x))
 kei = special("kei", "x", "kei x").defvjp(x=lambda dy, x: dy * sp.keip(x))
-berp = special("berp", "x", "ber' x").defvjp(x=lambda dy, x, y: -dy * (sp.bei(x) + y / x))
-beip = special("beip", "x", "bei' x").defvjp(x=lambda dy, x, y: dy * (sp.ber(x) - y / x))
+berp = special("berp", "x", "ber' x").defvjp(x=lambda dy, x, y: -dy * (sp.bei(x) + _over(y, x, -x * x / 16)))
+beip = special("beip", "x", "bei' x").defvjp(x=lambda dy, x, y: dy * (sp.ber(x) - _over(y, x, 0.5 - x**4 / 384)))
 kerp = special("kerp", "x", "ker' x").defvjp(x=lambda dy, x, y: -dy * (sp.kei(x) + y / x))
 keip = special("keip", "x", "kei' x").defvjp(x=lambda dy, x, y: dy * (sp.ker(x) - y / x))
 kelvin = special("kelvin", "x", "ber + i·bei, ker + i·kei, and the derivatives of both, at x").defvjp(

@@ -209,6 +209,7 @@ def sigmoid_cross_entropy(predictions: Array, targets: Array, *, smoothing: Smoo
     array([0.69314718, 0.        ])
     """
     axes = same_shape("sigmoid_cross_entropy", predictions, targets)
+    real_only("sigmoid_cross_entropy", predictions, targets)
     z, t = predictions, _smooth(targets, smoothing, 2)
     near = np.maximum(z, 0) - t * z  # exact where z is right and large; log(1 + e^z) − t·z would round the rest away
     return np.mean(near + np.log1p(np.exp(-np.absolute(z))), axis=axes)

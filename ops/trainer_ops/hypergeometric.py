@@ -3,8 +3,8 @@
 A derivative of one is another of its kind with shifted parameters (DLMF 13.3, 15.5, 16.3, 18.9, 19.4, 22.13), so all
 orders exist. The parameters and degrees have no derivative in closed form and are declared not differentiable.
 
-Edges. ellipk, ellipkm1 and ellipe are smooth at m = 0. The slopes in m of ellipkinc, ellipeinc and ellipj are 0/0 = nan
-at m = 0 exactly.
+Edges. The elliptic integrals are smooth at m = 0, and the incomplete ones at m = 1 too, up to φ = ±π/2: close to these
+their slopes in m, which are 0/0 there, are series.
 """
 
 from __future__ import annotations
@@ -114,7 +114,24 @@ for _op in _OF_DEGREE:
 lpmv = special("lpmv", "m v x", "P_v^m(x), the associated Legendre function of integer order m").nondifferentiable(
     "m", "v"
 )
-lpmv.defvjp(x=lambda dy, y, m, v, x: dy * (v * x * y - (v + m) * sp.lpmv(m, v - 1, x)) / (x * x - 1))
+
+
+def _legendre_slope(m: Array, v: Array, x: Array, y: Array) -> Array:
+    """In x; at ±1, where this is 0/0, from y = (−1)^m (1 − x²)^(m/2)·Gₘ with Gₘ = (2m − 1)!!·C(v − m, m + ½; x), whose
+    slope is Gₘ₊₁."""
+    end = x * x == 1
+
+    def G(m: Array) -> Array:
+        return 2.0**m * sp.gamma(m + 0.5) / math.sqrt(math.pi) * sp.eval_gegenbauer(v - m, m + 0.5, x)
+
+    sign, lower, square = np.cos(math.pi * m), np.where(m == 0, 1, m / 2 - 1), np.where(end, 1 - x * x, 0.5)
+    at_end = sign * (np.power(square, m / 2) * G(m + 1) - m * x * np.power(square, lower) * G(m))
+    return np.where(
+        end, at_end.astype(y.dtype), (v * x * y - (v + m) * sp.lpmv(m, v - 1, x)) / np.where(end, 1, x * x - 1)
+    )
+
+
+lpmv.defvjp(x=lambda dy, y, m, v, x: dy * _legendre_slope(m, v, x, y))
 draw(lpmv, [1.0, 2.5, (3, 4)], [np.array([[0.0], [2.0]]), 3.0, (4,)], low=-0.8, high=0.8)
 
 # Complete elliptic integrals, of the parameter m = k². K = π/2·₂F₁(½, ½; 1; m) has K' = π/8·₂F₁(½, ½; 2; m)/(1 − m), by
@@ -157,10 +174,51 @@ elementwise(ellipkm1, low=0.1, high=1.5)
 # ∂φ/∂m = −dn·∂F/∂m, and sn = sin φ, cn = cos φ, dn² = 1 − m·sn².
 
 
+TERMS = 8
+NEAR = 0.01
+
+
+def _near_0(phi: Array, m: Array, power: float) -> Array:
+    """½∫ sin² t·(1 − m sin² t)^(−power) dt from 0 to φ, for small m."""
+    sin, cos = np.sin(phi), np.cos(phi)
+    factor, integral = 1.0, (phi - sin * cos) / 2  # of sin^(2k + 2)
+    total = integral
+    for k in range(1, TERMS + 1):
+        factor = factor * (power + k - 1) / k
+        integral = ((2 * k + 1) * integral - sin ** (2 * k + 1) * cos) / (2 * k + 2)
+        total = total + factor * m**k * integral
+    return total / 2
+
+
+def _near_1(phi: Array, rest: Array) -> Array:
+    """The same for power = 3/2 and small `rest` = 1 − m, times 1/cos² φ."""
+    sin, cos = np.sin(phi), np.cos(phi)
+    factor, integral = 1.0, (sin / cos**2 - np.arcsinh(sin / cos)) / 2  # of sin^(2k + 2)/cos^(2k + 3)
+    total = integral
+    for k in range(1, TERMS + 1):
+        factor = -factor * (k + 0.5) / k
+        integral = ((sin / cos) ** (2 * k + 1) / cos - (2 * k + 1) * integral) / (2 * k + 2)
+        total = total + factor * rest**k * integral
+    return total / 2
+
+
 def _first_kind_m(phi: Array, m: Array, F: Array) -> Array:
     """∂F/∂m = (E/(1−m) − F)/(2m) − sin φ cos φ/(2(1−m)·√(1 − m sin² φ))."""
+    zero = np.abs(m) < NEAR
+    one = (np.abs(phi) < math.pi / 2) & (np.abs(1 - m) < NEAR * np.cos(phi) ** 2)
+    away, inside = np.where(zero | one, 0.5, m), np.where(one, phi, 0)
     sin, cos = np.sin(phi), np.cos(phi)
-    return (sp.ellipeinc(phi, m) / (1 - m) - F) / (2 * m) - sin * cos / (2 * (1 - m) * np.sqrt(1 - m * sin * sin))
+    slope = (sp.ellipeinc(phi, away) / (1 - away) - F) / (2 * away)
+    slope = slope - sin * cos / (2 * (1 - away) * np.sqrt(1 - away * sin * sin))
+    slope = np.where(one, _near_1(inside, np.where(one, 1 - m, 0)), slope)
+    return np.where(zero, _near_0(phi, np.where(zero, m, 0), 1.5), slope)
+
+
+def _second_kind_m(phi: Array, m: Array, E: Array) -> Array:
+    """∂E/∂m = (E − F)/(2m)."""
+    zero = np.abs(m) < NEAR
+    slope = (E - sp.ellipkinc(phi, m)) / (2 * np.where(zero, 1, m))
+    return np.where(zero, -_near_0(phi, np.where(zero, m, 0), 0.5), slope)
 
 
 ellipkinc = special("ellipkinc", "phi m", "F(φ, m) = ∫₀^φ 1/√(1 − m sin² t) dt").defvjp(
@@ -169,7 +227,7 @@ ellipkinc = special("ellipkinc", "phi m", "F(φ, m) = ∫₀^φ 1/√(1 − m si
 )
 ellipeinc = special("ellipeinc", "phi m", "E(φ, m) = ∫₀^φ √(1 − m sin² t) dt").defvjp(
     phi=lambda dy, phi, m: dy * np.sqrt(1 - m * np.sin(phi) ** 2),
-    m=lambda dy, phi, m, y: dy * (y - sp.ellipkinc(phi, m)) / (2 * m),
+    m=lambda dy, phi, m, y: dy * _second_kind_m(phi, m, y),
 )
 
 

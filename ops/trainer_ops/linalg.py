@@ -5,23 +5,23 @@ All work on stacks of matrices, the last two axes, and on complex ones, where th
 conjugation, as everywhere. Formulas: M. B. Giles, "An extended collection of matrix derivative results" (2008); for the
 pseudoinverse G. Golub and V. Pereyra (1973).
 
-Edges. A norm that is 0 has gradient 0. Rows, columns, elements and singular values that tie for the largest or smallest
-share the gradient; a singular value that is 0 has a corner there, and gradient 0, as `np.absolute` has. `det` is right
-for singular matrices in two orders, from their cofactors; its third derivative is nan or infinite there. `pinv`
-and `lstsq` are differentiated as if the rank stayed what it is. `inv`, `solve` and the gradient of `slogdet` raise
-NumPy's LinAlgError for a singular matrix. With `hermitian=True` NumPy reads the lower triangle only, and the gradient
-lies there.
+Edges. A norm that is 0 has gradient 0. Rows, columns, elements and singular values that tie for the largest or
+smallest share the gradient; a singular value that is 0 has a corner there, and gradient 0, as `np.absolute` has.
+`det` is right for singular matrices, from their cofactors. `pinv` and `lstsq` are differentiated as if the rank
+stayed what it is. `inv`, `solve` and the gradient of `slogdet` raise NumPy's LinAlgError for a singular matrix.
+With `hermitian=True` NumPy reads the lower triangle only, and the gradient lies there.
 """
 
 from __future__ import annotations
 
+import cmath
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from trainer import Op, op, vjp
+from trainer import Op, op, stop_gradient, vjp
 from trainer.engine.dispatch import bind
 from trainer_ops._common import Array, Axis, axes_of, draw, restore
 from trainer_ops._composed import composed
@@ -152,13 +152,16 @@ cofactor.defvjp(a=lambda dy, a: cofactor_slope(dy, a))
 
 @cofactor_slope.vjp("a")
 def _(dy: Array, g: Array, a: Array) -> Array:
-    """From dC = (tr(A⁻¹dA) I − A⁻ᵀdAᵀ)·C with C = det(A)·A⁻ᵀ, for matrices that are not singular."""
-
-    def slope(a: Array) -> Array:
-        c = cofactor(a)
-        return (np.sum(g * c, axis=(-2, -1), keepdims=True) * c - c @ T(g) @ c) / np.linalg.det(a)[..., None, None]
-
-    return vjp(slope, a)[1](dy)[0]
+    """The third derivative of det is symmetric, so this is the slope of `cofactor_slope(g, a + t·δy)` in t at 0: of a
+    polynomial of degree n − 2, whose mean over as many roots of unity, each divided by its root, has no error."""
+    count = max(2, a.shape[-1] - 2)
+    roots = [cmath.exp(2j * math.pi * k / count) for k in range(count)] if count > 2 else [1.0, -1.0]
+    size, length = (np.max(np.abs(stop_gradient(x)), axis=(-2, -1), keepdims=True) for x in (a, dy))
+    step = np.where(length == 0, 1, size / np.where(length == 0, 1, length))
+    step = np.where(step == 0, 1, step)
+    slopes = [cofactor_slope(g + 0 * root, a + step * root * dy) / root for root in roots]
+    found = sum(slopes) / (count * step)
+    return found if a.dtype.kind == "c" else np.real(found)
 
 
 cofactor_slope.defvjp(g=lambda dy, a: cofactor_slope(dy, a))

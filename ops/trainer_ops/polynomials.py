@@ -70,11 +70,19 @@ def polymul(a1: Array, a2: Array) -> Array:
     return np.polymul(a1, a2)
 
 
+def _correlated(dy: Array, a: Array, shape: tuple[int, ...]) -> Array:
+    """The transpose of a product with `a`. NumPy leaves out zeros in front, which are no variables of the result."""
+    whole = shape[0] + a.shape[0] - 1
+    return np.convolve(np.concatenate([np.zeros(whole - dy.shape[0], dy.dtype), dy]), a[::-1], "valid")
+
+
 for _op in (polyadd, polysub):
     _op.defvjp(a1=lambda dy, a1_shape: dy[dy.shape[0] - a1_shape[0] :])
 polyadd.defvjp(a2=lambda dy, a2_shape: dy[dy.shape[0] - a2_shape[0] :])
 polysub.defvjp(a2=lambda dy, a2_shape: -dy[dy.shape[0] - a2_shape[0] :])
-composed(polymul, lambda a1, a2: np.convolve(a1, a2))
+polymul.defvjp(
+    a1=lambda dy, a1_shape, a2: _correlated(dy, a2, a1_shape), a2=lambda dy, a1, a2_shape: _correlated(dy, a1, a2_shape)
+)
 composed(polyder, _derivative)
 composed(polyint, _antiderivative)
 draw(polyval, [(4,), (3,)], [(3,), (2, 2)], [(1,), (3,)])

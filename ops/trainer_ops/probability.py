@@ -52,9 +52,9 @@ nrdtrimn = special("nrdtrimn", "p std x", "the mean for which a normal variable 
 )
 nrdtrisd = special("nrdtrisd", "mn p x", "the deviation for which a normal variable is below x with probability p")
 nrdtrisd.defvjp(
-    mn=lambda dy, y, mn, x: -dy * y / (x - mn),
-    p=lambda dy, y, mn, x: -dy * y * y / ((x - mn) * normal_density((x - mn) / y)),
-    x=lambda dy, y, mn, x: dy * y / (x - mn),
+    mn=lambda dy, p: -dy / sp.ndtri(p),
+    p=lambda dy, y, p: -dy * y / (sp.ndtri(p) * normal_density(sp.ndtri(p))),
+    x=lambda dy, p: dy / sp.ndtri(p),
 )
 draw(nrdtrimn, [np.array([[0.2], [0.7]]), (2, 3), (3,)], [0.4, 1.5, ()], low=0.5)
 draw(nrdtrisd, [np.array([0.1, 0.3, -0.4]), np.array([[0.6], [0.8]]), (2, 3)], low=0.5)

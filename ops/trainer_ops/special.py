@@ -46,7 +46,7 @@ exp10 = special("exp10", "x", "10^x").defvjp(x=lambda dy, y: dy * y * math.log(1
 exprel = special("exprel", "x", "(e^x − 1)/x, and 1 at 0").defvjp(x=lambda dy, x: dy * sp.hyp1f1(2.0, 3.0, x) / 2)
 cosm1 = special("cosm1", "x", "cos x − 1").defvjp(x=lambda dy, x: -dy * np.sin(x))
 powm1 = special("powm1", "x1 x2", "x1^x2 − 1").defvjp(
-    x1=lambda dy, x1, x2: dy * x2 * x1 ** (x2 - 1), x2=lambda dy, x1, y: dy * (y + 1) * log(x1)
+    x1=lambda dy, x1, x2: dy * x2 * np.power(x1, x2 - 1), x2=lambda dy, x1, y: dy * (y + 1) * log(x1)
 )
 sindg = special("sindg", "x", "sin of x degrees").defvjp(x=lambda dy, x: dy * sp.cosdg(x) * DEGREE)
 cosdg = special("cosdg", "x", "cos of x degrees").defvjp(x=lambda dy, x: -dy * sp.sindg(x) * DEGREE)
@@ -128,11 +128,11 @@ gammasgn = special("gammasgn", "x", "the sign of Γ(x)").zero("x")
 psi = special("psi", "x", "(log Γ)'(x), the digamma function")
 rgamma = special("rgamma", "x", "1/Γ(x)").defvjp(x=lambda dy, x: dy * _rgamma_slope(x))
 poch = special("poch", "z m", "Γ(z + m)/Γ(z), Pochhammer's symbol").defvjp(
-    z=lambda dy, z, m, y: dy * y * (sp.psi(z + m) - sp.psi(z)), m=lambda dy, z, m, y: dy * y * sp.psi(z + m)
+    z=lambda dy, z, m, y: dy * _poch_slope(z, m, y),
+    m=lambda dy, z, m, y: dy * y * sp.psi(z + m),
 )
 binom = special("binom", "n k", "n over k").defvjp(
-    n=lambda dy, n, k, y: dy * y * (sp.psi(n + 1) - sp.psi(n - k + 1)),
-    k=lambda dy, n, k, y: dy * y * (sp.psi(n - k + 1) - sp.psi(k + 1)),
+    n=lambda dy, n, k, y: dy * _binom_slopes(n, k, y)[0], k=lambda dy, n, k, y: dy * _binom_slopes(n, k, y)[1]
 )
 
 
@@ -140,6 +140,25 @@ def _rgamma_slope(x: Array) -> Array:
     left, right = np.where(x.real < 0.5, x, 0.25), np.where(x.real < 0.5, 0.75, x)
     reflected = (math.pi * np.cos(math.pi * left) - np.sin(math.pi * left) * sp.psi(1 - left)) * sp.gamma(1 - left)
     return np.where(x.real < 0.5, reflected / math.pi, -sp.psi(right) * sp.rgamma(right))
+
+
+def _poch_slope(z: Array, m: Array, y: Array) -> Array:
+    """In z. Where 1/Γ(z) is 0 its ψ is infinite, and its slope is not."""
+    zero = y == 0
+    log_slope = sp.psi(z + m) - sp.psi(np.where(zero, 1, z))
+    at_zero = sp.gamma(z + m) * (sp.psi(z + m) * sp.rgamma(z) + _rgamma_slope(z))
+    return np.where(zero, at_zero, y * log_slope)
+
+
+def _binom_slopes(n: Array, k: Array, y: Array) -> tuple[Array, Array]:
+    """In n and in k, of Γ(n + 1)·(1/Γ(k + 1))·(1/Γ(n − k + 1)), which is 0 where one of the latter two is."""
+    zero = y == 0
+    below, rest = k + 1, n - k + 1
+    log_n, log_below, log_rest = sp.psi(n + 1), sp.psi(np.where(zero, 1, below)), sp.psi(np.where(zero, 1, rest))
+    size, by_rest = sp.gamma(n + 1), sp.rgamma(below) * _rgamma_slope(rest)
+    in_n = np.where(zero, size * (log_n * sp.rgamma(below) * sp.rgamma(rest) + by_rest), y * (log_n - log_rest))
+    in_k = np.where(zero, size * (_rgamma_slope(below) * sp.rgamma(rest) - by_rest), y * (log_rest - log_below))
+    return in_n, in_k
 
 
 @op
@@ -308,18 +327,18 @@ def _boxcox_lam(L: Array, lam: Array) -> Array:
 
 
 boxcox = special("boxcox", "x lam", "(x^λ − 1)/λ, and log x for λ = 0").defvjp(
-    x=lambda dy, x, lam: dy * x ** (lam - 1), lam=lambda dy, x, lam: dy * _boxcox_lam(np.log(x), lam)
+    x=lambda dy, x, lam: dy * np.power(x, lam - 1), lam=lambda dy, x, lam: dy * _boxcox_lam(np.log(x), lam)
 )
 boxcox1p = special("boxcox1p", "x lam", "boxcox(1 + x, λ)").defvjp(
-    x=lambda dy, x, lam: dy * (1 + x) ** (lam - 1), lam=lambda dy, x, lam: dy * _boxcox_lam(np.log1p(x), lam)
+    x=lambda dy, x, lam: dy * np.power(1 + x, lam - 1), lam=lambda dy, x, lam: dy * _boxcox_lam(np.log1p(x), lam)
 )
 inv_boxcox = special("inv_boxcox", "p lam", "the x for which boxcox(x, λ) is p").defvjp(
-    p=lambda dy, y, lam: dy * y ** (1 - lam),
-    lam=lambda dy, y, lam: -dy * _boxcox_lam(np.log(y), lam) * y ** (1 - lam),
+    p=lambda dy, y, lam: dy * np.power(y, 1 - lam),
+    lam=lambda dy, y, lam: -dy * _boxcox_lam(np.log(y), lam) * np.power(y, 1 - lam),
 )
 inv_boxcox1p = special("inv_boxcox1p", "p lam", "the x for which boxcox1p(x, λ) is p").defvjp(
-    p=lambda dy, y, lam: dy * (1 + y) ** (1 - lam),
-    lam=lambda dy, y, lam: -dy * _boxcox_lam(np.log1p(y), lam) * (1 + y) ** (1 - lam),
+    p=lambda dy, y, lam: dy * np.power(1 + y, 1 - lam),
+    lam=lambda dy, y, lam: -dy * _boxcox_lam(np.log1p(y), lam) * np.power(1 + y, 1 - lam),
 )
 for _op in (boxcox, boxcox1p, inv_boxcox, inv_boxcox1p):
     draw(_op, [(3, 4), (3, 4)], [(3, 1), np.array([0.0, 0.5, -0.3])], [(), ()], low=0.3, high=1.5)

@@ -19,6 +19,8 @@ from trainer import hookimpl, op
 @op(elementwise=True)
 def log_cosh(x):
     "log cosh x"
+    if np.iscomplexobj(x):
+        raise TypeError("log_cosh is a function of real numbers")
     return np.abs(x) + np.log1p(np.exp(-2 * np.abs(x))) - math.log(2)
 
 log_cosh.defvjp(x=lambda dy, x: RULE)

@@ -13,7 +13,8 @@ from trainer.checker.case import Case, Subject, cases_of
 from trainer.checker.checks import FULL, QUICK, Check
 from trainer.checker.checks.algebra import adjoint_identity
 from trainer.checker.checks.arrays import unchanged
-from trainer.checker.checks.derivatives import complex_inputs, first_order, second_order, table
+from trainer.checker.checks.complexes import complex_inputs
+from trainer.checker.checks.derivatives import first_order, second_order, table
 from trainer.checker.evidence import raised
 from trainer.checker.report import Failure, Report
 from trainer.engine.op import REQUIRED, Op

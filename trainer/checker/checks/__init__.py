@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 from trainer.checker.case import Case
 from trainer.checker.checks.algebra import adjoint_identity, alone, broadcasting, linear_in_dy
 from trainer.checker.checks.arrays import empty_and_0d, float32, integers, layouts, mixed_dtypes, repeatable, unchanged
-from trainer.checker.checks.derivatives import complex_inputs, first_order, second_order, table
+from trainer.checker.checks.complexes import complex_inputs
+from trainer.checker.checks.corners import corners
+from trainer.checker.checks.derivatives import first_order, second_order, table
 from trainer.checker.checks.extremes import far_out, nothing_wanted, spoilt
 from trainer.checker.checks.record import compiled, recorded, residuals
 from trainer.checker.report import Failure
@@ -22,7 +24,7 @@ Check = Callable[[Case], Iterator[Failure | str]]
 FULL: tuple[Check, ...] = (
     first_order, unchanged, table, second_order, linear_in_dy, adjoint_identity, alone, broadcasting, float32,
     mixed_dtypes, repeatable, residuals, recorded, compiled, layouts, empty_and_0d, integers, spoilt,
-    nothing_wanted, far_out, complex_inputs,
+    nothing_wanted, far_out, corners, complex_inputs,
 )  # fmt: skip
 QUICK: tuple[Check, ...] = tuple(c for c in FULL if c is not complex_inputs)
 # What a few milliseconds buy, when an op is first used in a run.

@@ -9,31 +9,27 @@ import numpy as np
 
 from trainer.checker.case import Case
 from trainer.checker.comparison import Comparison
-from trainer.checker.evidence import differs, excess, leaves_numpy, number, raised
+from trainer.checker.evidence import differs, excess, leaves_numpy, number
 from trainer.checker.references import derive, quietly
 from trainer.checker.report import Failure
 from trainer.checker.spaces import Space
 from trainer.checker.tables import entries
 from trainer.engine.transforms import vjp
-from trainer.errors import NotDifferentiableError, OpError
 from trainer.types import ArrayLike
 
-__all__ = ["complex_inputs", "first_order", "second_order", "table"]
+__all__ = ["first_order", "second_order", "table"]
 
 
 def first_order(case: Case) -> Iterator[Failure | str]:
     """Every element of the rules' Jacobian is the derivative's."""
-    yield from _jacobian(first_order, case)
 
-
-def _jacobian(check: Any, case: Case) -> Iterator[Failure | str]:
     def got(xs: list[ArrayLike]) -> ArrayLike:
         if xs is case.xs:
             return case.jacobian
         return case.rule_rows(case.pull(xs)[1])
 
     yield from Comparison(
-        check, case, case.forward, got, case.reference, case.chosen, case.projections,
+        first_order, case, case.forward, got, case.reference, case.chosen, case.projections,
         "the rule for {0} is not the derivative",
     ).failures()  # fmt: skip
 
@@ -114,32 +110,3 @@ def second_order(case: Case) -> Iterator[Failure | str]:
 def _fitting(dys: Sequence[ArrayLike], ys: Sequence[Any]) -> list[ArrayLike]:
     """Cotangents in the dtypes of these results, which are complex where a complex step goes through."""
     return [np.asarray(dy).astype(np.result_type(y.dtype), copy=False) for dy, y in zip(dys, ys, strict=True)]
-
-
-def complex_inputs(case: Case) -> Iterator[Failure | str]:
-    """Where the forward function is holomorphic, the rules hold for complex numbers too: δx = Jᵀ δy, unconjugated."""
-    if not case.xs or any(x.dtype.kind != "f" for x in case.xs):
-        return
-    rng = np.random.default_rng([case.number, 3])
-    xs = [x + 1j * rng.uniform(0.05, 0.3, x.shape) for x in case.xs]
-    try:
-        with quietly():
-            ys = case.forward(xs)
-            if any(y.dtype.kind == "f" for y in ys) or not any(y.dtype.kind == "c" for y in ys):
-                return
-            moved = case.replaced(xs)
-            if moved.reference.source != "Cauchy's formula":
-                return
-    except Exception:  # a forward function that was not written for complex numbers
-        return
-    try:
-        yield from _jacobian(complex_inputs, moved)
-    except NotDifferentiableError:
-        return
-    except OpError as error:
-        yield raised(complex_inputs, moved, error)
-        return
-    except TypeError:
-        yield "for real numbers only: the forward function takes complex ones, and a rule refuses them"
-        return
-    case.complex = True

@@ -35,7 +35,7 @@ from trainer.engine.rules import Rule
 from trainer.errors import TrainerError
 from trainer.types import ArrayLike
 
-__all__ = ["far_out", "nothing_wanted", "spoilt"]
+__all__ = ["elementwise", "far_out", "is_foreign", "nothing_wanted", "spoilt"]
 
 # Per dtype the magnitudes that are tried, and what a rule may differ by.
 MAGNITUDES: dict[Any, tuple[tuple[float, ...], float]] = {
@@ -47,7 +47,7 @@ EPS = np.finfo(np.longdouble).eps
 
 def far_out(case: Case) -> Iterator[Failure | str]:
     """A rule neither over- nor underflows where the derivative does not: at arguments of 1e±300."""
-    if not _elementwise(case) or case.number > 2:
+    if not elementwise(case) or case.number > 2:
         return
     for dtype, (magnitudes, relative) in MAGNITUDES.items():
         points = np.array([s * (1 + n / 16) * m for m in magnitudes for s in (1, -1) for n in (0, 1)], dtype)
@@ -100,8 +100,8 @@ def _slope(at: Case, xs: list[ArrayLike], y: ArrayLike, k: int, step: float) -> 
 
 def spoilt(case: Case) -> Iterator[Failure | str]:
     """A nan or an infinity in an input spoils no other element, and crashes nothing."""
-    foreign = _is_foreign(case)
-    if foreign and not _elementwise(case):
+    foreign = is_foreign(case)
+    if foreign and not elementwise(case):
         return
     dys = case.outputs.cotangents(np.random.default_rng([case.number, 16]).normal(size=case.outputs.size))
     want = case.pulled[1](dys)
@@ -125,7 +125,7 @@ def spoilt(case: Case) -> Iterator[Failure | str]:
                     argument=case.positions[k],
                 )  # fmt: skip
                 break
-            if _elementwise(case) and x.shape == case.ys[0].shape and not _same(got[k], want[k]):
+            if elementwise(case) and x.shape == case.ys[0].shape and not _same(got[k], want[k]):
                 yield failure(
                     spoilt, case, f"{value} in one element of '{case.label(k)}' changes another's gradient",
                     argument=case.positions[k],
@@ -140,7 +140,7 @@ def _same(got: ArrayLike, want: ArrayLike) -> bool:
 
 def nothing_wanted(case: Case) -> Iterator[Failure | str]:
     """A cotangent of 0 gives 0, even at a pole: what `np.where` did not take does not count."""
-    if not _elementwise(case) or case.number > 2:
+    if not elementwise(case) or case.number > 2:
         return
     points = np.array([0.0, -0.0, 1.0, -1.0])
     for k in range(len(case.xs)):
@@ -161,7 +161,7 @@ def nothing_wanted(case: Case) -> Iterator[Failure | str]:
             )  # fmt: skip
 
 
-def _is_foreign(case: Case) -> bool:
+def is_foreign(case: Case) -> bool:
     """Whether the forward function may lead to LAPACK or to SciPy, by what its module says."""
     op = case.op
     module = inspect.getmodule(inspect.unwrap(case.subject.target)) if op is None else sys.modules.get(op.module)
@@ -180,7 +180,7 @@ def _has_rule(case: Case, k: int) -> bool:
     return isinstance(case.op.rules.get(case.op.inputs[0 if case.op.variadic else case.positions[k]]), Rule)
 
 
-def _elementwise(case: Case) -> bool:
+def elementwise(case: Case) -> bool:
     """Whether points can be put into the inputs at will: all arrays are of one shape or broadcast to it."""
     return bool(case.op is not None and case.op.elementwise and all(x.dtype == np.float64 and x.size for x in case.xs))
 
