@@ -22,6 +22,7 @@ __all__ = [
     "converted",
     "draw",
     "elementwise",
+    "placed",
     "reduced_size",
     "refuse",
     "restore",
@@ -36,10 +37,12 @@ Axis = int | tuple[int, ...] | None
 def axes_of(axis: Axis, ndim: int) -> tuple[int, ...]:
     """The axes that `axis` names, from 0 to ndim - 1; all of them for None.
 
-    >>> axes_of(-1, 3), axes_of(None, 2)
-    ((2,), (0, 1))
+    An array of no axes has none, whatever the name: NumPy's reductions take 0 and -1 there.
+
+    >>> axes_of(-1, 3), axes_of(None, 2), axes_of(-1, 0)
+    ((2,), (0, 1), ())
     """
-    if axis is None:
+    if axis is None or ndim == 0:
         return tuple(range(ndim))
     return tuple(a % ndim for a in ((axis,) if isinstance(axis, int | np.integer) else axis))
 
@@ -57,6 +60,15 @@ def restore(reduced: Array, shape: Sequence[int], axis: Axis, keepdims: bool) ->
     if keepdims or axis is None:
         return reduced
     return np.expand_dims(reduced, tuple(sorted(axes_of(axis, len(shape)))))
+
+
+def placed(weights: Array, shape: tuple[int, ...], axis: Axis) -> Array:
+    """The weights with an axis for each of x's."""
+    if weights.shape == shape:
+        return weights
+    axes = axes_of(axis, len(shape))
+    turned = np.transpose(weights, tuple(np.argsort(axes)))
+    return np.reshape(turned, tuple(n if a in axes else 1 for a, n in enumerate(shape)))
 
 
 def converted(g: Array, dtype: Any) -> Array:

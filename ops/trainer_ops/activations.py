@@ -13,6 +13,7 @@ import numpy as np
 
 from trainer import op
 from trainer.engine.dispatch import instead
+from trainer.errors import ShapeError
 from trainer_ops._common import Array, draw, elementwise, shapes
 
 # Rectifiers.
@@ -352,10 +353,10 @@ def glu(x: Array, *, axis: int = -1) -> Array:
 
 
 def _halves(x: Array, axis: int) -> tuple[Array, Array]:
+    if not -x.ndim <= axis < x.ndim:
+        raise ShapeError(f"glu halves axis {axis}, and x is {x.shape}, without such an axis")
     before, n = (slice(None),) * (axis % x.ndim), x.shape[axis] // 2
     if x.shape[axis] % 2:
-        from trainer.errors import ShapeError
-
         raise ShapeError(f"glu halves axis {axis}, whose length {x.shape[axis]} is odd")
     return x[(*before, slice(None, n))], x[(*before, slice(n, None))]
 

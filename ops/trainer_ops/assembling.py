@@ -2,31 +2,93 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from trainer import op
+from trainer.errors import OpError
 from trainer_ops._common import Array, draw
 from trainer_ops.indexing import Mode, gathered_from, scatter_add
 from trainer_ops.shaping import sum_to
 
-# A frame. Its elements are copies of the inside's, except for the constant ones, which are nobody's.
+# A frame. Its elements are copies of the inside's, except for the constant ones, which are nobody's. What NumPy
+# computes of the inside is written down as its calls of NumPy, axis after axis; nothing is left to frame then.
 
 Framing = Literal["constant", "edge", "reflect", "symmetric", "wrap"]
-_COPYING = ("edge", "reflect", "symmetric", "wrap")
+_STATISTICS: dict[str, Callable[..., Array]] = {
+    "maximum": np.max, "mean": np.mean, "median": np.median, "minimum": np.min
+}  # fmt: skip
+_MODES: dict[str, tuple[str, ...]] = {
+    "constant": ("constant_values",), "edge": (), "wrap": (), "reflect": ("reflect_type",),
+    "symmetric": ("reflect_type",), "linear_ramp": ("end_values",),
+    **dict.fromkeys(_STATISTICS, ("stat_length",)),
+}  # fmt: skip
 
 
-def _pad(array: Array, pad_width: Any, mode: str = "constant", **others: Any) -> Any:
-    from trainer.errors import OpError
-
-    known = {"constant_values"} if mode == "constant" else set()
-    if mode not in ("constant", *_COPYING) or set(others) - known:
+def _pad(array: Array, pad_width: Any, mode: Any = "constant", **others: Any) -> Any:
+    if mode not in _MODES or set(others) - set(_MODES[mode]):
+        modes = ", ".join(repr(m) + (f" (with {', '.join(names)})" if names else "") for m, names in _MODES.items())
+        shown = repr(mode) if isinstance(mode, str) else "a function"
         raise OpError(
-            f"np.pad on a Tensor has the modes 'constant', {', '.join(map(repr, _COPYING))}, with constant_values for "
-            f"the first; got mode={mode!r}" + "".join(f", {k}={v!r}" for k, v in others.items())
+            f"np.pad on a Tensor has the modes {modes}; got mode={shown}"
+            + "".join(f", {k}={v!r}" for k, v in others.items())
+            + ". Write another frame as np.concatenate of its parts"
         )
-    return (array,), {"pad_width": pad_width, "mode": mode, **others}
+    if others.get("reflect_type") == "even":
+        del others["reflect_type"]
+    if mode in get_args(Framing) and "reflect_type" not in others:
+        return (array,), {"pad_width": pad_width, "mode": mode, **others}
+    for axis, width in enumerate(widths(pad_width, np.ndim(array))):
+        array = _computed(array, axis, width, mode, others)
+    return (array,), {"pad_width": 0, "mode": "constant"}
+
+
+def widths(pad_width: Any, ndim: int) -> list[list[int]]:
+    """(before, after) of each axis, from any of the ways to say it."""
+    if not isinstance(pad_width, dict):
+        return [[int(a), int(b)] for a, b in np.broadcast_to(pad_width, (ndim, 2))]
+    given = {axis % ndim: np.broadcast_to(width, 2).tolist() for axis, width in pad_width.items()}
+    return [given.get(axis, [0, 0]) for axis in range(ndim)]
+
+
+def _computed(x: Array, axis: int, width: Sequence[int], mode: str, others: Any) -> Array:
+    """x with its frame along one axis, in a mode that computes it."""
+    if width == [0, 0]:
+        return x
+    x = np.moveaxis(x, axis, 0)
+    if mode in ("reflect", "symmetric"):
+        before, after = width
+        return np.moveaxis(_mirrored(x, before, after, 1 if mode == "reflect" else 0), 0, axis)
+    sides = []
+    for side, n in enumerate(width):
+        if mode == "linear_ramp":
+            end = np.broadcast_to(others.get("end_values", 0), (x.ndim, 2))[axis, side]
+            ramp = np.linspace(np.broadcast_to(end, x.shape[1:]), x[-side], n, endpoint=False)
+            sides.append(ramp if side == 0 else np.flip(ramp, 0))
+        else:
+            length = np.broadcast_to(others.get("stat_length"), (x.ndim, 2))[axis, side] or x.shape[0]
+            part = x[:length] if side == 0 else x[max(x.shape[0] - length, 0) :]
+            sides.append(np.broadcast_to(_STATISTICS[mode](part, axis=0), (n, *x.shape[1:])))
+    return np.moveaxis(np.concatenate([sides[0], x, sides[1]]), 0, axis)
+
+
+def _mirrored(x: Array, before: int, after: int, skipped: int) -> Array:
+    """With a frame of 2·edge − mirror image along the first axis; what is longer than x mirrors the frame again.
+
+    skipped: how many elements the edge counts for itself, 1 where it is no part of its image."""
+    period = x.shape[0] - skipped
+    if period == 0:  # a single element mirrors nothing but itself
+        return np.concatenate([np.repeat(x, before, 0), x, np.repeat(x, after, 0)])
+    while before or after:
+        whole = (x.shape[0] - skipped) // period * period
+        left, right = min(whole, before), min(whole, after)
+        head = 2 * x[:1] - np.flip(x[skipped : skipped + left], 0)
+        end = x.shape[0] - skipped
+        tail = 2 * x[-1:] - np.flip(x[end - right : end], 0)
+        x, before, after = np.concatenate([head, x, tail]), before - left, after - right
+    return x
 
 
 @op(implements=np.pad, binder=_pad)
@@ -41,15 +103,8 @@ def pad(x: Array, *, pad_width: Any, mode: Framing = "constant", constant_values
 def _(dy: Array, x_shape: Any, *, pad_width: Any, mode: Framing) -> Array:
     if mode != "constant":
         return gathered_from(dy, x_shape, lambda numbers: np.pad(numbers, pad_width, mode=mode))
-    if isinstance(pad_width, dict):
-        before = [_first(pad_width.get(a, pad_width.get(a - len(x_shape), 0))) for a in range(len(x_shape))]
-    else:
-        before = [b for b, _ in np.broadcast_to(pad_width, (len(x_shape), 2)).tolist()]
-    return dy[tuple(slice(b, b + n) for b, n in zip(before, x_shape, strict=True))]
-
-
-def _first(width: Any) -> int:
-    return int(np.ravel(width)[0])
+    inside = zip(widths(pad_width, len(x_shape)), x_shape, strict=True)
+    return dy[tuple(slice(before, before + n) for (before, _), n in inside)]
 
 
 draw(

@@ -78,39 +78,46 @@ of_order(jve, yve)
 # product rule.
 
 
-def _far(x: Array) -> tuple[Array, Array]:
-    """Whether |x| is large, where the scaled functions' terms cancel, and 1/|x| there."""
+def _scaled(sign: int, v: Array, x: Array, y: Array, near: Array) -> Array:
+    """The slope of the scaled I_v (sign −1) or K_v (sign 1) at real x: `near`, but where |x| is so large that the terms
+    of that cancel. There y = Σ c_k |x|^(−k−½) by DLMF 10.40, and y'/y = −Σ (k + ½) c_k |x|^(−k−3/2) / Σ c_k |x|^(−k−½).
+    """
     size = np.abs(x)
-    far = size > 500
-    return far, 1 / np.where(far, size, 500)
-
-
-def _order_gap(t: Array) -> Array:
-    """1 − I₁/I₀ at 1/t, and 1 − K₁/K₀ at −1/t, by DLMF 10.40."""
-    return t * (1 / 2 + t * (1 / 8 + t * (1 / 8 + t * (25 / 128 + t * (13 / 32 + t * (1073 / 1024))))))
+    far = (size > 500) & (size > 8 * v * v)
+    t = far.astype(x.dtype) / np.where(far, size, 1)  # 1/|x|
+    term, total, steeper = 1.0, 1.0, 0.5
+    for k in range(1, 9):
+        term = term * (sign * (4 * v * v - (2 * k - 1) ** 2) / (8 * k)) * t
+        total, steeper = total + term, steeper + (k + 0.5) * term
+    return np.where(far, -np.sign(x) * y * (t * steeper / total), near)
 
 
 def _i0e_slope(x: Array, y: Array) -> Array:
-    far, t = _far(x)
-    return np.where(far, -np.sign(x) * y * _order_gap(t), sp.i1e(x) - np.sign(x) * y)
+    return _scaled(-1, 0.0, x, y, sp.i1e(x) - np.sign(x) * y)
 
 
 def _i1e_slope(x: Array, y: Array) -> Array:
-    far, t = _far(x)
-    gap = _order_gap(t)
-    near = (sp.i0e(x) + sp.ive(2.0, x)) / 2 - np.sign(x) * y
-    return np.where(far, np.sign(x) * y * (gap / (1 - gap) - t), near)
+    return _scaled(-1, 1.0, x, y, (sp.i0e(x) + sp.ive(2.0, x)) / 2 - np.sign(x) * y)
 
 
 def _k0e_slope(x: Array, y: Array) -> Array:
-    far, t = _far(x)
-    return np.where(far, y * _order_gap(-t), y - sp.k1e(x))
+    return _scaled(1, 0.0, x, y, y - sp.k1e(x))
 
 
 def _k1e_slope(x: Array, y: Array) -> Array:
-    far, t = _far(x)
-    gap = _order_gap(-t)
-    return np.where(far, y * (-gap / (1 - gap) - t), y - (sp.k0e(x) + sp.kve(2.0, x)) / 2)
+    return _scaled(1, 1.0, x, y, y - (sp.k0e(x) + sp.kve(2.0, x)) / 2)
+
+
+def _ive_rule(dy: Array, v: Array, z: Array, y: Array) -> Array:
+    sides = (sp.ive(v - 1, z) + sp.ive(v + 1, z)) / 2
+    if z.dtype.kind == "c":
+        return times(dy, sides) - times(np.real(times(dy, y)), np.sign(z.real))
+    return times(dy, _scaled(-1, v, z, y, sides - np.sign(z) * y))
+
+
+def _kve_rule(dy: Array, v: Array, z: Array, y: Array) -> Array:
+    near = y - (sp.kve(v - 1, z) + sp.kve(v + 1, z)) / 2
+    return dy * (near if z.dtype.kind == "c" else _scaled(1, v, z, y, near))
 
 
 i0 = special("i0", "x", "I₀(x)", name="scipy_i0").defvjp(x=lambda dy, x: dy * sp.i1(x))
@@ -126,14 +133,8 @@ kv = special("kv", "v z", "K_v(z)").defvjp(z=lambda dy, v, z: -dy * (sp.kv(v - 1
 kn = special("kn", "n x", "K_n(x) of integer order").defvjp(
     x=lambda dy, n, x: -dy * (sp.kn(np.abs(n - 1), x) + sp.kn(n + 1, x)) / 2
 )
-ive = special("ive", "v z", "iv(v, z) e^(−|Re z|)").defvjp(
-    z=lambda dy, v, z, y: (
-        times(dy, (sp.ive(v - 1, z) + sp.ive(v + 1, z)) / 2) - times(np.real(times(dy, y)), np.sign(z.real))
-    )
-)
-kve = special("kve", "v z", "kv(v, z) e^z").defvjp(
-    z=lambda dy, v, z, y: dy * (y - (sp.kve(v - 1, z) + sp.kve(v + 1, z)) / 2)
-)
+ive = special("ive", "v z", "iv(v, z) e^(−|Re z|)").defvjp(z=_ive_rule)
+kve = special("kve", "v z", "kv(v, z) e^z").defvjp(z=_kve_rule)
 elementwise(i0, i1, i0e, i1e)
 
 

@@ -60,6 +60,8 @@ def _parts(x_shape: Any, to_begin_shape: Any) -> tuple[int, int]:
 
 @ediff1d.vjp("x")
 def _(dy: Array, x_shape: Any, to_begin_shape: Any) -> Array:
+    if 0 in x_shape:
+        return np.zeros(x_shape, dy.dtype)
     start, end = _parts(x_shape, to_begin_shape)
     return np.reshape(-np.diff(np.pad(dy[start:end], 1)), x_shape)
 
@@ -134,6 +136,8 @@ def trapezoid(samples: Array, x: Array | None = None, *, dx: float = 1.0, axis: 
 def _(dy: Array, samples_shape: Any, x: Array | None, *, dx: float, axis: int) -> Array:
     n, ndim = samples_shape[axis], len(samples_shape)
     spread = np.broadcast_to(restore(dy, samples_shape, axis, False), samples_shape)
+    if n < 2:
+        return np.zeros(samples_shape, dy.dtype)
     width = np.full(n - 1, dx, dy.dtype) if x is None else np.diff(x, axis=-1 if np.ndim(x) == 1 else axis)
     if np.ndim(width) == 1:
         width = np.reshape(width, (-1,) + (1,) * (ndim - 1 - axis % ndim))

@@ -17,9 +17,18 @@ from trainer import op
 from trainer.errors import ShapeError
 from trainer.limits import Limits
 from trainer_ops._common import Array
-from trainer_ops._targets import classes_of, is_class, mean_over_positions, real_only, same_shape, share, share_of_mean
+from trainer_ops._targets import (
+    classes_of,
+    is_class,
+    mean_over_positions,
+    own,
+    real_only,
+    same_shape,
+    share,
+    share_of_mean,
+)
 from trainer_ops.activations import sigmoid
-from trainer_ops.softmaxes import log_softmax, softmax
+from trainer_ops.softmaxes import log_softmax, log_total, softmax
 
 # Differences of values, (n, …) against (n, …).
 
@@ -135,15 +144,17 @@ def softmax_cross_entropy(predictions: Array, targets: Array, *, smoothing: Smoo
     array([0.69314718])
     """
     z = predictions - np.max(predictions, axis=-1, keepdims=True)
-    total = np.log(np.sum(np.exp(z), axis=-1, keepdims=True))
+    e = np.exp(z)
     if _are_probabilities(predictions, targets):
         targets = _smooth(targets, smoothing, predictions.shape[-1])
-        costs = np.sum(targets * (total - z), axis=-1)
+        costs = np.sum(targets * (log_total(e, -1).astype(z.dtype, copy=False) - z), axis=-1)
         return costs if costs.ndim == 1 else np.mean(costs, axis=tuple(range(1, costs.ndim)))
     classes = classes_of("softmax_cross_entropy", "logits", predictions, targets)
-    costs = (total - np.take_along_axis(z, np.expand_dims(classes, -1), -1))[..., 0]
+    # log Σ e^z − z_c, with the digits of a small one, which next to the 1 of the largest class would be lost.
+    others, own_z = np.sum(e * (np.expand_dims(classes, -1) != np.arange(z.shape[-1])), axis=-1), own(z, classes)
+    costs = np.log1p(others + np.expm1(own_z)) - own_z
     if smoothing:
-        costs = (1 - smoothing) * costs + smoothing * (total[..., 0] - np.mean(z, axis=-1))
+        costs = (1 - smoothing) * costs + smoothing * (costs + own_z - np.mean(z, axis=-1))
     return mean_over_positions(costs, targets)
 
 

@@ -12,7 +12,7 @@ from trainer_ops._common import Array, converted, draw, refuse, shapes
 from trainer_ops.indexing import scatter_along_axis
 
 
-def _along(function_axis: int | None) -> Any:
+def cumulating(function_axis: int | None) -> Any:
     """How NumPy's cumulative functions are called: (a, axis, dtype, out)."""
 
     def binder(a: Array, axis: int | None = function_axis, dtype: Any = None, out: None = None) -> Any:
@@ -25,7 +25,7 @@ def _along(function_axis: int | None) -> Any:
 # y_i = Σ_{j≤i} x_j: δx_j = Σ_{i≥j} δy_i, the running sum from the other end.
 
 
-@op(implements=np.cumsum, binder=_along(None))
+@op(implements=np.cumsum, binder=cumulating(None))
 def cumsum(x: Array, *, axis: int | None = None, dtype: Any = None) -> Array:
     """Running sums, as `np.cumsum`."""
     return np.cumsum(x, axis=axis, dtype=dtype)
@@ -42,7 +42,7 @@ def _(dy: Array, x_shape: Any, x_dtype: Any, *, axis: int | None) -> Array:
 # first 2ᵏ terms.
 
 
-@op(implements=np.cumprod, binder=_along(None))
+@op(implements=np.cumprod, binder=cumulating(None))
 def cumprod(x: Array, *, axis: int | None = None, dtype: Any = None) -> Array:
     """Running products, as `np.cumprod`. Zeros are elements like any other."""
     return np.cumprod(x, axis=axis, dtype=dtype)
@@ -51,7 +51,7 @@ def cumprod(x: Array, *, axis: int | None = None, dtype: Any = None) -> Array:
 @cumprod.vjp("x")
 def _(dy: Array, x: Array, *, axis: int | None) -> Array:
     along = 0 if axis is None else axis
-    last = np.moveaxis(np.ravel(x) if axis is None else x, along, -1)
+    last = np.moveaxis(np.ravel(x) if axis is None or x.ndim == 0 else x, along, -1)
     one, zero = np.ones_like(last[..., :1]), np.zeros_like(last[..., :1])
     before = np.cumprod(np.concatenate([one, last[..., :-1]], axis=-1), axis=-1)
     rest, factor = np.moveaxis(dy, along, -1), np.concatenate([last[..., 1:], zero], axis=-1)
@@ -84,9 +84,9 @@ def _without_initial(dy: Array, axis: int | None, include_initial: bool) -> Arra
 
 
 @cumulative_sum.vjp("x")
-def _(dy: Array, x_dtype: Any, *, axis: int | None, include_initial: bool) -> Array:
-    dy, axis = _without_initial(dy, axis, include_initial), 0 if axis is None else axis
-    return converted(np.flip(np.cumsum(np.flip(dy, axis), axis=axis), axis), x_dtype)
+def _(dy: Array, x_shape: Any, x_dtype: Any, *, axis: int | None, include_initial: bool) -> Array:
+    rule = cumsum.rule("x").function
+    return rule(_without_initial(dy, axis, include_initial), x_shape, x_dtype, axis=axis)
 
 
 @cumulative_prod.vjp("x")
@@ -114,7 +114,7 @@ def _running(function: Any, name: str) -> Any:
             dy, reached(np.where(_fresh(y, axis), places, 0), axis=axis), shape=x.shape, axis=axis
         )
 
-    bind(function, made, _along(0))
+    bind(function, made, cumulating(0))
     return draw(made, *shapes((5,), (4, 3)), [(3, 4), {"axis": 1}])
 
 
@@ -139,8 +139,8 @@ draw(reached, [np.array([0, 3, 1])])
 
 maximum_accumulate = _running(np.maximum.accumulate, "maximum.accumulate")
 minimum_accumulate = _running(np.minimum.accumulate, "minimum.accumulate")
-bind(np.add.accumulate, cumsum, _along(0))
-bind(np.multiply.accumulate, cumprod, _along(0))
+bind(np.add.accumulate, cumsum, cumulating(0))
+bind(np.multiply.accumulate, cumprod, cumulating(0))
 
 for _op in (cumsum, cumprod):
     draw(_op, *shapes((5,), (3, 4)), [(3, 4), {"axis": 0}], [(2, 3, 4), {"axis": -2}])

@@ -289,12 +289,17 @@ def triu(x: Array, *, k: int = 0) -> Array:
     return np.triu(x, k)
 
 
-tril.defvjp(x=lambda dy, k: np.tril(dy, k))
-triu.defvjp(x=lambda dy, k: np.triu(dy, k))
+def _of_rows(dy: Array, shape: tuple[int, ...]) -> Array:
+    """A vector is taken for each row of a matrix."""
+    return np.sum(dy, axis=0) if len(shape) == 1 else dy
+
+
+tril.defvjp(x=lambda dy, x_shape, k: _of_rows(np.tril(dy, k), x_shape))
+triu.defvjp(x=lambda dy, x_shape, k: _of_rows(np.triu(dy, k), x_shape))
 for _op in (diagonal, trace):
     draw(_op, *shapes((3, 4), (4, 3, 2)), [(3, 4), {"offset": 1}], [(2, 3, 4), {"offset": -1, "axis1": 2, "axis2": 0}])
 for _op in (diag, diagflat):
     draw(_op, *shapes((3,)), [(3,), {"k": -1}])
 draw(diag, *shapes((3,), (3, 4)), [(3,), {"k": 2}], [(3, 4), {"k": -1}])
 for _op in (tril, triu):
-    draw(_op, *shapes((3, 4), (2, 3, 3)), [(3, 4), {"k": 1}])
+    draw(_op, *shapes((3, 4), (2, 3, 3), (3,)), [(3, 4), {"k": 1}])

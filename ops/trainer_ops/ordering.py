@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from trainer import Op, op
-from trainer_ops._common import Array, Axis, axes_of, draw, reduced_size, shapes
+from trainer_ops._common import Array, Axis, axes_of, draw, placed, reduced_size, shapes
 from trainer_ops.indexing import scatter_along_axis
 from trainer_ops.poles import times
 
@@ -80,10 +80,11 @@ def _(rng: np.random.Generator) -> list[Any]:
 
 
 def _quantile_rule(dy: Array, x: Array, quantile: Any, q: Any, axis: Axis, keepdims: bool) -> Array:
+    if 0 in x.shape:
+        return np.zeros(x.shape, dy.dtype)
     axes = axes_of(axis, x.ndim)
     others = tuple(a for a in range(x.ndim) if a not in axes)
-    moved = np.transpose(x, others + axes)
-    flat = np.reshape(moved, (*moved.shape[: len(others)], reduced_size(x.shape, axis)))
+    flat = _flat(x, axis)
     order = np.argsort(flat, axis=-1, kind="stable")
     ranks = np.where(np.isnan(flat), np.nan, np.argsort(order, axis=-1, kind="stable"))
     place = quantile(ranks)
@@ -98,25 +99,42 @@ def _quantile_rule(dy: Array, x: Array, quantile: Any, q: Any, axis: Axis, keepd
     share = (place - lower).astype(dy.dtype)
     g = scatter_along_axis(times(dy, 1 - share), np.take_along_axis(order, lower, -1), shape=flat.shape, axis=-1)
     g = g + scatter_along_axis(times(dy, share), np.take_along_axis(order, upper, -1), shape=flat.shape, axis=-1)
-    return np.transpose(np.reshape(g, moved.shape), tuple(np.argsort(others + axes)))
+    g = np.reshape(g, tuple(x.shape[a] for a in others + axes))
+    return np.transpose(g, tuple(np.argsort(others + axes)))
+
+
+def _flat(x: Array, axis: Axis) -> Array:
+    """The elements over the axes as the last one."""
+    axes = axes_of(axis, x.ndim)
+    others = tuple(a for a in range(x.ndim) if a not in axes)
+    return np.reshape(np.transpose(x, others + axes), (*(x.shape[a] for a in others), reduced_size(x.shape, axis)))
 
 
 def _quantile(function: Any) -> Op:
-    def forward(x: Array, *, q: Any, axis: Axis = None, method: str = "linear", keepdims: bool = False) -> Array:
-        return np.asarray(function(x, q, axis=axis, method=method, keepdims=keepdims))
+    def forward(
+        x: Array, *, q: Any, axis: Axis = None, method: str = "linear", keepdims: bool = False, weights: Any = None
+    ) -> Array:
+        return np.asarray(function(x, q, axis=axis, method=method, keepdims=keepdims, weights=weights))
 
-    forward.__doc__ = f"Order statistics, as `np.{function.__name__}`, by any of its methods; q is static."
+    forward.__doc__ = f"Order statistics, as `np.{function.__name__}`, by any of its methods; q and weights are static."
     made = op(forward, name=function.__name__, implements=function)
 
     @made.vjp("x")
-    def _(dy: Array, x: Array, *, q: Any, axis: Axis, method: str, keepdims: bool) -> Array:
-        return _quantile_rule(dy, x, lambda ranks: function(ranks, q, axis=-1, method=method), q, axis, keepdims)
+    def _(dy: Array, x: Array, *, q: Any, axis: Axis, method: str, keepdims: bool, weights: Any) -> Array:
+        if weights is not None:
+            weights = _flat(np.broadcast_to(placed(np.asarray(weights), x.shape, axis), x.shape), axis)
+
+        def quantile(ranks: Array) -> Array:
+            return function(ranks, q, axis=-1, method=method, weights=weights)
+
+        return _quantile_rule(dy, x, quantile, q, axis, keepdims)
 
     scale = 100 if "percentile" in function.__name__ else 1
     return draw(
         made, [(5,), {"q": 0.3 * scale}], [(3, 4), {"q": [0.2 * scale, 0.75 * scale], "axis": 0}],
         [(2, 3, 4), {"q": 0.6 * scale, "axis": (0, 2), "keepdims": True, "method": "hazen"}],
         [(6,), {"q": 0.4 * scale, "method": "nearest"}],
+        [(4,), {"q": 0.6 * scale, "method": "inverted_cdf", "weights": (0.5, 2.0, 0.25, 1.0)}],
     )  # fmt: skip
 
 

@@ -25,6 +25,7 @@ def _derivative(p: Array, *, m: int) -> Array:
 
 @polyval.vjp("p")
 def _(dy: Array, p_shape: Any, x: Array) -> Array:
+    x = dy.dtype.type(x) if isinstance(x, int | float | complex) else x
     powers = np.expand_dims(x, -1) ** np.arange(p_shape[0] - 1, -1, -1).astype(x.dtype)
     return np.tensordot(dy, powers, dy.ndim)
 
@@ -48,7 +49,7 @@ def polyint(p: Array, *, m: int = 1) -> Array:
 
 def _antiderivative(p: Array, *, m: int) -> Array:
     for _ in range(m):
-        p = np.concatenate([p / np.arange(p.shape[0], 0, -1).astype(p.dtype), np.zeros_like(p[:1])])
+        p = np.concatenate([p / np.arange(p.shape[0], 0, -1).astype(p.dtype), np.zeros(1, p.dtype)])
     return p
 
 
@@ -100,6 +101,8 @@ def vander(x: Array, *, N: int | None = None, increasing: bool = False) -> Array
 
 def _powers(x: Array, *, N: int | None, increasing: bool) -> Array:
     n = x.shape[0] if N is None else N
+    if n == 0:
+        return x[:, None][:, :0]
     columns = [x**k for k in range(n)]
     return np.stack(columns if increasing else columns[::-1], axis=-1)
 

@@ -82,8 +82,8 @@ def _rest(ndim: int, axes: Sequence[int]) -> list[int]:
 
 
 def _contract_left(dy: Array, ndim1: int, x2: Array, axes: Any) -> Array:
-    summed1, summed2 = _pairs(axes, ndim1, x2.ndim)
-    rest1, rest2 = _rest(ndim1, summed1), _rest(x2.ndim, summed2)
+    summed1, summed2 = _pairs(axes, ndim1, np.ndim(x2))
+    rest1, rest2 = _rest(ndim1, summed1), _rest(np.ndim(x2), summed2)
     g = np.tensordot(dy, x2, (list(range(len(rest1), dy.ndim)), rest2))
     # Its axes: those of x1 that were not summed, then the summed ones in x2's order.
     order = rest1 + [summed1[summed2.index(a)] for a in sorted(summed2)]
@@ -91,8 +91,8 @@ def _contract_left(dy: Array, ndim1: int, x2: Array, axes: Any) -> Array:
 
 
 def _contract_right(dy: Array, x1: Array, ndim2: int, axes: Any) -> Array:
-    summed1, summed2 = _pairs(axes, x1.ndim, ndim2)
-    rest1, rest2 = _rest(x1.ndim, summed1), _rest(ndim2, summed2)
+    summed1, summed2 = _pairs(axes, np.ndim(x1), ndim2)
+    rest1, rest2 = _rest(np.ndim(x1), summed1), _rest(ndim2, summed2)
     g = np.tensordot(x1, dy, (rest1, list(range(len(rest1)))))
     order = [summed2[summed1.index(a)] for a in sorted(summed1)] + rest2
     return np.transpose(g, tuple(np.argsort(order)))
@@ -253,13 +253,13 @@ def _blocks(
 
 @kron.vjp("x1")
 def _(dy: Array, x1_shape: Any, x2: Array) -> Array:
-    blocks, _, second = _blocks(dy, x1_shape, x2.shape)
+    blocks, _, second = _blocks(dy, x1_shape, np.shape(x2))
     return np.reshape(np.tensordot(blocks, np.reshape(x2, second), dy.ndim), x1_shape)
 
 
 @kron.vjp("x2")
 def _(dy: Array, x1: Array, x2_shape: Any) -> Array:
-    blocks, first, _ = _blocks(dy, x1.shape, x2_shape)
+    blocks, first, _ = _blocks(dy, np.shape(x1), x2_shape)
     return np.reshape(np.tensordot(np.reshape(x1, first), blocks, dy.ndim), x2_shape)
 
 

@@ -24,7 +24,7 @@ _maximum: Any = np.maximum.reduce
 _minimum: Any = np.minimum.reduce
 
 
-def _reduction(function_axis: Axis = None) -> Callable[..., Any]:
+def summing(function_axis: Axis = None) -> Callable[..., Any]:
     """How NumPy's reductions are called: (a, axis, dtype, out, keepdims, initial, where)."""
 
     def binder(
@@ -39,25 +39,25 @@ def _reduction(function_axis: Axis = None) -> Callable[..., Any]:
     return binder
 
 
-def _extreme(function_axis: Axis = None) -> Callable[..., Any]:
-    """As `_reduction`, for the functions without a dtype: (a, axis, out, keepdims, initial, where)."""
+def extreme(function_axis: Axis = None) -> Callable[..., Any]:
+    """As `summing`, for the functions without a dtype: (a, axis, out, keepdims, initial, where)."""
 
     def binder(
         a: Array, axis: Axis = function_axis, out: None = None, keepdims: bool = False, initial: Any = None,
         where: Any = True,
     ) -> Any:  # fmt: skip
-        return _reduction()(a, axis, None, out, keepdims, initial, where)
+        return summing()(a, axis, None, out, keepdims, initial, where)
 
     return binder
 
 
-def _spread(
+def spread(
     a: Array, axis: Axis = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False, *,
     where: Any = True, mean: Any = None, correction: Any = np._NoValue,
 ) -> Any:  # fmt: skip
     """How `np.var` and `np.std` are called."""
     refuse("np.var or np.std", mean=mean)
-    arrays, attributes = _reduction()(a, axis, dtype, out, keepdims, where=where)
+    arrays, attributes = summing()(a, axis, dtype, out, keepdims, where=where)
     ddof = ddof if correction is np._NoValue else correction
     return arrays, attributes | {"ddof": ddof}
 
@@ -68,11 +68,11 @@ def _everywhere(dy: Array, shape: tuple[int, ...], where: Array | None) -> Array
     return dy if where is None else np.where(where, dy, 0)
 
 
-def _mask(where: Array | None) -> Array:
+def mask_of(where: Array | None) -> Array:
     return True if where is None else where
 
 
-def _from(initial: float | None) -> dict[str, Any]:
+def started(initial: float | None) -> dict[str, Any]:
     """What a ufunc's reduction is told to start from: for a sum None would mean the first element."""
     return {} if initial is None else {"initial": initial}
 
@@ -80,7 +80,7 @@ def _from(initial: float | None) -> dict[str, Any]:
 # Sums and means.
 
 
-@op(name="sum", implements=np.sum, binder=_reduction())
+@op(name="sum", implements=np.sum, binder=summing())
 def sum_(
     x: Array,
     where: Array | None = None,
@@ -91,7 +91,7 @@ def sum_(
     initial: float | None = None,
 ) -> Array:
     """Σ x over the axes, (11), from `initial` where it is given, as `np.sum`."""
-    return _add(x, axis=axis, dtype=dtype, keepdims=keepdims, where=_mask(where), **_from(initial))
+    return _add(x, axis=axis, dtype=dtype, keepdims=keepdims, where=mask_of(where), **started(initial))
 
 
 @sum_.vjp("x")
@@ -99,12 +99,12 @@ def _(dy: Array, x_shape: Any, x_dtype: Any, where: Array, *, axis: Axis, keepdi
     return converted(_everywhere(restore(dy, x_shape, axis, keepdims), x_shape, where), x_dtype)
 
 
-@op(implements=np.mean, binder=_reduction())
+@op(implements=np.mean, binder=summing())
 def mean(
     x: Array, where: Array | None = None, *, axis: Axis = None, keepdims: bool = False, dtype: Any = None
 ) -> Array:
     """(1/n) Σ x over the axes, as `np.mean`."""
-    return np.mean(x, axis=axis, dtype=dtype, keepdims=keepdims, where=_mask(where))
+    return np.mean(x, axis=axis, dtype=dtype, keepdims=keepdims, where=mask_of(where))
 
 
 @mean.vjp("x")
@@ -124,7 +124,7 @@ def _count(shape: tuple[int, ...], where: Array | None, axis: Axis, dtype: Any) 
 # Σ(x − x̄) = 0.
 
 
-@op(implements=np.var, binder=_spread)
+@op(implements=np.var, binder=spread)
 def var(
     x: Array,
     where: Array | None = None,
@@ -135,10 +135,10 @@ def var(
     ddof: float = 0,
 ) -> Array:
     """Σ|x − x̄|²/(n − ddof) over the axes, as `np.var`."""
-    return np.var(x, axis=axis, dtype=dtype, ddof=ddof, keepdims=keepdims, where=_mask(where))
+    return np.var(x, axis=axis, dtype=dtype, ddof=ddof, keepdims=keepdims, where=mask_of(where))
 
 
-@op(implements=np.std, binder=_spread)
+@op(implements=np.std, binder=spread)
 def std(
     x: Array,
     where: Array | None = None,
@@ -149,7 +149,7 @@ def std(
     ddof: float = 0,
 ) -> Array:
     """√(Σ|x − x̄|²/(n − ddof)) over the axes, as `np.std`. Where all elements are equal the gradient is 0."""
-    return np.std(x, axis=axis, dtype=dtype, ddof=ddof, keepdims=keepdims, where=_mask(where))
+    return np.std(x, axis=axis, dtype=dtype, ddof=ddof, keepdims=keepdims, where=mask_of(where))
 
 
 @var.vjp("x")
@@ -166,7 +166,7 @@ def _from_mean(dy: Array, x: Array, where: Array | None, axis: Axis, ddof: float
     """conj(x − x̄)/(n − d)·δy."""
     if where is not None:
         x = np.where(where, x, 0)  # a nan that does not take part must not take part in the second derivative either
-    centre = np.mean(x, axis=axis, keepdims=True, where=_mask(where))
+    centre = np.mean(x, axis=axis, keepdims=True, where=mask_of(where))
     n = _count(x.shape, where, axis, dy.dtype) - ddof
     return converted(_everywhere(np.conjugate(x - centre) * shared(dy, n), x.shape, where), x.dtype)
 
@@ -174,20 +174,20 @@ def _from_mean(dy: Array, x: Array, where: Array | None, axis: Axis, ddof: float
 # Extremes.
 
 
-@op(name="max", implements=(np.max, np.amax), binder=_extreme())
+@op(name="max", implements=(np.max, np.amax), binder=extreme())
 def max_(
     x: Array, where: Array | None = None, *, axis: Axis = None, keepdims: bool = False, initial: Any = None
 ) -> Array:
     """The largest element over the axes, as `np.max`. Ties share the gradient."""
-    return _maximum(x, axis=axis, keepdims=keepdims, initial=initial, where=_mask(where))
+    return _maximum(x, axis=axis, keepdims=keepdims, initial=initial, where=mask_of(where))
 
 
-@op(name="min", implements=(np.min, np.amin), binder=_extreme())
+@op(name="min", implements=(np.min, np.amin), binder=extreme())
 def min_(
     x: Array, where: Array | None = None, *, axis: Axis = None, keepdims: bool = False, initial: Any = None
 ) -> Array:
     """The smallest element over the axes, as `np.min`. Ties share the gradient."""
-    return _minimum(x, axis=axis, keepdims=keepdims, initial=initial, where=_mask(where))
+    return _minimum(x, axis=axis, keepdims=keepdims, initial=initial, where=mask_of(where))
 
 
 def _share(dy: Array, x: Array, y: Array, where: Array | None, axis: Axis, keepdims: bool) -> Array:
@@ -218,7 +218,7 @@ def _(dy: Array, x: Array, *, axis: Axis, keepdims: bool) -> Array:
 # elements like any other.
 
 
-@op(implements=np.prod, binder=_reduction())
+@op(implements=np.prod, binder=summing())
 def prod(
     x: Array,
     where: Array | None = None,
@@ -229,7 +229,7 @@ def prod(
     initial: float | None = None,
 ) -> Array:
     """Π x over the axes, times `initial` where it is given, as `np.prod`."""
-    return _multiply(x, axis=axis, dtype=dtype, keepdims=keepdims, where=_mask(where), **_from(initial))
+    return _multiply(x, axis=axis, dtype=dtype, keepdims=keepdims, where=mask_of(where), **started(initial))
 
 
 @prod.vjp("x")
@@ -254,16 +254,16 @@ def _before(x: Array) -> Array:
 # Answers without a derivative.
 
 
-@op(name="any", implements=np.any, binder=_extreme())
+@op(name="any", implements=np.any, binder=extreme())
 def any_(x: Array, where: Array | None = None, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """Whether any element over the axes is true, as `np.any`."""
-    return np.any(x, axis=axis, keepdims=keepdims, where=_mask(where))
+    return np.any(x, axis=axis, keepdims=keepdims, where=mask_of(where))
 
 
-@op(name="all", implements=np.all, binder=_extreme())
+@op(name="all", implements=np.all, binder=extreme())
 def all_(x: Array, where: Array | None = None, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """Whether every element over the axes is true, as `np.all`."""
-    return np.all(x, axis=axis, keepdims=keepdims, where=_mask(where))
+    return np.all(x, axis=axis, keepdims=keepdims, where=mask_of(where))
 
 
 @op(implements=np.count_nonzero)
@@ -294,7 +294,7 @@ for _function, _op in (
     (np.add, sum_), (np.multiply, prod), (np.maximum, max_), (np.minimum, min_), (np.logical_or, any_),
     (np.logical_and, all_),
 ):  # fmt: skip
-    bind(_function.reduce, _op, _reduction(0))
+    bind(_function.reduce, _op, summing(0))
 
 # One operation per element that goes in, and what each mean or spread does besides.
 for _op, _each in ((sum_, 1), (mean, 1), (prod, 1), (max_, 1), (min_, 1), (ptp, 2), (var, 4), (std, 4)):

@@ -40,7 +40,7 @@ def _broadcast(*shapes: tuple[int, ...]) -> tuple[int, ...] | None:
 
 
 def _kept(uniform: Array, rate: float, dtype: object) -> Array:
-    return (uniform >= rate).astype(dtype) * (1 / (1 - rate) if rate < 1 else 0.0)
+    return np.greater_equal(uniform, rate).astype(dtype) * (1 / (1 - rate) if rate < 1 else 0.0)
 
 
 dropout.nondifferentiable("uniform").defvjp(x=lambda dy, uniform, rate: dy * _kept(uniform, rate, dy.dtype))

@@ -18,6 +18,7 @@ import numpy as np
 
 from trainer import Op, op, stop_gradient, vjp
 from trainer.engine.dispatch import instead
+from trainer.errors import ShapeError
 from trainer_ops._common import Array, draw
 from trainer_ops._composed import composed
 from trainer_ops._lazy import Lazy
@@ -49,6 +50,8 @@ def _matrix_rule(function: Callable[[Array], Array], dy: Array, a: Array, y_dtyp
 
 def _matrix_function(name: str, doc: str, example: str, shown: str) -> Op:
     def forward(a: Array) -> Array:
+        if np.ndim(a) < 2:
+            raise ShapeError(f"{name} takes square matrices (…, n, n), and a is {np.shape(a)}")
         return _precision(getattr(sl, name)(np.asarray(a, np.result_type(a, np.float64))), a)
 
     forward.__doc__ = (
@@ -277,8 +280,10 @@ def lu(a: Array) -> tuple[Array, Array, Array]:
 
 
 @lu.vjp("a")
-def _(dy: Any, y: Any) -> Array:
+def _(dy: Any, y: Any, a_shape: Any) -> Array:
     (p, l, u), (_, dl, du) = y, dy
+    if 0 in a_shape:
+        return np.zeros(a_shape, dl.dtype)
     k = min(l.shape[-2], u.shape[-1])
     upper, du_upper, du_rest = u[..., :k], du[..., :k], du[..., k:]
     lower, dl_lower, dl_rest = l[..., :k, :], dl[..., :k, :], dl[..., k:, :]

@@ -34,7 +34,7 @@ def log_softmax(x: Array, *, axis: int | tuple[int, ...] = -1) -> Array:
     if not x.size:
         return np.zeros_like(x)
     z = x - np.max(x, axis=axis, keepdims=True)
-    return z - np.log(total(np.exp(z), axis)).astype(x.dtype, copy=False)
+    return z - log_total(np.exp(z), axis).astype(x.dtype, copy=False)
 
 
 @op
@@ -46,8 +46,15 @@ def logsumexp(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """
     top = _finite(np.max(x, axis=axis, keepdims=True))
     with np.errstate(divide="ignore"):  # log 0 is the −∞ that is meant
-        y = np.log(total(np.exp(x - top), axis)).astype(top.dtype, copy=False) + top
+        y = log_total(np.exp(x - top), axis).astype(top.dtype, copy=False) + top
     return y if keepdims else np.squeeze(y, axis=axis)
+
+
+def log_total(e: Array, axis: Axis) -> Array:
+    """log Σ e with the axes kept, of numbers whose largest is 1. What the others add to it keeps its digits: they are
+    summed by themselves, and how many ones there are besides the first is a whole number."""
+    others = total(np.where(e < 1, e, 0), axis)
+    return np.log1p(others + np.rint(total(e, axis) - 1 - others))
 
 
 def _finite(x: Array) -> Array:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from trainer import op
-from trainer_ops._common import Array, Axis, axes_of, draw, reduced_size, refuse, restore, shapes, shared, total
+from trainer_ops._common import Array, Axis, axes_of, draw, placed, reduced_size, refuse, restore, shapes, shared, total
 from trainer_ops._composed import composed
 from trainer_ops.poles import times
 from trainer_ops.shaping import sum_to
@@ -28,27 +28,18 @@ def average(x: Array, weights: Array | None = None, *, axis: Axis = None, keepdi
     return np.average(x, axis, weights, keepdims=keepdims)  # type: ignore[call-overload]
 
 
-def _placed(weights: Array, shape: tuple[int, ...], axis: Axis) -> Array:
-    """The weights with an axis for each of x's."""
-    if weights.shape == shape:
-        return weights
-    axes = axes_of(axis, len(shape))
-    turned = np.transpose(weights, tuple(np.argsort(axes)))
-    return np.reshape(turned, tuple(n if a in axes else 1 for a, n in enumerate(shape)))
-
-
 @average.vjp("x")
 def _(dy: Array, x_shape: Any, weights: Array | None, *, axis: Axis, keepdims: bool) -> Array:
     dy = restore(dy, x_shape, axis, keepdims)
     if weights is None:
         return np.broadcast_to(shared(dy, max(reduced_size(x_shape, axis), 1)), x_shape)
-    w = np.broadcast_to(_placed(weights, x_shape, axis), x_shape)
+    w = np.broadcast_to(placed(weights, x_shape, axis), x_shape)
     return times(dy, (w / total(w, axis)).astype(dy.dtype, copy=False))
 
 
 @average.vjp("weights")
 def _(dy: Array, x: Array, y: Array, weights: Array, *, axis: Axis, keepdims: bool) -> Array:
-    w = _placed(weights, x.shape, axis)
+    w = placed(weights, x.shape, axis)
     sums = total(np.broadcast_to(w, x.shape), axis)
     share = restore(dy, x.shape, axis, keepdims) * (x - restore(y, x.shape, axis, keepdims)) / sums
     g = sum_to(share.astype(dy.dtype, copy=False), shape=w.shape)

@@ -7,7 +7,7 @@ import pytest
 import scipy.special as sp
 
 import trainer_ops
-from trainer import grad, hessian, vjp
+from trainer import compile, grad, hessian, vjp
 from trainer.errors import ShapeError
 from trainer.optimizers import ClipNorm, ClipParameterNorm, Sgd
 
@@ -213,6 +213,56 @@ def test_small_losses_are_not_rounded_away(z: float) -> None:
     for sign, target in ((1, 1.0), (-1, 0.0)):
         x, t = np.array([[sign * z]], np.float32), np.array([[target]], np.float32)
         np.testing.assert_allclose(trainer_ops.sigmoid_cross_entropy(x, t), np.exp(-z), rtol=1e-6)
+
+
+ONE = np.array([[0.0, 1.0]], np.float32)
+SURE = {  # of logits 0 and z, what is small where z is large
+    "softmax_cross_entropy": lambda z: trainer_ops.softmax_cross_entropy(z, np.array([1])),
+    "softmax_cross_entropy, probabilities": lambda z: trainer_ops.softmax_cross_entropy(z, ONE),
+    "softmax_cross_entropy, positions": lambda z: trainer_ops.softmax_cross_entropy(z[None], np.array([[1]])),
+    "log_softmax": lambda z: -trainer_ops.log_softmax(z)[:, 1],
+    "log_softmax, axis": lambda z: -trainer_ops.log_softmax(z.T, axis=0)[1],
+    "logsumexp": lambda z: trainer_ops.logsumexp(z - z[:, 1:], axis=1),
+    "log_sigmoid": lambda z: -trainer_ops.log_sigmoid(z[:, 1]),
+    "softplus": lambda z: trainer_ops.softplus(-z[:, 1]),
+    "logaddexp": lambda z: np.logaddexp(-z[:, 1], z[:, 0]),
+}
+
+
+@pytest.mark.parametrize("name", SURE)
+@pytest.mark.parametrize("z", [5.0, 20.0, 40.0, 80.0])
+def test_what_is_sure_and_right_has_a_small_loss_and_no_loss_of_digits(name: str, z: float) -> None:
+    x, call = np.array([[0.0, z]], np.float32), SURE[name]
+    np.testing.assert_allclose(call(x), np.log1p(np.exp(-z)), rtol=1e-6)
+    np.testing.assert_allclose(compile(call)(x), np.log1p(np.exp(-z)), rtol=1e-6)
+
+
+def test_equal_logits_each_count() -> None:
+    z = np.array([[3.0, 3.0, 3.0, -97.0]])
+    np.testing.assert_allclose(trainer_ops.logsumexp(z), 3 + np.log(3), rtol=1e-15)
+    np.testing.assert_allclose(trainer_ops.log_softmax(z)[0, 1], -np.log(3), rtol=1e-15)
+    for label in (0, 1, 2):
+        np.testing.assert_allclose(trainer_ops.softmax_cross_entropy(z, np.array([label])), np.log(3), rtol=1e-15)
+    np.testing.assert_allclose(trainer_ops.softmax_cross_entropy(z, np.array([3])), 100 + np.log(3), rtol=1e-15)
+
+
+@pytest.mark.parametrize("v", [0.0, 0.5, 1.0, 2.5, 10.0])
+@pytest.mark.parametrize("x", [600.0, 1e4, 1e6, 1e9])
+def test_scaled_bessel_functions_of_any_order_keep_their_digits_far_out(v: float, x: float) -> None:
+    # y = √(c/x)·(1 ∓ (4v² − 1)/8x + …): what is left of y' + y/2x is of the order 1/x² and known to some digits.
+    for f, sign in ((sp.ive, 1), (sp.kve, -1)):
+        small = sign * (4 * v * v - 1) / (8 * x)
+        expected = -f(v, x) / (2 * x) * (1 - 2 * small)
+        np.testing.assert_allclose(grad(lambda x, f=f: f(v, x))(x), expected, rtol=3 * (v + 1) ** 4 / x**2 + 1e-14)
+        twice = grad(grad(lambda x, f=f: f(v, x)))(x)
+        np.testing.assert_allclose(twice, 0.75 * f(v, x) / x**2, rtol=9 * (v + 1) ** 2 / x)
+
+
+def test_a_step_is_its_second_argument_where_it_steps() -> None:
+    x = np.array([-1.0, 0.0, -0.0, 2.0, np.nan])
+    first, second = grad(lambda a, b: np.sum(np.heaviside(a, b)), (0, 1))(x, np.full(5, 0.5))
+    assert first.tolist() == [0] * 5
+    assert second.tolist() == [0, 1, 1, 0, 0]
 
 
 @pytest.mark.parametrize("s", [-1000.0, -89.0, -2000.0, 1000.0])

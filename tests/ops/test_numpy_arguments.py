@@ -11,6 +11,8 @@ from trainer.errors import OpError
 
 X = np.array([[0.5, -1.5, 2.0, 0.25], [3.0, 0.75, -2.5, 1.0], [1.5, -0.5, 0.125, 2.25]])
 V = X[0]
+W = np.array([[0.5, 1.5, 1.0, 0.25], [2.0, 0.75, 0.5, 1.25], [1.0, 0.5, 3.0, 0.125]])
+MASK = W < 1.75
 CASES = {
     "diff prepend": (lambda x: np.diff(x, prepend=2.0), [X]),
     "diff append": (lambda x, a: np.diff(x, axis=0, append=a), [X, V[None] * 3]),
@@ -31,6 +33,31 @@ CASES = {
     "cumprod dtype": (lambda x: np.cumprod(x, 1, dtype=complex).real, [X]),
     "trace dtype": (lambda x: np.trace(x, 1, dtype=complex).real, [X]),
     "i0": (np.i0, [X]),
+    "pad ramp": (lambda x: np.pad(x, ((2, 1), (0, 3)), "linear_ramp", end_values=((1.0, 2.0), (3.0, 4.0))), [X]),
+    "pad mean": (lambda x: np.pad(x, 2, "mean", stat_length=((1, 2), (3, 2))), [X]),
+    "pad median": (lambda x: np.pad(x, (1, 2), "median"), [X]),
+    "pad maximum": (lambda x: np.pad(x, 1, "maximum", stat_length=2), [X]),
+    "pad minimum": (lambda x: np.pad(x, {-1: (1, 2)}, "minimum"), [X]),
+    "pad reflect, odd": (lambda x: np.pad(x, ((7, 4), (1, 9)), "reflect", reflect_type="odd"), [X]),
+    "pad symmetric, odd": (lambda x: np.pad(x, ((7, 4), (0, 9)), "symmetric", reflect_type="odd"), [X]),
+    "pad one, odd": (lambda x: np.pad(x[:1, :1], 2, "reflect", reflect_type="odd"), [X]),
+    "quantile weights": (lambda x: np.quantile(x, [0.3, 0.8], weights=W, method="inverted_cdf"), [X]),
+    "quantile weights of an axis": (
+        lambda x: np.quantile(x, 0.6, axis=1, weights=W[0], method="inverted_cdf", keepdims=True),
+        [X],
+    ),
+    "percentile weights": (lambda x: np.percentile(x, 40, axis=0, weights=W, method="inverted_cdf"), [X]),
+    "nanquantile weights": (lambda x: np.nanquantile(x, 0.4, weights=W, method="inverted_cdf"), [X]),
+    "nansum initial": (lambda x: np.nansum(x, 0, initial=3.0, where=MASK), [X]),
+    "nanprod initial": (lambda x: np.nanprod(x, 1, initial=3.0, where=MASK), [X]),
+    "nanmax where": (lambda x: np.nanmax(x, 0, where=MASK, initial=-9.0), [X]),
+    "nanmin initial": (lambda x: np.nanmin(x, 1, initial=-1.75), [X]),
+    "nanmean where": (lambda x: np.nanmean(x, 1, where=MASK, keepdims=True), [X]),
+    "nanvar correction": (lambda x: np.nanvar(x, 0, correction=1, where=MASK), [X]),
+    "nanstd ddof": (lambda x: np.nanstd(x, ddof=2, where=MASK), [X]),
+    "nansum dtype": (lambda x: np.nansum(x, 0, dtype=complex).real, [X]),
+    "nancumsum dtype": (lambda x: np.nancumsum(x, 0, dtype=complex).real, [X]),
+    "polyval at a number": (lambda p: np.polyval(p, 2.0), [V]),
 }
 
 
@@ -63,8 +90,10 @@ REFUSED = {
     "add.reduceat": (lambda t: np.add.reduceat(t, [0, 1]), "segment_sum"),
     "add.at": (lambda t: np.add.at(np.zeros(X.shape), 0, t), "scatter_add"),
     "logaddexp.reduce": (lambda t: np.logaddexp.reduce(t), "logsumexp"),
-    "pad mode": (lambda t: np.pad(t, 1, mode="mean"), "has the modes"),
-    "quantile weights": (lambda t: np.quantile(t, 0.5, weights=X, method="inverted_cdf"), "argument 'weights'"),
+    "pad mode": (lambda t: np.pad(t, 1, mode="empty"), "has the modes .* as np.concatenate of its parts"),
+    "pad argument": (lambda t: np.pad(t, 1, mode="mean", end_values=1.0), r"'mean' \(with stat_length\)"),
+    "pad function": (lambda t: np.pad(t, 1, mode=lambda *_: None), "got mode=a function"),
+    "quantile of a Tensor": (lambda t: np.quantile(V, t[0, 0] / 4), "argument 'q'|attribute 'q'"),
     "concatenate dtype": (lambda t: np.concatenate([t, t], dtype=np.float32), r"np\.astype"),
 }
 

@@ -11,6 +11,7 @@ import pytest
 import trainer_ops
 from tests.ops import op_checking
 from trainer import vjp
+from trainer.errors import TrainerError
 
 OPS = [op for op in (*trainer_ops.ops(), *trainer_ops.COSTS) if op.variadic or len(op.differentiable) > 1]
 
@@ -24,6 +25,32 @@ def derivatives(call, x, c, v):
 
     g, pullback = vjp(gradient, *x)
     return g, pullback(tuple(d.astype(a.dtype) for d, a in zip(v, g, strict=True)))
+
+
+@pytest.mark.parametrize("one", OPS, ids=[op.name for op in OPS])
+@pytest.mark.filterwarnings("ignore")
+def test_a_python_number_is_an_input_like_an_array_of_no_axes(one):
+    for arrays, attributes in one.sample_calls(np.random.default_rng(0)):
+        for k, x in enumerate(arrays):
+            if (
+                not isinstance(x, np.ndarray)
+                or x.dtype.kind not in "fc"
+                or not (one.variadic or one.rules.get(one.inputs[k]))
+            ):
+                continue
+            others = [np.ravel(a)[0] if isinstance(a, np.ndarray) and a.size else a for a in arrays]
+
+            def gradient(convert, k=k, x=x, others=others, attributes=attributes):
+                given = [x if i == k else convert(a) for i, a in enumerate(others)]
+                y, pullback = vjp(lambda x: one(*given[:k], x, *given[k + 1 :], **attributes), x)
+                return pullback(np.ones_like(y))[0]
+
+            try:
+                want = gradient(np.asarray)
+            except (TrainerError, TypeError, ValueError, IndexError, AttributeError):
+                continue  # an op that takes no such array
+            got = gradient(lambda a: a.item() if isinstance(a, np.generic) else a)
+            np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-15)
 
 
 @pytest.mark.parametrize("one", OPS, ids=[op.name for op in OPS])
