@@ -8,7 +8,20 @@ from typing import Annotated
 
 import typer
 
-from trainer.cli.commands import datasets, init, ops, plugins, predict, resume, run, runs, schema, show, validate
+from trainer.cli.commands import (
+    datasets,
+    evaluate,
+    init,
+    ops,
+    plugins,
+    predict,
+    resume,
+    run,
+    runs,
+    schema,
+    show,
+    validate,
+)
 from trainer.cli.commands import list as listing
 from trainer.cli.plugin_commands import Commands
 from trainer.cli.settings import ConfigCommand
@@ -28,6 +41,7 @@ app = typer.Typer(
 )
 app.command("run", cls=ConfigCommand)(run.command)
 app.command("resume")(resume.command)
+app.command("evaluate")(evaluate.command)
 app.command("predict")(predict.command)
 app.command("validate", cls=ConfigCommand)(validate.command)
 app.command("show", cls=ConfigCommand)(show.command)

@@ -27,7 +27,7 @@ from trainer.types import Array
 if TYPE_CHECKING:
     from trainer.data.preprocessing.transformers import Preprocessor
 
-__all__ = ["Part", "Prepared", "Rows", "TargetKind", "prepare"]
+__all__ = ["Part", "Prepared", "Rows", "TargetKind", "encoded_classes", "prepare"]
 
 Part = Literal["train", "validation", "test"]
 TargetKind = Literal["classes", "binary", "signs", "values"]
@@ -328,11 +328,16 @@ def _encode(dataset: Dataset, kind: TargetKind, one_hot: bool, reconstruct: bool
         _check_regression_fits(dataset, kind, one_hot)
         return dataset.targets.reshape(dataset.rows, -1)
     _check_classification_fits(dataset, kind, one_hot)
+    return encoded_classes(dataset.targets, len(dataset.class_names), kind)
+
+
+def encoded_classes(indices: Array, classes: int, kind: TargetKind) -> Array:
+    """Class indices as a cost wants them, see `prepare`; as numbers they are one-hot."""
     if kind == "classes":
-        return dataset.targets
+        return indices
     if kind == "values":
-        return np.eye(len(dataset.class_names))[dataset.targets]
-    values = dataset.targets[:, None].astype(np.float64)
+        return np.eye(classes)[indices]
+    values = indices[:, None].astype(np.float64)
     return values if kind == "binary" else 2 * values - 1
 
 

@@ -42,7 +42,7 @@ __all__ = ["FILE", "Model", "load", "model_facts"]
 FILE = "parameters.safetensors"
 MOST_ROWS = 1024  # of a block; fewer where a layer's output is large (see `Network.rows_at_once`)
 # What of a config belongs to the model: the rest is about how it learns.
-SECTIONS = ("plugins", "networks", "network", "cost", "tie", "freeze", "compute")
+SECTIONS = ("plugins", "networks", "network", "cost", "tie", "freeze", "metrics", "compute")
 # A config has data and a step size; one that only makes a network is given some that nobody looks at.
 STAND_INS = {"dataset": {"name": "linear"}, "step_size": 1.0}
 
@@ -76,6 +76,7 @@ class Model:
         scaling, preprocessing: what was fitted to the training rows, one of the two at most.
         reading: how the data set was read: the `dataset:` of the config.
         dtype: in which the network computes.
+        loaded: the part of its run's config that belongs to it; the data set in it is a stand-in.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Model:
     preprocessing: Preprocessing | None
     reading: Mapping[str, Any]
     dtype: np.dtype[Any]
+    loaded: LoadedConfig
 
     def __repr__(self) -> str:
         what = f"{len(self.class_names)} classes" if self.class_names else "numbers"
@@ -303,4 +305,5 @@ def _model(loaded: LoadedConfig, about: Mapping[str, Any], saved: Saved) -> Mode
         preprocessing=saved.preprocessing(loaded.plugins),
         reading=about["reading"],
         dtype=np.dtype(config.compute.dtype),
+        loaded=loaded,
     )

@@ -6,7 +6,7 @@ columns that a model takes are converted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -95,7 +95,7 @@ def _column(column: Column, values: Any) -> Array:
     return indices
 
 
-def parquet_rows(path: Path, spec: InputSpec) -> Stream:
+def parquet_rows(path: Path, spec: InputSpec, known: Sequence[str] = ()) -> Stream:
     """The rows of a Parquet file with the columns of a model among its own, in any order.
 
     Raises UsageError without pyarrow, and DataError for a file that is damaged or lacks a column, and as it is read for
@@ -118,7 +118,7 @@ def parquet_rows(path: Path, spec: InputSpec) -> Stream:
         wanted = names
     else:
         wanted = [names[j] for j in places(spec, names, shown)]
-    remarks = ignored(spec, names) if spec.named else ()
+    remarks = ignored(spec, names, known) if spec.named else ()
     if not file.metadata.num_rows:
         raise DataError(f"{shown} has no rows; there is no row to predict")
     return Stream(shown, _parquet_blocks(shown, file, spec, wanted), remarks)

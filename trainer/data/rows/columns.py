@@ -40,9 +40,9 @@ def places(spec: InputSpec, names: Sequence[str], where: str) -> list[int]:
     return [names.index(column.name) for column in spec.columns]
 
 
-def ignored(spec: InputSpec, names: Iterable[str]) -> tuple[str, ...]:
-    """The remark that columns are left out, if any are."""
-    taken = {column.name for column in spec.columns}
+def ignored(spec: InputSpec, names: Iterable[str], known: Iterable[str] = ()) -> tuple[str, ...]:
+    """The remark that columns are left out, if any are beside those that somebody else knows."""
+    taken = {*(column.name for column in spec.columns), *known}
     left = [repr(name) for name in names if name not in taken]
     return (f"columns that the model does not take are ignored: {listed(left, SHOWN)}",) if left else ()
 

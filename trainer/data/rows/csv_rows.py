@@ -7,7 +7,7 @@ both read the same numbers, and say the same of a mistake.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
@@ -68,18 +68,20 @@ def _lines_of_first(path: Path, delimiter: str) -> int:
         return reader.line_num
 
 
-def csv_rows(path: Path, spec: InputSpec, reading: Mapping[str, Any]) -> Stream:
+def csv_rows(path: Path, spec: InputSpec, reading: Mapping[str, Any], known: Sequence[str] = ()) -> Stream:
     """The rows of a CSV file with the columns of a model among its own, in any order.
 
     Raises DataError where one is missing, and as it is read for a row that is not as those of training were.
     """
     width(spec)
     header = open_csv(path, reading)
-    where, remarks = _where(header, spec, reading)
+    where, remarks = _where(header, spec, reading, known)
     return Stream(header.path, _blocks(header, spec, where), remarks)
 
 
-def _where(header: Header, spec: InputSpec, reading: Mapping[str, Any]) -> tuple[list[int], tuple[str, ...]]:
+def _where(
+    header: Header, spec: InputSpec, reading: Mapping[str, Any], known: Sequence[str]
+) -> tuple[list[int], tuple[str, ...]]:
     """The places of the model's columns, and what is ignored."""
     names = [column.name for column in spec.columns]
     if spec.named:
@@ -88,7 +90,7 @@ def _where(header: Header, spec: InputSpec, reading: Mapping[str, Any]) -> tuple
                 f"{header.path} has no header, and the model takes its columns by name: begin it with a line of their "
                 f"names, {listed(names, 6)}"
             )
-        return places(spec, header.names, header.path), ignored(spec, header.names)
+        return places(spec, header.names, header.path), ignored(spec, header.names, known)
     found = len(header.names)
     others = _others(found, reading)
     if found == len(names):

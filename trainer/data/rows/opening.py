@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +19,20 @@ PARQUET = (".parquet", ".pq")
 ENDINGS = (".csv", ".npz", ".npy", ".parquet")
 
 
-def open_rows(path: Path, spec: InputSpec, reading: Mapping[str, Any]) -> Stream:
+def open_rows(path: Path, spec: InputSpec, reading: Mapping[str, Any], known: Sequence[str] = ()) -> Stream:
     """The rows of a file or folder as a model takes them.
 
     Args:
         spec: what the model takes.
         reading: the `dataset:` of the model's config: the delimiter, the size of images, the roles of columns.
+        known: columns that are no inputs and of which nobody needs to be told that they are left out.
 
     Raises DataError for what is not there or cannot be read, and for rows of another kind.
     """
     ending = path.suffix.lower()
     if path.is_dir():
         if is_array_folder(path):
-            return open_rows(path / ARRAYS[0], spec, reading)
+            return open_rows(path / ARRAYS[0], spec, reading, known)
         from trainer.data.rows.images import image_rows
 
         return image_rows(path, spec, reading)
@@ -41,11 +42,11 @@ def open_rows(path: Path, spec: InputSpec, reading: Mapping[str, Any]) -> Stream
     if ending == ".csv":
         from trainer.data.rows.csv_rows import csv_rows
 
-        return csv_rows(path, spec, reading)
+        return csv_rows(path, spec, reading, known)
     if ending in PARQUET:
         from trainer.data.rows.arrow import parquet_rows
 
-        return parquet_rows(path, spec)
+        return parquet_rows(path, spec, known)
     if ending in (".npy", ".npz"):
         from trainer.data.rows.arrays import npy_rows, npz_rows
 

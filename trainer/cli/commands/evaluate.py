@@ -1,0 +1,118 @@
+"""`trainer evaluate`: how good a trained model is, class by class."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from trainer.cli.arguments import RunFolders, RunName
+from trainer.cli.paths import find_run
+from trainer.cli.terminal.tables import print_table
+from trainer.wording import count, cut, number
+
+if TYPE_CHECKING:
+    from trainer.experiment.evaluating import Calibration, Evaluated
+    from trainer.types import Array
+
+__all__ = ["command"]
+
+MOST = 30  # classes whose table is shown whole, and confusions that are listed
+
+
+def command(
+    run: RunName,
+    data: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="DATA",
+            help="Rows with their targets: a .csv, .npz or .parquet file, or a folder of images; by default the run's.",
+            show_default=False,
+        ),
+    ] = None,
+    part: Annotated[
+        Literal["train", "validation", "test"], typer.Option("--part", help="Of the run's own data set.")
+    ] = "test",
+    root: RunFolders = Path("runs"),
+) -> None:
+    """Evaluate: loss and metrics, what was taken for what, class by class, and how sure the model should be."""
+    file = Path(run) if Path(run).is_file() else None
+    folder = None if file else find_run(run, root)
+    from trainer.experiment.evaluating import evaluate
+    from trainer.experiment.model import load
+
+    found = evaluate(load(file or folder or run), folder, data, part)
+    for remark in found.remarks:
+        typer.echo(remark, err=True)
+    typer.echo(f"{found.rows:,} {found.of}")
+    width = max(map(len, found.numbers))
+    for name, value in found.numbers.items():
+        typer.echo(f"{name:<{width}}  {number(value)}")
+    if len(found.errors) > 1:
+        _print_errors(found)
+    if found.confusion is not None:
+        _print_classes(found)
+        _print_confusions(found.confusion, found.class_names)
+    if found.calibration is not None:
+        _print_calibration(found.calibration)
+
+
+def _print_errors(found: Evaluated) -> None:
+    typer.echo()
+    header = ["target", "r2", "mean |error|", "mean error"]
+    rows = [[name, *map(number, values)] for name, values in found.errors.items()]
+    print_table(header, rows, right={1, 2, 3}, wrap=False, fitted=True)
+
+
+def _print_classes(found: Evaluated) -> None:
+    """The classes that are recognised worst, if there are many."""
+    rows = found.per_class()
+    typer.echo()
+    if len(rows) > MOST:
+        typer.echo(f"the {MOST} of {len(rows)} classes with the lowest f1")
+        rows = sorted(rows, key=lambda row: (math.isnan(row[4]), row[4]))[:MOST]
+    room = shutil.get_terminal_size((100, 24)).columns - len("  123,456  precision  recall  0.1234")
+    shown = [[cut(name, max(room, 8)), f"{members:,}", *map(_share, shares)] for name, members, *shares in rows]
+    print_table(["class", "rows", "precision", "recall", "f1"], shown, right={1, 2, 3, 4}, wrap=False, fitted=True)
+
+
+def _share(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.4f}"
+
+
+def _print_confusions(confusion: Array, names: tuple[str, ...]) -> None:
+    """The whole matrix where there is room for it, otherwise what was confused most."""
+    cells = [[f"{value:,}" for value in row] for row in confusion.tolist()]
+    widths = [max(len(name), *(len(row[j]) for row in cells)) for j, name in enumerate(names)]
+    first = max(len("true, predicted:"), *map(len, names))
+    typer.echo()
+    if first + sum(width + 2 for width in widths) <= shutil.get_terminal_size((100, 24)).columns:
+        rows = [[name, *row] for name, row in zip(names, cells, strict=True)]
+        print_table(["true, predicted:", *names], rows, right=set(range(1, len(names) + 1)), wrap=False, fitted=True)
+        return
+    wrong = sorted(
+        ((-value, i, j) for i, row in enumerate(confusion.tolist()) for j, value in enumerate(row) if i != j and value)
+    )
+    if not wrong:
+        typer.echo("no class was taken for another")
+        return
+    room = max((shutil.get_terminal_size((100, 24)).columns - len("123,456") - 4) // 2, 8)
+    rows = [[f"{-value:,}", cut(names[i], room), cut(names[j], room)] for value, i, j in wrong[:MOST]]
+    print_table(["rows", "of class", "were taken for"], rows, right={0}, wrap=False, fitted=True)
+    if len(wrong) > MOST:
+        typer.echo(f"and {count(len(wrong) - MOST, 'more pair', 'more pairs')}")
+
+
+def _print_calibration(found: Calibration) -> None:
+    bins = zip(found.edges, found.edges[1:], found.rows, found.confidence, found.right, strict=False)
+    rows = [
+        [f"{low:.1f} to {high:.1f}", f"{rows:,}", f"{sure:.4f}", f"{right:.4f}"]
+        for low, high, rows, sure, right in bins
+        if rows
+    ]
+    typer.echo()
+    print_table(["confidence", "rows", "mean", "right"], rows, right={1, 2, 3}, wrap=False, fitted=True)
+    typer.echo(f"expected calibration error  {number(found.error)}")

@@ -1,0 +1,120 @@
+"""The targets beside rows that a model is measured on: classes by their names, whatever the order of their indices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trainer.data.dataset import as_numbers
+from trainer.data.readers.mapped import ARRAYS, is_array_folder
+from trainer.data.readers.stored import classes_of, load_arrays, load_one, texts_of
+from trainer.data.readers.table import Table, parse, shown
+from trainer.data.rows.opening import PARQUET
+from trainer.data.spec import TargetSpec
+from trainer.errors import DataError
+from trainer.types import Array
+from trainer.wording import count, listed
+
+__all__ = ["read_targets"]
+
+SHOWN = 6
+
+
+def read_targets(path: Path, spec: TargetSpec, reading: Mapping[str, Any], files: Sequence[str] = ()) -> Array:
+    """The targets of the rows that `open_rows` reads: class indices, int64 (n,), or numbers, float64 (n, k).
+
+    Args:
+        files: of images, the class of each of which is the folder that it lies in.
+
+    Raises DataError for a file without targets, and for a class that the model does not know.
+    """
+    ending = path.suffix.lower()
+    if files:
+        return _classes(spec, [Path(file).parent.name for file in files], lambda row: files[row])
+    if path.is_dir() and is_array_folder(path):
+        return _of_array(str(path / ARRAYS[1]), load_one(str(path / ARRAYS[1])), (), spec)
+    if ending == ".csv":
+        return _of_csv(path, spec, reading)
+    if ending == ".npz":
+        arrays = load_arrays(str(path))
+        assert isinstance(arrays, dict)
+        name = next((name for name in (reading.get("target"), "targets", "y") if name in arrays), None)
+        if name is None:
+            raise DataError(f"{path} has no array 'targets' or 'y' to measure by")
+        names = texts_of(arrays["class_names"]) if "class_names" in arrays else ()
+        return _of_array(str(path), arrays[name], names, spec)
+    if ending in PARQUET:
+        return _of_parquet(path, spec)
+    raise DataError(f"{path} holds inputs alone, and measuring takes targets too: give a .csv, .npz or .parquet file")
+
+
+def _of_csv(path: Path, spec: TargetSpec, reading: Mapping[str, Any]) -> Array:
+    from trainer.data.rows.csv_rows import open_csv, tables
+
+    header = open_csv(path, reading)
+    if spec.names and header.has_header:
+        missing = [name for name in spec.names if name not in header.names]
+        if missing:
+            there = listed([*map(repr, header.names)], 12)
+            raise DataError(f"{path} has no column {missing[0]!r} to measure by; its columns are {there}")
+        columns = [header.names.index(name) for name in spec.names]
+    else:
+        columns = _by_place(path, len(header.names), reading)
+    return np.concatenate([_of_table(table, columns, spec) for table in tables(header)])
+
+
+def _by_place(path: Path, found: int, reading: Mapping[str, Any]) -> list[int]:
+    """Where the targets are in a file without names: where they were in training, and otherwise at the end."""
+    given = reading.get("target", -1)
+    columns = given if isinstance(given, list) else [given]
+    if not all(isinstance(j, int) and -found <= j < found for j in columns):
+        raise DataError(f"{path} has {count(found, 'column')}, and no header that says which are the targets")
+    return [j % found for j in columns]
+
+
+def _of_table(table: Table, columns: Sequence[int], spec: TargetSpec) -> Array:
+    if spec.task == "regression":
+        return np.stack([table.numbers(j, "") for j in columns], axis=1)
+    (j,) = columns
+    return _classes(spec, table.columns[j], lambda row: f"{table.path}:{table.lines[row]}: {table.label(j)}")
+
+
+def _classes(spec: TargetSpec, texts: Sequence[str], place: Callable[[int], str]) -> Array:
+    """Indices of the classes of these names; numbers may be spelt otherwise, 1 and 1.0."""
+    index: dict[str, int | None] = {name: i for i, name in enumerate(spec.class_names)}
+    numbers = {value: i for name, i in index.items() if (value := parse(name)) is not None}
+    for text in set(texts) - set(index):
+        value = parse(text)
+        index[text] = None if value is None else numbers.get(value)
+    for row, text in enumerate(texts):
+        if index[text] is None:
+            known = listed([*map(repr, spec.class_names)], SHOWN)
+            raise DataError(f"{place(row)}: {shown(text)} is a class that the model does not know; it knows {known}")
+    return np.array([index[text] for text in texts], dtype=np.int64)
+
+
+def _of_array(path: str, targets: Array, names: tuple[str, ...], spec: TargetSpec) -> Array:
+    if spec.task == "regression":
+        return as_numbers(targets, f"targets of {path}").reshape(len(targets), -1)
+    indices, names = classes_of(path, targets, names, said=targets.ndim > 1)
+    known = _classes(spec, names, lambda row: f"{path}: targets")
+    return np.where(indices >= 0, known[np.maximum(indices, 0)], -1)
+
+
+def _of_parquet(path: Path, spec: TargetSpec) -> Array:
+    from pyarrow import parquet
+
+    there = parquet.read_schema(path).names
+    missing = [name for name in spec.names if name not in there]
+    if missing or not spec.names:
+        wanted = f"no column {missing[0]!r}" if missing else "no columns that the model knows as targets"
+        raise DataError(f"{path} has {wanted} to measure by; its columns are {listed([*map(repr, there)], 12)}")
+    columns = [parquet.read_table(path, columns=[name])[name].to_pylist() for name in spec.names]
+    if spec.task == "classification":
+        return _classes(
+            spec, ["" if text is None else str(text) for text in columns[0]], lambda r: f"{path}: row {r + 1}"
+        )
+    return as_numbers(np.array(columns, dtype=float).T, f"targets of {path}")
