@@ -8,17 +8,19 @@ where it lies.
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 import math
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.lib.array_utils import byte_bounds
 
 from trainer.compiler.chain import chain_of
 from trainer.compiler.program import Instruction, Program, Value
 from trainer.engine.dispatch import TABLE
 from trainer.types import Array
 
-__all__ = ["ALIGNMENT", "Buffers", "aligned", "dense"]
+__all__ = ["ALIGNMENT", "Buffers", "aligned", "dense", "is_dense", "laid_out"]
 
 ALIGNMENT = 64  # bytes: a line of the cache, and the longest of vectors
 
@@ -37,6 +39,35 @@ def dense(value: Value, block: Array) -> Array:
         strides[axis] = step
         step *= max(1, value.shape[axis])
     return np.ndarray(value.shape, value.dtype, block.data, 0, strides)
+
+
+def is_dense(array: Array) -> bool:
+    """Whether an array's elements lie side by side in some order of its axes, as those of a program's values do."""
+    if not array.flags.aligned or not array.dtype.isnative:
+        return False
+    if array.flags.forc:
+        return True
+    wanted = array.itemsize
+    for stride, length in sorted(zip(array.strides, array.shape, strict=True)):
+        if length > 1:
+            if stride != wanted:
+                return False
+            wanted *= length
+    return True
+
+
+def laid_out(array: Array) -> Array:
+    """A copy whose elements lie as the array's do, gaps and repetitions too: NumPy adds up in an order that depends on
+    it."""
+    if is_dense(array):
+        return np.array(array, order="K")
+    low, high = byte_bounds(array)
+    start = low % ALIGNMENT
+    memory = aligned(start + high - low)
+    offset = start + array.__array_interface__["data"][0] - low
+    copy: Array = np.ndarray(array.shape, array.dtype, memory.data, offset, array.strides)
+    copy[...] = array
+    return copy
 
 
 class Buffers:
@@ -85,7 +116,7 @@ class Buffers:
 
     def __init__(self, program: Program, carried: Mapping[Value, Value] | None = None, checked: int = -1) -> None:
         self.blocks: list[Array] = []
-        self._free: list[int] = []
+        self._free: list[int] = []  # the smallest first, and of equal ones that which is free the longest
         self._block: dict[Value, int] = {}  # of a value that owns one
         self._owner: dict[Value, Value] = {}  # of a view
         self._last = {value: positions[-1] for value, positions in program.users().items()}
@@ -139,7 +170,7 @@ class Buffers:
     def release(self, position: int) -> None:
         """Free the blocks of the values that are not used after this position."""
         for value in self._dying.pop(position, ()):
-            self._free.append(self._block.pop(value))
+            insort(self._free, self._block.pop(value), key=self._length)
 
     def _take(self, position: int, value: Value, number: int) -> None:
         self._block[value] = number
@@ -148,13 +179,14 @@ class Buffers:
     def _fitting(self, value: Value) -> int:
         """The smallest free block that is large enough, or a new one."""
         wanted = value.nbytes
-        fitting = [n for n in self._free if self.blocks[n].nbytes >= wanted]
-        number = min(fitting, key=lambda n: self.blocks[n].nbytes, default=None)
-        if number is None:
-            self.blocks.append(aligned(max(wanted, 1)))
-            return len(self.blocks) - 1
-        self._free.remove(number)
-        return number
+        place = bisect_left(self._free, wanted, key=self._length)
+        if place < len(self._free):
+            return self._free.pop(place)
+        self.blocks.append(aligned(max(wanted, 1)))
+        return len(self.blocks) - 1
+
+    def _length(self, number: int) -> int:
+        return self.blocks[number].nbytes
 
     def _over_an_argument(self, position: int, instruction: Instruction, value: Value) -> int | None:
         """The block of an argument that an element-wise call may write over."""

@@ -11,14 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from trainer.compiler.executors import Executor, best_executor
+from trainer.compiler.buffers import is_dense
+from trainer.compiler.executors import Backend, Executor, best_backend
 from trainer.compiler.passes import simplify
 from trainer.compiler.program import Program
 from trainer.compiler.surroundings import Surroundings
 from trainer.compiler.tracing import Record, trace
 from trainer.engine.holders import Number
 from trainer.engine.tensor import Tensor, plain
-from trainer.engine.tree import flatten
+from trainer.engine.tree import sorted_keys
+from trainer.errors import UsageError
 
 __all__ = ["PROGRAMS", "Compiled", "ProgramsWarning", "compile"]
 
@@ -34,87 +36,115 @@ class ProgramsWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Prepared:
-    """A program that is ready to run, and what it took for constant when it was recorded."""
+    """A program that is ready to run, and what it took for constant when it was recorded.
+
+    Attributes:
+        places: of its inputs among the arguments' leaves.
+    """
 
     executor: Executor
     record: Record
     surroundings: Surroundings
-
-    def holds(self) -> bool:
-        """Whether what was constant is what it was."""
-        return not self.surroundings.changed()
+    places: list[int]
 
 
 class Compiled:
     """A compiled function. Call it like the function; `program(*args)` shows what runs.
+
+    Args:
+        f: the function.
+        backend: who runs its programs; the best there is unless given.
 
     Attributes:
         programs: by signature (shapes, dtypes and layouts of the arrays, and everything else by value, but for Python
             floats) what runs, the one used last at the end.
     """
 
-    def __init__(self, f: Callable[..., object]) -> None:
+    def __init__(self, f: Callable[..., object], backend: Backend | None = None) -> None:
         wraps(f)(self)  # first, for it copies f's own attributes, and f may be compiled itself
         self.f = f
+        self.backend = backend or best_backend()
         self.programs: dict[Any, Prepared] = {}
         self._by_value: set[Any] = set()  # signatures whose floats are constants
+        self._last: Prepared | None = None
         self._warned = False
         self._lock = threading.Lock()
 
     def __call__(self, *args: Any) -> Any:
-        leaves, _ = flatten(args)
-        if any(isinstance(leaf, Tensor) or type(leaf) is Number for leaf in leaves):
-            return self.f(*args)  # inside somebody else's record the function records itself
+        leaves: list[Any] = []
+        structure = tuple([_structure(a, leaves) for a in args])
+        signature: list[Any] = []
+        for leaf in leaves:
+            kind = type(leaf)
+            if kind is np.ndarray:
+                signature.append((leaf.shape, leaf.dtype, leaf.strides, leaf.flags.aligned))
+            elif kind is Tensor or kind is Number:
+                return self.f(*args)  # inside somebody else's record the function records itself
+            else:
+                signature.append(_signature(leaf))
         errstate = np.geterr()
         if not _QUIET.issuperset(errstate.values()):
             return self.f(*args)  # a nan trap: NumPy springs it where it happens, a program does not look
-        if not all(map(_is_dense, leaves)):
+        prepared = self._prepared(args, leaves, (structure, tuple(signature)))
+        if prepared is None:
             return self.f(*args)
-        for leaf in leaves:
-            plain(leaf)
-        prepared, numbers = self._prepared(args, leaves)
-        kinds = np.ndarray | np.generic
-        inputs = [x for x in leaves if isinstance(x, kinds) or (numbers and type(x) is float)]
-        results, raised = prepared.executor.run(inputs), prepared.executor.raised
+        executor = prepared.executor
+        results, raised = executor.run([leaves[place] for place in prepared.places]), executor.raised
         if raised and any(raised & _RAISED[kind] and said == "warn" for kind, said in errstate.items()):
             return self.f(*args)  # which warns as NumPy does, at its line
         return prepared.record.rebuild(results)
 
     def program(self, *args: object) -> Program:
         """The program for arguments like these."""
-        return self._prepared(args, flatten(args)[0])[0].executor.program
+        leaves: list[Any] = []
+        structure = tuple([_structure(a, leaves) for a in args])
+        prepared = self._prepared(args, leaves, (structure, tuple(map(_signature, leaves))))
+        if prepared is None:
+            raise UsageError(
+                "there is no program for an array with gaps, a broadcast, reversed or unaligned one or one of another "
+                "byte order: the function itself is called; x.copy() has one"
+            )
+        return prepared.executor.program
 
-    def _prepared(self, args: tuple[object, ...], leaves: list[object]) -> tuple[Prepared, bool]:
-        """What runs for these arguments, and whether Python floats are among its inputs."""
-        key: tuple[Any, ...] = (_structure(args), tuple(map(_signature, leaves)))
-        numbers = key not in self._by_value
+    def _prepared(self, args: tuple[object, ...], leaves: list[object], key: Any) -> Prepared | None:
+        """What runs for these arguments; None where no program does."""
+        numbers = not self._by_value or key not in self._by_value
         if not numbers:
             key = (*key, tuple(repr(leaf) for leaf in leaves if type(leaf) is float))
-        with self._lock:
-            found = self.programs.pop(key, None)
-            if found is not None and found.holds():
-                self.programs[key] = found  # at the end
-                return found, numbers
-        record = None
-        if numbers and any(type(leaf) is float for leaf in leaves):
+        found = self.programs.get(key)
+        if found is not None and not found.surroundings.changed():
+            if found is not self._last:
+                self._keep(key, found)
+            return found
+        if not all(is_dense(leaf) for leaf in leaves if isinstance(leaf, np.ndarray)):
+            return None
+        numbers = numbers and any(type(leaf) is float for leaf in leaves)
+        if numbers:
             try:
                 record = trace(self.f, args, numbers=True)
             except Exception:  # whatever it does with the value of a float: with the float itself it may
                 self._by_value.add(key)
-                return self._prepared(args, leaves)
-        if record is None:
+                return self._prepared(args, leaves, key)
+        else:
             record = trace(self.f, args)
-        prepared = Prepared(
-            best_executor(simplify(record.program)), record, Surroundings(self.f, args, record.constants)
-        )
+        kinds = (np.ndarray, np.generic)
+        places = [i for i, x in enumerate(leaves) if isinstance(x, kinds) or (numbers and type(x) is float)]
+        objects = [leaf for leaf in leaves if not isinstance(leaf, kinds)]
+        surroundings = Surroundings(self.f, objects, record.constants)
+        prepared = Prepared(self.backend.executor(simplify(record.program)), record, surroundings, places)
+        self._keep(key, prepared)
+        return prepared
+
+    def _keep(self, key: Any, prepared: Prepared) -> None:
+        """Put a program at the end, as the one used last, and drop the first where there are too many."""
         with self._lock:
-            self.programs[key] = prepared
+            self.programs.pop(key, None)
+            self.programs[key] = self._last = prepared
             full = len(self.programs) > PROGRAMS
             if full:
                 del self.programs[next(iter(self.programs))]
         if full:
             self._warn()
-        return prepared, numbers
 
     def _warn(self) -> None:
         if not self._warned:
@@ -125,7 +155,7 @@ class Compiled:
                 "values of whole numbers, strings and objects make a kind of their own. Pass a number that changes as "
                 "an array: np.asarray(n)",
                 ProgramsWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
 
@@ -149,28 +179,12 @@ def compile(f: Callable[..., object]) -> Compiled:
     return Compiled(f)
 
 
-def _is_dense(leaf: object) -> bool:
-    """Whether an array's elements lie side by side in some order of its axes, as those of a program's do."""
-    if not isinstance(leaf, np.ndarray):
-        return True
-    if not leaf.flags.aligned or not leaf.dtype.isnative:
-        return False
-    if leaf.flags.forc:
-        return True
-    wanted = leaf.itemsize
-    for stride, length in sorted(zip(leaf.strides, leaf.shape, strict=True)):
-        if length > 1:
-            if stride != wanted:
-                return False
-            wanted *= length
-    return True
-
-
 def _signature(leaf: object) -> Any:
     if type(leaf) is float:
         return float
     if isinstance(leaf, np.ndarray | np.generic):
-        return leaf.shape, leaf.dtype, None if leaf.ndim < 2 else leaf.strides
+        plain(leaf)
+        return leaf.shape, leaf.dtype, leaf.strides, leaf.flags.aligned
     if leaf is None or isinstance(leaf, bool | int | float | complex | str | bytes):
         return type(leaf), repr(leaf)
     return _Same(leaf)
@@ -189,9 +203,15 @@ class _Same:
         return isinstance(other, _Same) and other.leaf is self.leaf
 
 
-def _structure(tree: object) -> Any:
+def _structure(tree: object, leaves: list[Any]) -> Any:
+    """How an argument is built; what is in it is put to the leaves, in the order of `flatten`."""
+    if type(tree) is np.ndarray:
+        leaves.append(tree)
+        return None
     if isinstance(tree, dict):
-        return dict, tuple((k, _structure(v)) for k, v in tree.items())
+        parts = {key: _structure(tree[key], leaves) for key in sorted_keys(tree)}
+        return dict, tuple((key, parts[key]) for key in tree)
     if isinstance(tree, list | tuple):
-        return type(tree), tuple(map(_structure, tree))
+        return type(tree), tuple([_structure(part, leaves) for part in tree])
+    leaves.append(tree)
     return None

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from trainer.compiler.buffers import laid_out
 from trainer.compiler.packed import unpacked
 from trainer.compiler.program import Instruction, Program, Value
 from trainer.compiler.scope import Scope, here
@@ -157,7 +158,7 @@ class _Tracer:
         known = self.constants.get(id(argument))
         if known is None or (isinstance(argument, np.ndarray) and not same_bits(known[1].known, argument)):
             # A copy, for an array may be written to later; the argument is kept too, so that its id stays its own.
-            constant = np.array(argument, order="K") if isinstance(argument, np.ndarray) else argument
+            constant = laid_out(argument) if isinstance(argument, np.ndarray) else argument
             known = self.constants[id(argument)] = (argument, Value(constant, constant=True))
         return known[1]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from trainer.errors import UsageError
 
-__all__ = ["flatten", "leaves", "refilled", "tree_map"]
+__all__ = ["flatten", "leaves", "refilled", "sorted_keys", "tree_map"]
 
 
 def flatten(tree: object) -> tuple[list[Any], Callable[[Sequence[Any]], Any]]:
@@ -35,7 +35,7 @@ def flatten(tree: object) -> tuple[list[Any], Callable[[Sequence[Any]], Any]]:
 def leaves(tree: object) -> Iterator[Any]:
     """The leaves of `tree`, in order."""
     if isinstance(tree, dict):
-        for key in _keys(tree):
+        for key in sorted_keys(tree):
             yield from leaves(tree[key])
     elif isinstance(tree, list | tuple):
         for item in tree:
@@ -54,7 +54,8 @@ def tree_map(function: Callable[..., object], tree: object) -> Any:
     return rebuild([function(v) for v in values])
 
 
-def _keys(tree: dict[object, object]) -> list[Any]:
+def sorted_keys(tree: dict[object, object]) -> list[Any]:
+    """A dict's keys in the order in which its leaves come."""
     try:
         return sorted(tree)
     except TypeError:  # keys of several types have no order of their own
@@ -63,7 +64,7 @@ def _keys(tree: dict[object, object]) -> list[Any]:
 
 def _rebuild(tree: object, values: Iterator[object]) -> Any:
     if isinstance(tree, dict):
-        built = {key: _rebuild(tree[key], values) for key in _keys(tree)}
+        built = {key: _rebuild(tree[key], values) for key in sorted_keys(tree)}
         return {key: built[key] for key in tree}
     if isinstance(tree, list | tuple):
         items = [_rebuild(item, values) for item in tree]
