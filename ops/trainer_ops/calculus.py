@@ -192,7 +192,7 @@ def _interp(
 @op(implements=np.interp, binder=_interp)
 def interp(x: Array, xp: Array, fp: Array, *, left: float | None = None, right: float | None = None) -> Array:
     """The piecewise linear function through the points (xp, fp), xp ascending, at x, as `np.interp`."""
-    return np.asarray(np.interp(x, xp, fp, left=left, right=right))
+    return np.asarray(np.interp(x, xp, fp, left=left, right=right))[()]
 
 
 @interp.vjp("x", "xp", "fp")

@@ -35,13 +35,13 @@ def argwhere(x: Array) -> Array:
 @op(implements=np.searchsorted)
 def searchsorted(a: Array, v: Array, *, side: Literal["left", "right"] = "left") -> Array:
     """Where to insert v into the sorted a, as `np.searchsorted`."""
-    return np.asarray(np.searchsorted(a, v, side))
+    return np.asarray(np.searchsorted(a, v, side))[()]
 
 
 @op(implements=np.digitize)
 def digitize(x: Array, bins: Array, *, right: bool = False) -> Array:
     """The number of the bin that each element falls into, as `np.digitize`."""
-    return np.asarray(np.digitize(x, bins, right))
+    return np.asarray(np.digitize(x, bins, right))[()]
 
 
 @op(implements=np.isin)

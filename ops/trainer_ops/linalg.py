@@ -439,7 +439,7 @@ matrices(cond, [(3, 3)], [(2, 3, 4)], *([(3, 3), {"p": p}] for p in (2, -2, "fro
 @op(implements=np.linalg.matrix_rank)
 def matrix_rank(A: Array, *, tol: Any = None, hermitian: bool = False, rtol: Any = None) -> Array:
     """The number of singular values above a tolerance, as `np.linalg.matrix_rank`; no derivative."""
-    return np.asarray(np.linalg.matrix_rank(A, tol, hermitian, rtol=rtol))
+    return np.asarray(np.linalg.matrix_rank(A, tol, hermitian, rtol=rtol))[()]
 
 
 draw(matrix_rank.nondifferentiable("A"), [(3, 4)], [(2, 3, 3)])

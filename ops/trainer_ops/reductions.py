@@ -269,7 +269,7 @@ def all_(x: Array, where: Array | None = None, *, axis: Axis = None, keepdims: b
 @op(implements=np.count_nonzero)
 def count_nonzero(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
     """How many elements over the axes are not zero, as `np.count_nonzero`."""
-    return np.asarray(np.count_nonzero(x, axis=axis, keepdims=keepdims))
+    return np.asarray(np.count_nonzero(x, axis=axis, keepdims=keepdims))[()]
 
 
 @op(implements=np.argmax)

@@ -8,8 +8,8 @@ where it lies.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
 import math
+from bisect import bisect_left, insort
 from collections.abc import Mapping
 
 import numpy as np

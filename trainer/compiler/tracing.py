@@ -74,11 +74,12 @@ def trace(
     """
     leaves, rebuild = flatten(tuple(args))
     tracer = _Tracer(whole)
-    inputs = []
+    inputs, scalars = [], set[Value]()
     for i, leaf in enumerate(leaves):
         if isinstance(leaf, np.ndarray | np.generic):
             leaves[i] = Tensor(leaf)
             inputs.append(tracer.add(leaves[i]))
+            scalars.update(inputs[-1:] if isinstance(leaf, np.generic) else ())
         elif numbers and type(leaf) is float:
             value = Value(np.float64(leaf))
             leaves[i] = tracer.number(leaf, value)
@@ -94,7 +95,26 @@ def trace(
     program = Program(inputs, values, tracer.instructions)
     plain = rebuild_outputs([o._value if isinstance(o, Tensor) else o for o in outputs])
     _, rebuild_outputs = flatten(rebuild_outputs([None] * len(outputs)))  # holds no Tensor, and so no tape
-    return Record(program, plain, rebuild_outputs, tracer.taken())
+    arrays = [i for i, o in enumerate(outputs) if _is_point(o) and values[i] not in scalars]
+    return Record(program, plain, _with_arrays(rebuild_outputs, arrays) if arrays else rebuild_outputs, tracer.taken())
+
+
+def _is_point(output: Any) -> bool:
+    """Whether a result is an array without axes, and no scalar as most functions of NumPy's give."""
+    array = output._value if isinstance(output, Tensor) else output
+    return isinstance(array, np.ndarray) and not array.ndim
+
+
+def _with_arrays(rebuild: Callable[[Sequence[Any]], Any], places: list[int]) -> Callable[[Sequence[Any]], Any]:
+    """The structure, with arrays for the scalars at these places."""
+
+    def rebuilt(results: Sequence[Any]) -> Any:
+        results = list(results)
+        for place in places:
+            results[place] = np.asarray(results[place])
+        return rebuild(results)
+
+    return rebuilt
 
 
 class _Tracer:

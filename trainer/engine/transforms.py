@@ -384,6 +384,8 @@ def _of(cotangents: dict[Node, Any], variables: Sequence[Node], given: Sequence[
             )
             known.append(found)
             found = np.array(found)[()] if shared else found[()] if not found.shape else found
+        elif not found.shape:
+            found = Tensor(found._value[()], found._node)  # a scalar, recorded or not
         results.append(found)
     return results
 
