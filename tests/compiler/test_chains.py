@@ -53,6 +53,29 @@ def test_a_comparison_is_in_a_chain_only_if_its_mask_is_used_there_alone():
     assert names(lambda x: np.where(x > 0, x * (x > 0), 1.0), x) == ["greater", "multiply", "where"]
 
 
+def test_a_mask_is_never_what_a_chain_gives():
+    def f(x):
+        mask, y = x > 0, x
+        for _ in range(30):
+            y = y * 1.5 + x
+        return y * mask
+
+    program = simplify(trace(f, [np.ones(3)]).program)
+    assert not any(v.dtype == np.bool_ for i in program.instructions if chain_of(i) for v in i.outputs)
+    x = np.array([-1.0, 0.5, 2.0])
+    assert compile(f)(x).tolist() == f(x).tolist()
+
+
+def test_a_chain_lies_in_one_memory_order():
+    def f(x, y):
+        a, b = x + 1.0, np.transpose(y) + 1.0
+        return a * 2.0, b * 2.0
+
+    x, y = np.ones((3, 3)), np.ones((3, 3))
+    chains = [i for i in simplify(trace(f, [x, y]).program).instructions if chain_of(i)]
+    assert [len({v.order for v in i.outputs}) for i in chains] == [1, 1]
+
+
 def test_small_whole_numbers_are_compared_inside():
     x, labels = np.ones((2, 3)), np.array([[0], [2]])
     assert names(lambda x, n: (x - (n == np.arange(3))) * 0.5, x, labels) == ["equal+subtract+multiply"]

@@ -11,6 +11,7 @@ from trainer import compile
 from trainer.compiler import compiled
 from trainer.compiler.executors import native_available
 from trainer.compiler.functions import FUNCTIONS
+from trainer.compiler.loop import moves
 from trainer.compiler.numpy_executor import NumpyExecutor
 from trainer.compiler.passes import share_common, simplify
 from trainer.compiler.tracing import trace
@@ -283,6 +284,7 @@ OVER = {
     "a view of it reads too": lambda x: (u := np.exp(x)) + u[::-1],
     "it lies in another order": lambda x: np.exp(x.T) + np.exp(x),
     "it is taken twice": lambda x: (u := np.exp(x)) * u,
+    "it is a factor of a product": lambda x: np.exp(x) @ np.tanh(x),
 }
 
 
@@ -292,6 +294,60 @@ def test_an_argument_is_overwritten_only_where_the_machine_can(name):
     x = some(np.float64, 8, 8)
     table_of(OVER[name], x)
     assert same_bits(compile(OVER[name])(x), OVER[name](x))
+
+
+PARTS = {
+    "of two types": lambda x, y: np.concatenate([np.exp(x.astype(np.float32)), np.exp(y)]),
+    "of two types, reshaped": lambda x, y: np.concatenate(
+        [np.ravel(np.sin(y[:2, None])), np.cos(x.astype(np.float32))]
+    ),
+    "twice": lambda x, y: np.concatenate([(e := np.exp(x)), np.sin(y), e]) + np.concatenate([e, e, np.cos(y)]),
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_parts_of_a_whole_are_what_they_are_alone(name):
+    for length in (1, 8, 33):
+        x, y = some(np.float64, length), some(np.float64, length) + 1
+        for executor in executors():
+            found = executor(simplify(trace(PARTS[name], [x, y]).program)).run([x, y])[0]
+            assert same_bits(found, PARTS[name](x, y))
+
+
+@needs_machine
+@pytest.mark.parametrize("f", [np.sum, np.prod, np.mean, np.max])
+def test_a_reduction_of_what_is_spread_out_is_left_to_numpy(f):
+    from trainer.compiler.machine.executor import NativeExecutor
+
+    def spread(x):
+        return f(np.broadcast_to(x, (40, 5)), axis=(0, 1))
+
+    x = some(np.float64, 5)
+    executor = NativeExecutor(simplify(trace(spread, [x]).program))
+    assert [bound.instruction.op.name for bound, _ in executor.called_back] == [f.__name__]
+    assert same_bits(executor.run([x])[0], spread(x))
+
+
+MOVES = {
+    "turned around": lambda a, b: (a[::-1, :], b),
+    "transposed": lambda a, b: (a.T, b),
+    "the one before": lambda a, b: (a + 1, a),
+    "exchanged": lambda a, b: (b, a),
+    "a part of it": lambda a, b: (np.broadcast_to(a[:1], a.shape), b[:, ::-1]),
+    "where it lies": lambda a, b: (a, b.T),
+}
+
+
+@pytest.mark.parametrize("name", MOVES)
+def test_what_is_carried_takes_its_new_values_as_if_all_at_once(name):
+    a, b = some(np.float64, 4, 4), some(np.float64, 4, 4) + 1
+    values = MOVES[name](a, b)
+    wanted = [np.array(value) for value in values]
+    for place, value in moves([a, b], list(values)):
+        for at in np.ndindex(place.shape):  # element by element, as the machine copies
+            place[at] = value[at]
+    assert same_bits(a, wanted[0])
+    assert same_bits(b, wanted[1])
 
 
 def test_what_a_longer_call_would_swallow_is_given_out_all_the_same():

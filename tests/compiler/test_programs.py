@@ -195,6 +195,20 @@ def test_a_choice_that_is_known_is_no_choice(condition, left):
     assert names(drop_noops(program)) == left
 
 
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.where(True, x, np.zeros((2, 3))), lambda x: np.where(False, np.zeros((2, 3)), x),
+        lambda x: np.broadcast_to(x, (2, 3)), lambda x: np.reshape(x, (3, 1)), lambda x: np.sum(x, axis=()),
+        lambda x: x.astype(np.float32),
+    ],
+)  # fmt: skip
+def test_what_changes_a_shape_or_a_type_is_no_noop(f):
+    x = np.array([[1.0, 2.0, 3.0]])
+    found, wanted = compile(lambda x: f(x) + 1.0)(x), f(x) + 1.0
+    assert (found.shape, found.dtype, found.tolist()) == (wanted.shape, wanted.dtype, wanted.tolist())
+
+
 def test_noops_go():
     program = table(lambda x: np.tanh(np.reshape(np.broadcast_to(x, (2,)), (2,))).astype(np.float64), np.ones(2))
     assert names(drop_noops(program)) == ["tanh"]

@@ -205,6 +205,29 @@ def test_an_object_that_is_passed_is_looked_at_again():
         assert same(compiled(np.arange(3.0), scaled), scaled(np.arange(3.0)))
 
 
+def test_a_list_that_has_grown_or_shrunk_is_read_again():
+    rates = [2.0, 3.0]
+    compiled = compile(lambda x: x * sum(rates))
+    assert compiled(np.ones(2)).tolist() == [5, 5]
+    rates.append(1.0)
+    assert compiled(np.ones(2)).tolist() == [6, 6]
+    del rates[1:]
+    assert compiled(np.ones(2)).tolist() == [2, 2]
+
+
+def test_what_holds_a_nan_and_stays_as_it_is_is_recorded_once():
+    table, records = np.array([1.0, np.nan]), []
+
+    def f(x):
+        records.append(x)
+        return np.where(np.isnan(table), x, table)
+
+    compiled = compile(f)
+    for number in range(3):
+        assert compiled(np.full(2, float(number))).tolist() == [1, number]
+    assert len(records) == 1
+
+
 def test_globals_are_looked_at_again(monkeypatch):
     compiled = compile(by_global)
     assert compiled(np.ones(3)).tolist() == [3.0] * 3

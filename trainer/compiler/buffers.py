@@ -230,5 +230,5 @@ def _parts(program: Program) -> dict[Value, tuple[Value, int]]:
             in_c_order = source.order == tuple(range(len(source.order)))
             if source in made and source not in parts and in_c_order and part.dtype == whole.dtype:
                 parts[source] = whole, offset
-            offset += part.nbytes
+            offset += part.shape[0] * whole.dtype.itemsize
     return parts
