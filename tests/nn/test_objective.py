@@ -229,3 +229,16 @@ def test_a_network_without_a_parameter_says_so():
 def test_a_wrong_tie_says_so():
     with pytest.raises(UsageError, match=r"tie: '0\.weights' cannot be '0\.weights', which is tied itself"):
         Network([Dense(4)], (4,), tie={"0.weights": "0.weights"})
+
+
+def test_a_weight_multiplies_its_rows_cost_whatever_the_others_of_the_batch_weigh():
+    network = Network([Dense(2)], (4,))
+    theta = network.initial(0)
+    costs = mean_squared_error(network.predict(theta, X[:3]), Y[:3])
+    for weights in ([2.0, 2.0, 2.0], [0.5, 1.0, 3.0]):
+        loss, g, _ = Objective(network, mean_squared_error).gradient(theta, (X[:3], Y[:3], np.array(weights)))
+        np.testing.assert_allclose(loss, np.sum(costs * weights) / 3, rtol=1e-14)
+        alone = [
+            Objective(network, mean_squared_error).gradient(theta, (X[i : i + 1], Y[i : i + 1]))[1] for i in range(3)
+        ]
+        np.testing.assert_allclose(g, sum(w * each for w, each in zip(weights, alone, strict=True)) / 3, rtol=1e-12)

@@ -235,3 +235,43 @@ def test_a_number_out_of_its_limits_is_refused_in_python_too(make, message):
     with pytest.raises(UsageError) as caught:
         make()
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("left", [1, 2, 3])
+def test_what_accumulation_holds_at_the_end_is_an_update_of_its_own_mean(left):
+    optimizer, gradients = (
+        Accumulate(Average(Momentum(0.5), 0.9), 4),
+        np.random.default_rng(2).normal(size=(4 + left, 3)),
+    )
+    theta, plain, whole = np.ones(3), np.ones(3), Average(Momentum(0.5), 0.9)
+    state, plain_state = optimizer.init(theta), whole.init(plain)
+    for step, g in enumerate(gradients):
+        theta, state = optimizer.update(g, state, theta, 0.1, np.float64(step))
+    theta, after = optimizer.finished(theta, state, 0.1, np.float64(4 + left))
+    for step, part in enumerate((gradients[:4], gradients[4:])):
+        plain, plain_state = whole.update(part.mean(axis=0), plain_state, plain, 0.1, np.float64(step))
+    np.testing.assert_allclose(theta, plain, rtol=1e-14)
+    assert set(after) == set(state)
+    assert not after["accumulate.sum"].any()
+    for name, value in plain_state.items():
+        np.testing.assert_allclose(after[name], value, rtol=1e-14)
+
+
+@pytest.mark.parametrize("around", [lambda o: Average(o, 0.9), lambda o: ClipNorm(Average(o, 0.9), 5.0)])
+def test_the_end_of_a_run_loses_nothing_that_a_wrapper_keeps(around):
+    optimizer, theta = around(Accumulate(Momentum(), 2)), np.ones(3)
+    state = optimizer.init(theta)
+    for step in range(3):
+        theta, state = optimizer.update(np.full(3, 0.5), state, theta, 0.1, np.float64(step))
+    theta, after = optimizer.finished(theta, state, 0.1, np.float64(3))
+    assert set(after) == set(state)
+    np.testing.assert_array_equal(after["average.theta"], state["average.theta"])
+
+
+def test_lbfgs_takes_in_no_pair_along_which_the_gradient_falls():
+    optimizer, theta = Lbfgs(), np.array([0.5, -1.0])
+    state = optimizer.init(theta)
+    for step in range(4):  # a hill: −½‖θ‖², on which s·y < 0
+        theta, state = optimizer.update(-theta, state, theta, 0.5, step)
+        assert not state["steps"].any()
+        assert state["scale"] == 1

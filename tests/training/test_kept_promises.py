@@ -11,8 +11,9 @@ from trainer import op
 from trainer.compiler.executors import native_available
 from trainer.data.prepared import Prepared, Rows
 from trainer.data.shuffling import batch_order
+from trainer.errors import UsageError
 from trainer.nn import Dense, Network
-from trainer.optimizers import Adam
+from trainer.optimizers import Accumulate, Adam, Sgd
 from trainer.training import Training
 from trainer.training.evaluation import COSTS_AT_ONCE, Evaluation
 from trainer.training.stopping import Stopping
@@ -28,8 +29,9 @@ def a_training(executor, x, cost=mean_squared_error, **settings):
     rows = Rows.numbered(x, np.asarray(x[:, :1] * 2))
     layers = settings.pop("layers", [Dense(3), Dropout(0.2), Dense(1)])
     return Training(
-        Network(layers, x.shape[1:]), cost, Prepared("made up", "regression", (), rows, rows[:0]), 0.01,
-        **{"batch_size": 1, "optimizer": Adam(), "dtype": np.float64, "executor": executor, **settings},
+        Network(layers, x.shape[1:]), cost, Prepared("made up", "regression", (), rows, rows[:0]),
+        **{"step_size": 0.01, "batch_size": 1, "optimizer": Adam(), "dtype": np.float64, "executor": executor}
+        | settings,
     )  # fmt: skip
 
 
@@ -119,3 +121,52 @@ def test_the_best_epoch_keeps_what_later_steps_do_not_touch():
     thetas = {r.epoch: training.theta.copy() for r in training.records() if hasattr(r, "train")}
     assert training.best is not None
     np.testing.assert_array_equal(training.best.theta, thetas[training.best.epoch.epoch])
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_the_best_epoch_lies_in_memory_of_its_own(executor):
+    training = a_training(executor, some(16), epochs=3, batch_size=4, stopping=Stopping(best=True))
+    for record in training.records():
+        if hasattr(record, "train") and training.best.epoch is record:
+            assert not np.shares_memory(training.best.theta, training.theta)
+
+
+@pytest.mark.parametrize("test", [0, 5])
+def test_a_table_is_of_the_test_rows_or_of_the_training_rows_where_there_are_none(test):
+    rows = Rows.numbered(some(16), some(16, 1))
+    data = Prepared("made up", "regression", (), rows[: 16 - test], rows[16 - test :])
+    tables = {"targets": lambda predictions, targets: targets}
+    found = Evaluation(Network([Dense(1)], (2,)), mean_squared_error, data, reports=tables).tables(np.zeros(3), {})
+    np.testing.assert_array_equal(found["targets"], rows.targets[-test:] if test else rows.targets)
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_what_is_left_over_is_used_with_the_size_of_the_step_that_left_it(executor):
+    sizes = (0.5, 0.25, 0.125, 0.0)
+    training = a_training(
+        executor, some(3), layers=[Dense(1)], optimizer=Accumulate(Sgd(), 2), epochs=1, step_size=sizes.__getitem__
+    )
+    theta, gradients = training.theta, []
+    for number, (rows,) in enumerate(training.batches(0)):
+        batch = [array[[rows]] for array in training.data.train.arrays]
+        gradients.append(training.objective.gradient(theta, batch)[1])
+        if number == 1:
+            theta = theta - sizes[1] * (gradients[0] + gradients[1]) / 2
+    list(training.records())
+    np.testing.assert_allclose(training.theta, theta - sizes[2] * gradients[2], rtol=1e-12)
+
+
+@pytest.mark.parametrize("part", ["theta", "state"])
+def test_an_optimizer_that_changes_a_type_is_refused(part):
+    class Wider(Sgd):
+        def init(self, theta):
+            return {"past": np.zeros_like(theta)}
+
+        def update(self, g, state, theta, step_size, step):
+            after = {"theta": theta - step_size * g, "state": state["past"] + g}
+            after[part] = after[part].astype(np.float64)
+            return after["theta"], {"past": after["state"]}
+
+    training = a_training("numpy", some(8).astype(np.float32), dtype=np.float32, optimizer=Wider())
+    with pytest.raises(UsageError, match=r"Wider turns float32 \(\d+,\) of θ or its state into float64"):
+        list(training.records())

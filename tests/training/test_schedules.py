@@ -46,6 +46,26 @@ def test_a_warm_up_rises_in_equal_steps_and_then_the_schedule_begins(schedule):
     assert [schedule(step) for step in range(4, 12)] == [cold(step) for step in range(8)]
 
 
+DESCENTS = {  # each as a function of τ, over steps enough for several of its periods
+    Staircase(0.5, every=3, factor=0.5): lambda t: 0.5 * 0.5 ** (t // 3),
+    Milestones(0.5, at=(2, 3, 7), factor=0.5): lambda t: 0.5 * 0.5 ** sum(m <= t for m in (2, 3, 7)),
+    Exponential(0.5, factor=0.25, every=2): lambda t: 0.5 * 0.25 ** (t / 2),
+    Polynomial(0.5, steps=8, end=0.1, power=2.0): lambda t: 0.1 + 0.4 * (1 - min(t, 8) / 8) ** 2,
+    Cosine(0.5, steps=8, end=0.1): lambda t: 0.3 + 0.2 * math.cos(math.pi * min(t, 8) / 8),
+    WarmRestarts(0.5, period=2, multiply=3): lambda t: next(
+        0.25 + 0.25 * math.cos(math.pi * (t - start) / period)
+        for start, period in ((26, 54), (8, 18), (2, 6), (0, 2))
+        if t >= start
+    ),
+}
+
+
+@pytest.mark.parametrize("schedule", DESCENTS, ids=lambda schedule: type(schedule).__name__)
+def test_a_descent_is_its_formula_at_every_step(schedule):
+    found = [schedule(step) for step in range(40)]
+    np.testing.assert_allclose(found, [DESCENTS[schedule](step) for step in range(40)], rtol=1e-14)
+
+
 @pytest.mark.parametrize("make", [Polynomial, Cosine, OneCycle])
 def test_a_schedule_without_steps_takes_the_whole_run(make):
     schedule = make(0.5).over(20)

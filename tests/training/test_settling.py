@@ -10,9 +10,11 @@ import pytest
 
 from trainer.compiler.executors import native_available
 from trainer.data.prepared import Prepared, Rows
-from trainer.nn import Dense, LayerState, Network, Residual, Shared
+from trainer.nn import Dense, Draw, LayerState, Network, Residual, Shared
 from trainer.optimizers import Accumulate, Adam, Average, Sgd
 from trainer.training import Epoch, Step, Training
+from trainer.training.objective import Objective
+from trainer.training.settling import settled
 from trainer.training.stopping import Stopping
 from trainer_ops import mean_squared_error
 from trainer_ops.layers.normalization import BatchNorm
@@ -133,3 +135,28 @@ def test_frozen_parameters_alone_leave_the_statistics_moving_and_dropout_stays_r
     frozen = a_training([Residual((BatchNorm(), Dropout(0.5))), Dense(1)], freeze=["0.*"], batch_size=TRAIN)
     before = frozen.evaluate("train")["loss"]
     assert next(frozen.records()).loss != pytest.approx(before, rel=1e-3)
+
+
+@dataclass(frozen=True)
+class Noisy:
+    """A plugin's layer that keeps what it has drawn so far."""
+
+    def init(self, rng: Any, input_shape: Any) -> Any:
+        return {"sum": LayerState(np.zeros(())), "passes": LayerState(np.zeros(()))}, input_shape
+
+    def apply(self, parameters: Any, x: Any) -> Any:
+        return x
+
+    def train(self, parameters: Any, x: Any, draw: Any) -> Any:
+        counted = parameters["passes"] + (draw.seen is not None)
+        return x, {"sum": parameters["sum"] + draw(()), "passes": counted}
+
+
+def test_each_batch_of_a_pass_that_settles_draws_its_own_numbers_as_its_step_does():
+    network = Network([Noisy(), Dense(1)], (4,))
+    objective, theta = Objective(network, mean_squared_error, seed=3), network.initial(0)
+    after = settled(objective, theta, network.layer_state(0), [X[:4], X[4:8], X[8:12]], step=5)
+    drawn = [Draw(3, np.int64(step), "float64", "").inside("0")(()) for step in (5, 6, 7)]
+    assert len({float(number) for number in drawn}) == 3
+    assert after["0.sum"] == pytest.approx(sum(drawn), rel=1e-15)
+    assert after["0.passes"] == 3

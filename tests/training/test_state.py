@@ -132,6 +132,8 @@ def test_the_state_of_another_training_is_refused():
         f"'theta' is float64 (3,) in the state to resume, and float32 {training.theta.shape} in this training; resume "
         f"with the settings that the state was saved under"
     )
+    with pytest.raises(UsageError, match=r"'theta' is float64 .* in the state to resume, and float32 "):
+        training.resume(replace(training.state, theta=training.theta.astype(np.float64)))
 
 
 def test_a_state_without_one_of_its_parts_is_no_state():

@@ -13,7 +13,7 @@ from trainer.config import load
 from trainer.errors import ConfigError
 from trainer.experiment import build
 from trainer.training import Epoch, Step
-from trainer.training.stopping import Stopping
+from trainer.training.stopping import Stopping, part_of
 
 EXECUTORS = ("eager", "numpy", "native") if native_available() else ("eager", "numpy")
 CONFIG = """
@@ -167,3 +167,15 @@ def test_what_cannot_be_watched(override, message, tmp_path):
     with pytest.raises(ConfigError) as caught:
         build(load(path, [override, *(["dataset.test_fraction=0.0"] if "part" in override else [])]))
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("measured", "watched"),
+    [
+        (["train"], "train"), (["train", "test"], "test"), (["test", "train"], "test"),
+        (["train", "validation", "test"], "validation"), (["test", "validation"], "validation"),
+    ],
+)  # fmt: skip
+def test_what_chooses_is_what_is_there_to_choose_by(measured, watched):
+    assert part_of(None, measured) == watched
+    assert part_of("train", measured) == "train"
