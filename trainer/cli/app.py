@@ -11,6 +11,7 @@ import typer
 from trainer.cli.commands import (
     datasets,
     evaluate,
+    export,
     init,
     ops,
     plugins,
@@ -43,6 +44,7 @@ app.command("run", cls=ConfigCommand)(run.command)
 app.command("resume")(resume.command)
 app.command("evaluate")(evaluate.command)
 app.command("predict")(predict.command)
+app.command("export")(export.command)
 app.command("validate", cls=ConfigCommand)(validate.command)
 app.command("show", cls=ConfigCommand)(show.command)
 app.command("list")(listing.command)

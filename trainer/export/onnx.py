@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from trainer import __version__
 from trainer.compiler.program import Instruction, Program, Value
 from trainer.compiler.scope import move, named_scope
 from trainer.compiler.tracing import trace
 from trainer.errors import UsageError
 from trainer.export.equivalents import CONVERTERS, Call
 from trainer.export.graph import BATCHES, Graph, Length
+from trainer.export.steps import preprocessed
 from trainer.export.whole import WHOLE
 from trainer.nn.network import Network
 from trainer.types import Array, Numeric
@@ -26,13 +28,13 @@ from trainer.types import Array, Numeric
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-    from trainer.data import Scaling
+    from trainer.data import Preprocessing, Scaling
 
-__all__ = ["OPSET", "largest_difference", "to_onnx"]
+__all__ = ["CHANCES", "OPSET", "largest_difference", "to_onnx"]
 
 OPSET = 20
 IR_VERSION = 10  # what every runtime of the last two years reads
-INPUT, OUTPUT = "inputs", "outputs"
+INPUT, OUTPUT, CHANCES = "inputs", "outputs", "probabilities"
 
 
 def to_onnx(
@@ -40,45 +42,73 @@ def to_onnx(
     parameters: Mapping[str, Array],
     *,
     scaling: Scaling | None = None,
+    preprocessing: Preprocessing | None = None,
+    link: str | None = None,
     dtype: npt.DTypeLike = np.float32,
+    about: Mapping[str, str] | None = None,
 ) -> ModelProto:
     """The network with these parameters, by full name (what a layer keeps included), for batches of any size.
 
     The graph takes `inputs` (batch, *input_shape) of `dtype` and gives `outputs` (batch, *output_shape).
 
-    scaling: what inputs go through first, in float64 as in training; it becomes part of the graph.
+    scaling, preprocessing: what inputs go through first, in float64 as in training; it becomes part of the graph.
+    link: "softmax" or "sigmoid" adds `probabilities` (batch, …, classes); see `trainer.plugins.traits.CostTraits`.
+    about: what is written of the model, names and texts.
 
-    Raises UsageError for a function that ONNX has no equivalent of, with the layer that calls it.
+    Raises UsageError for a function or a step that ONNX has no equivalent of, with the layer that calls it.
     """
     from onnx import checker, helper, numpy_helper
 
     named = {name: np.asarray(parameters[name], dtype) for name in sorted(parameters)}  # the order of a tree's leaves
     one, two = (_recorded(network, named, dtype, rows) for rows in BATCHES)
     g = Graph(INPUT)
-    output, shape = _converted(g, one, two, [_scaled(g, scaling, dtype), *named], named)
+    output, shape = _converted(g, one, two, [_changed(g, scaling, preprocessing, dtype), *named], named)
+    takes = network.input_shape if preprocessing is None else preprocessing.input_shape
     kind = int(helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
     result = int(helper.np_dtype_to_tensor_dtype(np.dtype(one.outputs[0].dtype)))
+    given = [helper.make_tensor_value_info(OUTPUT, result, [_axis(length) for length in shape])]
     g.nodes.append(helper.make_node("Identity", [output], [OUTPUT], name=OUTPUT))
+    if link in ("softmax", "sigmoid"):
+        g.nodes.append(helper.make_node("Identity", [_probabilities(g, output, link, one)], [CHANCES], name=CHANCES))
+        classes = 2 if link == "sigmoid" else shape[-1].first
+        axes = [*(_axis(length) for length in shape[:-1]), classes]
+        given.append(helper.make_tensor_value_info(CHANCES, result, axes))
     graph = helper.make_graph(
         g.nodes,
         "network",
-        [helper.make_tensor_value_info(INPUT, kind, ["batch", *network.input_shape])],
-        [helper.make_tensor_value_info(OUTPUT, result, [_axis(length) for length in shape])],
+        [helper.make_tensor_value_info(INPUT, kind, ["batch", *takes])],
+        given,
         [numpy_helper.from_array(array, key) for key, array in g.constants.items()],
     )
     model = helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="tape-trainer"
+        graph,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="tape-trainer",
+        producer_version=__version__,
     )
+    helper.set_model_props(model, dict(about or {}))
     checker.check_model(model, full_check=True)
     return model
 
 
-def _scaled(g: Graph, scaling: Scaling | None, dtype: npt.DTypeLike) -> str:
+def _changed(g: Graph, scaling: Scaling | None, preprocessing: Preprocessing | None, dtype: npt.DTypeLike) -> str:
     """The input as the network wants it."""
-    if scaling is None:
+    if scaling is None and preprocessing is None:
         return INPUT
-    centred = g.node("Sub", g.cast(INPUT, np.float64), g.constant(scaling.mean))
-    return g.cast(g.node("Div", centred, g.constant(scaling.scale)), dtype)
+    x = g.cast(INPUT, np.float64)
+    if scaling is not None:
+        x = g.node("Div", g.node("Sub", x, g.constant(scaling.mean)), g.constant(scaling.scale))
+    return g.cast(x if preprocessing is None else preprocessed(g, x, preprocessing), dtype)
+
+
+def _probabilities(g: Graph, output: str, link: str, program: Program) -> str:
+    """Of the classes; of a single output those of both."""
+    if link == "softmax":
+        return g.node("Softmax", output, axis=-1)
+    one = g.constant(1.0, program.outputs[0].dtype)
+    second = g.node("Sigmoid", output)
+    return g.node("Concat", g.node("Sub", one, second), second, axis=-1)
 
 
 def _axis(length: Length) -> int | str:
@@ -153,14 +183,14 @@ def _constant(g: Graph, one: Value, two: Value) -> str:
     return g.node("Expand", g.constant(a[along]), g.shape(lengths))
 
 
-def largest_difference(model: ModelProto, expected: Array, inputs: Array) -> float:
+def largest_difference(model: ModelProto, expected: Array, inputs: Array, output: str = OUTPUT) -> float:
     """The largest |difference| of what onnxruntime makes of `inputs` (batch, …) from `expected`."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    found = session.run([OUTPUT], {INPUT: inputs})[0]
+    found = session.run([output], {INPUT: inputs})[0]
     if found.shape != expected.shape:
         raise UsageError(f"onnxruntime gives shape {found.shape} where the network gives {expected.shape}")
     return float(np.max(np.abs(found.astype(np.float64) - expected), initial=0.0))

@@ -1,0 +1,116 @@
+"""A trained model as a file for others, compared with the model at once: what differs is not written.
+
+rows = rows_of_run(model, run)
+written = write_onnx(model, Path("model.onnx"), rows)
+written.difference      # the largest, of what onnxruntime and the model make of the rows
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from trainer.data.rows import open_rows
+from trainer.errors import UsageError
+from trainer.experiment.model import Model
+from trainer.files import atomic_write
+from trainer.types import Array
+
+__all__ = ["MOST", "Written", "rows_of_data", "rows_of_run", "write_onnx"]
+
+ROWS = 256  # that an export is compared on
+MOST = 1e-4  # of the largest number, by which float32 results may differ
+
+
+@dataclass(frozen=True)
+class Written:
+    """An export.
+
+    difference: the largest, of the model's and the export's outputs for `rows` rows; `relative` to the largest output,
+        or to 1 where that is smaller.
+    about: what to know of it, names and texts.
+    """
+
+    path: Path
+    difference: float
+    relative: float
+    rows: int
+    about: Mapping[str, str]
+
+
+def rows_of_run(model: Model, run: Path) -> Array:
+    """Rows of a run's data set, as it had them before anything was done to them; at most 256, from all over it.
+
+    Raises ConfigError and DataError where the data set is not there any more.
+    """
+    from trainer.config.loader import load
+    from trainer.data.loading import load as load_dataset
+
+    config = load(run / "resolved.yaml").config
+    inputs = load_dataset(config.dataset.component, config.dataset.options, seed=config.seed).inputs
+    if inputs.shape[1:] != model.inputs.shape:
+        raise UsageError(
+            f"the data set of {run.name} has inputs of shape {inputs.shape[1:]} now; give rows with --rows"
+        )
+    chosen = np.unique(np.linspace(0, len(inputs) - 1, min(ROWS, len(inputs))).astype(int))
+    return np.asarray(inputs[chosen], dtype=np.float64)
+
+
+def rows_of_data(model: Model, data: Path) -> Array:
+    """The first rows of a file or folder, at most 256, as `trainer predict` reads them."""
+    stream = open_rows(data, model.inputs, model.reading)
+    return next(stream.blocks).values[:ROWS]
+
+
+def write_onnx(model: Model, path: Path, rows: Array) -> Written:
+    """Write the model as an ONNX graph, after comparing what onnxruntime makes of these rows.
+
+    Raises UsageError without the extra `onnx`, for what ONNX cannot say, and where the outputs differ by more than
+    `MOST` of the largest; then nothing is written.
+    """
+    try:
+        import onnx
+        import onnxruntime
+    except ImportError as error:
+        hint = "pip install 'tape-trainer[onnx]'"
+        raise UsageError(f"an ONNX graph is written by {error.name}, which is not installed: {hint}") from None
+    from trainer.export.onnx import CHANCES, OPSET, largest_difference, to_onnx
+
+    link = model.link if model.has_probabilities else None
+    graph = to_onnx(
+        model.network,
+        model.parameters,
+        scaling=model.scaling,
+        preprocessing=model.preprocessing,
+        link=link,
+        dtype=model.dtype,
+        about={
+            "class_names": json.dumps(model.class_names, ensure_ascii=False),
+            "feature_names": json.dumps(model.feature_names, ensure_ascii=False),
+            "link": model.link or "",
+        },
+    )
+    given = rows.astype(model.dtype)  # as whoever uses the graph has them
+    outputs = model.outputs(given)
+    difference = largest_difference(graph, outputs, given)
+    if link:
+        difference = max(difference, largest_difference(graph, model.probabilities(outputs), given, CHANCES))
+    about = {"opset": str(OPSET), "onnx": onnx.__version__, "onnxruntime": onnxruntime.__version__}
+    written = _compared(path, outputs, difference, about)
+    atomic_write(path, graph.SerializeToString())
+    return written
+
+
+def _compared(path: Path, outputs: Array, difference: float, about: Mapping[str, str]) -> Written:
+    """Refuse what differs."""
+    relative = difference / max(1.0, float(np.max(np.abs(outputs), initial=0.0)))
+    if not relative <= MOST:  # nan too
+        raise UsageError(
+            f"{path} is not written: its outputs differ from the model's by {difference:.3g} where the largest is "
+            f"{np.max(np.abs(outputs)):.3g}"
+        )
+    return Written(path, difference, relative, len(outputs), about)
