@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.made_up import EXECUTORS
 from trainer import compile
 from trainer.compiler.chain import Chain, chain_of
 from trainer.compiler.executors import native_available
@@ -17,7 +18,6 @@ from trainer.compiler.tracing import trace
 from trainer.config import load
 from trainer.experiment import build
 
-EXECUTORS = ("eager", "numpy", "native") if native_available() else ("eager", "numpy")
 CONFIGS = Path(__file__).parent.parent.parent / "configs"
 SPECIAL = np.array([0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan, 1e-40, 3e38])
 needs_machine = pytest.mark.skipif(not native_available(), reason="no machine")

@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainer.compiler.executors import native_available
+from tests.made_up import EXECUTORS
 from trainer.config import load
 from trainer.experiment import build
 from trainer.training import Step
 from trainer.training.threads import pinned
 
-EXECUTORS = ("eager", "numpy", "native") if native_available() else ("eager", "numpy")
 CONFIGS = sorted((Path(__file__).parent.parent.parent / "configs").glob("*.yaml"))
 
 

@@ -8,12 +8,12 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from tests.made_up import data_of
 from trainer import compile, grad
 from trainer.compiler.executors import best_executor
 from trainer.compiler.layout import live_ranges, planned_bytes, size
 from trainer.compiler.numpy_executor import NumpyExecutor
 from trainer.compiler.scope import NOWHERE, Scope, here, move, named_scope
-from trainer.data.prepared import Prepared, Rows
 from trainer.nn import Dense, Network, OpLayer
 from trainer.training import Training
 from trainer.training.memory import Memory, measure_memory
@@ -26,8 +26,7 @@ def a_training(inputs=256, hidden=512, rows=64):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(rows, inputs)).astype(np.float32)
     y = rng.integers(0, 10, rows)
-    numbered = Rows.numbered(x, y)
-    data = Prepared("made up", "classification", (), numbered, numbered[:0])
+    data = data_of(x, y, classes=tuple("0123456789"))
     network = Network([Dense(hidden), OpLayer(relu), Dense(10)], (inputs,), ["dense", "relu", "dense"])
     return Training(network, softmax_cross_entropy, data, 0.1, batch_size=rows, executor="numpy")
 

@@ -7,11 +7,10 @@ import threading
 import numpy as np
 import pytest
 
+from tests.made_up import data_of, op_layer
 from trainer import Op, Tensor, debug, grad, op
-from trainer.data.prepared import Prepared, Rows
 from trainer.engine.debugging import ChangedArrayError, NonFiniteError, statistics
 from trainer.nn import Dense, Network, OpLayer
-from trainer.plugins import shared
 from trainer.training import Training
 from trainer.training.diagnosis import diagnose
 from trainer_ops import mean_squared_error
@@ -127,14 +126,13 @@ def poisoned(name, layer, direction):
 @pytest.mark.parametrize("direction", ["forward", "backward"])
 @pytest.mark.parametrize("position", range(4))
 def test_the_layer_is_named(position, direction):
-    layers = [Dense(5), OpLayer(shared().get("ops", "tanh").target), Dense(1)]
+    layers = [Dense(5), op_layer("tanh"), Dense(1)]
     layers.insert(position, poisoned("poison", position, direction))
     x = np.random.default_rng(0).normal(size=(6, 4))
-    rows = Rows.numbered(x, x[:, :1])
-    data = Prepared("made up", "regression", (), rows, rows[:0])
+    data = data_of(x, x[:, :1])
     places = tuple(f"a.yaml:{i}" for i in range(5))
     training = Training(Network(layers, (4,)), mean_squared_error, data, 0.1, dtype=np.float64)
-    finding = diagnose(training.objective, training.state, rows.arrays, places)
+    finding = diagnose(training.objective, training.state, data.train.arrays, places)
     if position == 0 and direction == "backward":
         assert finding is None  # nobody asks for the gradient of the data
         return

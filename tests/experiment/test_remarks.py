@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainer.compiler.executors import native_available
+from tests.made_up import EXECUTORS
 from trainer.config import load
 from trainer.errors import ConfigError
 from trainer.experiment import Observer, build, execute
 from trainer.experiment.remarks import remarks
 from trainer.training import Step
 
-EXECUTORS = ("eager", "numpy", "native") if native_available() else ("eager", "numpy")
 LINE = """
 dataset: {name: linear, rows: 125, test_fraction: 0.2, validation_fraction: 0.2}
 network: [dense: 1]

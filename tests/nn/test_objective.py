@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trainer.compiler.executors import native_available
+from tests.made_up import EXECUTORS
 from trainer.data.prepared import Prepared, Rows
 from trainer.errors import ShapeError, UsageError
 from trainer.nn import Dense, Draw, LayerError, LayerState, Masked, Network, Residual, Shared
@@ -20,7 +20,6 @@ from trainer_ops import mean_squared_error
 
 rng = np.random.default_rng(0)
 X, Y = rng.normal(size=(20, 4)), rng.normal(size=(20, 2))
-EXECUTORS = ("eager", "numpy", "native") if native_available() else ("eager", "numpy")
 
 
 @dataclass(frozen=True)

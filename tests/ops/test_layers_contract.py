@@ -9,12 +9,11 @@ from dataclasses import FrozenInstanceError, fields
 import numpy as np
 import pytest
 
+from tests.made_up import EXECUTORS, data_of
 from tests.ops.layer_examples import EXAMPLES, make
 from tests.ops.op_checking import CLOSE, EXACT, compare, derivative
 from trainer import value_and_grad
-from trainer.compiler.executors import native_available
 from trainer.config import load
-from trainer.data.prepared import Prepared, Rows
 from trainer.nn import Dense, Draw, Flatten, LayerState, Masked, Network
 from trainer.optimizers import Momentum
 from trainer.plugins import shared
@@ -22,7 +21,6 @@ from trainer.training import Training
 from trainer.training.objective import Objective
 from trainer_ops import mean_squared_error
 
-EXECUTORS = ("eager", "numpy", "native") if native_available() else ("eager", "numpy")
 LAYERS = {name: c for name, c in shared().all("layers").items() if c.plugin in ("trainer", "trainer_ops")}
 CASES = [pytest.param(e, id=f"{name} {i}") for name, examples in EXAMPLES.items() for i, e in enumerate(examples)]
 ROWS = 4
@@ -101,8 +99,7 @@ def test_its_derivatives_in_training_are_right(example):
 
 def trained(example, executor, dtype, seed=1):
     x, y = example.inputs(10, dtype), np.random.default_rng(4).normal(size=(10, 2)).astype(dtype)
-    rows = Rows.numbered(x, y)
-    data = Prepared("made up", "regression", (), rows, rows[:0])
+    data = data_of(x, y)
     training = Training(
         network(example), mean_squared_error, data, 0.05, batch_size=ROWS, epochs=2, optimizer=Momentum(), seed=seed,
         dtype=dtype, executor=executor,

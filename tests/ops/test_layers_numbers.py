@@ -7,15 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.made_up import EXECUTORS, data_of
 from tests.ops.layer_examples import make
-from trainer.compiler.executors import native_available
-from trainer.data.prepared import Prepared, Rows
 from trainer.nn import Dense, Draw, Flatten, LayerState, Masked, Network
 from trainer.training import Training
 from trainer_ops import mean_squared_error
 
 RNG = np.random.default_rng(0)
-EXECUTORS = ("eager", "numpy", "native") if native_available() else ("eager", "numpy")
 
 
 def draw(step=0, path="0"):
@@ -222,9 +220,9 @@ def test_a_batch_of_one_leaves_the_averages_under_every_executor(masked):
     if masked:
         shape, layers = (3, 2), [make("masking"), layers[0], make("mean_over_positions"), Dense(1)]
         x = x[:, None] * (np.arange(3) < 1)[:, None]
-    rows, found = Rows.numbered(x, y), set()
+    found = set()
     for executor in EXECUTORS:
-        data = Prepared("made up", "regression", (), rows, rows[:0])
+        data = data_of(x, y)
         training = Training(
             Network(layers, shape), mean_squared_error, data, 0.1, batch_size=4, epochs=1, executor=executor,
             dtype=np.float64,
@@ -259,9 +257,9 @@ def test_masked_sequences_pass_through_embedding_normalization_and_dropout_with_
         make("embedding", entries=4, size=3, mask=0), make("batch_norm"), make("dropout", rate=0.2),
         make("layer_norm"), make("mean_over_positions"), Dense(2),
     ]  # fmt: skip
-    rows, found = Rows.numbered(x, y), set()
+    found = set()
     for executor in EXECUTORS:
-        data = Prepared("made up", "regression", (), rows, rows[:0])
+        data = data_of(x, y)
         training = Training(
             Network(layers, (5,)), mean_squared_error, data, 0.1, batch_size=4, epochs=3, executor=executor
         )
@@ -286,8 +284,7 @@ def test_what_is_no_entry_is_an_error_under_every_executor(value, executor):
 
     x, y = np.zeros((8, 3)), np.zeros((8, 2))
     x[5, 2] = value
-    rows = Rows.numbered(x, y)
-    data = Prepared("made up", "regression", (), rows, rows[:0])
+    data = data_of(x, y)
     network = Network([make("embedding", entries=4, size=2), Flatten(), Dense(2)], (3,))
     training = Training(network, mean_squared_error, data, 0.1, batch_size=4, executor=executor, dtype=np.float64)
     training.batches = lambda epoch: [np.arange(4), np.arange(4, 8)]

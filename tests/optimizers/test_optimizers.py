@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainer.compiler.executors import native_available
+from tests.made_up import EXECUTORS, data_of
 from trainer.config import load
-from trainer.data.prepared import Prepared, Rows
 from trainer.errors import UsageError
 from trainer.experiment import build
 from trainer.nn import Dense, Network, OpLayer
@@ -32,7 +31,6 @@ from trainer.plugins import shared
 from trainer.training import Step, Training
 from trainer.training.threads import pinned
 
-EXECUTORS = ("eager", "numpy", "native") if native_available() else ("eager", "numpy")
 SHIPPED = {name: c.target() for name, c in shared().all("optimizers").items() if c.plugin == "trainer"}
 WRAPPED = {
     "clipped by value": ClipValue(Adam(), 0.01),
@@ -49,8 +47,7 @@ def trained(optimizer, executor, dtype=np.float32, step_size=0.01, epochs=3, bat
     x = rng.normal(size=(45, 4)).astype(dtype)
     y = rng.integers(0, 3, 45)
     tanh, cost = shared().get("ops", "tanh").target, shared().get("costs", "softmax_cross_entropy").build()
-    rows = Rows.numbered(x, y)
-    data = Prepared("made up", "classification", ("a", "b", "c"), rows, rows[:0])
+    data = data_of(x, y, classes=("a", "b", "c"))
     training = Training(
         Network([Dense(6), OpLayer(tanh), Dense(3)], (4,)), cost, data, step_size, batch_size=batch_size,
         epochs=epochs, optimizer=optimizer, dtype=dtype, executor=executor,

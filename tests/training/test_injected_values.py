@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import trainer_ops as ops
-from trainer.data.prepared import Prepared, Rows
+from tests.made_up import data_of
 from trainer.engine.observe import observed
 from trainer.engine.op import IDENTITY, SELECT
 from trainer.engine.rules import Rule
@@ -48,8 +48,7 @@ class Attention:
 
 
 def classes(x):
-    rows = Rows.numbered(x, np.arange(len(x)) % 3)
-    return Prepared("made up", "classification", ("a", "b", "c"), rows, rows[:0])
+    return data_of(x, np.arange(len(x)) % 3, classes=("a", "b", "c"))
 
 
 rng = np.random.default_rng(8)

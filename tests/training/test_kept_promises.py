@@ -7,9 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.made_up import EXECUTORS, data_of
 from trainer import op
-from trainer.compiler.executors import native_available
-from trainer.data.prepared import Prepared, Rows
 from trainer.data.shuffling import batch_order
 from trainer.errors import UsageError
 from trainer.nn import Dense, Network
@@ -21,15 +20,14 @@ from trainer_ops import mean_squared_error
 from trainer_ops.layers.normalization import BatchNorm
 from trainer_ops.layers.regularization import Dropout
 
-EXECUTORS = ("eager", "numpy", "native") if native_available() else ("eager", "numpy")
 LONGEST = 256  # steps that the machine takes without looking up
 
 
 def a_training(executor, x, cost=mean_squared_error, **settings):
-    rows = Rows.numbered(x, np.asarray(x[:, :1] * 2))
+    data = data_of(x, np.asarray(x[:, :1] * 2))
     layers = settings.pop("layers", [Dense(3), Dropout(0.2), Dense(1)])
     return Training(
-        Network(layers, x.shape[1:]), cost, Prepared("made up", "regression", (), rows, rows[:0]),
+        Network(layers, x.shape[1:]), cost, data,
         **{"step_size": 0.01, "batch_size": 1, "optimizer": Adam(), "dtype": np.float64, "executor": executor}
         | settings,
     )  # fmt: skip
@@ -133,11 +131,10 @@ def test_the_best_epoch_lies_in_memory_of_its_own(executor):
 
 @pytest.mark.parametrize("test", [0, 5])
 def test_a_table_is_of_the_test_rows_or_of_the_training_rows_where_there_are_none(test):
-    rows = Rows.numbered(some(16), some(16, 1))
-    data = Prepared("made up", "regression", (), rows[: 16 - test], rows[16 - test :])
+    data = data_of(some(16), some(16, 1), test=test)
     tables = {"targets": lambda predictions, targets: targets}
     found = Evaluation(Network([Dense(1)], (2,)), mean_squared_error, data, reports=tables).tables(np.zeros(3), {})
-    np.testing.assert_array_equal(found["targets"], rows.targets[-test:] if test else rows.targets)
+    np.testing.assert_array_equal(found["targets"], (data.test if test else data.train).targets)
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainer.data.prepared import Prepared, Rows
+from tests.made_up import data_of
 from trainer.errors import DivergedError, UsageError
 from trainer.nn import Dense, Network, OpLayer
 from trainer.rng import generator
@@ -14,15 +14,10 @@ from trainer.training.schedules import Constant
 from trainer_ops import mean_squared_error, relu, softmax_cross_entropy
 
 
-def prepared(x, y, test=0, task="regression", classes=()):
-    rows, cut = Rows.numbered(x, y), len(x) - test
-    return Prepared("made up", task, classes, rows[:cut], rows[cut:])
-
-
 def some_data(rows=50, dtype=np.float64, test=0):
     rng = np.random.default_rng(3)
     x = rng.normal(size=(rows, 4)).astype(dtype)
-    return prepared(x, (x[:, :1] * 2 - x[:, 1:2]).astype(dtype), test)
+    return data_of(x, (x[:, :1] * 2 - x[:, 1:2]).astype(dtype), test=test)
 
 
 def test_the_loss_curve_of_a_three_layer_network_equals_a_hand_written_loop():
@@ -31,7 +26,7 @@ def test_the_loss_curve_of_a_three_layer_network_equals_a_hand_written_loop():
     tanh = OpLayer(np_op("tanh"))
     network = Network([Dense(16), tanh, Dense(12), OpLayer(relu), Dense(3)], (6,))
     training = Training(
-        network, softmax_cross_entropy, prepared(x, y), 0.1, batch_size=16, epochs=40, seed=5, dtype=np.float64
+        network, softmax_cross_entropy, data_of(x, y), 0.1, batch_size=16, epochs=40, seed=5, dtype=np.float64
     )
     theta = training.theta.copy()
     losses = [r.loss for r in training.records() if isinstance(r, Step)]

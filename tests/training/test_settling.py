@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trainer.compiler.executors import native_available
-from trainer.data.prepared import Prepared, Rows
+from tests.made_up import EXECUTORS, data_of
 from trainer.nn import Dense, Draw, LayerState, Network, Residual, Shared
 from trainer.optimizers import Accumulate, Adam, Average, Sgd
 from trainer.training import Epoch, Step, Training
@@ -20,7 +19,6 @@ from trainer_ops import mean_squared_error
 from trainer_ops.layers.normalization import BatchNorm
 from trainer_ops.layers.regularization import Dropout
 
-EXECUTORS = ("eager", "numpy", "native") if native_available() else ("eager", "numpy")
 ROWS, TRAIN = 30, 24
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(ROWS, 4)) * [1, 2, 3, 4] + 2
@@ -60,12 +58,9 @@ AROUND = {"average": Average(Adam(), 0.9), "accumulated": Accumulate(Average(Sgd
 
 
 def a_training(layers=None, freeze=(), **settings):
-    rows = Rows.numbered(X, Y)
     network = Network(layers or [Dense(6), BatchNorm(), Dense(1)], (4,), freeze=freeze)
     given = {"step_size": 0.02, "batch_size": 8, "epochs": 4, "dtype": np.float64, **settings}
-    return Training(
-        network, mean_squared_error, Prepared("made up", "regression", (), rows[:TRAIN], rows[TRAIN:]), **given
-    )
+    return Training(network, mean_squared_error, data_of(X, Y, test=len(X) - TRAIN), **given)
 
 
 @pytest.mark.parametrize("name", AROUND)

@@ -8,8 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trainer.compiler.executors import native_available
-from trainer.data.prepared import Prepared, Rows
+from tests.made_up import EXECUTORS, data_of
 from trainer.errors import DataError, UsageError
 from trainer.nn import Dense, Network
 from trainer.optimizers import Accumulate, Adam, Average, ClipNorm, Sgd
@@ -21,19 +20,16 @@ from trainer_ops import mean_squared_error
 from trainer_ops.layers.normalization import BatchNorm
 from trainer_ops.layers.regularization import Dropout
 
-EXECUTORS = ("eager", "numpy", "native") if native_available() else ("eager", "numpy")
 ROWS, TRAIN, BATCH, EPOCHS = 30, 22, 8, 4  # two full batches and one of six
 
 
 def a_training(executor="numpy", **settings):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(ROWS, 4)).astype(np.float32)
-    rows = Rows.numbered(x, (x[:, :1] - 2 * x[:, 1:2]).astype(np.float32))
+    data = data_of(x, (x[:, :1] - 2 * x[:, 1:2]).astype(np.float32), test=ROWS - TRAIN)
     network = Network([Dense(6), BatchNorm(), Dropout(0.3), Dense(1)], (4,))
     given = {"step_size": 0.05, "batch_size": BATCH, "epochs": EPOCHS, "executor": executor, **settings}
-    return Training(
-        network, mean_squared_error, Prepared("made up", "regression", (), rows[:TRAIN], rows[TRAIN:]), **given
-    )
+    return Training(network, mean_squared_error, data, **given)
 
 
 def states_of(training):

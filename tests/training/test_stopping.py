@@ -8,14 +8,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from trainer.compiler.executors import native_available
+from tests.made_up import EXECUTORS
 from trainer.config import load
 from trainer.errors import ConfigError
 from trainer.experiment import build
 from trainer.training import Epoch, Step
 from trainer.training.stopping import Stopping, part_of
 
-EXECUTORS = ("eager", "numpy", "native") if native_available() else ("eager", "numpy")
 CONFIG = """
 dataset: {name: moons, rows: 100, noise: 0.4}
 network: [dense: 8, tanh, dense: 2]

@@ -14,9 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.made_up import EXECUTORS, data_of
 from trainer import op
-from trainer.compiler.executors import native_available
-from trainer.data.prepared import Prepared, Rows
 from trainer.nn import Dense, Draw, Flatten, Network, OpLayer
 from trainer.plugins import shared
 from trainer.training import Epoch, Step, Training
@@ -25,7 +24,6 @@ from trainer_ops.layers import augmentation, convolution, embedding, normalizati
 
 RECORDED = json.loads((Path(__file__).parents[1] / "references" / "torch_layers.json").read_text(encoding="utf-8"))
 DATA, CURVES = RECORDED["data"], RECORDED["curves"]
-EXECUTORS = ("eager", "numpy", "native") if native_available() else ("eager", "numpy")
 UNIFORM = np.array(DATA["uniform"])
 
 
@@ -152,8 +150,7 @@ def run(case, executor, monkeypatch):
     x, y = np.array(DATA[inputs]), np.array(DATA["targets"])
     start = [] if inputs == "entries" else [Dense(4)]
     network = Network([*start, *layers, use("tanh"), Flatten(), Dense(2)], x.shape[1:])
-    rows = Rows.numbered(x, y)
-    data = Prepared("recorded", "regression", (), rows, rows[:0])
+    data = data_of(x, y)
     training = Training(
         network, mean_squared_error, data, 0.02, batch_size=8, epochs=10, dtype=np.float64, executor=executor
     )

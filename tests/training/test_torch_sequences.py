@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainer.compiler.executors import native_available
-from trainer.data.prepared import Prepared, Rows
-from trainer.nn import Dense, Network, OpLayer
+from tests.made_up import EXECUTORS, data_of, op_layer
+from trainer.nn import Dense, Network
 from trainer.plugins import shared
 from trainer.training import Step, Training
 from trainer_ops.layers.attention import MultiHeadAttention, TransformerBlock
@@ -24,7 +23,6 @@ from trainer_ops.layers.recurrent import Gru, Lstm, Rnn
 
 RECORDED = json.loads((Path(__file__).parents[1] / "references" / "torch_sequences.json").read_text(encoding="utf-8"))
 DATA = RECORDED["data"]
-EXECUTORS = ("eager", "numpy", "native") if native_available() else ("eager", "numpy")
 END = [MeanOverPositions(), Dense(3)]
 
 
@@ -52,7 +50,7 @@ def blocks():
 
 def pooled():
     for name, layer in {"mean": MeanOverPositions(), "max": MaxOverPositions(), "last": LastPosition()}.items():
-        inner = [Dense(5), OpLayer(shared().get("ops", "tanh").target), layer, Dense(3)]
+        inner = [Dense(5), op_layer("tanh"), layer, Dense(3)]
         yield f"{name} over positions", inner
         yield f"{name} over positions, masked", [Masking(), *inner]
     yield "learned positions", [LearnedPositions(), *inner]
@@ -83,8 +81,7 @@ def losses(case, executor):
         x = x * (np.arange(4) < np.array(DATA["lengths"])[:, None])[..., None]
     y = np.array(DATA["position_classes" if "each position" in case else "classes"])
     network = Network(CASES[case], x.shape[1:])
-    rows = Rows.numbered(x, y)
-    data = Prepared("recorded", "classification", ("a", "b", "c"), rows, rows[:0])
+    data = data_of(x, y, classes=("a", "b", "c"))
     training = Training(
         network, shared().get("costs", "softmax_cross_entropy").build(), data, 0.3, batch_size=8, epochs=10,
         dtype=np.float64, executor=executor,

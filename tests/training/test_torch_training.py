@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trainer.compiler.executors import native_available
-from trainer.data.prepared import Prepared, Rows
-from trainer.nn import Dense, Network, OpLayer
+from tests.made_up import EXECUTORS, data_of, op_layer
+from trainer.nn import Dense, Network
 from trainer.optimizers import (
     Accumulate,
     Adadelta,
@@ -54,11 +53,6 @@ from trainer.training.schedules import (
 
 RECORDED = json.loads((Path(__file__).parents[1] / "references" / "torch_training.json").read_text(encoding="utf-8"))
 DATA = RECORDED["data"]
-EXECUTORS = ("eager", "numpy", "native") if native_available() else ("eager", "numpy")
-
-
-def op(name, **attributes):
-    return OpLayer(shared().get("ops", name).target, **attributes)
 
 
 def run(
@@ -68,9 +62,8 @@ def run(
     """Train as the recorder does; the losses by step, and those on all rows by epoch."""
     x, y = np.array(DATA["inputs"]), np.array(DATA[targets])
     cost = shared().get("costs", cost).build(**(options or {})) if isinstance(cost, str) else cost
-    network = Network([Dense(6), op("tanh"), Dense(k), *end], (4,))
-    rows = Rows.numbered(x, y)
-    data = Prepared("recorded", "regression", (), rows, rows[:0])
+    network = Network([Dense(6), op_layer("tanh"), Dense(k), *end], (4,))
+    data = data_of(x, y)
     training = Training(
         network, cost, data, step_size, batch_size=40 if full else 8, epochs=50 if full else 10,
         optimizer=optimizer or Sgd(), dtype=np.float64, executor=executor,
@@ -182,7 +175,8 @@ def test_a_cosine_stays_at_its_end_where_pytorch_goes_up_again():
     assert [schedule(step) for step in range(30, 50)] == [0.01] * 20
 
 
-POSITIONS = [op("reshape", shape=(-1, 2, 3))]  # two positions with three logits each
+POSITIONS = [op_layer("reshape", shape=(-1, 2, 3))]  # two positions with three logits each
+LOGARITHMS = [*POSITIONS, op_layer("log_softmax")]
 COSTS = {
     "softmax_cross_entropy": {"targets": "classes", "k": 3},
     "softmax_cross_entropy of probabilities": {"targets": "probabilities", "k": 3},
@@ -192,8 +186,8 @@ COSTS = {
     "mean_absolute_error": {"targets": "values", "k": 2},
     "huber": {"targets": "values", "k": 2},
     "huber, delta": {"targets": "values", "k": 2, "options": {"delta": 0.3}},
-    "negative_log_likelihood": {"targets": "classes", "k": 3, "end": [op("log_softmax")]},
-    "kl_divergence": {"targets": "probabilities", "k": 3, "end": [op("log_softmax")]},
+    "negative_log_likelihood": {"targets": "classes", "k": 3, "end": [op_layer("log_softmax")]},
+    "kl_divergence": {"targets": "probabilities", "k": 3, "end": [op_layer("log_softmax")]},
     "poisson": {"targets": "counts", "k": 2},
     "softmax_cross_entropy, smoothing": {"targets": "classes", "k": 3, "options": {"smoothing": 0.1}},
     "softmax_cross_entropy of probabilities, smoothing": {
@@ -209,10 +203,10 @@ COSTS = {
     "categorical_hinge": {"targets": "classes", "k": 3},
     "multi_margin": {"targets": "classes", "k": 3},
     "triplet": {"targets": "classes", "k": 3, "options": {"margin": 0.5}, "step_size": 0.02},
-    "triplet_margin": {"targets": "value", "k": 3, "end": [op("expand_dims", axis=-1)], "step_size": 0.01},
+    "triplet_margin": {"targets": "value", "k": 3, "end": [op_layer("expand_dims", axis=-1)], "step_size": 0.01},
     "softmax_cross_entropy of positions": {"targets": "positions", "k": 6, "end": POSITIONS},
     "softmax_cross_entropy of padded positions": {"targets": "padded", "k": 6, "end": POSITIONS},
-    "negative_log_likelihood of positions": {"targets": "positions", "k": 6, "end": [*POSITIONS, op("log_softmax")]},
+    "negative_log_likelihood of positions": {"targets": "positions", "k": 6, "end": LOGARITHMS},
     "pinball": {"targets": "values", "k": 2, "options": {"levels": 0.8}},
     "pinball, levels": {"targets": "value", "k": 3, "options": {"levels": [0.1, 0.5, 0.9]}},
     "log_cosh": {"targets": "values", "k": 2},
