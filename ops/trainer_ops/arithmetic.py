@@ -51,7 +51,7 @@ cbrt = op(np.cbrt).defvjp(x=lambda dy, y: over(dy, 3 * y * y))
 def _base(dy: Array, x1: Array, x2: Array) -> Array:
     """x2·x1^(x2−1). Where both are 0 the exponent is replaced, lest 0·0⁻¹ be nan."""
     if type(x2) in (int, float):  # a constant of the program, and weak: np.where would give it a dtype
-        return times(dy, x2 * np.power(x1, x2 - 1 if x2 else 1))
+        return times(dy, x2 * x1 ** (x2 - 1 if x2 else 1))
     return times(dy, x2 * x1 ** np.where((x1 == 0) & (x2 == 0), 1, x2 - 1))
 
 

@@ -224,7 +224,7 @@ elementwise(iti0k0, itj0y0, it2i0k0, it2j0y0, itstruve0, it2struve0, itmodstruve
 
 
 def _struve_term(v: Array, x: Array) -> Array:
-    return np.power(x / 2, v) * sp.rgamma(v + 1.5) / math.sqrt(math.pi)
+    return (x / 2) ** v * sp.rgamma(v + 1.5) / math.sqrt(math.pi)
 
 
 struve = special("struve", "v x", "H_v(x)").defvjp(

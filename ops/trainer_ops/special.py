@@ -46,7 +46,7 @@ exp10 = special("exp10", "x", "10^x").defvjp(x=lambda dy, y: dy * y * math.log(1
 exprel = special("exprel", "x", "(e^x − 1)/x, and 1 at 0").defvjp(x=lambda dy, x: dy * sp.hyp1f1(2.0, 3.0, x) / 2)
 cosm1 = special("cosm1", "x", "cos x − 1").defvjp(x=lambda dy, x: -dy * np.sin(x))
 powm1 = special("powm1", "x1 x2", "x1^x2 − 1").defvjp(
-    x1=lambda dy, x1, x2: dy * x2 * np.power(x1, x2 - 1), x2=lambda dy, x1, y: dy * (y + 1) * log(x1)
+    x1=lambda dy, x1, x2: dy * x2 * x1 ** (x2 - 1), x2=lambda dy, x1, y: dy * (y + 1) * log(x1)
 )
 sindg = special("sindg", "x", "sin of x degrees").defvjp(x=lambda dy, x: dy * sp.cosdg(x) * DEGREE)
 cosdg = special("cosdg", "x", "cos of x degrees").defvjp(x=lambda dy, x: -dy * sp.sindg(x) * DEGREE)
@@ -327,18 +327,18 @@ def _boxcox_lam(L: Array, lam: Array) -> Array:
 
 
 boxcox = special("boxcox", "x lam", "(x^λ − 1)/λ, and log x for λ = 0").defvjp(
-    x=lambda dy, x, lam: dy * np.power(x, lam - 1), lam=lambda dy, x, lam: dy * _boxcox_lam(np.log(x), lam)
+    x=lambda dy, x, lam: dy * x ** (lam - 1), lam=lambda dy, x, lam: dy * _boxcox_lam(np.log(x), lam)
 )
 boxcox1p = special("boxcox1p", "x lam", "boxcox(1 + x, λ)").defvjp(
-    x=lambda dy, x, lam: dy * np.power(1 + x, lam - 1), lam=lambda dy, x, lam: dy * _boxcox_lam(np.log1p(x), lam)
+    x=lambda dy, x, lam: dy * (1 + x) ** (lam - 1), lam=lambda dy, x, lam: dy * _boxcox_lam(np.log1p(x), lam)
 )
 inv_boxcox = special("inv_boxcox", "p lam", "the x for which boxcox(x, λ) is p").defvjp(
-    p=lambda dy, y, lam: dy * np.power(y, 1 - lam),
-    lam=lambda dy, y, lam: -dy * _boxcox_lam(np.log(y), lam) * np.power(y, 1 - lam),
+    p=lambda dy, y, lam: dy * y ** (1 - lam),
+    lam=lambda dy, y, lam: -dy * _boxcox_lam(np.log(y), lam) * y ** (1 - lam),
 )
 inv_boxcox1p = special("inv_boxcox1p", "p lam", "the x for which boxcox1p(x, λ) is p").defvjp(
-    p=lambda dy, y, lam: dy * np.power(1 + y, 1 - lam),
-    lam=lambda dy, y, lam: -dy * _boxcox_lam(np.log1p(y), lam) * np.power(1 + y, 1 - lam),
+    p=lambda dy, y, lam: dy * (1 + y) ** (1 - lam),
+    lam=lambda dy, y, lam: -dy * _boxcox_lam(np.log1p(y), lam) * (1 + y) ** (1 - lam),
 )
 for _op in (boxcox, boxcox1p, inv_boxcox, inv_boxcox1p):
     draw(_op, [(3, 4), (3, 4)], [(3, 1), np.array([0.0, 0.5, -0.3])], [(), ()], low=0.3, high=1.5)

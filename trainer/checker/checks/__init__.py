@@ -14,7 +14,7 @@ from trainer.checker.checks.complexes import complex_inputs
 from trainer.checker.checks.corners import corners
 from trainer.checker.checks.derivatives import first_order, second_order, table
 from trainer.checker.checks.extremes import far_out, nothing_wanted, spoilt
-from trainer.checker.checks.record import compiled, recorded, residuals
+from trainer.checker.checks.record import compiled, recorded, residuals, written
 from trainer.checker.report import Failure
 
 __all__ = ["BRIEF", "FULL", "QUICK", "Check"]
@@ -23,7 +23,7 @@ Check = Callable[[Case], Iterator[Failure | str]]
 
 FULL: tuple[Check, ...] = (
     first_order, unchanged, table, second_order, linear_in_dy, adjoint_identity, alone, broadcasting, float32,
-    mixed_dtypes, repeatable, residuals, recorded, compiled, layouts, empty_and_0d, integers, spoilt,
+    mixed_dtypes, repeatable, residuals, written, recorded, compiled, layouts, empty_and_0d, integers, spoilt,
     nothing_wanted, far_out, corners, complex_inputs,
 )  # fmt: skip
 QUICK: tuple[Check, ...] = tuple(c for c in FULL if c is not complex_inputs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from trainer.engine.tree import flatten
 from trainer.errors import DetachError, ShapeError
 from trainer.types import ArrayLike
 
-__all__ = ["compiled", "recorded", "residuals"]
+__all__ = ["compiled", "recorded", "residuals", "written"]
 
 
 def residuals(case: Case) -> Iterator[Failure | str]:
@@ -121,6 +121,35 @@ def _replayed(case: Case, dy: ArrayLike) -> tuple[Any, ...]:
     return tuple(adjoints.get(tape.names[t._node]) if t._node in tape.names else None for t in tensors)
 
 
+def written(case: Case) -> Iterator[Failure | str]:
+    """Whoever writes to an array that was given, or that came back, before the sweep changes no gradient."""
+    if len(case.ys) > 1 or not case.outputs.size:
+        return
+    dy = case.outputs.cotangents(np.random.default_rng([case.number, 20]).normal(size=case.outputs.size))[0]
+    want = case.pulled[1]((dy,))
+    arguments = [a.copy() if isinstance(a, np.ndarray) else a for a in case.arguments]
+    xs = [arguments[p] for p in case.positions]
+    tensors = [Tensor(x) for x in xs]
+    for position, tensor in zip(case.positions, tensors, strict=True):
+        arguments[position] = tensor
+    (y,) = case.call_all(arguments)
+    if (
+        isinstance(y, np.ndarray | np.generic) or y._node.plan is None
+    ):  # a step function's gradient is 0, whatever happens
+        return
+    for array in xs:
+        if isinstance(array, np.ndarray):
+            array[...] = 0
+    y.backward(dy)
+    for k, (tensor, expected) in enumerate(zip(tensors, want, strict=True)):
+        if tensor.grad is not None and np.asarray(tensor.grad).tobytes() != np.asarray(expected).tobytes():
+            yield failure(
+                written, case, f"the gradient of '{case.label(k)}' is another after its array has been written to",
+                ("write", "forward and rules on what they are given: no array kept from an earlier call"),
+                argument=case.positions[k],
+            )  # fmt: skip
+
+
 def compiled(case: Case) -> Iterator[Failure | str]:
     """A compiled call gives the tape's bits, and so does its program with other numbers, integers and masks."""
     leaves, rebuild = flatten(case.arguments)
@@ -132,7 +161,7 @@ def compiled(case: Case) -> Iterator[Failure | str]:
             filled[place] = array
         given = rebuild(filled)
 
-        def forward(*xs: object) -> tuple[Any, ...]:
+        def forward(*xs: Any) -> tuple[Any, ...]:
             arguments = list(given)
             for position, x in zip(case.positions, xs, strict=True):
                 arguments[position] = x
@@ -141,28 +170,56 @@ def compiled(case: Case) -> Iterator[Failure | str]:
         ys, pullback = vjp(forward, *(given[p] for p in case.positions))
         return *ys, *pullback(tuple(np.ones(y.shape, y.dtype) for y in ys))
 
-    own: list[Any] = [leaves[i] for i in places]
     program = compile(both)
-    for how, arrays in (("", own), (" for other values than it was recorded with", list(map(_others, own)))):
+    for how, change in OTHERS.items():
+        arrays = [change(leaves[i]) for i in places]
         try:
-            with quietly():
-                want = both(*arrays)
-        except Exception:  # values that the op does not take
-            return
-        try:
-            got = program(*arrays)
+            got = program(*arrays)  # first, for the first program of a process is one that nothing has loaded ops for
         except (DetachError, ShapeError) as error:  # shapes or dtypes that depend on values, and what asks for values
-            if how or leaves_numpy(error):
+            if how or leaves_numpy(error) or not _takes(both, arrays):
                 return
             raise
+        except Exception:
+            if _takes(both, arrays):
+                raise
+            return
+        with quietly():
+            want = both(*arrays)
         for g, w in zip(got, want, strict=True):
-            if np.asarray(g).dtype != np.asarray(w).dtype or np.asarray(g).tobytes() != np.asarray(w).tobytes():
+            if np.asarray(g).dtype != np.asarray(w).dtype or _bits(g) != _bits(w):
                 yield failure(compiled, case, "a compiled call gives other bits than the tape" + how)
                 return
 
 
-def _others(a: ArrayLike) -> ArrayLike:
-    """Other values of the same kind: floats a little off, integers and masks in another order."""
+def _bits(a: ArrayLike) -> bytes:
+    """An array's bytes, where all nans are one: which of them comes is the processor's choice."""
+    return np.where(np.isnan(a), np.nan, a).tobytes() if np.asarray(a).dtype.kind in "fc" else np.asarray(a).tobytes()
+
+
+def _takes(f: Callable[..., Any], arrays: list[ArrayLike]) -> bool:
+    """Whether the function itself can be called with these values."""
+    try:
+        with quietly():
+            f(*arrays)
+    except Exception:  # whatever a stranger's op raises
+        return False
+    return True
+
+
+def _a_little_off(a: ArrayLike) -> ArrayLike:
     if a.dtype.kind in "fc":
         return np.array(a * 0.96875, a.dtype)
-    return np.array(np.roll(a.reshape(-1), 1).reshape(a.shape) if a.dtype.kind != "b" else ~a)
+    return np.array(~a if a.dtype.kind == "b" else _turned(a), a.dtype)
+
+
+def _turned(a: ArrayLike) -> ArrayLike:
+    """The same values in other places: as many of each, so that shapes that depend on them may stay."""
+    return np.array(np.roll(a.reshape(-1), 1).reshape(a.shape))
+
+
+# What the program of a sample is called with.
+OTHERS: dict[str, Callable[[ArrayLike], ArrayLike]] = {
+    "": np.array, " for values a little off those it was recorded with": _a_little_off,
+    " for values in other places than it was recorded with": _turned,
+    " for values of another sign than it was recorded with": lambda a: np.array(-a if a.dtype.kind in "fc" else a),
+}  # fmt: skip
