@@ -27,7 +27,8 @@ IRIS = {
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    lines = [f"{20 + i % 37 if i % 9 else ''},{'ABC'[i % 3]},{i % 7}.5,{['no', 'yes'][i % 2]}\n" for i in range(60)]
+    sold = ("no", "yes")
+    lines = [f"{20 + i % 37 if i % 9 else ''},{'ABC'[i % 3]},{i % 7}.5,{sold[i % 2]}\n" for i in range(60)]
     (tmp_path / "rows.csv").write_text("age,city,height,sold\n" + "".join(lines))
     return tmp_path
 
