@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -59,6 +60,14 @@ def test_the_table_of_ops_lists_what_ships_and_what_its_rules_keep():
         kept = {n: r.residuals for n in op.inputs if isinstance(r := op.rules.get(n), Rule) and r.residuals}
         assert rows[name][2] == "; ".join(f"{n}: {', '.join(values)}" for n, values in kept.items())
         assert "fails" not in rows[name][-2]
+
+
+def test_the_table_of_numpys_functions_is_that_of_the_dispatch():
+    script = runpy.run_path(str(ROOT / "docs" / "make_numpy_page.py"))
+    text = (ROOT / "docs" / "numpy.md").read_text(encoding="utf-8")
+    assert text == script["page"](), "run python docs/make_numpy_page.py"
+    # What is refused has its reason there, but for a function that somebody could still write a rule for.
+    assert re.findall(r"`(.*)` \| refused: nobody", text) == ["np.polydiv"]
 
 
 def test_at_least_360_ops_are_differentiable():

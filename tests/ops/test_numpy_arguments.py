@@ -89,6 +89,8 @@ REFUSED = {
     "put_along_axis": (lambda t: np.put_along_axis(t, np.array([[0]]), 1.0, 0), "scatter_along_axis"),
     "add.reduceat": (lambda t: np.add.reduceat(t, [0, 1]), "segment_sum"),
     "add.at": (lambda t: np.add.at(np.zeros(X.shape), 0, t), "scatter_add"),
+    "full": (lambda t: np.full((2, 3), t[0, 0]), r"np\.broadcast_to\(t, shape\)"),
+    "trim_zeros": (lambda t: np.trim_zeros(t[0]), r"t\[first:last\]"),
     "logaddexp.reduce": (lambda t: np.logaddexp.reduce(t), "logsumexp"),
     "pad mode": (lambda t: np.pad(t, 1, mode="empty"), "has the modes .* as np.concatenate of its parts"),
     "pad argument": (lambda t: np.pad(t, 1, mode="mean", end_values=1.0), r"'mean' \(with stat_length\)"),

@@ -33,6 +33,8 @@ def advice(tensor: object = None) -> str | None:
         if name is None:
             continue
         op = dispatch.known_by(name)
+        if op is None and dispatch.named(name) in dispatch.WAYS_OUT:
+            return _way_out(name, dispatch.named(name))
         if op is None:
             return (
                 f"{name} is written for plain arrays, and a Tensor would drop off the tape in it. Write it in NumPy "
@@ -62,10 +64,7 @@ def unknown(function: object) -> DetachError:
             "the function with NumPy's functions, which take whole arrays; or leave the tape on purpose: t.value"
         )
     if function in dispatch.WAYS_OUT:
-        return DetachError(
-            f"{name} has no op, so its result would drop off the tape. Write {dispatch.WAYS_OUT[function]}; or leave "
-            f"the tape on purpose: {name}(t.value)"
-        )
+        return DetachError(_way_out(name, function))
     short = name.rsplit(".", 1)[-1]
     if hasattr(function, "nin"):
         target = "x" if function.nin == 1 else "x1"
@@ -75,6 +74,13 @@ def unknown(function: object) -> DetachError:
     return DetachError(
         f"{name} has no rule, so its result would drop off the tape. Register one:\n{how}\n"
         f"or leave the tape on purpose: {name}(t.value)."
+    )
+
+
+def _way_out(name: str, function: object) -> str:
+    return (
+        f"{name} has no op, so its result would drop off the tape. Write {dispatch.WAYS_OUT[function]}; or leave "
+        f"the tape on purpose: {name}(t.value)"
     )
 
 

@@ -19,7 +19,7 @@ from trainer.errors import DetachError, OpError, RuleError
 
 __all__ = [
     "STRUCTURAL", "TABLE", "WAYS_OUT", "Call", "bind", "contained", "default_binder", "find", "function_name",
-    "instead", "known_by", "structural", "way_out",
+    "instead", "known_by", "named", "structural", "way_out",
 ]  # fmt: skip
 
 # How a call of a NumPy function is spelt as a call of its op: (arrays, attributes).
@@ -96,8 +96,13 @@ def find(function: object) -> Operation | None:
 
 def known_by(name: str) -> Operation | None:
     """The op of a function by its dotted name, `np.take` or `scipy.special.softmax`."""
+    return find(named(name)) or _INSTEAD.get(name)
+
+
+def named(name: str) -> Any:
+    """The function that has a dotted name; the name itself, where there is none."""
     module, _, short = name.replace("np.", "numpy.", 1).rpartition(".")
-    return find(getattr(sys.modules.get(module), short, name)) or _INSTEAD.get(name)
+    return getattr(sys.modules.get(module), short, name)
 
 
 def _declared(function: object) -> Operation | None:
