@@ -30,7 +30,7 @@ LAYERS = (
     ("config",),
     ("runs",),
     ("experiment",),
-    ("export", "sweeps", "service"),
+    ("estimators", "export", "sweeps", "service"),
     ("cli",),
     ("builtins",),
 )

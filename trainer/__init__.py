@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from trainer.engine.transforms import stop_gradient as stop_gradient
     from trainer.engine.transforms import value_and_grad as value_and_grad
     from trainer.engine.transforms import vjp as vjp
+    from trainer.estimators.classifier import TrainerClassifier as TrainerClassifier
+    from trainer.estimators.regressor import TrainerRegressor as TrainerRegressor
     from trainer.experiment.execution import train as train
     from trainer.experiment.model import load as load
     from trainer.experiment.run import Run as Run
@@ -46,6 +48,8 @@ _HOME = {
     "trainer.engine.op": ("REQUIRED", "Op", "op"),
     "trainer.engine.tape": ("Tape", "tape"),
     "trainer.engine.tensor": ("Tensor",),
+    "trainer.estimators.classifier": ("TrainerClassifier",),
+    "trainer.estimators.regressor": ("TrainerRegressor",),
     "trainer.experiment.execution": ("train",),
     "trainer.experiment.model": ("load",),
     "trainer.experiment.run": ("Run",),
@@ -57,8 +61,9 @@ _HOME = {
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
-    "REQUIRED", "Op", "Run", "Tape", "Tensor", "check", "checkpoint", "compile", "debug", "grad", "hessian", "hookimpl",
-    "hvp", "jacobian", "jvp", "load", "op", "stop_gradient", "structural", "tape", "train", "value_and_grad", "vjp",
+    "REQUIRED", "Op", "Run", "Tape", "Tensor", "TrainerClassifier", "TrainerRegressor", "check", "checkpoint",
+    "compile", "debug", "grad", "hessian", "hookimpl", "hvp", "jacobian", "jvp", "load", "op", "stop_gradient",
+    "structural", "tape", "train", "value_and_grad", "vjp",
 ]  # fmt: skip
 __version__ = "0.1.0"
 

@@ -96,7 +96,8 @@ def row_weights(dataset: Dataset, rows: Array, class_weights: ClassWeights | Non
 
 def _of_classes(dataset: Dataset, classes: Array, class_weights: ClassWeights) -> Array:
     if isinstance(class_weights, str):
-        return len(classes) / (len(dataset.class_names) * np.bincount(classes, minlength=len(dataset.class_names)))
+        rows = np.bincount(classes, minlength=len(dataset.class_names))
+        return len(classes) / (len(dataset.class_names) * np.maximum(rows, 1))  # of some rows, a class may have none
     names = dataset.class_names
     for name, weight in class_weights.items():
         option = ("class_weights", name)

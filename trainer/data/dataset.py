@@ -59,6 +59,7 @@ class Dataset:
     mapped: whether the arrays are memory maps. Then inputs are kept as they are, C-contiguous float32 or float64, and
         so are the targets of a regression.
     has_missing: whether inputs may hold NaN for what is missing; stored as whether they do.
+    some: whether these are some rows of a larger set, in which a class may have none.
     target_names: what the columns of targets are called, where they have names.
 
     Raises DataError when any of that does not hold, or when a number is not finite.
@@ -81,6 +82,7 @@ class Dataset:
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     mapped: bool = False
     has_missing: bool = False
+    some: bool = False
     target_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -171,7 +173,7 @@ class Dataset:
             )
         if targets.max() < 0:
             raise DataError(f"data set {self.name!r}: no position has a class, since all its targets are negative")
-        if targets.ndim == 1:
+        if targets.ndim == 1 and not self.some:
             rows_of_class = np.bincount(targets, minlength=len(self.class_names))
             if not rows_of_class.all():
                 missing = self.class_names[int(rows_of_class.argmin())]

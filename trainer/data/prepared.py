@@ -27,10 +27,11 @@ from trainer.types import Array
 if TYPE_CHECKING:
     from trainer.data.preprocessing.transformers import Preprocessor
 
-__all__ = ["Part", "Prepared", "Rows", "TargetKind", "encoded_classes", "prepare"]
+__all__ = ["Fitted", "Part", "Prepared", "Rows", "TargetKind", "encoded_classes", "prepare"]
 
 Part = Literal["train", "validation", "test"]
 TargetKind = Literal["classes", "binary", "signs", "values"]
+Fitted = tuple[Scaling | None, Preprocessing | None]
 
 MOST_CLASSES = 20  # whole numbers, of which so few occur, are taken for classes in a message
 WANTED = {
@@ -169,6 +170,7 @@ def prepare(
     resample: Resampling | None = None,
     dtype: npt.DTypeLike = np.float32,
     seed: int = 0,
+    fitted: Fitted | None = None,
 ) -> Prepared:
     """Split, scaled and encoded arrays; a function of its arguments alone.
 
@@ -184,6 +186,7 @@ def prepare(
     reconstruct: the targets are the inputs after all that is done to them, (n, features): what an autoencoder learns.
     class_weights, resample: see `trainer.data.balance`. What is fitted is fitted before rows are repeated or left out.
     dtype: float32 or float64.
+    fitted: the scaling and the steps that were fitted to earlier rows, which are applied to these.
 
     Raises DataError for targets of another kind than the cost's, for a split that cannot be, for numbers too large
     for `dtype`, and for values that are missing still.
@@ -198,8 +201,11 @@ def prepare(
     _check_changes(dataset, standardize, bool(preprocess), one_hot, dtype)
     split = Split() if split is None else split
     train, validation, test = split.divide(dataset, seed)
-    scaling = Scaling.fit(dataset.inputs[train], _categories(dataset)) if standardize else None
-    steps = Preprocessing.fit(preprocess, dataset, train, seed) if preprocess else None
+    if fitted is not None:
+        scaling, steps = fitted
+    else:
+        scaling = Scaling.fit(dataset.inputs[train], _categories(dataset)) if standardize else None
+        steps = Preprocessing.fit(preprocess, dataset, train, seed) if preprocess else None
     remarks: list[str] = []
     if resample is not None:
         before, train = train, train[resampled(dataset.targets[train], resample, seed)]

@@ -355,8 +355,8 @@ def _targets(dataset: Dataset, rows: Array, by: SplitName) -> Array:
 
 def _check_every_class_is_trained(dataset: Dataset, train: Array, by: SplitName) -> None:
     classes = len(dataset.class_names)
-    if dataset.targets.ndim > 1:
-        return  # a vocabulary, of which any row holds a part
+    if dataset.targets.ndim > 1 or dataset.some:
+        return  # a vocabulary, of which any row holds a part; or such rows as there are just now
     trained = np.bincount(_targets(dataset, train, by), minlength=classes)
     if not trained.all():
         missing = dataset.class_names[int(trained.argmin())]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -16,8 +17,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from trainer.compiler.executors import Backend
+from trainer.data.dataset import Dataset
 from trainer.data.loading import load as load_dataset
-from trainer.data.prepared import Prepared, prepare
+from trainer.data.prepared import Fitted, Prepared, prepare
 from trainer.errors import UsageError
 from trainer.experiment.checks import at_layers, check_choices, check_declared, check_patterns, try_rows
 from trainer.experiment.components import built
@@ -63,11 +65,14 @@ class Builder:
 
     Args:
         loaded: the config, which also knows the line that a part comes from.
+        dataset: rows that are in memory, instead of those that the config names.
+        fitted: what was fitted to earlier rows, for these (see `trainer.data.prepared.prepare`).
     """
 
-    def __init__(self, loaded: LoadedConfig) -> None:
+    def __init__(self, loaded: LoadedConfig, dataset: Dataset | None = None, fitted: Fitted | None = None) -> None:
         self.loaded = loaded
         self.config = loaded.config
+        self._dataset, self._fitted = dataset, fitted
 
     def training(self, *, debug: bool = False) -> Training:
         """Everything together. Two rows go through it once, so what does not fit is found here."""
@@ -118,10 +123,13 @@ class Builder:
     def data(self) -> Prepared:
         """The data set: loaded, split, scaled and encoded as the cost wants its targets."""
         config, settings = self.config, self.config.dataset
-        with self.loaded.at("dataset"):
-            dataset = load_dataset(settings.component, settings.options, seed=config.seed)
+        dataset = self._dataset
+        if dataset is None:
+            with self.loaded.at("dataset"):
+                dataset = load_dataset(settings.component, settings.options, seed=config.seed)
         check_declared(self.loaded, dataset)
-        with self.loaded.at("dataset"):
+        # Of rows in memory the config says nothing, so that there is no line to point at.
+        with self.loaded.at("dataset") if self._dataset is None else nullcontext():
             return prepare(
                 dataset,
                 targets=CostTraits.of(config.cost.component).targets or "values",
@@ -134,6 +142,7 @@ class Builder:
                 resample=settings.resample,
                 dtype=np.dtype(config.compute.dtype),
                 seed=config.seed,
+                fitted=self._fitted,
             )
 
     def network(self, data: Prepared) -> Network:

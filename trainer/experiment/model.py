@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from trainer.plugins import Plugins
     from trainer.runs.parameters import Saved
 
-__all__ = ["FILE", "Model", "load", "model_facts"]
+__all__ = ["FILE", "STAND_INS", "Model", "load", "model_facts", "model_of"]
 
 FILE = "parameters.safetensors"
 MOST_ROWS = 1024  # of a block; fewer where a layer's output is large (see `Network.rows_at_once`)
@@ -268,7 +268,7 @@ def load(run: str | os.PathLike[str], plugins: Plugins | Sequence[str] = ()) -> 
     saved = load_parameters(file)
     about = _about(file, saved)
     loaded = load_config({**about["config"], **STAND_INS}, (), plugins)
-    return _model(loaded, about, saved)
+    return model_of(loaded, about, saved)
 
 
 def _about(file: Path, saved: Saved) -> dict[str, Any]:
@@ -282,7 +282,8 @@ def _about(file: Path, saved: Saved) -> dict[str, Any]:
     return about
 
 
-def _model(loaded: LoadedConfig, about: Mapping[str, Any], saved: Saved) -> Model:
+def model_of(loaded: LoadedConfig, about: Mapping[str, Any], saved: Saved) -> Model:
+    """The model of what `model_facts` wrote and of what was saved beside it; `loaded` is a config of these facts'."""
     config, inputs = loaded.config, InputSpec.from_plain(about["inputs"])
     layout = about["layout"]
     names = Layout(layout["name"], tuple(layout["feature_names"]), inputs.parts)
