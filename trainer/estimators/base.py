@@ -143,7 +143,7 @@ class TrainerEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn shi
         return self._trained(loaded, training)
 
     def _trained(self, loaded: LoadedConfig, training: Training) -> Self:
-        training.callbacks = [*training.callbacks, *filter(callable, self.callbacks)]
+        training.callbacks = [*training.callbacks, *(each for each in self.callbacks if callable(each))]
         with pinned(loaded.config.compute.threads):
             for record in training.records():
                 if isinstance(record, Epoch):

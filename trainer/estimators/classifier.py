@@ -83,13 +83,13 @@ class TrainerClassifier(ClassifierMixin, TrainerEstimator):  # type: ignore[misc
         outputs = self._outputs(X)
         return np.asarray(self.classes_[self.model.classes(outputs)])
 
-    @available_if(_has_probabilities)
+    @available_if(_has_probabilities)  # type: ignore[untyped-decorator]  # scikit-learn ships no types
     def predict_proba(self, X: Any) -> Array:
         """The probability of each class, (n, classes), in the order of `classes_`."""
         outputs = self._outputs(X)
         return self.model.probabilities(outputs)
 
-    @available_if(_has_probabilities)
+    @available_if(_has_probabilities)  # type: ignore[untyped-decorator]  # scikit-learn ships no types
     def predict_log_proba(self, X: Any) -> Array:
         """The logarithm of `predict_proba`."""
         return np.asarray(np.log(self.predict_proba(X)))

@@ -44,7 +44,7 @@ MOST_ROWS = 1024  # of a block; fewer where a layer's output is large (see `Netw
 # What of a config belongs to the model: the rest is about how it learns.
 SECTIONS = ("plugins", "networks", "network", "cost", "tie", "freeze", "metrics", "compute")
 # A config has data and a step size; one that only makes a network is given some that nobody looks at.
-STAND_INS = {"dataset": {"name": "linear"}, "step_size": 1.0}
+STAND_INS: Mapping[str, Any] = {"dataset": {"name": "linear"}, "step_size": 1.0}
 
 
 def model_facts(loaded: LoadedConfig, data: Prepared) -> dict[str, Any]:
