@@ -1,8 +1,9 @@
-"""A back end of somebody else's: NumPy's calls, counted. One class for each of the two things that it makes."""
+"""A back end of somebody else's: NumPy's calls, counted, one after another."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trainer import hookimpl
@@ -11,6 +12,7 @@ from trainer.compiler.loop import StepLoop
 from trainer.compiler.numpy_executor import NumpyExecutor
 from trainer.compiler.program import Program
 from trainer.plugins import Register
+from trainer.types import Array
 
 COUNTS: Counter[str] = Counter()
 
@@ -27,10 +29,6 @@ class CountingExecutor(NumpyExecutor):
         super().commit()
 
 
-class CountingLoop(StepLoop):
-    make = CountingExecutor
-
-
 @dataclass(frozen=True)
 class Counting:
     """NumPy's calls, counted by op."""
@@ -43,8 +41,8 @@ class Counting:
     def executor(self, program: Program, carried: int = 0) -> Executor:
         return CountingExecutor(program, carried)
 
-    def loop(self) -> type[StepLoop]:
-        return CountingLoop
+    def loop(self, program: Program, carried: int, sources: Sequence[Array]) -> StepLoop:
+        return StepLoop(self.executor(program, carried), sources)
 
 
 @hookimpl

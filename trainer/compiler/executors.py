@@ -89,8 +89,8 @@ class Backend(Protocol):
     def executor(self, program: Program, carried: int = 0) -> Executor:
         """What runs this program, whose last `carried` outputs are the first inputs of the next run."""
 
-    def loop(self) -> type[StepLoop]:
-        """The class of what runs a program step after step."""
+    def loop(self, program: Program, carried: int, sources: Sequence[Array]) -> StepLoop:
+        """What runs this program step after step, on rows of `sources`."""
 
 
 @dataclass(frozen=True)
@@ -105,10 +105,10 @@ class Numpy:
     def executor(self, program: Program, carried: int = 0) -> Executor:
         return NumpyExecutor(program, carried)
 
-    def loop(self) -> type[StepLoop]:
+    def loop(self, program: Program, carried: int, sources: Sequence[Array]) -> StepLoop:
         from trainer.compiler.loop import StepLoop
 
-        return StepLoop
+        return StepLoop(self.executor(program, carried), sources)
 
 
 @dataclass(frozen=True)
@@ -130,10 +130,11 @@ class Native:
 
         return NativeExecutor(program, carried)
 
-    def loop(self) -> type[StepLoop]:
+    def loop(self, program: Program, carried: int, sources: Sequence[Array]) -> StepLoop:
+        from trainer.compiler.machine.executor import NativeExecutor
         from trainer.compiler.machine.loop import MachineLoop
 
-        return MachineLoop
+        return MachineLoop(NativeExecutor(program, carried), sources)
 
 
 def native_available() -> bool:

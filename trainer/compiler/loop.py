@@ -8,36 +8,31 @@ scalars.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from trainer.compiler.executors import Executor
-from trainer.compiler.numpy_executor import NumpyExecutor
-from trainer.compiler.program import Program
 from trainer.types import Array
 
 __all__ = ["StepLoop", "moves"]
 
 
 class StepLoop:
-    """The steps of a program on batches of one size, with NumPy's calls.
+    """The steps of a program on batches of one size, one call of its executor after another.
 
     What is carried lies in the program's own inputs, where a step leaves its new values. The loss and the gradient are
     known before anything is written there: a step that is not finite leaves them as they were.
 
     Args:
-        program: of inputs (what is carried, a batch, scalars) and outputs (loss, gradient, what is carried).
-        carried: how many inputs are carried.
+        executor: of a program of inputs (what is carried, a batch, scalars) and outputs (loss, gradient, what is
+            carried), and of how many are carried.
         sources: for each array of a batch, what its rows are gathered from.
     """
 
-    make: Callable[[Program, int], Executor] = NumpyExecutor
-
-    def __init__(self, program: Program, carried: int, sources: Sequence[Array]) -> None:
-        self.executor = self.make(program, carried)
-        self.sources = sources
-        inputs, outputs = self.executor.inputs, self.executor.outputs
+    def __init__(self, executor: Executor, sources: Sequence[Array]) -> None:
+        self.executor, self.sources = executor, sources
+        inputs, outputs, carried = executor.inputs, executor.outputs, executor.carried
         batch = carried + len(sources)
         self.places, self.batch, self.scalars = inputs[:carried], inputs[carried:batch], inputs[batch:]
         self.loss, self.g, *after = map(np.asarray, outputs)  # one may be constant, and no array

@@ -142,9 +142,7 @@ def execute(
                 seed=loaded.config.seed, plugins=plugins_of(loaded), threads=threads, folder=loaded.path.parent
             )
             run.save_environment({**about, "executor": training.runs_on, "unchecked_ops": unchecked})
-            for finding in unchecked:
-                run.log(f"trained regardless: {finding}")
-            return recorded(loaded, training, run, observers, threads.threads)
+            return recorded(loaded, training, run, observers, threads.threads, unchecked)
 
 
 def check_program(loaded: LoadedConfig, training: Training) -> None:
@@ -171,9 +169,17 @@ def recorded(
     run: RunFolder,
     observers: Sequence[Observer],
     threads: int,
+    unchecked: Sequence[str],
     warnings: Sequence[str] = (),
 ) -> Outcome:
-    """Train to the end, with everything in the run's folder."""
+    """Train to the end, with everything in the run's folder.
+
+    Args:
+        unchecked: what is wrong with ops that train regardless.
+        warnings: what a person should know, beside what the config and the training say.
+    """
+    for finding in unchecked:
+        run.log(f"trained regardless: {finding}")
     told: list[Observer] = [Recorder(run, model_facts(loaded, training.data))]
     if loaded.config.checkpoint:
         facts = {"config": named_config(loaded, run.name), "plugins": plugins_of(loaded)}

@@ -105,12 +105,11 @@ def resume(
             seconds = training.state.seconds
             resolved = named_config(loaded, name)
             with RunFolder.reopen(path, name, resolved=resolved, rows=rows, seconds=seconds) as run, ending_tidily():
-                for text in [*notices, *(f"trained regardless: {finding}" for finding in unchecked)]:
+                for text in notices:
                     run.log(text)
-                for observer in observers:
-                    for text in notices:
+                    for observer in observers:
                         observer.notice(text)
-                return recorded(loaded, training, run, observers, threads.threads, warnings)
+                return recorded(loaded, training, run, observers, threads.threads, unchecked, warnings)
 
 
 def _changes(checkpoint: Checkpoint, config: Mapping[str, object]) -> dict[str, tuple[Any, Any]]:

@@ -21,7 +21,7 @@ CALLS: dict[str, dict[str, tuple[str, ...]]] = {
     "preprocessors": {"fit": ("inputs", "rng"), "apply": ("arrays", "inputs")},
     "readers": {"__call__": ("path",)},
     "callbacks": {"__call__": ("record", "training")},
-    "executors": {"executor": ("program", "carried")},
+    "executors": {"executor": ("program", "carried"), "loop": ("program", "carried", "sources")},
 }
 
 # What else people call these. Names that are nobody's, `a` and `b`, may stand in any order.

@@ -133,13 +133,13 @@ class Training:
         for name in [name for name in {**own, **given} if name.startswith(("theta", "optimizer.", "layer_state."))]:
             known, new = own.get(name), given.get(name)
             if known is None or new is None:
-                where = "the state to resume" if known is None else "this training"
-                raise UsageError(f"only {where} has '{name}'; resume with the settings that the state was saved under")
-            if (known.shape, known.dtype) != (new.shape, new.dtype):
-                raise UsageError(
-                    f"'{name}' is {new.dtype} {new.shape} in the state to resume, and {known.dtype} {known.shape} in "
-                    f"this training; resume with the settings that the state was saved under"
-                )
+                what = f"only {'the state to resume' if known is None else 'this training'} has '{name}'"
+            elif (known.shape, known.dtype) != (new.shape, new.dtype):
+                there, here = (f"{array.dtype} {array.shape}" for array in (new, known))
+                what = f"'{name}' is {there} in the state to resume, and {here} in this training"
+            else:
+                continue
+            raise UsageError(f"{what}; resume with the settings that the state was saved under")
         self.state = state
 
     @property

@@ -90,7 +90,7 @@ class Recorded:
         values, rebuild = flatten((theta, carried))
         if rows not in self.loops:
             program = record_step(self.step, theta, carried, self.sources, rows)
-            self.loops[rows] = self.backend.loop()(program, len(values), self.sources)
+            self.loops[rows] = self.backend.loop(program, len(values), self.sources)
         numbers = np.arange(first, first + count)
         values, losses = self.loops[rows].run(values, batches, (step_sizes, numbers, numbers))
         theta, carried = rebuild(values)

@@ -10,7 +10,6 @@ from trainer.compiler.loop import StepLoop
 from trainer.compiler.machine import _machine as m
 from trainer.compiler.machine.executor import NativeExecutor
 from trainer.compiler.machine.instructions import MachineInstruction, check, copy, gather, stream_in, stream_out
-from trainer.compiler.program import Program
 from trainer.types import Array
 
 __all__ = ["MachineLoop"]
@@ -24,17 +23,15 @@ class MachineLoop(StepLoop):
     """
 
     LONGEST = 256  # iterations of one run
-    executor: NativeExecutor
-    make = NativeExecutor
 
-    def __init__(self, program: Program, carried: int, sources: Sequence[Array]) -> None:
-        super().__init__(program, carried, sources)
+    def __init__(self, executor: NativeExecutor, sources: Sequence[Array]) -> None:
+        super().__init__(executor, sources)
         size = len(self.batch[0])
         here = np.zeros(size, np.int64)
         self.rows = np.zeros((self.LONGEST, size), np.int64)
         self.losses = np.zeros(self.LONGEST, self.loss.dtype)
         self.streams = [np.zeros(self.LONGEST, place.dtype) for place in self.scalars]
-        before, after = self.executor.tables()
+        before, after = executor.tables()
         self.table = [
             stream_in(here, self.rows),
             *(stream_in(place, stream) for place, stream in zip(self.scalars, self.streams, strict=True)),
