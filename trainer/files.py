@@ -41,7 +41,7 @@ def atomic_write(path: str | os.PathLike[str], content: bytes | str) -> None:
 
 
 @contextmanager
-def writing_whole(path: str | os.PathLike[str]) -> Iterator[Callable[[bytes], None]]:
+def writing_whole(path: str | os.PathLike[str]) -> Iterator[Callable[[bytes | memoryview], None]]:
     """What `atomic_write` does, for content that comes piece by piece: yields what writes one.
 
     The file takes its name where the block ends; one that an exception leaves writes nothing.
@@ -49,7 +49,7 @@ def writing_whole(path: str | os.PathLike[str]) -> Iterator[Callable[[bytes], No
     target = Path(path)
     temporary = target.with_name(f".{target.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
 
-    def write(piece: bytes) -> None:
+    def write(piece: bytes | memoryview) -> None:
         view = memoryview(piece)
         with writing(target):
             while view:  # a write may fall short

@@ -11,7 +11,7 @@ import pytest
 
 from tests.runs.dying_disk import Died, Disk
 from trainer import files
-from trainer.errors import DataError, StorageError
+from trainer.errors import DataError, StorageError, UsageError
 from trainer.runs.checkpoint import Checkpoint, Checkpoints
 
 
@@ -171,3 +171,29 @@ def test_what_is_wrong_with_a_checkpoint_is_said(tmp_path):
     assert problem() == f"{manifest} is damaged: it is no manifest of a checkpoint"
     manifest.unlink()
     assert problem() == f"{manifest} cannot be read: No such file or directory"
+
+
+def test_arrays_of_every_kind_and_layout_come_back(tmp_path):
+    """The file is written here, a piece per array, and read by safetensors."""
+    rng, checkpoints = np.random.default_rng(0), Checkpoints(tmp_path)
+    kinds = ("float64", "float32", "float16", "int64", "int32", "int8", "uint64", "uint8", "bool")
+    arrays = {f"{kind}.{n}": rng.integers(0, 2, (n, 3)).astype(kind) for kind in kinds for n in (0, 1, 5)}
+    arrays |= {
+        "number": np.array(0.1),
+        "scalar": np.float32(0.1),
+        "columns": np.asfortranarray(rng.normal(size=(4, 3))),
+        "backwards": rng.normal(size=7)[::-2],
+    }
+    checkpoints.save(1, arrays, {}, {})
+    read = checkpoints.load(1).arrays
+    assert read.keys() == arrays.keys()
+    for name, array in arrays.items():
+        assert (read[name].dtype, read[name].shape) == (array.dtype, array.shape)
+        assert read[name].tobytes() == array.tobytes()
+
+
+def test_numbers_that_the_file_has_no_type_for_are_refused(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    with pytest.raises(UsageError, match="'2.phase' is complex128, which a safetensors file has no type for"):
+        checkpoints.save(1, {"2.phase": np.zeros(2, complex)}, {}, {})
+    assert not list(tmp_path.iterdir())
