@@ -194,6 +194,6 @@ def test_arrays_of_every_kind_and_layout_come_back(tmp_path):
 
 def test_numbers_that_the_file_has_no_type_for_are_refused(tmp_path):
     checkpoints = Checkpoints(tmp_path)
-    with pytest.raises(UsageError, match="'2.phase' is complex128, which a safetensors file has no type for"):
+    with pytest.raises(UsageError, match=r"'2\.phase' is complex128, which a safetensors file has no type for"):
         checkpoints.save(1, {"2.phase": np.zeros(2, complex)}, {}, {})
     assert not list(tmp_path.iterdir())

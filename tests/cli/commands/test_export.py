@@ -20,7 +20,8 @@ TABLE = {
     "network": [{"dense": 4}, "tanh", "batch_norm", {"dense": 2}], "cost": "softmax_cross_entropy", **COMMON,
 }  # fmt: skip
 IRIS = {
-    "dataset": {"name": "iris", "standardize": True}, "network": [{"dense": 3}], "cost": "softmax_cross_entropy", **COMMON
+    "dataset": {"name": "iris", "standardize": True}, "network": [{"dense": 3}], "cost": "softmax_cross_entropy",
+    **COMMON,
 }  # fmt: skip
 
 
