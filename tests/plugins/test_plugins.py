@@ -4,10 +4,13 @@ import sys
 import threading
 from importlib.metadata import EntryPoint, EntryPoints
 
+import numpy as np
 import pluggy
 import pytest
 
-from trainer.errors import PluginError
+from trainer import Tensor
+from trainer.engine import provider
+from trainer.errors import PluginError, TrainerError
 from trainer.plugins import KINDS, Plugins, hookspecs, shared
 from trainer.plugins.registry import Component
 from trainer.plugins.traits import CostTraits
@@ -286,3 +289,17 @@ def test_hookimpl_is_pluggys_marker():
     from trainer import hookimpl
 
     assert isinstance(hookimpl, pluggy.HookimplMarker)
+
+
+def test_whoever_misses_something_is_told_which_plugin_is_not_there(installed, monkeypatch):
+    installed(good=GOOD.format(name="mine"), broken="import absent_package\n")
+    plugins = Plugins()
+    why = "plugin 'broken' failed to import: ModuleNotFoundError: No module named 'absent_package'"
+    assert plugins.get("costs", "mine").name == "mine"
+    with pytest.raises(PluginError) as caught:
+        plugins.get("ops", "theirs")
+    assert str(caught.value).startswith(f"unknown op 'theirs'; there are: none; {why}")
+    monkeypatch.setattr(provider, "_provider", lambda: plugins)
+    with pytest.raises(TrainerError) as caught:
+        np.union1d(Tensor(np.ones(2)), np.ones(2))
+    assert f"It may be one of a plugin's that is not there: {why}" in str(caught.value)

@@ -15,6 +15,7 @@ from types import FrameType
 
 from trainer.engine import dispatch
 from trainer.engine.node import Operation
+from trainer.engine.provider import troubles
 from trainer.errors import DetachError
 
 __all__ = ["advice", "spelling", "unknown"]
@@ -71,9 +72,10 @@ def unknown(function: object) -> DetachError:
         how = f"    op({name}).defvjp({target}=lambda dy, {target}: ...)"
     else:
         how = f"    @op(implements={name})\n    def {short}(x, *, ...): ..."
+    missing = "".join(f"\nIt may be one of a plugin's that is not there: {trouble}" for trouble in troubles())
     return DetachError(
         f"{name} has no rule, so its result would drop off the tape. Register one:\n{how}\n"
-        f"or leave the tape on purpose: {name}(t.value)."
+        f"or leave the tape on purpose: {name}(t.value).{missing}"
     )
 
 

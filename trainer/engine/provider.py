@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-__all__ = ["Provider", "load_ops", "package_of", "provided_by"]
+__all__ = ["Provider", "load_ops", "package_of", "provided_by", "troubles"]
 
 
 class Provider(Protocol):
@@ -20,6 +20,9 @@ class Provider(Protocol):
 
     def package_of(self, module: str) -> str | None:
         """The distribution that a plugin's module came in and its version, `my-package 1.2`; None for other modules."""
+
+    def troubles(self) -> list[str]:
+        """Why some of what is installed could not be imported, a sentence each."""
 
 
 _provider: Callable[[], Provider] | None = None
@@ -35,6 +38,11 @@ def load_ops() -> None:
     """As `Provider.load_ops`; nothing where there is no provider."""
     if _provider is not None:
         _provider().load_ops()
+
+
+def troubles() -> list[str]:
+    """As `Provider.troubles`; none where there is no provider."""
+    return [] if _provider is None else _provider().troubles()
 
 
 def package_of(module: str) -> str | None:

@@ -125,7 +125,7 @@ class Plugins:
         if name in components:
             return components[name]
         hint = did_you_mean(name, components, f"there are: {', '.join(sorted(components)) or 'none'}")
-        raise PluginError(f"unknown {noun(kind)} '{name}'; {hint}")
+        raise PluginError("; ".join([f"unknown {noun(kind)} '{name}'", hint, *self.troubles()]))
 
     def summaries(self) -> list[PluginSummary]:
         """Every plugin, ours first, then the installed ones and those that a person listed; all hooks are called."""
@@ -157,6 +157,10 @@ class Plugins:
     def load_ops(self) -> None:
         """Import whatever has ops."""
         self.names("ops")
+
+    def troubles(self) -> list[str]:
+        """What is wrong with installed plugins, a sentence each: what is missing may be theirs."""
+        return [problem.message for problem in self.problems]
 
     def package_of(self, module: str) -> str | None:
         """The distribution that an installed plugin's module came in, `my-package 1.2`; None for any other module."""
