@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,8 @@ log2 = op(np.log2).defvjp(x=lambda dy, x: over(dy, x * LN2))
 log10 = op(np.log10).defvjp(x=lambda dy, x: over(dy, x * LN10))
 log1p = op(np.log1p).defvjp(x=lambda dy, x: over(dy, 1 + x))
 
-# y = log(e^x1 + e^x2) has ∂y/∂x1 = e^x1/(e^x1 + e^x2) = e^(x1−y), which never overflows.
+# y = log(e^x1 + e^x2) has ∂y/∂x1 = e^x1/(e^x1 + e^x2) = e^(x1−y)/(e^(x1−y) + e^(x2−y)), which never overflows, and
+# in which the rounding of y plays no part.
 
 # An infinite x1 takes it all, and ∞ − ∞ would be nan; of two −∞ no share exists.
 
@@ -29,11 +31,18 @@ def _below(x: Array, y: Array) -> Array:
     return np.where(x == math.inf, 0, x - y)
 
 
+def _share(power: Any, x: Array, other: Array, y: Array) -> Array:
+    own = power(_below(x, y))
+    return own / (own + power(_below(other, y)))
+
+
 logaddexp = op(np.logaddexp).defvjp(
-    x1=lambda dy, x1, y: times(dy, np.exp(_below(x1, y))), x2=lambda dy, x2, y: times(dy, np.exp(_below(x2, y)))
+    x1=lambda dy, x1, x2, y: times(dy, _share(np.exp, x1, x2, y)),
+    x2=lambda dy, x1, x2, y: times(dy, _share(np.exp, x2, x1, y)),
 )
 logaddexp2 = op(np.logaddexp2).defvjp(
-    x1=lambda dy, x1, y: times(dy, np.exp2(_below(x1, y))), x2=lambda dy, x2, y: times(dy, np.exp2(_below(x2, y)))
+    x1=lambda dy, x1, x2, y: times(dy, _share(np.exp2, x1, x2, y)),
+    x2=lambda dy, x1, x2, y: times(dy, _share(np.exp2, x2, x1, y)),
 )
 
 elementwise(exp, exp2, expm1, logaddexp, logaddexp2)

@@ -80,7 +80,9 @@ def _(dy: Array, y: Array, *, axis: int | tuple[int, ...]) -> Array:
 @logsumexp.vjp("x")
 def _(dy: Array, x: Array, y: Array, *, axis: Axis, keepdims: bool) -> Array:
     dy, y = (restore(a, x.shape, axis, keepdims) for a in (dy, y))
-    return times(dy, np.exp(x - _finite(y)))
+    e = np.exp(np.where(x == np.inf, 0, x - np.where(y == -np.inf, 0, y)))  # ∞ − ∞ would be nan
+    sums = total(e, axis)  # 1, but for the rounding of y; 0 where nothing has a share
+    return times(dy, (e / np.where(sums == 0, 1, sums)).astype(dy.dtype, copy=False))
 
 
 for _op in (softmax, log_softmax):

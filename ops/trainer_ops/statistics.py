@@ -108,6 +108,8 @@ def _covariance(
 
 
 def _variables(m: Array, rowvar: bool) -> Array:
+    """The variables in rows, in the precision that NumPy takes for them."""
+    m = m.astype(np.result_type(m.dtype, np.float64), copy=False)
     return np.atleast_2d(m) if rowvar or m.ndim == 1 else np.transpose(m)
 
 

@@ -198,6 +198,9 @@ def test_slopes_whose_squares_leave_the_range(dtype: Any, power: int) -> None:
         (sp.i0e, 1e20, -sp.i0e(1e20) / 2e20), (sp.i0e, -1e20, sp.i0e(1e20) / 2e20),
         (sp.i1e, 1e20, -sp.i1e(1e20) / 2e20), (sp.k0e, 1e20, -sp.k0e(1e20) / 2e20),
         (sp.k1e, 1e20, -sp.k1e(1e20) / 2e20),
+        (lambda z: sp.poch(z, 2.0), 1e10, 2e10 + 1), (lambda z: sp.betaln(z, 0.5), 1e10, -0.5e-10 - 1.25e-21),
+        (lambda z: sp.betaln(1e10, z), 0.5, sp.psi(0.5) - np.log(1e10)), (lambda n: sp.binom(n, 1.0), 1e10, 1.0),
+        (lambda z: sp.beta(z, 1.0), 1e200, -0.0), (lambda z: sp.poch(z, 1.0), 5e3, 1.0),
         (np.expm1, -40.0, np.exp(-40.0)), (np.expm1, 1e-9, np.exp(1e-9)), (trainer_ops.squareplus, -1e8, 1e-16),
         (sp.expit, 50.0, np.exp(-50.0)), (trainer_ops.squareplus, 1e200, 1.0),
     ],
@@ -256,6 +259,22 @@ def test_scaled_bessel_functions_of_any_order_keep_their_digits_far_out(v: float
         np.testing.assert_allclose(grad(lambda x, f=f: f(v, x))(x), expected, rtol=3 * (v + 1) ** 4 / x**2 + 1e-14)
         twice = grad(grad(lambda x, f=f: f(v, x)))(x)
         np.testing.assert_allclose(twice, 0.75 * f(v, x) / x**2, rtol=9 * (v + 1) ** 2 / x)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("at", [0.0, 1e3, 1e4, -1e4])
+def test_equal_terms_of_a_log_of_a_sum_share_alike_wherever_they_stand(dtype: Any, at: float) -> None:
+    at = at if dtype == np.float16 else at * 1e12  # beyond what the result can tell from its largest term
+    x = np.array([at, at], dtype)
+    for f in (trainer_ops.logsumexp, lambda x: np.logaddexp(x[0], x[1]), lambda x: np.logaddexp2(x[0], x[1])):
+        assert grad(f)(x).tolist() == [0.5, 0.5]
+    far = np.array([at, np.inf, -np.inf, np.inf], dtype)
+    assert grad(trainer_ops.logsumexp)(far).tolist() == [0, 0.5, 0, 0.5]
+
+
+def test_a_covariance_of_many_small_numbers_has_slopes() -> None:
+    x = (np.arange(70000) % 7).astype(np.float16)
+    np.testing.assert_allclose(grad(np.cov)(x), 2 * (x.astype(float) - 3) / 70000, rtol=0.02, atol=1e-7)
 
 
 def test_a_step_is_its_second_argument_where_it_steps() -> None:
