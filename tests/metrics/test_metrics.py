@@ -299,3 +299,34 @@ def test_two_columns_rank_by_their_difference(metric):
     scores = RNG.normal(size=(50, 2)) * [1, 5]
     assert_allclose(metric(scores, BINARY), metric(scores[:, 1:] - scores[:, :1], BINARY[:, None]))
     assert metric(scores, BINARY) != metric(scores[:, 1:], BINARY[:, None])
+
+
+@pytest.mark.parametrize("column", [lambda t: t[:, None], lambda t: 2 * t[:, None] - 1, lambda t: t])
+def test_a_single_score_of_zero_is_class_0(column):
+    scores, classes = np.array([[0.0], [-0.0], [1e-300], [-1e-300]]), np.array([0, 0, 1, 0])
+    assert accuracy(scores, column(classes)) == 1.0
+    assert confusion_matrix(scores, column(classes)).tolist() == [[3, 0], [0, 1]]
+
+
+@pytest.mark.filterwarnings("ignore:y_pred contains")  # scikit-learn tells of what is asked here
+def test_the_recall_of_a_class_is_that_of_one_that_occurs():
+    scores, classes = np.eye(4)[[0, 0, 3, 1]], np.array([0, 0, 3, 3])
+    assert (
+        balanced_accuracy(scores, classes) == sk.balanced_accuracy_score(classes, [0, 0, 3, 1], adjusted=False) == 0.75
+    )
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("off", [0.0, 1.0])
+def test_targets_that_are_all_equal_are_met_or_missed(off):
+    targets = np.column_stack([np.full(3, 2.0), [1.0, 2.0, 4.0]])
+    predictions = targets + np.array([off, 0.0])
+    assert r2(predictions, targets) == pytest.approx(sk.r2_score(targets, predictions)) == (1.0 if off == 0 else 0.5)
+
+
+def test_values_are_measured_in_double_precision():
+    predictions, targets = np.full((3, 1), 3e20, np.float32), np.zeros((3, 1), np.float32)
+    assert mean_squared_error(predictions, targets) == pytest.approx(9e40, rel=1e-6)
+    assert root_mean_squared_error(predictions, targets) == pytest.approx(3e20, rel=1e-6)
+    near = np.array([[1.0]]), np.array([[1.0 + 2.0**-30]])
+    assert mean_absolute_error(np.float32(near[0]), near[1]) == max_error(np.float32(near[0]), near[1]) == 2.0**-30

@@ -56,6 +56,20 @@ def prepared(dtype=np.float64, weights=None):
     return Prepared("made up", "regression", (), rows, rows[:0])
 
 
+@dataclass(frozen=True)
+class Both:
+    """Keeps two values, which both count its batches."""
+
+    def init(self, rng: Any, input_shape: Any) -> Any:
+        return {"still": LayerState(np.zeros(input_shape)), "moving": LayerState(np.zeros(input_shape))}, input_shape
+
+    def apply(self, parameters: Any, x: Any) -> Any:
+        return x
+
+    def train(self, parameters: Any, x: Any, draw: Any) -> Any:
+        return x, {name: value + 1 for name, value in parameters.items()}
+
+
 def trained(layers, executor="eager", dtype=np.float64, penalties=(), data=None, epochs=3, **options):
     network = Network(layers, (4,), **options)
     training = Training(
@@ -228,6 +242,30 @@ def test_a_network_without_a_parameter_says_so():
 def test_a_wrong_tie_says_so():
     with pytest.raises(UsageError, match=r"tie: '0\.weights' cannot be '0\.weights', which is tied itself"):
         Network([Dense(4)], (4,), tie={"0.weights": "0.weights"})
+    with pytest.raises(
+        UsageError, match=r"tie: '1\.weights' has shape \(3, 4\), and '0\.weights' has \(4, 3\); write '0\.weights\.T'"
+    ):
+        Network([Dense(3), Dense(4)], (4,), tie={"1.weights": "0.weights"})
+    with pytest.raises(UsageError, match=r"tie: '1\.weights' has shape \(3, 2\), and '0\.weights\.T' has \(3, 4\)"):
+        Network([Dense(3), Dense(2)], (4,), tie={"1.weights": "0.weights.T"})
+
+
+def test_what_is_shared_begins_as_its_first_use_drew_it():
+    tower = Shared("tower", (Dense(4),))
+    alone, twice = Network([tower], (4,)), Network([tower, Dense(4), tower], (4,))
+    for seed in (0, 1):
+        named = twice.named(twice.initial(seed))
+        for name, value in alone.named(alone.initial(seed)).items():
+            np.testing.assert_array_equal(named[name], value)
+
+
+def test_layers_within_layers_draw_numbers_of_their_own():
+    draw = Draw(0, np.int64(3), "float64", "")
+    paths = [(a, b) for a in "01" for b in ("0", "1", "inner")]
+    drawn = [float(one(())) for a, b in paths for one in [draw.inside(a).inside(b)] for _ in range(2)]
+    assert len(set(drawn)) == len(drawn)
+    again = [float(one(())) for a, b in paths for one in [draw.inside(a).inside(b)] for _ in range(2)]
+    assert again == drawn
 
 
 def test_a_weight_multiplies_its_rows_cost_whatever_the_others_of_the_batch_weigh():
@@ -241,3 +279,10 @@ def test_a_weight_multiplies_its_rows_cost_whatever_the_others_of_the_batch_weig
             Objective(network, mean_squared_error).gradient(theta, (X[i : i + 1], Y[i : i + 1]))[1] for i in range(3)
         ]
         np.testing.assert_allclose(g, sum(w * each for w, each in zip(weights, alone, strict=True)) / 3, rtol=1e-12)
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_of_what_a_layer_keeps_that_which_is_frozen_stays(executor):
+    training = trained([Both(), Dense(2)], executor, freeze=["0.still"])
+    assert training.state.layer_state["0.still"].tolist() == [0] * 4
+    assert training.state.layer_state["0.moving"].all()

@@ -11,7 +11,7 @@ from trainer.compiler.executors import best_executor
 from trainer.compiler.numpy_executor import NumpyExecutor
 from trainer.compiler.passes import simplify
 from trainer.engine.transforms import value_and_grad
-from trainer.errors import ShapeError, UsageError
+from trainer.errors import DataError, ShapeError, UsageError
 from trainer.nn.several import Part, Several
 from trainer.plugins import shared
 from trainer_ops import mean_squared_error, sigmoid_cross_entropy, softmax_cross_entropy
@@ -110,3 +110,21 @@ def test_parts_that_cannot_be_are_explained(make, message):
 
 def huber_like(predictions, targets):
     return np.zeros(len(predictions))
+
+
+@pytest.mark.parametrize(
+    ("kind", "targets", "right", "wrong"),
+    [
+        ("classes", 1, [0, 2], [3, -1, 0.5]), ("classes", 3, [0, 0, -1], [1, 0.5]), ("binary", 1, [0, 1], [2, -1, 0.5]),
+        ("signs", 1, [-1, 1], [0, 2]), ("values", 1, [-3.5, 7], [np.inf, np.nan]),
+    ],
+)  # fmt: skip
+def test_a_target_that_its_cost_does_not_take_is_found_with_its_column(kind, targets, right, wrong):
+    cost = Several((Part(mean_squared_error, 1), Part(mean_squared_error, 3, targets, kind=kind)))
+    for value in right:
+        cost.check(np.column_stack([np.zeros(4), *[np.full(4, value)] * targets]))
+    for value in wrong:
+        held = np.column_stack([np.zeros(4), *[np.full(4, right[0], float)] * targets])
+        held[2, -1] = value
+        with pytest.raises(DataError, match=rf"^part 1 takes .*, and column {targets} of the targets has {value:g}$"):
+            cost.check(held)

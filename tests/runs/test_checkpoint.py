@@ -12,6 +12,7 @@ import pytest
 from tests.runs.dying_disk import Died, Disk
 from trainer import files
 from trainer.errors import DataError, StorageError, UsageError
+from trainer.runs import checkpoint
 from trainer.runs.checkpoint import Checkpoint, Checkpoints
 
 
@@ -197,3 +198,23 @@ def test_numbers_that_the_file_has_no_type_for_are_refused(tmp_path):
     with pytest.raises(UsageError, match=r"'2\.phase' is complex128, which a safetensors file has no type for"):
         checkpoints.save(1, {"2.phase": np.zeros(2, complex)}, {}, {})
     assert not list(tmp_path.iterdir())
+
+
+def test_what_is_older_goes_manifest_first_so_that_none_is_left_without_its_arrays(tmp_path, monkeypatch):
+    gone = []
+    monkeypatch.setattr(checkpoint, "remove", lambda path: gone.append(path.name) or os.unlink(path))
+    checkpoints = Checkpoints(tmp_path)
+    for step in (1, 2, 3, 4):
+        save(checkpoints, step)
+    assert gone == [f"{step:012d}.{kind}" for step in (1, 2) for kind in ("json", "safetensors")]
+
+
+def test_a_checkpoint_of_another_format_is_told_from_a_damaged_one(tmp_path, monkeypatch):
+    checkpoints = Checkpoints(tmp_path)
+    monkeypatch.setattr(checkpoint, "FORMAT", 99)
+    save(checkpoints, 1)
+    monkeypatch.undo()
+    with pytest.raises(DataError, match=r"has format 99, and this version reads 1; use the version of tape-trainer"):
+        checkpoints.load(1)
+    assert checkpoints.newest() is None
+    assert len(checkpoints.damaged) == 1

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainer.errors import DataError
+from trainer.errors import DataError, StorageError
 from trainer.runs import read_metrics
 from trainer.runs.metrics import MetricsFile
 from trainer.training import Epoch
@@ -91,3 +91,18 @@ def test_a_name_with_a_comma_a_quote_or_a_space_is_one_column(tmp_path):
     columns = read_metrics(tmp_path / "metrics.csv")
     assert [name for name in columns if name.startswith("train_")] == [f"train_{name}" for name in names]
     assert columns["train_hits (1, 2)"].tolist() == [0.5, 0.5]
+
+
+def test_a_row_that_the_disk_takes_in_part_is_no_row(tmp_path: Path) -> None:
+    class Full:
+        def write(self, line: bytes) -> int:
+            return len(line) - 1
+
+        def close(self) -> None: ...
+
+    with MetricsFile(tmp_path / "m.csv") as file:
+        file.append(record(1))
+        file.close()
+        file._file = Full()  # type: ignore[assignment]
+        with pytest.raises(StorageError, match=r"m\.csv.*a whole row has no room"):
+            file.append(record(2))

@@ -155,3 +155,16 @@ def test_of_many_runs_of_one_second_the_last_has_the_greatest_name(tmp_path: Pat
 def test_a_long_name_is_cut_by_its_bytes(character: str, tmp_path: Path) -> None:
     made = [_new_folder(tmp_path, character * 300, datetime(2026, 1, 31, tzinfo=UTC)) for _ in range(2)]
     assert all(len(path.name.encode()) <= 255 and character * 40 in path.name for path in made)
+
+
+def test_a_run_that_goes_on_counts_the_seconds_before(tmp_path: Path) -> None:
+    with RunFolder(tmp_path, "mlp") as folder:
+        fill(folder)
+    before = json.loads((folder.path / "status.json").read_text())
+    rows = (folder.path / "metrics.csv").stat().st_size
+    for seconds in (100.0, 250.5):
+        with RunFolder.reopen(folder.path, "mlp", resolved={}, rows=rows, seconds=seconds):
+            pass
+        status = json.loads((folder.path / "status.json").read_text())
+        assert seconds <= status["seconds"] < seconds + 60
+        assert status["started"] == before["started"]
