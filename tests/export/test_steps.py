@@ -99,7 +99,7 @@ def test_every_step_that_ships_is_written_or_refused():
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_onnx_cannot_say_is_refused_by_name(name):
-    with pytest.raises(UsageError, match=f"the step {name} of preprocess has no ONNX equivalent"):
+    with pytest.raises(UsageError, match=f"the step {name} of preprocess cannot be exported"):
         difference([(name, {})], PLAIN)
 
 

@@ -8,7 +8,7 @@ times the batch, whatever that will be. Everything else is a number.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +46,18 @@ class Length:
 
     def __repr__(self) -> str:
         return f"Length({self.first}, {self.second})"
+
+
+class Nodes(Protocol):
+    """What takes nodes and constants, and gives the name of a value for each: a graph, or a text of NumPy's calls."""
+
+    def node(self, kind: str, *inputs: str, **attributes: Any) -> str: ...
+
+    def constant(self, value: Any, dtype: npt.DTypeLike | None = None) -> str: ...
+
+    def integers(self, values: Sequence[int]) -> str: ...
+
+    def cast(self, name: str, dtype: npt.DTypeLike) -> str: ...
 
 
 class Graph:

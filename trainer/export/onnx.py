@@ -8,22 +8,21 @@ calls; where it does not, the error names the op and its line. Convolution and p
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from trainer import __version__
 from trainer.compiler.program import Instruction, Program, Value
-from trainer.compiler.scope import move, named_scope
-from trainer.compiler.tracing import trace
 from trainer.errors import UsageError
 from trainer.export.equivalents import CONVERTERS, Call
 from trainer.export.graph import BATCHES, Graph, Length
+from trainer.export.recording import recorded
 from trainer.export.steps import preprocessed
 from trainer.export.whole import WHOLE
 from trainer.nn.network import Network
-from trainer.types import Array, Numeric
+from trainer.types import Array
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -60,7 +59,7 @@ def to_onnx(
     from onnx import checker, helper, numpy_helper
 
     named = {name: np.asarray(parameters[name], dtype) for name in sorted(parameters)}  # the order of a tree's leaves
-    one, two = (_recorded(network, named, dtype, rows) for rows in BATCHES)
+    one, two = (recorded(network, named, dtype, rows, whole=WHOLE) for rows in BATCHES)
     g = Graph(INPUT)
     output, shape = _converted(g, one, two, [_changed(g, scaling, preprocessing, dtype), *named], named)
     takes = network.input_shape if preprocessing is None else preprocessing.input_shape
@@ -113,20 +112,6 @@ def _probabilities(g: Graph, output: str, link: str, program: Program) -> str:
 
 def _axis(length: Length) -> int | str:
     return length.first if length.times is None else "batch" if length.times == 1 else f"{length.times}*batch"
-
-
-def _recorded(network: Network, named: Mapping[str, Array], dtype: npt.DTypeLike, rows: int) -> Program:
-    """The program of the forward function: its inputs are x and the parameters, in the order of `named`."""
-
-    places = [f"{i} {name}" for i, name in enumerate(network.names)]
-
-    def forward(x: Numeric, parameters: dict[str, Numeric]) -> Any:
-        with named_scope("forward", ""):
-            return network.apply(network.tree(parameters), x, entering=lambda i: move("forward", places[i]))[0]
-
-    x = np.zeros((rows, *network.input_shape), dtype)
-    with np.errstate(all="ignore"):
-        return trace(forward, (x, dict(named)), whole=lambda op: op.name in WHOLE).program
 
 
 def _converted(

@@ -8,6 +8,8 @@ written.difference      # the largest, of what onnxruntime and the model make of
 from __future__ import annotations
 
 import json
+import runpy
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +19,12 @@ import numpy as np
 from trainer.data.rows import open_rows
 from trainer.errors import UsageError
 from trainer.experiment.model import Model
+from trainer.export.frozen import to_python
 from trainer.files import atomic_write
+from trainer.training.threads import pinned
 from trainer.types import Array
 
-__all__ = ["MOST", "Written", "rows_of_data", "rows_of_run", "write_onnx"]
+__all__ = ["MOST", "Written", "rows_of_data", "rows_of_run", "write_onnx", "write_python"]
 
 ROWS = 256  # that an export is compared on
 MOST = 1e-4  # of the largest number, by which float32 results may differ
@@ -103,6 +107,26 @@ def write_onnx(model: Model, path: Path, rows: Array) -> Written:
     written = _compared(path, outputs, difference, about)
     atomic_write(path, graph.SerializeToString())
     return written
+
+
+def write_python(model: Model, path: Path, rows: Array) -> Written:
+    """Write the model as a file of Python that needs NumPy alone, after running it on these rows.
+
+    Raises UsageError for what NumPy alone does not have, for a name that is none of a module, and where the outputs
+    differ by more than `MOST` of the largest; then nothing is written.
+    """
+    if path.suffix != ".py" or not path.stem.isidentifier():
+        raise UsageError(f"a file of Python is imported by its name, such as model.py, and {path.name} is no such name")
+    text = to_python(model, path.stem)
+    with tempfile.TemporaryDirectory() as folder, pinned(1):
+        file = Path(folder) / path.name
+        file.write_text(text, encoding="utf-8")
+        found = runpy.run_path(str(file))["outputs"](rows)
+    outputs = model.outputs(rows)
+    difference = float(np.max(np.abs(found.astype(np.float64) - outputs), initial=0.0))
+    done = _compared(path, outputs, difference, {"bytes": f"{len(text):,}", "numpy": np.__version__})
+    atomic_write(path, text)
+    return done
 
 
 def _compared(path: Path, outputs: Array, difference: float, about: Mapping[str, str]) -> Written:

@@ -1,4 +1,4 @@
-"""The steps of `preprocess:` in ONNX: written by hand, from what scikit-learn's transformers have learnt.
+"""The steps of `preprocess:` as nodes of ONNX: written by hand, from what scikit-learn's transformers have learnt.
 
 All is computed in double, as in training, on the columns that a step was given. A step whose arithmetic ONNX cannot say
 in a few nodes is refused by its name: a search in a table of quantiles, neighbours, splines, whatever a plugin brings.
@@ -14,7 +14,7 @@ import numpy as np
 
 from trainer.data.preprocessing.saved import restored
 from trainer.errors import UsageError
-from trainer.export.graph import Graph
+from trainer.export.graph import Nodes
 from trainer.types import Array
 
 if TYPE_CHECKING:
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 __all__ = ["STEPS", "preprocessed"]
 
-Step = Callable[[Graph, str, Any], str]
+Step = Callable[[Nodes, str, Any], str]
 
 
-def preprocessed(g: Graph, x: str, steps: Preprocessing) -> str:
+def preprocessed(g: Nodes, x: str, steps: Preprocessing) -> str:
     """The value `x`, (batch, *input_shape) in double, after all steps: (batch, *output_shape).
 
-    Raises UsageError for a step that has no ONNX equivalent here.
+    Raises UsageError for a step that cannot be said in ONNX's nodes.
     """
     width = math.prod(steps.input_shape)
     if len(steps.input_shape) != 1:
@@ -37,7 +37,7 @@ def preprocessed(g: Graph, x: str, steps: Preprocessing) -> str:
         kind = type(step.preprocessor).__name__
         if kind not in STEPS or not _is_ours(step.preprocessor):
             raise UsageError(
-                f"the step {step.name} of preprocess has no ONNX equivalent; those that have one are "
+                f"the step {step.name} of preprocess cannot be exported; those that can are "
                 f"{', '.join(sorted(map(_spelt, STEPS)))}"
             )
         x, width = _placed(g, x, width, step.columns.tolist(), STEPS[kind], step.state)
@@ -59,7 +59,7 @@ def _spelt(kind: str) -> str:
 
 
 def _placed(
-    g: Graph, x: str, width: int, columns: list[int], step: Step, state: Mapping[str, Array]
+    g: Nodes, x: str, width: int, columns: list[int], step: Step, state: Mapping[str, Array]
 ) -> tuple[str, int]:
     """The table after a step that is given some of its columns, and how wide it is then; as `Preprocessing` does it."""
     given = x if len(columns) == width else g.node("Gather", x, g.integers(columns), axis=1)
@@ -76,24 +76,24 @@ def _placed(
     return g.node("Gather", g.node("Concat", x, made, axis=1), g.integers(order), axis=1), width
 
 
-def _shifted(g: Graph, x: str, by: Array | None) -> str:
+def _shifted(g: Nodes, x: str, by: Array | None) -> str:
     return x if by is None else g.node("Sub", x, g.constant(np.asarray(by, np.float64)))
 
 
-def _divided(g: Graph, x: str, by: Array | None) -> str:
+def _divided(g: Nodes, x: str, by: Array | None) -> str:
     return x if by is None else g.node("Div", x, g.constant(np.asarray(by, np.float64)))
 
 
-def _product(g: Graph, x: str, matrix: Array) -> str:
+def _product(g: Nodes, x: str, matrix: Array) -> str:
     return g.node("MatMul", x, g.constant(np.ascontiguousarray(matrix, np.float64)))
 
 
-def _standard(g: Graph, x: str, e: Any) -> str:
+def _standard(g: Nodes, x: str, e: Any) -> str:
     x = _shifted(g, x, e.mean_ if e.with_mean else None)
     return _divided(g, x, e.scale_ if e.with_std else None)
 
 
-def _min_max(g: Graph, x: str, e: Any) -> str:
+def _min_max(g: Nodes, x: str, e: Any) -> str:
     x = g.node("Add", g.node("Mul", x, g.constant(e.scale_, np.float64)), g.constant(e.min_, np.float64))
     if not e.clip:
         return x
@@ -101,12 +101,12 @@ def _min_max(g: Graph, x: str, e: Any) -> str:
     return g.node("Min", g.node("Max", x, low), high)
 
 
-def _robust(g: Graph, x: str, e: Any) -> str:
+def _robust(g: Nodes, x: str, e: Any) -> str:
     x = _shifted(g, x, e.center_ if e.with_centering else None)
     return _divided(g, x, e.scale_ if e.with_scaling else None)
 
 
-def _normalizer(g: Graph, x: str, e: Any) -> str:
+def _normalizer(g: Nodes, x: str, e: Any) -> str:
     """Rows by their length; a row of zeros stays."""
     axes, keep = g.integers([1]), {"keepdims": 1}
     if e.norm == "l2":
@@ -117,11 +117,11 @@ def _normalizer(g: Graph, x: str, e: Any) -> str:
     return g.node("Div", x, g.node("Where", g.node("Equal", length, zero), one, length))
 
 
-def _binarizer(g: Graph, x: str, e: Any) -> str:
+def _binarizer(g: Nodes, x: str, e: Any) -> str:
     return g.cast(g.node("Greater", x, g.constant(e.threshold, np.float64)), np.float64)
 
 
-def _power(g: Graph, x: str, e: Any) -> str:
+def _power(g: Nodes, x: str, e: Any) -> str:
     """Each column by its own λ. Box & Cox, 1964; Yeo & Johnson, 2000, which mirrors negative numbers with 2 − λ."""
     lambdas, one = np.asarray(e.lambdas_, np.float64), g.constant(1.0, np.float64)
     if e.method == "box-cox":
@@ -134,7 +134,7 @@ def _power(g: Graph, x: str, e: Any) -> str:
     return _standard(g, y, e._scaler) if e.standardize else y
 
 
-def _powered(g: Graph, x: str, lambdas: Array) -> str:
+def _powered(g: Nodes, x: str, lambdas: Array) -> str:
     """(x^λ − 1)/λ for x above 0, and log x, its limit, where λ is so small that the difference has no digits."""
     none = np.abs(lambdas) < 1e-9
     safe = np.where(none, 1.0, lambdas)
@@ -144,7 +144,7 @@ def _powered(g: Graph, x: str, lambdas: Array) -> str:
     return g.node("Where", g.constant(none), log, g.node("Div", less, g.constant(safe)))
 
 
-def _polynomial(g: Graph, x: str, e: Any) -> str:
+def _polynomial(g: Nodes, x: str, e: Any) -> str:
     """The product of each output's factors, one after the other: no power of a negative number is taken."""
     columns = []
     one = g.constant(np.ones((1, 1)))
@@ -161,7 +161,7 @@ def _polynomial(g: Graph, x: str, e: Any) -> str:
     return g.node("Concat", *columns, axis=1)
 
 
-def _bins(g: Graph, x: str, e: Any) -> str:
+def _bins(g: Nodes, x: str, e: Any) -> str:
     """How many inner edges are not above x; one-hot, whether that is the bin's number."""
     columns = []
     for i, edges in enumerate(e.bin_edges_):
@@ -174,7 +174,7 @@ def _bins(g: Graph, x: str, e: Any) -> str:
     return g.node("Concat", *columns, axis=1)
 
 
-def _imputer(g: Graph, x: str, e: Any) -> str:
+def _imputer(g: Nodes, x: str, e: Any) -> str:
     missing = g.node("IsNaN", x)
     filled = g.node("Where", missing, g.constant(np.asarray(e.statistics_, np.float64)), x)
     if not e.add_indicator:
@@ -183,20 +183,20 @@ def _imputer(g: Graph, x: str, e: Any) -> str:
     return g.node("Concat", filled, lacking, axis=1)
 
 
-def _pca(g: Graph, x: str, e: Any) -> str:
+def _pca(g: Nodes, x: str, e: Any) -> str:
     y = _product(g, _shifted(g, x, e.mean_), e.components_.T)
     return _divided(g, y, np.sqrt(e.explained_variance_)) if e.whiten else y
 
 
-def _ica(g: Graph, x: str, e: Any) -> str:
+def _ica(g: Nodes, x: str, e: Any) -> str:
     return _product(g, _shifted(g, x, e.mean_ if e.whiten else None), e.components_.T)
 
 
-def _chosen(g: Graph, x: str, e: Any) -> str:
+def _chosen(g: Nodes, x: str, e: Any) -> str:
     return g.node("Gather", x, g.integers(np.flatnonzero(e.get_support()).tolist()), axis=1)
 
 
-def _rbf(g: Graph, x: str, e: Any) -> str:
+def _rbf(g: Nodes, x: str, e: Any) -> str:
     angle = g.node("Add", _product(g, x, e.random_weights_), g.constant(e.random_offset_, np.float64))
     return g.node("Mul", g.node("Cos", angle), g.constant(math.sqrt(2 / e.n_components), np.float64))
 

@@ -81,7 +81,7 @@ def test_rows_to_compare_on_can_be_given(folder, trainer):
 def test_a_step_that_onnx_cannot_say_is_refused_by_name(folder, trainer):
     package.train({**IRIS, "dataset": {"name": "iris", "preprocess": ["quantile_transformer"]}}, out="runs")
     done = trainer("export", "last", "--onnx", "model.onnx")
-    assert done.err.startswith("error: the step quantile_transformer of preprocess has no ONNX equivalent; those that")
+    assert done.err.startswith("error: the step quantile_transformer of preprocess cannot be exported; those that")
     assert not (folder / "model.onnx").exists()
 
 
@@ -91,6 +91,18 @@ def test_what_differs_is_not_written(folder, trainer, monkeypatch):
     done = trainer("export", "last", "--onnx", "model.onnx")
     assert done.err.startswith("error: model.onnx is not written: its outputs differ from the model's by 0.5 where ")
     assert not (folder / "model.onnx").exists()
+
+
+def test_a_file_of_python_is_written_and_said_to_be_the_same(folder, trainer):
+    package.train(IRIS, out="runs")
+    first, second = trainer("export", "last", "--python", "frozen.py").out.splitlines()
+    assert first.startswith("frozen.py: bytes ")
+    assert second == "largest difference on 150 rows: 0 (0 of the largest output, or of 1)"
+    done = trainer("export", "last", "--python", "my-model.py")
+    assert done.err == (
+        "error: a file of Python is imported by its name, such as model.py, and my-model.py is no such name\n"
+    )
+    assert not (folder / "my-model.py").exists()
 
 
 def test_it_has_to_be_said_as_what(folder, trainer):

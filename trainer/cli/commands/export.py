@@ -14,6 +14,7 @@ from trainer.wording import count
 
 if TYPE_CHECKING:
     from trainer.experiment.model import Model
+    from trainer.export.saving import Written
     from trainer.types import Array
 
 __all__ = ["command"]
@@ -24,6 +25,9 @@ def command(
     onnx: Annotated[
         Path | None, typer.Option("--onnx", metavar="FILE", help="An ONNX graph, with scaling and preprocessing in it.")
     ] = None,
+    python: Annotated[
+        Path | None, typer.Option("--python", metavar="FILE", help="A file of Python that predicts with NumPy alone.")
+    ] = None,
     rows: Annotated[
         Path | None,
         typer.Option("--rows", metavar="DATA", help="Rows to compare on; by default those of the run's data set."),
@@ -33,13 +37,19 @@ def command(
     """Export a model, and compare at once what comes of it."""
     file = Path(run) if Path(run).is_file() else None
     folder = None if file else find_run(run, root)
-    if onnx is None:
-        raise UsageError("say as what: --onnx FILE")
+    if onnx is None and python is None:
+        raise UsageError("say as what: --onnx FILE or --python FILE")
     from trainer.experiment.model import load
-    from trainer.export.saving import write_onnx
+    from trainer.export.saving import write_onnx, write_python
 
     model = load(file or folder or run)
-    written = write_onnx(model, onnx, _rows(model, folder, rows))
+    compared = _rows(model, folder, rows)
+    for path, write in ((onnx, write_onnx), (python, write_python)):
+        if path is not None:
+            _tell(write(model, path, compared))
+
+
+def _tell(written: Written) -> None:
     about = ", ".join(f"{name} {text}" for name, text in written.about.items())
     typer.echo(f"{written.path}: {about}")
     part = f"{written.relative:.2g} of the largest output, or of 1"
