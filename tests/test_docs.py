@@ -70,6 +70,12 @@ def test_the_table_of_numpys_functions_is_that_of_the_dispatch():
     assert re.findall(r"`(.*)` \| refused: nobody", text) == ["np.polydiv"]
 
 
+def test_the_table_of_keys_is_that_of_the_schema():
+    script = runpy.run_path(str(ROOT / "docs" / "make_config_page.py"))
+    text = (ROOT / "docs" / "config.md").read_text(encoding="utf-8")
+    assert text == script["page"](script["entries"]()), "run python docs/make_config_page.py"
+
+
 def test_at_least_360_ops_are_differentiable():
     assert sum(bool(c.target.differentiable) for c in registered_ops(shared()).values()) >= 360
 

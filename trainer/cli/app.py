@@ -23,6 +23,7 @@ from trainer.cli.commands import (
     show,
     validate,
 )
+from trainer.cli.commands import help as helping
 from trainer.cli.commands import list as listing
 from trainer.cli.plugin_commands import Commands
 from trainer.cli.settings import ConfigCommand
@@ -50,6 +51,7 @@ app.command("show", cls=ConfigCommand)(show.command)
 app.command("list")(listing.command)
 app.command("datasets")(datasets.command)
 app.command("plugins")(plugins.command)
+app.command("help")(helping.command)
 app.command("schema")(schema.command)
 app.command("init")(init.command)
 app.add_typer(runs.group, name="runs")

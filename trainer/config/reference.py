@@ -1,0 +1,130 @@
+"""Every key of a config, as a person looks it up: what it takes, its default, what it means.
+
+All of it is read off the schema, so that a new key is here as soon as there is one.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import yaml
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from trainer.config.schema import DEFAULT_OPTIMIZER, Choice, Config
+from trainer.config.sections import Kind, Section, sections
+from trainer.config.synonyms import KEYS, exactly, unknown
+from trainer.errors import UsageError
+from trainer.limits import expected
+
+__all__ = ["Entry", "entries", "entry"]
+
+
+class Entry(NamedTuple):
+    """A key of a config.
+
+    path: the keys that lead to it, `stop.patience`, as in an override.
+    takes: its values, in words.
+    default: as YAML has it; "none", or "required" where something has to be said.
+    meaning: a sentence or two.
+    example: it in a config; empty where `takes` says enough.
+    also: what other libraries call it.
+    """
+
+    path: str
+    takes: str
+    default: str
+    meaning: str
+    example: str
+    also: tuple[str, ...]
+
+
+def entries() -> list[Entry]:
+    """All keys in the order of the schema, those of a section after it."""
+    return list(_entries(Config, sections(Config)))
+
+
+def entry(name: str) -> list[Entry]:
+    """The entries of a key, by its path, its last part or what other libraries call it; several where it is in several.
+
+    Raises UsageError with the nearest name for one that is none.
+
+    >>> [found.path for found in entry("lr")], [found.path for found in entry("patience")]
+    (['step_size'], ['stop.patience'])
+    """
+    found = entries()
+    if "." in name:
+        whole = [each for each in found if each.path == name]
+        if whole:
+            return whole
+    names = list(dict.fromkeys(each.path.rpartition(".")[2] for each in found))
+    known = exactly(name, names, KEYS)
+    if known is None:
+        hint = unknown(name, [*names, *(each.path for each in found)], KEYS).hint or "trainer help lists them all"
+        raise UsageError(f"a config has no key '{name}'; {hint}")
+    return [each for each in found if each.path.rpartition(".")[2] == known]
+
+
+def _entries(model: type[BaseModel], rows: Mapping[str, Section]) -> Iterator[Entry]:
+    for key, field in model.model_fields.items():
+        if field.exclude:  # what the loader found out
+            continue
+        row = rows[key]
+        yield Entry(
+            ".".join(row.path),
+            _takes(field, row),
+            _default(field, row),
+            field.description or "",
+            row.right if row.example else "",
+            tuple(word for word, meanings in KEYS.items() if key in meanings and row.path[0] in (key, "dataset")),
+        )
+        if row.model is not None:
+            yield from _entries(row.model, row.inner)
+
+
+def _takes(field: FieldInfo, row: Section) -> str:
+    """The values of a key in words."""
+    if row.form in ("mapping", "mappings", "source"):
+        assert row.model is not None
+        several = ", or a list of such mappings" if row.form == "mappings" else ""
+        off = ", or false" if row.off else ""
+        keys = [key for key, inner in row.model.model_fields.items() if not inner.exclude]
+        return f"a mapping of {_listed(keys)}{several}{off}"
+    if not row.kinds:
+        return expected(field.rebuild_annotation()) or "a value"
+    one, several_words = Kind(*row.kinds).words
+    if row.form == "choices":
+        return f"a list of {several_words} by name, with their options"
+    if row.form == "named choices":
+        return f"lists of {several_words}, by names of their own"
+    named = f"{one} by name, with its options"
+    if row.form != "value or choice":
+        return named
+    (plain, *_) = (each for each in typing.get_args(field.annotation) if Choice not in _within(each))
+    return f"{expected(plain)}, or {named}"
+
+
+def _within(annotation: Any) -> Iterator[Any]:
+    yield annotation
+    for part in typing.get_args(annotation):
+        yield from _within(part)
+
+
+def _listed(names: Sequence[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def _default(field: FieldInfo, row: Section) -> str:
+    if row.path == ("optimizer",):  # which the loader fills in, from what is installed
+        return DEFAULT_OPTIMIZER
+    if field.is_required():
+        return "required"
+    value = field.get_default(call_default_factory=True)
+    if isinstance(value, BaseModel):
+        value = value.model_dump(exclude_none=True)
+    if value is None or value in ([], {}):
+        return "none"
+    return yaml.safe_dump(value, default_flow_style=True, sort_keys=False).removesuffix("...\n").strip()
