@@ -15,10 +15,10 @@ PAGE = Path(__file__).parent / "config.md"
 HEAD = """\
 # Every key of a config
 
-Written by `python docs/make_config_page.py`; the same in a terminal: `trainer help KEY`. On the command line a key is its
-path, `trainer run mlp.yaml stop.patience=5`. Keys of a data set that are not here are options of the data set itself:
-`trainer list datasets NAME`. What is *named* (layers, costs, optimizers, schedules, metrics, preprocessors, callbacks)
-is what is installed: `trainer list`.
+Written by `python docs/make_config_page.py`; the same in a terminal: `trainer help KEY`. On the command line a key is
+its path, `trainer run mlp.yaml stop.patience=5`. Keys of a data set that are not here are options of the data set
+itself: `trainer list datasets NAME`. What is *named* (layers, costs, optimizers, schedules, metrics, preprocessors,
+callbacks) is what is installed: `trainer list`.
 
 | key | takes | default | meaning |
 |---|---|---|---|

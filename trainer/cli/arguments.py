@@ -10,7 +10,10 @@ import typer
 __all__ = ["AllowUnchecked", "Config", "Debug", "Overrides", "PluginOption", "Quiet", "RunFolders", "RunName"]
 
 Config = Annotated[
-    Path, typer.Argument(metavar="CONFIG", help="A YAML file, such as configs/mlp.yaml.", show_default=False)
+    Path,
+    typer.Argument(
+        metavar="CONFIG", help="A YAML file, such as configs/mlp.yaml, or a run's folder.", show_default=False
+    ),
 ]
 Overrides = Annotated[
     list[str] | None,

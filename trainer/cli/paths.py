@@ -9,13 +9,19 @@ from trainer.wording import did_you_mean, nearest
 
 __all__ = ["find_config", "find_run"]
 
+RESOLVED = "resolved.yaml"
 _ENDINGS = (".yaml", ".yml")
 
 
 def find_config(path: Path) -> Path:
-    """`path` if it is a file. Otherwise UsageError with the config that was probably meant, or those that are near."""
+    """`path` if it is a file; of a run's folder its resolved config, which is the same run again.
+
+    Otherwise UsageError with the config that was probably meant, or those that are near.
+    """
     if path.is_file():
         return path
+    if (path / RESOLVED).is_file():
+        return path / RESOLVED
     if path.is_dir():
         raise UsageError(f"{path} is a folder; name a config file{_listed('in it are', _configs(path))}")
     if not path.exists() and path.is_symlink():

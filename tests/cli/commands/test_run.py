@@ -53,6 +53,21 @@ def test_a_run_says_what_came_out_and_leaves_everything(trainer: Trainer, folder
     assert (run.path / "loss.png").is_file()
 
 
+def test_the_folder_of_a_run_is_the_same_run_again(trainer: Trainer, folder: Path) -> None:
+    """Also from elsewhere, of a file that has changed since, with what was overridden then and what is now."""
+    first = runs.load(trainer("run", "small.yaml", "step_size=0.05", "--quiet").out.splitlines()[-1])
+    (folder / "small.yaml").write_text("seed: 3\n")
+    again = runs.load(trainer("run", str(first.path), "--quiet").out.splitlines()[-1])
+    assert again.path != first.path
+    assert again.path.name.endswith("-small")
+    assert again.config == first.config
+    assert (again.path / "parameters.safetensors").read_bytes() == (first.path / "parameters.safetensors").read_bytes()
+    assert list(again.metrics) == list(first.metrics)
+    longer = runs.load(trainer("run", str(first.path), "epochs=5", "--quiet").out.splitlines()[-1])
+    assert longer.metrics["train_loss"][:3].tolist() == first.metrics["train_loss"].tolist()
+    assert trainer("validate", str(first.path)).code == 0
+
+
 def test_output_for_a_pipe_is_plain_and_has_the_curve(trainer: Trainer, folder: Path) -> None:
     done = trainer("run", "small.yaml", "epochs=50")
     assert "\x1b" not in done.out
