@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["watched"]
 
 
-def watched(start: Callable[[Sequence[Observer]], Outcome], *, quiet: bool) -> None:
+def watched(start: Callable[[Sequence[Observer]], Outcome], quiet: bool) -> Outcome:
     """A run with its display, and what came of it. One that is cut short says how to go on."""
     outcome = _observed(start, quiet=quiet)
     from trainer.cli.terminal.ending import print_curve, print_end
@@ -32,6 +32,7 @@ def watched(start: Callable[[Sequence[Observer]], Outcome], *, quiet: bool) -> N
         print_curve(outcome.folder)
     print_end(outcome)
     typer.echo(str(outcome.folder))
+    return outcome
 
 
 def _observed(start: Callable[[Sequence[Observer]], Outcome], *, quiet: bool) -> Outcome:

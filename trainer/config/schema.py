@@ -106,10 +106,14 @@ class DatasetConfig(SectionModel):
         None, description="Share of the rows kept for testing; by default 0.2."
     )
     folds: Annotated[int, Field(ge=2)] | None = Field(
-        None, description="Instead of a share: deal the rows into so many parts, of which one is the test."
+        None,
+        description="Instead of a share: deal the rows into so many parts, of which each is the test of a run of its "
+        "own.",
     )
     fold: Annotated[int, Field(ge=0)] | None = Field(
-        None, description="Which of the folds is the test, from 0; by default 0."
+        None,
+        description="Which of the folds is the test, from 0; by default trainer run takes each in turn, and "
+        "everything else the first.",
     )
     validation_fraction: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0,

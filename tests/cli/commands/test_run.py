@@ -68,6 +68,29 @@ def test_the_folder_of_a_run_is_the_same_run_again(trainer: Trainer, folder: Pat
     assert trainer("validate", str(first.path)).code == 0
 
 
+def test_folds_are_a_run_each_and_their_mean(trainer: Trainer, folder: Path) -> None:
+    done = trainer("run", "small.yaml", "dataset.folds=4", "--quiet")
+    assert (done.code, done.err) == (0, "")
+    found = [runs.load(path) for path in sorted(Path("runs").iterdir())]
+    assert [run.path.name[16:] for run in found] == [f"small-fold{k}" for k in range(4)]
+    assert [run.config["dataset"]["fold"] for run in found] == [0, 1, 2, 3]
+    *_, title, head, train, test = done.out.splitlines()
+    assert title == "mean and standard deviation of 4 folds"
+    assert head.split() == ["mean", "deviation"]
+    for line, part in ((train, "train"), (test, "test")):
+        last = np.array([run.metrics[f"{part}_loss"][-1] for run in found])
+        assert line.split()[:2] == [part, "loss"]
+        np.testing.assert_allclose(float(line.split()[2]), last.mean(), rtol=1e-3)
+        np.testing.assert_allclose(float(line.split()[4]), last.std(ddof=1), rtol=1e-3)
+
+
+def test_one_fold_is_one_run(trainer: Trainer, folder: Path) -> None:
+    done = trainer("run", "small.yaml", "dataset.folds=4", "dataset.fold=2", "--quiet")
+    assert done.code == 0
+    assert len(list(Path("runs").iterdir())) == 1
+    assert "folds" not in done.out
+
+
 def test_output_for_a_pipe_is_plain_and_has_the_curve(trainer: Trainer, folder: Path) -> None:
     done = trainer("run", "small.yaml", "epochs=50")
     assert "\x1b" not in done.out

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from trainer.cli.arguments import AllowUnchecked, Config, Debug, Overrides, PluginOption, Quiet
 from trainer.cli.opening import opened
+from trainer.cli.terminal.tables import print_table
 from trainer.cli.terminal.unread import going_on_unread
 from trainer.cli.watching import watched
+from trainer.wording import number
+
+if TYPE_CHECKING:
+    from trainer.config import LoadedConfig
+    from trainer.experiment import Outcome
 
 __all__ = ["command"]
 
@@ -24,9 +32,36 @@ def command(
     debug: Debug = False,
     allow_unchecked: AllowUnchecked = False,
 ) -> None:
-    """Train a network, and leave a folder with its curve and its parameters."""
+    """Train a network, and leave a folder with its curve and its parameters; with `folds`, one for each."""
     with going_on_unread():
         loaded = opened(config, overrides, plugin)
         from trainer.experiment import execute
 
-        watched(lambda seen: execute(loaded, out, seen, debug=debug, allow_unchecked=allow_unchecked), quiet=quiet)
+        def run(loaded: LoadedConfig) -> Outcome:
+            return watched(partial(execute, loaded, out, debug=debug, allow_unchecked=allow_unchecked), quiet)
+
+        dataset = loaded.config.dataset
+        if dataset.folds is None or dataset.fold is not None:
+            run(loaded)
+            return
+        outcomes = []
+        for fold in range(dataset.folds):
+            name = f"{loaded.config.name or loaded.path.stem}-fold{fold}"
+            each = opened(config, [*(overrides or ()), f"dataset.fold={fold}", f"name={name}"], plugin)
+            typer.echo(f"fold {fold} of {dataset.folds}, from 0")
+            outcomes.append(run(each))
+        _print_folds(outcomes)
+
+
+def _print_folds(outcomes: Sequence[Outcome]) -> None:
+    """What the folds reached: of each number the mean over the folds, and how far they are from it."""
+    from statistics import mean, stdev
+
+    numbers = [outcome.epoch.numbers for outcome in outcomes if outcome.epoch is not None]
+    rows = []
+    for part, names in numbers[0].items():
+        for name in names:
+            values = [each[part][name] for each in numbers]
+            rows.append([part, name, number(mean(values)), "±", number(stdev(values))])
+    typer.echo(f"mean and standard deviation of {len(numbers)} folds")
+    print_table(["", "", "mean", "", "deviation"], rows, right={2, 4})
