@@ -215,8 +215,10 @@ def test_a_list_that_has_grown_or_shrunk_is_read_again():
     assert compiled(np.ones(2)).tolist() == [2, 2]
 
 
-def test_what_holds_a_nan_and_stays_as_it_is_is_recorded_once():
-    table, records = np.array([1.0, np.nan]), []
+@pytest.mark.parametrize("length", [2, 100_000])
+def test_what_holds_a_nan_and_stays_as_it_is_is_recorded_once(length):
+    table, records = np.full(length, np.nan), []
+    table[0] = 1
 
     def f(x):
         records.append(x)
@@ -224,7 +226,7 @@ def test_what_holds_a_nan_and_stays_as_it_is_is_recorded_once():
 
     compiled = compile(f)
     for number in range(3):
-        assert compiled(np.full(2, float(number))).tolist() == [1, number]
+        assert compiled(np.full(length, float(number)))[:2].tolist() == [1, number]
     assert len(records) == 1
 
 

@@ -103,6 +103,6 @@ def test_a_row_that_the_disk_takes_in_part_is_no_row(tmp_path: Path) -> None:
     with MetricsFile(tmp_path / "m.csv") as file:
         file.append(record(1))
         file.close()
-        file._file = Full()  # type: ignore[assignment]
+        file._file = Full()
         with pytest.raises(StorageError, match=r"m\.csv.*a whole row has no room"):
             file.append(record(2))
