@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trainer import Tensor, grad
+from trainer import Tensor, compile, grad
 from trainer.errors import DetachError, TrainerError
 
 X = np.array([[0.5, -1.5, 2.0], [3.0, 0.25, -2.5]])
@@ -216,3 +216,22 @@ def test_filling_an_array_says_what_to_write(dtype, place):
 
     with pytest.raises(DetachError, match=r"np\.stack|np\.where"):
         grad(lambda b: np.sum(f(b)))(np.ones(2))
+
+
+PLAIN_NUMBERS = (2, 3, -1, 0, 1, 0.5, 2.0, -1.0, 1.5, -0.5, True)
+ARITHMETIC = [operator.add, operator.sub, operator.mul, operator.truediv, operator.pow]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64, np.complex128])
+@pytest.mark.parametrize("one", ARITHMETIC, ids=lambda one: one.__name__)
+def test_an_operator_with_a_plain_number_has_the_bits_that_it_has_on_arrays(one, dtype):
+    rng = np.random.default_rng(0)
+    for shape in ((), (1,), (3, 2), (100,)):
+        x = np.array(rng.uniform(0.1, 3.0, shape) + (1j * rng.normal(size=shape) if np.dtype(dtype).kind == "c" else 0))
+        x = x.astype(dtype)
+        for number in PLAIN_NUMBERS:
+            for f in (lambda x, n=number: one(x, n), lambda x, n=number: one(n, x)):
+                want = f(x)
+                for found in (f(Tensor(x)).value, compile(f)(x)):
+                    assert (found.dtype, found.tobytes()) == (want.dtype, want.tobytes()), (number, shape)

@@ -60,6 +60,26 @@ def _of_numbers(
     return method
 
 
+# What NumPy's operator takes an array to these powers by; of complex arrays with other bits than np.power's.
+_POWERS: dict[Any, np.ufunc] = {(int, 2): np.square, (int, -1): np.reciprocal, (float, 0.5): np.sqrt}
+
+
+def _power() -> Any:
+    general = _of_numbers(np.power, operator.pow, _INEXACT)
+
+    def method(self: Tensor, other: Any) -> Any:
+        value = self._value
+        if type(other) not in (int, float) or not isinstance(value, np.ndarray) or value.dtype.kind != "c":
+            return general(self, other)
+        quick = _POWERS.get((type(other), other))
+        if quick is None:
+            return general(self, other)
+        op = TABLE.get(quick) or _load(quick)
+        return op.record((self,), {})
+
+    return method
+
+
 def _unary(function: Callable[..., Any]) -> Any:
     def method(self: Tensor) -> Any:
         op = TABLE.get(function) or _load(function)
@@ -251,7 +271,7 @@ class Tensor:
     __floordiv__, __rfloordiv__ = _binary(np.floor_divide), _binary(np.floor_divide, reflected=True)
     __mod__, __rmod__ = _binary(np.remainder), _binary(np.remainder, reflected=True)
     __divmod__, __rdivmod__ = _binary(np.divmod), _binary(np.divmod, reflected=True)
-    __pow__ = _of_numbers(np.power, operator.pow, _INEXACT)
+    __pow__ = _power()
     __rpow__ = _of_numbers(np.power, operator.pow, _INEXACT, reflected=True)
     __matmul__, __rmatmul__ = _binary(np.matmul), _binary(np.matmul, reflected=True)
     __and__, __rand__ = _binary(np.bitwise_and), _binary(np.bitwise_and, reflected=True)
