@@ -8,10 +8,12 @@ written.difference      # the largest, of what onnxruntime and the model make of
 from __future__ import annotations
 
 import json
+import math
 import runpy
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +22,12 @@ from trainer.data.rows import open_rows
 from trainer.errors import UsageError
 from trainer.experiment.model import Model
 from trainer.export.frozen import to_python
+from trainer.export.pytorch import to_pytorch
 from trainer.files import atomic_write
 from trainer.training.threads import pinned
 from trainer.types import Array
 
-__all__ = ["MOST", "Written", "rows_of_data", "rows_of_run", "write_onnx", "write_python"]
+__all__ = ["MOST", "Written", "rows_of_data", "rows_of_run", "write_onnx", "write_python", "write_torch"]
 
 ROWS = 256  # that an export is compared on
 MOST = 1e-4  # of the largest number, by which float32 results may differ
@@ -127,6 +130,46 @@ def write_python(model: Model, path: Path, rows: Array) -> Written:
     done = _compared(path, outputs, difference, {"bytes": f"{len(text):,}", "numpy": np.__version__})
     atomic_write(path, text)
     return done
+
+
+def write_torch(model: Model, path: Path, rows: Array) -> tuple[Written, str]:
+    """Write the parameters for PyTorch, as safetensors; also gives the text of the module that loads them.
+
+    Where PyTorch is installed the module is tried on these rows first; elsewhere the difference is nan.
+
+    Raises UsageError for a layer that PyTorch has no module for, for steps of `preprocess:`, and where the outputs
+    differ by more than `MOST` of the largest; then nothing is written.
+    """
+    from safetensors.numpy import save
+
+    state, text = to_pytorch(model, path.name)
+    content = save(state, metadata={"format": "pt"})
+    about = {"arrays": str(len(state)), "bytes": f"{len(content):,}"}
+    if find_spec("torch") is None:
+        written = Written(path, math.nan, math.nan, 0, about)
+    else:
+        import torch
+
+        outputs, found = model.outputs(rows), _tried(model, content, rows)
+        difference = float(np.max(np.abs(found - outputs), initial=0.0))
+        written = _compared(path, outputs, difference, {**about, "torch": torch.__version__})
+    atomic_write(path, content)
+    return written, text
+
+
+def _tried(model: Model, content: bytes, rows: Array) -> Array:
+    """What the module of PyTorch gives for these rows."""
+    import torch
+
+    with tempfile.TemporaryDirectory() as folder, pinned(1):
+        file = Path(folder) / "model.safetensors"
+        file.write_bytes(content)
+        script = file.with_suffix(".py")
+        script.write_text(to_pytorch(model, str(file))[1], encoding="utf-8")
+        module = runpy.run_path(str(script))["model"]
+    with torch.no_grad():
+        found: Array = module(torch.from_numpy(rows.astype(model.dtype))).numpy()
+    return found
 
 
 def _compared(path: Path, outputs: Array, difference: float, about: Mapping[str, str]) -> Written:

@@ -15,7 +15,7 @@ from trainer.export.equivalents import Call, Converter
 from trainer.export.graph import Graph
 from trainer.types import Shape
 
-__all__ = ["WHOLE"]
+__all__ = ["WHOLE", "edges"]
 
 
 def _channels(rank: int) -> tuple[list[int], list[int]]:
@@ -28,7 +28,7 @@ def _sizes(value: Any, rank: int) -> list[int]:
     return [int(v) for v in np.broadcast_to(value, (rank,))]
 
 
-def _pads(padding: Any, shape: Shape, window: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> Any:
+def edges(padding: Any, shape: Shape, window: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> Any:
     """(before, after) per spatial axis, for every spelling of padding."""
     if padding == "valid":
         return [(0, 0)] * len(shape)
@@ -52,7 +52,7 @@ def _conv(g: Graph, call: Call) -> str:
     rank, window = call.rank(0) - 2, [length.first for length in call.lengths(1)[:-2]]
     stride, dilation = (_sizes(call.attributes[k], rank) for k in ("stride", "dilation"))
     shape = tuple(length.first for length in call.lengths(0)[1:-1])
-    pads = _pads(call.attributes["padding"], shape, window, stride, dilation)
+    pads = edges(call.attributes["padding"], shape, window, stride, dilation)
     first, last = _channels(rank + 2)
     y = g.node(
         "Conv", g.transposed(x, first), g.transposed(weights, [rank + 1, rank, *range(rank)]), *bias,
@@ -67,7 +67,7 @@ def _conv_transpose(g: Graph, call: Call) -> str:
     stride, dilation = (_sizes(call.attributes[k], rank) for k in ("stride", "dilation"))
     before = [length.first for length in call.lengths(0)[1:-1]]
     after = tuple(length.first for length in call.lengths()[1:-1])
-    pads = _pads(call.attributes["padding"], after, window, stride, dilation)
+    pads = edges(call.attributes["padding"], after, window, stride, dilation)
     reach = [(n - 1) * s + d * (k - 1) + 1 for n, s, d, k in zip(before, stride, dilation, window, strict=True)]
     missing = [n - (r - a - b) for n, r, (a, b) in zip(after, reach, pads, strict=True)]
     first, last = _channels(rank + 2)
@@ -85,7 +85,7 @@ def _pool(g: Graph, call: Call) -> str:
     stride = window if call.attributes["stride"] is None else _sizes(call.attributes["stride"], rank)
     dilation = _sizes(call.attributes.get("dilation", 1), rank)
     shape = tuple(length.first for length in call.lengths(0)[1:-1])
-    pads = _pads(call.attributes["padding"], shape, window, stride, dilation)
+    pads = edges(call.attributes["padding"], shape, window, stride, dilation)
     first, last = _channels(rank + 2)
     options: dict[str, Any] = {"kernel_shape": window, "strides": stride, "pads": _around(pads), "dilations": dilation}
     if call.one.op.name == "max_pool":

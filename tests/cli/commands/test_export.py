@@ -107,4 +107,19 @@ def test_a_file_of_python_is_written_and_said_to_be_the_same(folder, trainer):
 
 def test_it_has_to_be_said_as_what(folder, trainer):
     package.train(IRIS, out="runs")
-    assert trainer("export", "last").err.startswith("error: say as what: --onnx FILE")
+    assert trainer("export", "last").err.startswith(
+        "error: say as what: --onnx FILE, --python FILE or --safetensors FILE"
+    )
+
+
+def test_parameters_for_pytorch_come_with_the_module_that_loads_them(folder, trainer):
+    package.train(IRIS, out="runs")
+    quiet = trainer("export", "last", "--safetensors", "model.safetensors")
+    done = trainer("export", "last", "--safetensors", "model.safetensors", "--for", "torch")
+    assert (done.code, quiet.err, quiet.out) == (0, "", done.err)
+    assert "        self.layer0 = nn.Linear(4, 3)\n" in done.out
+    assert done.out.endswith('model.load_state_dict(load_file("model.safetensors"))\nmodel.eval()\n')
+    first, second = done.err.splitlines()
+    assert first.startswith("model.safetensors: arrays 4, bytes ")
+    assert second.startswith(("largest difference on 150 rows: ", "not compared: PyTorch is not installed here"))
+    assert (folder / "model.safetensors").exists()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -28,6 +28,13 @@ def command(
     python: Annotated[
         Path | None, typer.Option("--python", metavar="FILE", help="A file of Python that predicts with NumPy alone.")
     ] = None,
+    safetensors: Annotated[
+        Path | None,
+        typer.Option("--safetensors", metavar="FILE", help="Parameters under PyTorch's names and in its layouts."),
+    ] = None,
+    reader: Annotated[
+        Literal["torch"] | None, typer.Option("--for", help="Print the module that loads the parameters.")
+    ] = None,
     rows: Annotated[
         Path | None,
         typer.Option("--rows", metavar="DATA", help="Rows to compare on; by default those of the run's data set."),
@@ -37,23 +44,33 @@ def command(
     """Export a model, and compare at once what comes of it."""
     file = Path(run) if Path(run).is_file() else None
     folder = None if file else find_run(run, root)
-    if onnx is None and python is None:
-        raise UsageError("say as what: --onnx FILE or --python FILE")
+    if onnx is None and python is None and safetensors is None:
+        raise UsageError("say as what: --onnx FILE, --python FILE or --safetensors FILE")
     from trainer.experiment.model import load
-    from trainer.export.saving import write_onnx, write_python
+    from trainer.export.saving import write_onnx, write_python, write_torch
 
     model = load(file or folder or run)
     compared = _rows(model, folder, rows)
     for path, write in ((onnx, write_onnx), (python, write_python)):
         if path is not None:
-            _tell(write(model, path, compared))
+            _tell(write(model, path, compared), err=False)
+    if safetensors is not None:
+        written, module = write_torch(model, safetensors, compared)
+        if reader is not None:
+            typer.echo(module.rstrip())
+        _tell(written, err=reader is not None)
 
 
-def _tell(written: Written) -> None:
+def _tell(written: Written, *, err: bool) -> None:
+    """What was written, and how near it is; beside a printed module, which may go into a file, on standard error."""
     about = ", ".join(f"{name} {text}" for name, text in written.about.items())
-    typer.echo(f"{written.path}: {about}")
-    part = f"{written.relative:.2g} of the largest output, or of 1"
-    typer.echo(f"largest difference on {count(written.rows, 'row')}: {written.difference:.2g} ({part})")
+    typer.echo(f"{written.path}: {about}", err=err)
+    if written.rows:
+        part = f"{written.relative:.2g} of the largest output, or of 1"
+        rows = count(written.rows, "row")
+        typer.echo(f"largest difference on {rows}: {written.difference:.2g} ({part})", err=err)
+    else:
+        typer.echo("not compared: PyTorch is not installed here", err=err)
 
 
 def _rows(model: Model, folder: Path | None, data: Path | None) -> Array:
