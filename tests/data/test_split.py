@@ -295,3 +295,10 @@ def test_a_split_that_cannot_be_is_refused(dataset: Dataset, options: dict[str, 
     with pytest.raises(DataError) as caught:
         divided(dataset, **options)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_large_groups_are_dealt_before_small_ones_so_that_folds_are_of_one_size(seed: int) -> None:
+    dataset = regression(24, np.repeat(np.arange(9), [1, 1, 1, 1, 1, 1, 8, 6, 4]))
+    sizes = [len(divided(dataset, seed, by="grouped", folds=3, fold=fold)[1]) for fold in range(3)]
+    assert sizes == [8, 8, 8]

@@ -122,6 +122,18 @@ def test_more_epochs_extend_a_run_that_is_done(tmp_path: Path) -> None:
     assert "epochs was 3 and is 5" in load_run(short).log
 
 
+def test_a_run_that_its_limit_ended_goes_on_under_another(tmp_path: Path) -> None:
+    plain = {**SMALL, "step_size": 0.05}
+    long, short = (trainer.train({**plain, "stop": {"steps": n}}, out=tmp_path / str(n)).folder for n in (14, 6))
+    assert long is not None
+    assert short is not None
+    with pytest.raises(UsageError, match="is already done: 6 steps were taken; another limit goes on, such as"):
+        resume(short)
+    resume(short, ["stop.steps=14"])
+    assert Checkpoints(short / "checkpoints").steps()[-1] == 14
+    assert "stop.steps was 6 and is 14" in load_run(short).log
+
+
 def test_a_schedule_that_knows_the_end_says_what_changes(tmp_path: Path) -> None:
     config = {**SMALL, "step_size": {"cosine": 0.1}, "stop": {"best": True}, "epochs": 2}
     folder = trainer.train(config, out=tmp_path).folder

@@ -11,6 +11,7 @@ import pytest
 from trainer.config import load
 from trainer.errors import ConfigError, UsageError
 from trainer.experiment import build
+from trainer.limits import Limits
 from trainer.plugins import shared
 from trainer.training import Epoch
 from trainer.training.schedules import (
@@ -207,6 +208,19 @@ def test_a_number_out_of_its_limits_is_refused_in_python_too(make, message):
     with pytest.raises(UsageError) as caught:
         make()
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("limits", "inside", "outside"),
+    [
+        (Limits(gt=0), [1e-300, np.inf], [0.0, -1.0, np.nan]), (Limits(ge=0, lt=1), [0.0, 0.9], [1.0, -1e-300, np.nan]),
+        (Limits(ge=-1, le=1), [-1, 1], [1.5, -1.5, np.nan]), (Limits(lt=0), [-1], [0, np.nan]),
+        (Limits(), [0.0, np.inf], [np.nan]),
+    ],
+)  # fmt: skip
+def test_a_limit_is_inside_or_outside_and_what_is_no_number_is_nowhere(limits, inside, outside):
+    assert all(map(limits.admit, inside))
+    assert not any(map(limits.admit, outside))
 
 
 def test_limits_inside_lists_and_options_that_may_be_missing_hold_in_a_config(tmp_path, monkeypatch):
