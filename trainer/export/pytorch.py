@@ -152,7 +152,7 @@ class Model(nn.Module):
 
 model = Model(){double}
 model.load_state_dict(load_file("{file}"))
-model.eval()
+model.train(False)
 '''
 
 

@@ -118,7 +118,7 @@ def test_parameters_for_pytorch_come_with_the_module_that_loads_them(folder, tra
     done = trainer("export", "last", "--safetensors", "model.safetensors", "--for", "torch")
     assert (done.code, quiet.err, quiet.out) == (0, "", done.err)
     assert "        self.layer0 = nn.Linear(4, 3)\n" in done.out
-    assert done.out.endswith('model.load_state_dict(load_file("model.safetensors"))\nmodel.eval()\n')
+    assert done.out.endswith('model.load_state_dict(load_file("model.safetensors"))\nmodel.train(False)\n')
     first, second = done.err.splitlines()
     assert first.startswith("model.safetensors: arrays 4, bytes ")
     assert second.startswith(("largest difference on 150 rows: ", "not compared: PyTorch is not installed here"))
