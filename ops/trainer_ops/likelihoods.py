@@ -130,27 +130,28 @@ def gaussian(predictions: Array, targets: Array) -> Array:
             f"gaussian takes means and logarithms of variances (n, 2k) of targets (n, k): predictions are {p} and "
             f"targets {t}{hint}"
         )
-    e, s = _standardized(predictions, targets)
-    return np.mean(s + times(np.square(e), np.exp(-s)), axis=1) / 2
+    r, _, s = _standardized(predictions, targets)
+    return np.mean(s + np.square(r), axis=1) / 2
 
 
-def _standardized(predictions: Array, targets: Array) -> tuple[Array, Array]:
-    """m − t and s."""
+def _standardized(predictions: Array, targets: Array) -> tuple[Array, Array, Array]:
+    """(m − t) e^(−s/2), whose square may be in range where e^(−s) is not; e^(−s/2); and s."""
     k = targets.shape[1]
-    return predictions[:, :k] - targets, predictions[:, k:]
+    s = predictions[:, k:]
+    precise = np.exp(s / -2)
+    return times(predictions[:, :k] - targets, precise), precise, s
 
 
 @gaussian.vjp("predictions")
 def _(dy: Array, predictions: Array, targets: Array) -> Array:
-    e, s = _standardized(predictions, targets)
-    precise = np.exp(-s)
-    return np.concatenate([times(e, precise), (1 - times(np.square(e), precise)) / 2], axis=1) * share(dy, targets)
+    r, precise, _ = _standardized(predictions, targets)
+    return np.concatenate([times(r, precise), (1 - np.square(r)) / 2], axis=1) * share(dy, targets)
 
 
 @gaussian.vjp("targets")
 def _(dy: Array, predictions: Array, targets: Array) -> Array:
-    e, s = _standardized(predictions, targets)
-    return times(-e, np.exp(-s)) * share(dy, targets)
+    r, precise, _ = _standardized(predictions, targets)
+    return times(-r, precise) * share(dy, targets)
 
 
 # What the loop wants to know of each cost, and samples.

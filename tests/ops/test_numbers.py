@@ -292,6 +292,14 @@ def test_a_gaussian_that_is_right_and_sure_costs_what_it_says(s: float, dtype: A
     assert grad(lambda p: trainer_ops.gaussian(p, t)[0])(p).tolist() == [[0, 0.5]]
 
 
+def test_a_gaussian_that_is_nearly_right_and_sure_costs_what_it_says() -> None:
+    p, t = np.array([[1e-20, -100.0]], np.float32), np.zeros((1, 1), np.float32)
+    squared = (1e-20 * np.exp(50.0)) ** 2  # e^100 is beyond float32
+    np.testing.assert_allclose(trainer_ops.gaussian(p, t), (squared - 100) / 2, rtol=1e-5)
+    slopes = [1e-20 * np.exp(50.0) * np.exp(50.0), (1 - squared) / 2]
+    np.testing.assert_allclose(grad(lambda p: trainer_ops.gaussian(p, t)[0])(p)[0], slopes, rtol=1e-5)
+
+
 @pytest.mark.parametrize("clip", [ClipNorm, ClipParameterNorm])
 @pytest.mark.parametrize("large", [3e38, 3e30, 1.0, 1e-30])
 def test_clipping_keeps_the_direction_of_every_length(clip: Any, large: float) -> None:
