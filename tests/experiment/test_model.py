@@ -242,6 +242,14 @@ def test_a_notebook_shows_curve_and_numbers(folder):
     assert "<script" not in html
 
 
+def test_a_notebook_shows_what_was_tested_once_at_the_end(folder):
+    config = {**KINDS["softmax"], "dataset": {"name": "iris", "validation_fraction": 0.2}}
+    outcome = trained(config)
+    html = trainer.Run(outcome.folder)._repr_html_()
+    assert html.index(">train<") < html.index(">validation<") < html.index(">test<")
+    assert f"{outcome.tested['loss']:#.4g}" in html
+
+
 def test_a_notebook_shows_a_run_without_an_epoch(folder):
     from trainer.runs import RunFolder
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["card"]
 
-COLOURS = {"train": "#0072b2", "validation": "#009e73", "test": "#d55e00"}
+COLOURS = {"train": "#3b8bd0", "validation": "#009e73", "test": "#d55e00"}
 WIDTH, HEIGHT, LEFT, BOTTOM = 360, 140, 44, 18  # of the picture, and of the margins with the labels
 
 
@@ -29,7 +29,9 @@ def card(run: Run) -> str:
     epochs = len(next(iter(metrics.values()), ()))
     head = f"<b>{escape(run.path.name)}</b><br>{escape(run.status)}, {count(epochs, 'epoch')} in {seconds}"
     reason = f"<br>{escape(run.reason)}" if run.reason else ""
-    body = f"{_curve(losses)}{_table(metrics)}" if epochs else ""
+    tested = {f"test_{name}": float(value) for name, value in run.about.get("test", {}).items()}
+    last = {name: float(values[-1]) for name, values in metrics.items()} if epochs else {}
+    body = f"{_curve(losses)}{_table({**last, **tested})}" if epochs else ""
     return f'<div style="font-family:sans-serif;line-height:1.5">{head}{reason}{body}</div>'
 
 
@@ -77,9 +79,8 @@ def _line(part: str, values: Array, scale: Scale) -> str:
     return f'<path d="{path}" fill="none" stroke="{COLOURS[part]}" stroke-width="2" stroke-linecap="round"/>'
 
 
-def _table(metrics: dict[str, Array]) -> str:
-    """The numbers of the last epoch: a row for each part, a column for each metric."""
-    last = {name: float(values[-1]) for name, values in metrics.items()}
+def _table(last: dict[str, float]) -> str:
+    """The numbers of the last epoch, and of a test at the end: a row for each part, a column for each metric."""
     parts = [part for part in COLOURS if f"{part}_loss" in last]
     names = dict.fromkeys(n.removeprefix(f"{part}_") for part in parts for n in last if n.startswith(f"{part}_"))
     cell = '<td style="text-align:right;padding:0 .6em">{}</td>'
@@ -90,4 +91,5 @@ def _table(metrics: dict[str, Array]) -> str:
         + "</tr>"
         for part in parts
     )
-    return f'<table style="border-collapse:collapse"><tr>{head}</tr>{rows}</table>'
+    style = "border-collapse:collapse;color:inherit;font-size:inherit;margin-top:.5em"
+    return f'<table style="{style}"><tr>{head}</tr>{rows}</table>'
