@@ -17,7 +17,7 @@ from trainer_ops._common import Array, shared
 
 __all__ = [
     "by_position", "classes_of", "is_class", "mean_over_positions", "or_zero", "own", "real_only", "same_shape",
-    "share", "share_of_mean",
+    "share", "share_of_mean", "where_known",
 ]  # fmt: skip
 
 # Differences of values, (n, …) against (n, …).
@@ -106,6 +106,11 @@ def mean_over_positions(values: Array, targets: Array) -> Array:
         return values
     known = targets >= 0
     return np.sum(np.where(known, values, 0), axis=tuple(range(1, values.ndim))) / _count(known, values)
+
+
+def where_known(predictions: Array, targets: Array) -> Array:
+    """The predictions (n, …, k) for a rule, with 0 at positions that have no class: not even a nan has a part there."""
+    return predictions if targets.ndim == 1 else np.where(np.expand_dims(targets >= 0, -1), predictions, 0)
 
 
 def share_of_mean(dy: Array, targets: Array) -> Array:

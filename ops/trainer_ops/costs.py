@@ -26,6 +26,7 @@ from trainer_ops._targets import (
     same_shape,
     share,
     share_of_mean,
+    where_known,
 )
 from trainer_ops.activations import sigmoid
 from trainer_ops.softmaxes import log_softmax, log_total, softmax
@@ -184,11 +185,11 @@ def _are_probabilities(predictions: Array, targets: Array) -> bool:
 
 @softmax_cross_entropy.vjp("predictions")
 def _(dy: Array, predictions: Array, targets: Array, smoothing: float) -> Array:
-    p, k = softmax(predictions, axis=-1), predictions.shape[-1]
+    k = predictions.shape[-1]
     if targets.ndim == predictions.ndim:
-        t = _smooth(targets, smoothing, k)
+        p, t = softmax(predictions, axis=-1), _smooth(targets, smoothing, k)
         return (p * np.sum(t, axis=-1, keepdims=True) - t) * np.expand_dims(_share_of_rows(dy, targets), -1)
-    t = is_class(targets, k)
+    p, t = softmax(where_known(predictions, targets), axis=-1), is_class(targets, k)
     if smoothing:  # in p's precision, which a number times a bool would not keep
         t = np.where(t, np.full_like(p, 1 - smoothing + smoothing / k), smoothing / k)
     return (p - t) * np.expand_dims(share_of_mean(dy, targets), -1)

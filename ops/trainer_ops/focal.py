@@ -24,6 +24,7 @@ from trainer_ops._targets import (
     same_shape,
     share,
     share_of_mean,
+    where_known,
 )
 from trainer_ops.activations import sigmoid
 from trainer_ops.indexing import take
@@ -79,7 +80,7 @@ def _of_class(alpha: float | list[float], classes: Array, predictions: Array) ->
 @softmax_focal.vjp("predictions")
 def _(dy: Array, predictions: Array, targets: Array, gamma: float, alpha: Any) -> Array:
     classes = or_zero(targets)
-    every = log_softmax(predictions, axis=-1)
+    every = log_softmax(where_known(predictions, targets), axis=-1)
     log_p = own(every, classes)
     slope = share_of_mean(dy, targets)
     if gamma:

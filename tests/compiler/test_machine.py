@@ -67,13 +67,14 @@ def of_bytes(dtype, shift):
     return np.zeros(64, np.uint8)[shift : shift + 32].view(dtype)[:4]
 
 
+def gathered(dtype, index):
+    source = np.zeros((3, 4))
+    return make.gather(np.zeros(4, dtype), source, np.zeros(4, index), source[0], 0)
+
+
 REFUSED = {
-    "an index of another type": lambda: make.gather(
-        np.zeros(4), np.zeros((3, 4)), np.zeros(4, np.int32), np.zeros(4), 0
-    ),
-    "a target of another size": lambda: make.gather(
-        np.zeros(4, np.float32), np.zeros((3, 4)), np.zeros(4, np.int64), np.zeros(4), 0
-    ),
+    "an index of another type": lambda: gathered(np.float64, np.int32),
+    "a target of another size": lambda: gathered(np.float32, np.int64),
     "an operand between two places": lambda: make.loop(np.add, of_bytes(np.float64, 1), np.ones(4), np.zeros(4)),
     "a target between two places": lambda: make.copy(of_bytes(np.float32, 2), np.ones(4, np.float32)),
     "another byte order": lambda: make.loop(np.add, np.ones(4, np.dtype("f8").newbyteorder()), np.ones(4), np.zeros(4)),
@@ -89,6 +90,12 @@ REFUSED = {
 def test_what_an_instruction_cannot_take_is_refused_before_anything_runs(name):
     with pytest.raises((ValueError, TypeError, LookupError)):
         m.Machine([REFUSED[name]()])
+
+
+def test_what_differs_from_the_refused_in_one_thing_is_taken():
+    m.Machine([gathered(np.float64, np.int64)])
+    m.Machine([make.loop(np.add, of_bytes(np.float64, 0), np.ones(4), np.zeros(4))])
+    m.Machine([make.copy(of_bytes(np.float32, 4), np.ones(4, np.float32))])
 
 
 @pytest.mark.parametrize("stack", [(), (3,), (2, 3), (2, 1, 3)])

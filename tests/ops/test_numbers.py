@@ -240,6 +240,23 @@ def test_what_is_sure_and_right_has_a_small_loss_and_no_loss_of_digits(name: str
     np.testing.assert_allclose(compile(call)(x), np.log1p(np.exp(-z)), rtol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["softmax_cross_entropy", "negative_log_likelihood", "softmax_focal"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_position_without_a_class_has_no_part_in_cost_and_slopes_whatever_stands_there(name: str, bad: float) -> None:
+    cost, targets = getattr(trainer_ops, name), np.array([[1, -1, 2], [0, 3, -1]])
+    x = trainer_ops.log_softmax(np.random.default_rng(0).normal(size=(2, 3, 4)))
+    spoilt = np.where(targets[..., None] < 0, bad, x)
+    with np.errstate(all="ignore"):
+        np.testing.assert_allclose(cost(spoilt, targets), cost(x, targets))
+        for f in (
+            lambda x: np.sum(cost(x, targets)),
+            lambda x: np.sum(grad(lambda x: np.sum(cost(x, targets)))(x) ** 2),
+        ):
+            slopes = grad(f)(spoilt)
+            np.testing.assert_allclose(slopes, grad(f)(x))
+            assert not slopes[targets < 0].any()
+
+
 def test_equal_logits_each_count() -> None:
     z = np.array([[3.0, 3.0, 3.0, -97.0]])
     np.testing.assert_allclose(trainer_ops.logsumexp(z), 3 + np.log(3), rtol=1e-15)
