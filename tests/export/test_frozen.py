@@ -29,7 +29,7 @@ CONFIGS = ("lstm", "convolution", "embedding", "batch_norm", "autoencoder", "sev
 RNG = np.random.default_rng(0)
 
 
-def model_of(network, dtype="float32"):
+def model_of(network: Network, dtype: str = "float32") -> Model:
     """A model of numbers around a network that nobody trained."""
     named = {**network.named(network.initial(0, dtype)), **network.layer_state(0, dtype)}
     spec, line = InputSpec(network.input_shape), {"dataset": "linear", "network": [{"dense": 1}], "step_size": 1.0}
