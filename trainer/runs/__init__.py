@@ -5,7 +5,8 @@
         resolved.yaml             as used: with overrides and every default
         metrics.csv               a row per epoch, while it goes on
         loss.svg, loss.png        the loss curve, training and test
-        parameters.safetensors    the final parameters and the data's scaling; .sha256 beside it
+        parameters.safetensors    the final parameters, the data's scaling, and all else that predicting takes;
+                                  .sha256 beside it
         environment.json          versions, processor, threads, revision
         log.txt                   what happened, with times
         status.json               running, finished, interrupted, diverged or failed, and why
