@@ -181,6 +181,14 @@ def test_no_data_set_and_no_folder_is_needed(folder):
     assert np.array_equal(trainer.load("parameters.safetensors").predict_proba(rows), before)
 
 
+def test_what_is_no_number_is_no_prediction():
+    model = trainer.load(trained(KINDS["hinge"]).folder)
+    rows = np.array([[1.0, 2.0, 3.0, 4.0], [1e38, 1e38, 1e38, 1e38]])
+    model.parameters["0.weights"][:] = 1e30
+    with pytest.raises(DataError, match="row 1, counted from 0: the network gives no number for it; look for values"):
+        model.predict(rows)
+
+
 def test_empty_tables_have_empty_answers():
     model = trainer.load(trained(TABLE).folder)
     assert model.predict(np.empty((0, 5))).shape == (0,)

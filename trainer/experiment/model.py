@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -122,16 +122,21 @@ class Model:
             Shape (n,) of texts for classes, or (n, positions) for a class per position; numbers of shape (n,), or
             (n, k) where k > 1 are predicted.
 
-        Raises DataError and ShapeError for rows that are not such as the model learnt from.
+        Raises DataError and ShapeError for rows that are not such as the model learnt from, and DataError where what
+        the network gives is no number.
         """
-        return self.decided(self.outputs(x))
+        outputs = self.outputs(x)
+        check_outputs(outputs, lambda row: f"row {row}, counted from 0")
+        return self.decided(outputs)
 
     def predict_proba(self, x: Any) -> Array:
         """The probability of each class, shape (n, classes), in the order of `class_names`; see `predict`.
 
         Raises UsageError for a model of numbers, and of a cost whose outputs are no probabilities.
         """
-        return self.probabilities(self.outputs(x))
+        outputs = self.outputs(x)
+        check_outputs(outputs, lambda row: f"row {row}, counted from 0")
+        return self.probabilities(outputs)
 
     def outputs(self, x: Any) -> Array:
         """What the network gives, shape (n, *network.output_shape): logits of the classes for most costs of classes."""
@@ -228,6 +233,16 @@ def check_finite(values: Array, missing: bool, what: str) -> None:
     if not good.all():
         place = np.argwhere(~good)[0].tolist()
         raise DataError(f"{what}: {values[tuple(place)]} in row {place[0]}, counted from 0, is not a finite number")
+
+
+def check_outputs(outputs: Array, place: Callable[[int], str]) -> None:
+    """Raise DataError at the first row of which the network gives no number; `place` says where a row is."""
+    good = np.isfinite(outputs).reshape(len(outputs), math.prod(outputs.shape[1:])).all(axis=1)
+    if not good.all():
+        raise DataError(
+            f"{place(int(good.argmin()))}: the network gives no number for it; look for values far beyond those of "
+            f"training"
+        )
 
 
 def expected(link: str | None, outputs: Array) -> Array:

@@ -10,6 +10,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -19,7 +20,7 @@ import numpy as np
 from trainer.data.preprocessing.pipeline import StepError
 from trainer.data.rows import Block, Stream, open_rows
 from trainer.errors import DataError, UsageError
-from trainer.experiment.model import Model
+from trainer.experiment.model import Model, check_outputs
 from trainer.files import writing_whole
 from trainer.training.threads import pinned
 from trainer.types import Array
@@ -53,12 +54,17 @@ def predict_rows(model: Model, stream: Stream) -> Iterator[Predicted]:
     for block in stream.blocks:
         with pinned(1), np.errstate(all="ignore"):
             outputs = _computed(model, stream.path, block, done)
+        check_outputs(outputs, partial(_place, stream.path, done))
         done += len(block.values)
         if not model.class_names:
             yield Predicted(model.decided(outputs), None, block.files)
         else:
             flat = outputs.ndim == 2 and model.has_probabilities
             yield Predicted(model.classes(outputs), model.probabilities(outputs) if flat else None, block.files)
+
+
+def _place(path: str, done: int, row: int) -> str:
+    return f"{path}: row {done + row + 1:,}"
 
 
 def _computed(model: Model, path: str, block: Block, done: int) -> Array:

@@ -341,6 +341,10 @@ BAD = {
         "gaps", "a.csv", text("age,city,height\n1,Rome,2\n1,Rome,\n"),
         "a.csv: row 2 lacks a value, and no step of preprocess fills it in",
     ),
+    "a row beyond all that was seen": (
+        "price", "a.csv", text("height\n160.5\n1e300\n"),
+        "a.csv: row 2: the network gives no number for it; look for values far beyond those of training",
+    ),
     "an array of another width": (
         "nameless", "a.npy", array(np.zeros((2, 4))),
         "a.npy has inputs of shape (2, 4), and the model takes (rows, 3)",
