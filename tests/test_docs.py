@@ -84,3 +84,29 @@ def test_the_table_of_edges_names_tests_that_exist():
     text = (ROOT / "docs" / "edges.md").read_text(encoding="utf-8")
     for name in set(re.findall(r"`(test_\w+\.py)`", text)):
         assert list((ROOT / "tests").rglob(name)), name
+
+
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+FENCED = re.compile(r"^```text\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
+PATHS = [
+    name
+    for name in re.findall(r"`([^`\n]+)`", FENCED.sub("", CONTRIBUTING))
+    if re.fullmatch(r"[\w./]*(/|\.py|\.md|/run)(: \w+)?", name) and "NAME" not in name and name != "__init__.py"
+]
+# In the pictures a folder ends with a stroke, and a module of the walk has its room before it.
+HOUSE = CONTRIBUTING[CONTRIBUTING.index("## The house") :]
+DRAWN = {name for block in FENCED.findall(HOUSE) for name in re.findall(r"\b[a-z]+/[a-z_]*", block)}
+
+
+@pytest.mark.parametrize("named", dict.fromkeys(PATHS))
+def test_a_path_that_contributing_names_is_there(named: str) -> None:
+    path, _, name = named.partition(": ")
+    places = [folder / path for folder in (ROOT, ROOT / "trainer") if (folder / path).exists()]
+    assert places, f"CONTRIBUTING.md names {path}, and there is none"
+    assert not name or re.search(rf"\b(def|class) {name}\b", places[0].read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("named", sorted(DRAWN))
+def test_a_room_that_contributing_draws_is_there(named: str) -> None:
+    rooms = [ROOT / "trainer", *(each for each in (ROOT / "trainer").iterdir() if each.is_dir())]
+    assert any((room / named).is_dir() or (room / f"{named}.py").is_file() for room in rooms), named

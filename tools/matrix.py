@@ -1,8 +1,8 @@
 """Does it work on every Python that pyproject admits, with the oldest dependencies, and without a compiler?
 
 A column is a Python, its dependencies and whether there is a C compiler. Each gets a copy of the tree and an
-environment of its own in a temporary folder, and runs the suite there: what is installed here, or was built here, is
-seen by none. The oldest dependencies are read from pyproject's own text, `numpy>=2.1` becoming `numpy==2.1`.
+environment of its own in a temporary folder, and runs the suite there: what is installed, was built or is cached here
+is seen by none. The oldest dependencies are read from pyproject's own text, `numpy>=2.2` becoming `numpy==2.2`.
 
     nice .venv/bin/python tools/matrix.py --quick                     what differs between versions first
     nice .venv/bin/python tools/matrix.py oldest                      the columns whose name holds a text
@@ -29,6 +29,7 @@ QUICK = (
     "tests/plugins/test_registry.py", "tests/engine/test_tape.py", "tests/compiler/test_executors.py",
     "tests/config/test_load.py", "tests/config/test_json_schema.py", "tests/data/readers", "tests/ops/test_special.py",
     "tests/runs/test_parameters_file.py", "tests/runs/test_plots.py", "tests/cli/terminal",
+    "tests/export/test_onnx.py",
 )  # fmt: skip
 NO_COMPILER = {"CC": "there-is-no-compiler"}  # what setuptools then fails to start
 
@@ -99,7 +100,8 @@ def tried(column: Column, folder: Path, tests: Iterable[str]) -> tuple[bool, str
     constraints = folder / "constraints.txt"
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     constraints.write_text("\n".join(lower_bounds(project)) if column.oldest else "", encoding="utf-8")
-    environment = os.environ | {"PIP_DISABLE_PIP_VERSION_CHECK": "1"} | ({} if column.compiler else NO_COMPILER)
+    environment = os.environ | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "TRAINER_CACHE": str(folder / "cache")}
+    environment |= {} if column.compiler else NO_COMPILER
     environment.pop("PYTHONPATH", None)
     python = str(folder / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python")
     output = ""

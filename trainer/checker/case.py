@@ -146,7 +146,7 @@ class Case:
     def pull_twice(self, k: int, dys: Sequence[ArrayLike], along: ArrayLike) -> tuple[ArrayLike, ...]:
         """The gradient of ⟨δx, along⟩, where δx is what the k-th input's rule makes of `dys`."""
 
-        def gradient(*xs: Any) -> Any:
+        def gradient(*xs: Any) -> object:
             return vjp(self.call, *xs)[1](tuple(dys))[k]
 
         found: tuple[ArrayLike, ...] = vjp(gradient, *self.xs)[1](along)

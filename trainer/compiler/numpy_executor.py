@@ -121,11 +121,11 @@ class NumpyExecutor:
         """Bytes of all buffers together."""
         return self.buffers.nbytes + sum(int(array.nbytes) for array in self._between.values())
 
-    def _input(self, value: Value) -> Any:
+    def _input(self, value: Value) -> Array:
         array = self._arrays[value] = dense(value, aligned(value.nbytes))
         return array
 
-    def _array(self, value: Value) -> Any:
+    def _array(self, value: Value) -> object:
         return value.known if value.constant else self._arrays[value]
 
     def _bind(self, position: int, instruction: Instruction) -> Bound | None:
@@ -144,11 +144,11 @@ class NumpyExecutor:
         known = self._known.get(instruction.op, UNKNOWN)
         return Bound(instruction, inputs, outputs, self._calls(instruction, known, inputs, outputs), known)
 
-    def _output(self, position: int, instruction: Instruction, value: Value) -> Any:
+    def _output(self, position: int, instruction: Instruction, value: Value) -> object:
         source = self.buffers.over_input(position, instruction, value)
         return self._arrays[source] if source else self.buffers.allocate(position, instruction, value)
 
-    def _view(self, instruction: Instruction, inputs: list[object]) -> Any:
+    def _view(self, instruction: Instruction, inputs: list[object]) -> object:
         """The result as a view of the first input's buffer, or None where it is none."""
         if not self._known.get(instruction.op, UNKNOWN).view or instruction.inputs[0].constant:
             return None
@@ -191,7 +191,7 @@ class NumpyExecutor:
                 found.append(out)
         return calls
 
-    def _scratch(self, register: int, like: Any, mask: bool) -> Any:
+    def _scratch(self, register: int, like: Any, mask: bool) -> object:
         """An array for a result between two calls of a chain; all chains share them."""
         key = register, like.shape, like.strides, np.dtype(np.bool_) if mask else like.dtype
         if key not in self._between:

@@ -29,14 +29,14 @@ class Packed:
         self.forward = forward
         self.holders = holders
 
-    def __call__(self, *leaves: Any, **attributes: Any) -> Any:
+    def __call__(self, *leaves: Any, **attributes: Any) -> object:
         return self.forward(*self.arguments(leaves), **attributes)
 
     def arguments(self, leaves: Sequence[object]) -> tuple[Any, ...]:
         """The forward function's arguments, with these in the arrays' places."""
         coming = iter(leaves)
 
-        def fill(part: object) -> Any:
+        def fill(part: object) -> object:
             if part is _FLOAT:
                 leaf = next(coming)
                 return leaf.item() if isinstance(leaf, np.ndarray | np.generic) else leaf
@@ -51,7 +51,7 @@ def unpacked(op: Op, args: Sequence[object], attributes: dict[str, object]) -> t
         return op, args
     leaves: list[Any] = []
 
-    def leaf(value: object) -> Any:
+    def leaf(value: object) -> object:
         if not isinstance(value, Tensor | np.ndarray) and type(value) is not Number:
             return value
         leaves.append(value)

@@ -264,7 +264,7 @@ class _Arithmetic:
     def __init__(self, python: Callable[..., Any]) -> None:
         self.python = python
 
-    def __call__(self, *numbers: Any) -> Any:
+    def __call__(self, *numbers: Any) -> object:
         result = self.python(*(n.item() if isinstance(n, np.ndarray | np.generic) else n for n in numbers))
         if type(result) is not float:
             raise ShapeError(

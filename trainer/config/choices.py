@@ -118,7 +118,7 @@ class Chooser:
                 node = items.pop(key)
                 self.problems.add(node.key_span or node.span, f"{other.says(key)}, and '{path.name}' has none")
 
-    def _common(self, key: str, node: Node) -> Any:
+    def _common(self, key: str, node: Node) -> object:
         if SECTIONS["dataset"].inner[key].form == "choices" and isinstance(node.value, list) and node.value:
             steps = [self.choose(key, item) for item in node.value]
             return INVALID if None in steps else steps
@@ -274,7 +274,7 @@ class Chooser:
         }
         return None if missing or any(value is INVALID for value in values.values()) else values
 
-    def _value(self, label: str, annotation: object, item: Node) -> Any:
+    def _value(self, label: str, annotation: object, item: Node) -> object:
         nested = nesting(annotation)
         if nested is None:
             return check(label, annotation, item, self.problems)
@@ -285,7 +285,7 @@ class Chooser:
         chosen = self.choose(nested.section, item)
         return INVALID if chosen is None else chosen
 
-    def _parts(self, label: str, of: type, node: Node) -> Any:
+    def _parts(self, label: str, of: type, node: Node) -> object:
         """A list of mappings, each of which makes one `of`."""
         if not isinstance(node.value, list):
             self.problems.add(node.span, f"{label} expects a list of mappings, found {found(node)}")

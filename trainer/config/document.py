@@ -58,7 +58,7 @@ class Node:
     key_span: Span | None = None
     written: str = ""
 
-    def plain(self) -> Any:
+    def plain(self) -> object:
         """The value as plain Python data."""
         if isinstance(self.value, dict):
             return {key: node.plain() for key, node in self.value.items()}
@@ -75,7 +75,7 @@ class Node:
         return self.span
 
 
-def scalar(text: str) -> Any:
+def scalar(text: str) -> object:
     """What unquoted text means.
 
     >>> [scalar(text) for text in ("1e-3", "1_000", "true", "null", "yes", "010")]

@@ -307,7 +307,7 @@ class _Loader:
         self._complain("dataset", "dataset expects the name of a data set, a file or a mapping", node)
         return None
 
-    def _section(self, section: Section, node: Node) -> Any:
+    def _section(self, section: Section, node: Node) -> object:
         """The model of a mapping of its keys."""
         name, model = section.key, section.model
         assert model is not None
@@ -338,13 +338,13 @@ class _Loader:
             self.problems.add(node.span, f"{problem}; for example {section.right}")
         return made
 
-    def _several(self, section: Section, node: Node) -> Any:
+    def _several(self, section: Section, node: Node) -> object:
         """A list of mappings, or one without a list."""
         nodes = node.value if isinstance(node.value, list) else [node]
         values = [self._section(section, each) for each in nodes]
         return INVALID if any(value is INVALID for value in values) else values
 
-    def _networks(self, node: Node) -> Any:
+    def _networks(self, node: Node) -> object:
         """The named sub-networks, each of which those after it may use."""
         if not isinstance(node.value, dict):
             return self._complain("networks", "networks expects a mapping of names to lists of layers", node)
@@ -368,14 +368,14 @@ class _Loader:
                 self.chooser.networks[name] = Component("layers", name, network, "this config", None, Traits())
         return networks if len(networks) == len(node.value) else INVALID
 
-    def _choices(self, section: Section, node: Node) -> Any:
+    def _choices(self, section: Section, node: Node) -> object:
         if not isinstance(node.value, list) or (section.filled and not node.value):
             annotation = Config.model_fields[section.key].rebuild_annotation()
             self.problems.add(node.span, complaint(section.key, annotation, node))
             return INVALID
         return [self.chooser.choose(section.key, item) for item in node.value]
 
-    def _complain(self, key: str, expects: str, node: Node) -> Any:
+    def _complain(self, key: str, expects: str, node: Node) -> object:
         example = f"; for example {SECTIONS[key].right}"
         self.problems.add(node.span, f"{expects}, found {found(node)}{example}")
         return INVALID

@@ -47,7 +47,7 @@ class Choice:
         """What the config calls it."""
         return self.component.name
 
-    def plain(self) -> Any:
+    def plain(self) -> object:
         """The spelling that holds every option, defaults included, for YAML."""
         options = plain_options(self.component, self.options)
         if self.component.kind == "parts":
@@ -68,7 +68,7 @@ class SubNetwork:
     layers: Chain
 
 
-def _plain(value: object) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, Chain):
         return [_plain(item) for item in value]
     return value.plain() if isinstance(value, Choice) else value

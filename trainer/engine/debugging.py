@@ -114,7 +114,7 @@ class _CheckedCall(RuleCall):
         self.position, self.positions = call.position, call.positions
         self.direct = False  # the sweep then calls `run`
 
-    def run(self, dy: object, residuals: tuple[object, ...], wanted: tuple[bool, ...]) -> Any:
+    def run(self, dy: object, residuals: tuple[object, ...], wanted: tuple[bool, ...]) -> object:
         op = self.node.op
         assert op is not None
         assert self.node.plan is not None

@@ -21,8 +21,8 @@ __all__ = ["HOLDERS", "Held", "Number", "holds", "is_live", "opened", "taken"]
 _PLAIN = (float, int, bool)
 
 
-def _operator(python: Callable[..., object], ufunc: np.ufunc, reflected: bool = False) -> Any:
-    def method(self: Number, *other: object) -> Any:
+def _operator(python: Callable[..., object], ufunc: np.ufunc, reflected: bool = False) -> object:
+    def method(self: Number, *other: object) -> object:
         args = (*other, self) if reflected else (self, *other)
         if all(type(a) is Number or type(a) in _PLAIN for a in args):
             return self.compute(python, args)
@@ -102,7 +102,7 @@ def holds(value: object) -> bool:
     return type(value) is Tensor or type(value) is Number
 
 
-def opened(value: object) -> Any:
+def opened(value: object) -> object:
     """The same with plain arrays and floats in place of Tensors and Numbers."""
     return refilled(value, untaped) if holds(value) else value
 

@@ -51,7 +51,7 @@ def observed(observer: Observer, *, strict: bool = False) -> Iterator[None]:
                 Op.record = _record  # type: ignore[method-assign]
 
 
-def _observed_record(op: Op, args: Sequence[object], attributes: dict[str, object]) -> Any:
+def _observed_record(op: Op, args: Sequence[object], attributes: dict[str, object]) -> object:
     result = _record(op, args, attributes)
     frame = sys._getframe(2)  # one further out than `record` looks, since this function stands between
     for output in result if isinstance(result, tuple) else (result,):

@@ -120,7 +120,7 @@ class Plan:
         return tuple(_collect(kind, where, pool, attributes) for kind, where in self.sources)
 
 
-def _collect(kind: str, where: Any, pool: tuple[Any, ...], attributes: dict[str, Any]) -> Any:
+def _collect(kind: str, where: Any, pool: tuple[Any, ...], attributes: dict[str, Any]) -> object:
     if kind == "attribute":
         return attributes[where]
     if kind == "missing":

@@ -197,7 +197,7 @@ def _run_opaque(node: Node, call: RuleCall, dy: Any, residuals: tuple[Any, ...],
     assert node.op is not None
     leaves, rebuild = flatten((dy, residuals))
 
-    def forward(*arrays: Any) -> Any:
+    def forward(*arrays: Any) -> object:
         dy, residuals = rebuild(arrays)
         result = call.run(dy, residuals, wanted)
         return result if call.single else tuple(g for g, want in zip(result, wanted, strict=True) if want)
@@ -217,7 +217,7 @@ def _as_tensors(node: Node) -> tuple[Any, ...]:
     return tuple(map(_on_tape, node.plan.sources, node.residuals, [node] * len(node.residuals)))
 
 
-def _on_tape(source: Source, value: Any, node: Node) -> Any:
+def _on_tape(source: Source, value: Any, node: Node) -> object:
     kind, where = source
     if kind == "value" and where == 0:
         return (
@@ -250,7 +250,7 @@ def _complete_results(node: Node, results: list[Any]) -> tuple[Any, ...]:
     )
 
 
-def check_cotangent(dy: Any, shape: tuple[int, ...], dtype: np.dtype[Any], what: str = "the cotangent") -> Any:
+def check_cotangent(dy: Any, shape: tuple[int, ...], dtype: np.dtype[Any], what: str = "the cotangent") -> object:
     """`dy` as an array of the result's shape and dtype; Python numbers take the dtype."""
     if not isinstance(dy, Tensor):
         given = np.asarray(dy)

@@ -49,7 +49,7 @@ def _table_entry(case: Case, entry: Any, arguments: list[ArrayLike]) -> Iterator
     assert op is not None
     for position, wanted in entry.derivatives.items():
 
-        def f(x: Any, position: int = position) -> Any:
+        def f(x: Any, position: int = position) -> object:
             return op(*[x if i == position else a for i, a in enumerate(arguments)], **entry.attributes)
 
         y, pullback = vjp(f, arguments[position])

@@ -135,7 +135,7 @@ class NativeExecutor(NumpyExecutor):
                 results.append([output.tobytes("K") for output in bound.outputs])
         return "" if results[0] == results[1] else "its bits differ from NumPy's"
 
-    def _random(self, array: Any, bound: Bound, rng: np.random.Generator) -> Any:
+    def _random(self, array: Any, bound: Bound, rng: np.random.Generator) -> object:
         """Numbers for a comparison; indices within the shortest axis."""
         if array.dtype.kind in "iu":
             shortest = min((n for i in bound.inputs if isinstance(i, np.ndarray) for n in i.shape if n), default=1)

@@ -203,7 +203,7 @@ def _options(preprocessor: Any) -> dict[str, Any]:
     return {key: {"tuple": value} if isinstance(value, tuple) else value for key, value in options.items()}
 
 
-def _option(plain: object) -> Any:
+def _option(plain: object) -> object:
     return tuple(plain["tuple"]) if isinstance(plain, dict) and "tuple" in plain else plain
 
 

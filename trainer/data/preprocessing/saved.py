@@ -85,7 +85,7 @@ def _version() -> str:
     return version("scikit-learn")
 
 
-def _encoded(value: object, name: str, arrays: dict[str, Array]) -> Any:
+def _encoded(value: object, name: str, arrays: dict[str, Array]) -> object:
     """JSON for a value called `name`; a plain value is itself, any other a mapping of its kind to what it is made of.
 
     Arrays of numbers go to `arrays`.
@@ -112,7 +112,7 @@ def _encoded(value: object, name: str, arrays: dict[str, Array]) -> Any:
     return _encoded_object(value, name, arrays)
 
 
-def _encoded_object(value: Any, name: str, arrays: dict[str, Array]) -> Any:
+def _encoded_object(value: Any, name: str, arrays: dict[str, Array]) -> object:
     kind, prefix = type(value).__name__, f"{name}." if name else ""
     if kind == "BSpline":
         parts = [value.t, value.c, int(value.k), value.extrapolate]  # what construct_fast takes
