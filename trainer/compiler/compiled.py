@@ -135,7 +135,7 @@ class Compiled:
         self._keep(key, prepared)
         return prepared
 
-    def _keep(self, key: Any, prepared: Prepared) -> None:
+    def _keep(self, key: object, prepared: Prepared) -> None:
         """Put a program at the end, as the one used last, and drop the first where there are too many."""
         with self._lock:
             self.programs.pop(key, None)
@@ -203,7 +203,7 @@ class _Same:
         return isinstance(other, _Same) and other.leaf is self.leaf
 
 
-def _structure(tree: object, leaves: list[Any]) -> Any:
+def _structure(tree: object, leaves: list[object]) -> Any:
     """How an argument is built; what is in it is put to the leaves, in the order of `flatten`."""
     if type(tree) is np.ndarray:
         leaves.append(tree)

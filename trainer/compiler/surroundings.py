@@ -35,12 +35,12 @@ def _is_ours(module: object) -> bool:
     return str(module).partition(".")[0] in _OURS
 
 
-def _is_users(module: Any) -> bool:
+def _is_users(module: object) -> bool:
     """Whether names in a module, or in a class of it, may be given other values: Python's own are not."""
     return not _is_ours(module) and str(module).partition(".")[0] not in sys.stdlib_module_names
 
 
-def _leads_on(thing: Any) -> bool:
+def _leads_on(thing: object) -> bool:
     return thing is not None and not isinstance(thing, _LEAVES)
 
 
@@ -60,13 +60,13 @@ def _is_filled(cell: types.CellType) -> bool:
     return True
 
 
-def _kinds(thing: Any) -> list[type]:
+def _kinds(thing: object) -> list[type]:
     """A class, or that of an object, and what it inherits from, as far as users wrote it."""
     kind = thing if isinstance(thing, type) else type(thing)
     return [t for t in kind.__mro__ if _is_users(t.__module__)]
 
 
-def _behind(value: Any) -> Any:
+def _behind(value: object) -> Any:
     """The function of a property, a static method or a class method."""
     return getattr(value, "fget", None) or getattr(value, "__func__", value)
 
@@ -122,7 +122,7 @@ class _Walk:
             return list(thing)
         return self._of_object(thing)
 
-    def _of_object(self, thing: Any) -> list[Any]:
+    def _of_object(self, thing: object) -> list[Any]:
         inside = [
             _behind(value)
             for kind in _kinds(thing)
@@ -151,7 +151,7 @@ class _Walk:
             inside += self._looked_up(function.__globals__, used)
         return inside
 
-    def _looked_up(self, space: dict[str, Any], used: set[str]) -> list[Any]:
+    def _looked_up(self, space: dict[str, object], used: set[str]) -> list[Any]:
         names = used.intersection(space)
         self.spaces.setdefault(id(space), (space, set()))[1].update(names)
         return [space[name] for name in names]
@@ -180,7 +180,7 @@ class _Walk:
                 yield vars(owner).get, tuple(self.names.intersection(own))
 
 
-def _slots(thing: Any) -> list[str]:
+def _slots(thing: object) -> list[str]:
     """The names of an object's slots that are filled."""
     members = [(n, value) for kind in _kinds(thing) for n, value in vars(kind).items()]
     return [n for n, value in members if isinstance(value, types.MemberDescriptorType) and hasattr(thing, n)]
@@ -226,7 +226,9 @@ class Surroundings:
     True
     """
 
-    def __init__(self, f: Callable[..., object], given: Sequence[object], constants: Sequence[tuple[Any, Any]]) -> None:
+    def __init__(
+        self, f: Callable[..., object], given: Sequence[object], constants: Sequence[tuple[object, object]]
+    ) -> None:
         walk = _Walk([f, *given])
         places = [(get, list(keys)) for get, keys in walk.places()]
         self._places = [(get, keys, list(map(get, keys))) for get, keys in places if keys]

@@ -63,7 +63,7 @@ def debug() -> Iterator[None]:
         yield
 
 
-def _check(op: Op, args: Sequence[Any], attributes: dict[str, Any], result: Any) -> None:
+def _check(op: Op, args: Sequence[object], attributes: dict[str, object], result: Any) -> None:
     outputs = result if isinstance(result, tuple) else (result,)
     node = outputs[0]._node.parents[0] if isinstance(result, tuple) else result._node
     for output in outputs:

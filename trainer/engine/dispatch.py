@@ -79,7 +79,7 @@ def way_out(what: str, *functions: object) -> None:
     WAYS_OUT.update(dict.fromkeys(functions, what))
 
 
-def contained(function: Any, results: Any) -> object:
+def contained(function: object, results: Any) -> object:
     """Several results in the container that `function` itself returns them in."""
     container = _CONTAINERS.get(function)
     return results if container is None else container(results)

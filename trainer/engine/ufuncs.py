@@ -23,7 +23,12 @@ def outer(ufunc: np.ufunc, x1: Any, x2: Any, **others: Any) -> Any:
 
 
 def along_axes(
-    ufunc: np.ufunc, *inputs: Any, axes: Any = None, axis: int | None = None, keepdims: bool = False, **others: Any
+    ufunc: np.ufunc,
+    *inputs: object,
+    axes: Any = None,
+    axis: int | None = None,
+    keepdims: bool = False,
+    **others: object,
 ) -> Any:
     """A ufunc of vectors or matrices along other axes than the last ones: those go to the end and the results' back.
 

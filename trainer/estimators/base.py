@@ -64,31 +64,31 @@ class TrainerEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn shi
 
     def __init__(
         self,
-        network: Sequence[Any] = NETWORK,
+        network: Sequence[object] = NETWORK,
         *,
-        cost: Any = None,
-        optimizer: Any = "adam",
-        step_size: Any = 0.001,
+        cost: object = None,
+        optimizer: object = "adam",
+        step_size: object = 0.001,
         batch_size: int | str = 32,
         epochs: int = 100,
         seed: int = 0,
         standardize: bool = False,
-        preprocess: Sequence[Any] | None = None,
-        class_weights: str | Mapping[Any, float] | None = None,
+        preprocess: Sequence[object] | None = None,
+        class_weights: str | Mapping[object, float] | None = None,
         resample: str | None = None,
         validation_fraction: float = 0.0,
-        stop: Mapping[str, Any] | None = None,
-        callbacks: Sequence[Any] = (),
-        penalty: Any = (),
+        stop: Mapping[str, object] | None = None,
+        callbacks: Sequence[object] = (),
+        penalty: object = (),
         clip: Mapping[str, float] | None = None,
         accumulate: int = 1,
         average: float | None = None,
-        metrics: Sequence[Any] | None = None,
-        networks: Mapping[str, Any] | None = None,
+        metrics: Sequence[object] | None = None,
+        networks: Mapping[str, object] | None = None,
         freeze: Sequence[str] = (),
         tie: Mapping[str, str] | None = None,
-        start_from: Any = None,
-        compute: Mapping[str, Any] | None = None,
+        start_from: object = None,
+        compute: Mapping[str, object] | None = None,
         plugins: Sequence[str] = (),
         warm_start: bool = False,
     ) -> None:
@@ -119,7 +119,7 @@ class TrainerEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn shi
         self.plugins = plugins
         self.warm_start = warm_start
 
-    def _fit(self, dataset: Dataset, dtype: np.dtype[Any]) -> Self:
+    def _fit(self, dataset: Dataset, dtype: np.dtype[np.generic]) -> Self:
         """Train from the beginning, or from the last parameters where `warm_start` says so."""
         loaded = self._loaded(dataset, dtype)
         training = Builder(loaded, dataset).training()
@@ -180,11 +180,11 @@ class TrainerEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn shi
             return self._load({**config, "network": _with_outputs(config["network"], 1)})
         return loaded
 
-    def _load(self, config: Mapping[str, Any]) -> LoadedConfig:
+    def _load(self, config: Mapping[str, object]) -> LoadedConfig:
         """Found among what is installed, which one process collects once; a config's own plugins are its own."""
         return load_config(config) if self.plugins else load_config(config, plugins=shared())
 
-    def _rows(self, X: Array, y: Array, sample_weight: Any) -> dict[str, Any]:
+    def _rows(self, X: Array, y: Array, sample_weight: object) -> dict[str, Any]:
         """What a Dataset has of these rows; those that count nothing are left out."""
         weights = None
         if sample_weight is not None:
@@ -209,7 +209,7 @@ class TrainerEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn shi
             self._model = model_of(self._load({**self.about_["config"], **STAND_INS}), self.about_, self._saved())
         return self._model
 
-    def _outputs(self, X: Any) -> Array:
+    def _outputs(self, X: object) -> Array:
         X = self._inputs(X)
         with pinned(1), np.errstate(all="ignore"):
             return self.model.computed(X)
@@ -223,7 +223,7 @@ class TrainerEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn shi
         tags.input_tags.allow_nan = self.preprocess is not None
         return tags
 
-    def _inputs(self, X: Any) -> Array:
+    def _inputs(self, X: object) -> Array:
         """Rows to predict, which are such as those of `fit`."""
         check_is_fitted(self, "parameters_")
         return np.asarray(validate_data(self, X, reset=False, dtype=FLOATS, ensure_all_finite=self._finite))
@@ -234,7 +234,7 @@ class TrainerEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn shi
         return True if self.preprocess is None else "allow-nan"
 
 
-def _written(value: Any) -> Any:
+def _written(value: object) -> Any:
     """A parameter as YAML has it: without NumPy's numbers, tuples, and keys that say nothing."""
     if isinstance(value, Mapping):
         return {str(key): _written(item) for key, item in value.items() if item is not None}
@@ -243,7 +243,7 @@ def _written(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _with_outputs(network: Any, count: int) -> Any:
+def _with_outputs(network: object, count: int) -> Any:
     """The layers with a number where they say "outputs".
 
     >>> _with_outputs([{"dense": 8}, "relu", {"dense": {"units": "outputs", "bias": False}}], 3)

@@ -44,7 +44,7 @@ class TrainerClassifier(ClassifierMixin, TrainerEstimator):  # type: ignore[misc
     __doc__ += TrainerEstimator.__doc__ or ""
     _cost: ClassVar[str] = "softmax_cross_entropy"
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: object, y: object, sample_weight: object = None) -> Self:
         """Train on these rows.
 
         Args:
@@ -58,7 +58,7 @@ class TrainerClassifier(ClassifierMixin, TrainerEstimator):  # type: ignore[misc
         self.classes_ = np.unique(labels)
         return self._fit(self._dataset(X, labels, sample_weight), X.dtype)
 
-    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+    def partial_fit(self, X: object, y: object, classes: object = None, sample_weight: object = None) -> Self:
         """One epoch on these rows, from where training stands.
 
         Args:
@@ -78,19 +78,19 @@ class TrainerClassifier(ClassifierMixin, TrainerEstimator):  # type: ignore[misc
             raise ValueError(f"classes are {classes!r}, and were {self.classes_!r} in the first call of partial_fit")
         return self._partial_fit(self._dataset(X, labels, sample_weight, some=True), X.dtype)
 
-    def predict(self, X: Any) -> Array:
+    def predict(self, X: object) -> Array:
         """The label of each row, (n,)."""
         outputs = self._outputs(X)
         return np.asarray(self.classes_[self.model.classes(outputs)])
 
     @available_if(_has_probabilities)  # type: ignore[untyped-decorator]  # scikit-learn ships no types
-    def predict_proba(self, X: Any) -> Array:
+    def predict_proba(self, X: object) -> Array:
         """The probability of each class, (n, classes), in the order of `classes_`."""
         outputs = self._outputs(X)
         return self.model.probabilities(outputs)
 
     @available_if(_has_probabilities)  # type: ignore[untyped-decorator]  # scikit-learn ships no types
-    def predict_log_proba(self, X: Any) -> Array:
+    def predict_log_proba(self, X: object) -> Array:
         """The logarithm of `predict_proba`."""
         return np.asarray(np.log(self.predict_proba(X)))
 
@@ -101,7 +101,7 @@ class TrainerClassifier(ClassifierMixin, TrainerEstimator):  # type: ignore[misc
             raise ValueError("a row has one label here; for several of 0 and 1, train numbers under a cost of them")
         return X, column_or_1d(y, warn=True)
 
-    def _dataset(self, X: Array, labels: Array, sample_weight: Any, *, some: bool = False) -> Dataset:
+    def _dataset(self, X: Array, labels: Array, sample_weight: object, *, some: bool = False) -> Dataset:
         indices = np.searchsorted(self.classes_, labels).clip(max=len(self.classes_) - 1)
         if not np.array_equal(self.classes_[indices], labels):
             unknown = labels[self.classes_[indices] != labels][0]

@@ -28,7 +28,7 @@ class TrainerRegressor(RegressorMixin, TrainerEstimator):  # type: ignore[misc] 
     __doc__ += TrainerEstimator.__doc__ or ""
     _cost: ClassVar[str] = "mean_squared_error"
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: object, y: object, sample_weight: object = None) -> Self:
         """Train on these rows.
 
         Args:
@@ -40,11 +40,11 @@ class TrainerRegressor(RegressorMixin, TrainerEstimator):  # type: ignore[misc] 
         """
         return self._fit(*self._dataset(X, y, sample_weight, reset=True))
 
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def partial_fit(self, X: object, y: object, sample_weight: object = None) -> Self:
         """One epoch on these rows, from where training stands; see `fit`."""
         return self._partial_fit(*self._dataset(X, y, sample_weight, reset=not hasattr(self, "parameters_")))
 
-    def predict(self, X: Any) -> Array:
+    def predict(self, X: object) -> Array:
         """What is expected of each row, (n,) or (n, k)."""
         outputs = self._outputs(X)
         return self.model.decided(outputs)

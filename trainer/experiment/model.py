@@ -111,7 +111,7 @@ class Model:
         rows = min(self.network.rows_at_once(self.dtype.itemsize), MOST_ROWS)
         return rows - rows % 16
 
-    def predict(self, x: Any) -> Array:
+    def predict(self, x: object) -> Array:
         """What the model says of each row: the name of a class, or numbers.
 
         Args:
@@ -129,7 +129,7 @@ class Model:
         check_outputs(outputs, lambda row: f"row {row}, counted from 0")
         return self.decided(outputs)
 
-    def predict_proba(self, x: Any) -> Array:
+    def predict_proba(self, x: object) -> Array:
         """The probability of each class, shape (n, classes), in the order of `class_names`; see `predict`.
 
         Raises UsageError for a model of numbers, and of a cost whose outputs are no probabilities.
@@ -138,7 +138,7 @@ class Model:
         check_outputs(outputs, lambda row: f"row {row}, counted from 0")
         return self.probabilities(outputs)
 
-    def outputs(self, x: Any) -> Array:
+    def outputs(self, x: object) -> Array:
         """What the network gives, shape (n, *network.output_shape): logits of the classes for most costs of classes."""
         table = self._table(x)
         with pinned(1), np.errstate(all="ignore"):
@@ -210,7 +210,7 @@ class Model:
         values = expected(self.link, outputs)
         return values if values.shape[-1] > 1 else np.concatenate([1 - values, values], axis=-1)
 
-    def _table(self, x: Any) -> Array:
+    def _table(self, x: object) -> Array:
         """Inputs (n, ...) in float64, of whatever they were given as."""
         from trainer.data.rows.columns import of_columns
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from trainer.experiment.observer import Observer
 from trainer.runs.folder import RunFolder
@@ -24,7 +24,7 @@ class Recorder(Observer):
     model: what is saved with the parameters, see `trainer.experiment.model`.
     """
 
-    def __init__(self, folder: RunFolder, model: Mapping[str, Any]) -> None:
+    def __init__(self, folder: RunFolder, model: Mapping[str, object]) -> None:
         self._folder, self._model = folder, model
 
     def began(self, training: Training, folder: Path | None) -> None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from trainer.errors import DataError
 from trainer.experiment.checkpointing import FOLDER
@@ -47,11 +47,11 @@ class Run(Folder):
         """The layers of the model."""
         return self.model.network
 
-    def predict(self, x: Any) -> Array:
+    def predict(self, x: object) -> Array:
         """Class names or numbers for rows of inputs; see `Model.predict`."""
         return self.model.predict(x)
 
-    def predict_proba(self, x: Any) -> Array:
+    def predict_proba(self, x: object) -> Array:
         """The probability of each class for rows of inputs; see `Model.predict_proba`."""
         return self.model.predict_proba(x)
 

@@ -46,7 +46,7 @@ def preprocessed(g: Nodes, x: str, steps: Preprocessing) -> str:
     return x
 
 
-def _is_ours(preprocessor: Any) -> bool:
+def _is_ours(preprocessor: object) -> bool:
     from trainer.data.preprocessing.transformers import PREPROCESSORS
 
     return type(preprocessor) in PREPROCESSORS

@@ -48,7 +48,7 @@ class Masked(NamedTuple):
     mask: Any
 
 
-def evaluate(layer: Any, parameters: Parameters, x: Any) -> Any:
+def evaluate(layer: Any, parameters: Parameters, x: object) -> Any:
     """The layer's output when nothing is learnt."""
     seen, around = seen_by(layer, x)
     return around(layer.apply(parameters, seen))

@@ -59,7 +59,7 @@ def _admitted(initial: object) -> Any:
 class _Either:
     """Decides which of the two spellings is meant, so that a complaint is about that one."""
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+    def __get_pydantic_core_schema__(self, source: object, handler: Any) -> Any:
         from pydantic_core import core_schema as schema
 
         name, options = get_args(source)

@@ -137,7 +137,7 @@ class RunFolder:
         parameters: Mapping[str, NDArray[Any]],
         scaling: Scaling | None = None,
         preprocessing: Preprocessing | None = None,
-        model: Mapping[str, Any] | None = None,
+        model: Mapping[str, object] | None = None,
     ) -> None:
         """Write parameters.safetensors and its SHA-256: the network's arrays by name, what the data go through, and
         what else there is to know of the model."""

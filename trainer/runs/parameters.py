@@ -55,7 +55,7 @@ def save_parameters(
     parameters: Mapping[str, NDArray[Any]],
     scaling: Scaling | None = None,
     preprocessing: Preprocessing | None = None,
-    model: Mapping[str, Any] | None = None,
+    model: Mapping[str, object] | None = None,
 ) -> str:
     """Write parameters ("0.weights", …) and the data's scaling ("scaling.mean", …) to one file; returns its SHA-256.
 

@@ -58,7 +58,7 @@ def complex_inputs(case: Case) -> Iterator[Failure | str]:
     case.complex = True
 
 
-def _two_orders(case: Case, call: Callable[..., tuple[Any, ...]]) -> Iterator[Failure]:
+def _two_orders(case: Case, call: Callable[..., tuple[object, ...]]) -> Iterator[Failure]:
     rng = np.random.default_rng([case.number, 19])
     space = Space(call(*case.xs))
     dys = space.cotangents(rng.normal(size=space.size))

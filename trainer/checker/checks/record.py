@@ -161,7 +161,7 @@ def compiled(case: Case) -> Iterator[Failure | str]:
             filled[place] = array
         given = rebuild(filled)
 
-        def forward(*xs: Any) -> tuple[Any, ...]:
+        def forward(*xs: object) -> tuple[Any, ...]:
             arguments = list(given)
             for position, x in zip(case.positions, xs, strict=True):
                 arguments[position] = x
@@ -196,7 +196,7 @@ def _bits(a: ArrayLike) -> bytes:
     return np.where(np.isnan(a), np.nan, a).tobytes() if np.asarray(a).dtype.kind in "fc" else np.asarray(a).tobytes()
 
 
-def _takes(f: Callable[..., Any], arrays: list[ArrayLike]) -> bool:
+def _takes(f: Callable[..., object], arrays: list[ArrayLike]) -> bool:
     """Whether the function itself can be called with these values."""
     try:
         with quietly():

@@ -68,7 +68,7 @@ def _lines_of_first(path: Path, delimiter: str) -> int:
         return reader.line_num
 
 
-def csv_rows(path: Path, spec: InputSpec, reading: Mapping[str, Any], known: Sequence[str] = ()) -> Stream:
+def csv_rows(path: Path, spec: InputSpec, reading: Mapping[str, object], known: Sequence[str] = ()) -> Stream:
     """The rows of a CSV file with the columns of a model among its own, in any order.
 
     Raises DataError where one is missing, and as it is read for a row that is not as those of training were.
@@ -80,7 +80,7 @@ def csv_rows(path: Path, spec: InputSpec, reading: Mapping[str, Any], known: Seq
 
 
 def _where(
-    header: Header, spec: InputSpec, reading: Mapping[str, Any], known: Sequence[str]
+    header: Header, spec: InputSpec, reading: Mapping[str, object], known: Sequence[str]
 ) -> tuple[list[int], tuple[str, ...]]:
     """The places of the model's columns, and what is ignored."""
     names = [column.name for column in spec.columns]
@@ -103,7 +103,7 @@ def _where(
     raise DataError(f"{header.path} has {count(found, 'column')}, and the model takes {wanted}")
 
 
-def _others(found: int, reading: Mapping[str, Any]) -> set[int]:
+def _others(found: int, reading: Mapping[str, object]) -> set[int]:
     """The columns that were no inputs in training, in a file of so many: those named by their numbers."""
     if "delimiter" not in reading:  # it was no CSV file
         return set()

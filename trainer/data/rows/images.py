@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,7 +18,7 @@ __all__ = ["image_rows"]
 AT_ONCE = 64
 
 
-def image_rows(path: Path, spec: InputSpec, reading: Mapping[str, Any]) -> Stream:
+def image_rows(path: Path, spec: InputSpec, reading: Mapping[str, object]) -> Stream:
     """The images of a folder, sorted by name, those in its folders too; or a single image.
 
     They are grey or in colour, and of a size, as those of training were: brought to it where the config said so.

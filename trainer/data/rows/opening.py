@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from trainer.data.readers.image_folder import SUFFIXES
 from trainer.data.readers.mapped import ARRAYS, is_array_folder
@@ -19,7 +18,7 @@ PARQUET = (".parquet", ".pq")
 ENDINGS = (".csv", ".npz", ".npy", ".parquet")
 
 
-def open_rows(path: Path, spec: InputSpec, reading: Mapping[str, Any], known: Sequence[str] = ()) -> Stream:
+def open_rows(path: Path, spec: InputSpec, reading: Mapping[str, object], known: Sequence[str] = ()) -> Stream:
     """The rows of a file or folder as a model takes them.
 
     Args:

@@ -23,7 +23,7 @@ __all__ = ["read_targets"]
 SHOWN = 6
 
 
-def read_targets(path: Path, spec: TargetSpec, reading: Mapping[str, Any], files: Sequence[str] = ()) -> Array:
+def read_targets(path: Path, spec: TargetSpec, reading: Mapping[str, object], files: Sequence[str] = ()) -> Array:
     """The targets of the rows that `open_rows` reads: class indices, int64 (n,), or numbers, float64 (n, k).
 
     Args:
@@ -51,7 +51,7 @@ def read_targets(path: Path, spec: TargetSpec, reading: Mapping[str, Any], files
     raise DataError(f"{path} holds inputs alone, and measuring takes targets too: give a .csv, .npz or .parquet file")
 
 
-def _of_csv(path: Path, spec: TargetSpec, reading: Mapping[str, Any]) -> Array:
+def _of_csv(path: Path, spec: TargetSpec, reading: Mapping[str, object]) -> Array:
     from trainer.data.rows.csv_rows import open_csv, tables
 
     header = open_csv(path, reading)
