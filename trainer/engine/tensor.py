@@ -29,12 +29,12 @@ def _binary(function: Callable[..., Any], reflected: bool = False) -> Any:
     """An operator of two operands that records `function`."""
     if reflected:
 
-        def method(self: Tensor, other: Any) -> Any:
+        def method(self: Tensor, other: object) -> Any:
             op = TABLE.get(function) or _load(function)
             return op.record((other, self), {})
     else:
 
-        def method(self: Tensor, other: Any) -> Any:
+        def method(self: Tensor, other: object) -> Any:
             op = TABLE.get(function) or _load(function)
             return op.record((self, other), {})
 
@@ -50,7 +50,7 @@ def _of_numbers(
     processor; what a rule does with plain numbers is that arithmetic, and so it is with Tensors that hold them.
     """
 
-    def method(self: Tensor, other: Any) -> Any:
+    def method(self: Tensor, other: object) -> Any:
         chosen: Callable[..., Any] = function
         if type(self._value) in kinds and not isinstance(untaped(other), np.ndarray):
             chosen = python
@@ -67,7 +67,7 @@ _POWERS: dict[Any, np.ufunc] = {(int, 2): np.square, (int, -1): np.reciprocal, (
 def _power() -> Any:
     general = _of_numbers(np.power, operator.pow, _INEXACT)
 
-    def method(self: Tensor, other: Any) -> Any:
+    def method(self: Tensor, other: object) -> Any:
         value = self._value
         if type(other) not in (int, float) or not isinstance(value, np.ndarray) or value.dtype.kind != "c":
             return general(self, other)
@@ -91,7 +91,7 @@ def _unary(function: Callable[..., Any]) -> Any:
 def _method(function: Callable[..., Any]) -> Any:
     """An array method that records `function`, called as NumPy's function of that name is."""
 
-    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+    def method(self: Tensor, *args: object, **kwargs: object) -> Any:
         op = TABLE.get(function) or _load(function)
         return op.record(*dispatch.arguments(function, op, (self, *args), kwargs))
 
@@ -100,7 +100,7 @@ def _method(function: Callable[..., Any]) -> Any:
     return method
 
 
-def _load(function: Any) -> Any:
+def _load(function: object) -> Any:
     op = dispatch.find(function)
     if op is None:
         raise callers.unknown(function)
@@ -116,7 +116,7 @@ class _Refused:
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
-    def __get__(self, tensor: Any, owner: type) -> Any:
+    def __get__(self, tensor: object, owner: type) -> Any:
         if tensor is None:
             return self
         raise NoAttributeError(callers.advice(tensor) or f"a Tensor has no '{self.name}': {self.instead}")
@@ -126,7 +126,7 @@ class NoAttributeError(DetachError, AttributeError):
     pass
 
 
-def plain(array: Any) -> Any:
+def plain(array: object) -> Any:
     """The array itself, where it is NumPy's own kind.
 
     Raises:
@@ -191,7 +191,7 @@ class Tensor:
             )
         return self._node.grad
 
-    def backward(self, dy: Any = None) -> None:
+    def backward(self, dy: object = None) -> None:
         """Replay the tape in reverse and leave each variable's gradient in its `grad`, replacing what was there.
 
         Args:
@@ -334,7 +334,7 @@ class Tensor:
         op = TABLE.get(np.astype) or _load(np.astype)
         return op.record((self,), {"dtype": dtype, "copy": copy})
 
-    def compress(self, condition: Any, axis: int | None = None, out: None = None) -> Any:
+    def compress(self, condition: object, axis: int | None = None, out: None = None) -> Any:
         """As `np.compress(condition, t)`."""
         op = TABLE.get(np.compress) or _load(np.compress)
         return op.record(*dispatch.arguments(np.compress, op, (condition, self, axis, out), {}))
@@ -344,12 +344,12 @@ class Tensor:
         op = TABLE.get(np.copy) or _load(np.copy)
         return op.record((self,), {"order": order})
 
-    def transpose(self, *axes: Any) -> Any:
+    def transpose(self, *axes: object) -> Any:
         """As `np.transpose`; the axes may be given one by one."""
         op = TABLE.get(np.transpose) or _load(np.transpose)
         return op.record((self,), {"axes": (axes[0] if len(axes) == 1 else axes) or None})
 
-    def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Any:
+    def reshape(self, *shape: object, order: str = "C", copy: bool | None = None) -> Any:
         """As `np.reshape`; the lengths may be given one by one."""
         op = TABLE.get(np.reshape) or _load(np.reshape)
         attributes: dict[str, Any] = {"shape": shape[0] if len(shape) == 1 else shape}
@@ -362,7 +362,7 @@ class Tensor:
 
     # What would leave the tape without saying so.
 
-    def __array__(self, dtype: Any = None, copy: Any = None) -> NoReturn:
+    def __array__(self, dtype: object = None, copy: object = None) -> NoReturn:
         raise DetachError(
             callers.advice(self)
             or "turning a Tensor into a NumPy array would drop it from the tape. To join Tensors write np.stack([t1, "
@@ -380,7 +380,7 @@ class Tensor:
     def __complex__(self) -> NoReturn:
         raise DetachError(callers.advice(self) or _NUMBER.format("complex"))
 
-    def item(self, *index: Any) -> NoReturn:
+    def item(self, *index: object) -> NoReturn:
         """Refused, with the fix."""
         raise DetachError("t.item() would drop a Tensor from the tape; for the plain number write t.value.item()")
 
@@ -404,10 +404,10 @@ class Tensor:
             "alone, write `if t.value > 0:`; an element of a bool array is not filled by a[i] = t, write np.where"
         )
 
-    def __contains__(self, value: Any) -> NoReturn:
+    def __contains__(self, value: object) -> NoReturn:
         raise DetachError("`x in t` would freeze an answer into the record; write np.any(t == x)")
 
-    def __delitem__(self, index: Any) -> NoReturn:
+    def __delitem__(self, index: object) -> NoReturn:
         raise DetachError("a Tensor is never written to: write np.delete(t, index, axis)")
 
     flat = _Refused("write np.ravel(t)")
@@ -422,7 +422,7 @@ class Tensor:
     tobytes = tofile = dump = dumps = _Refused("writing it down leaves the tape: t.value has it")
     device = to_device = _Refused("its array lies in this machine's memory; t.value is the array")
 
-    def __setitem__(self, index: Any, value: Any) -> NoReturn:
+    def __setitem__(self, index: object, value: object) -> NoReturn:
         raise DetachError(
             "t[index] = value would change an array that the tape has recorded. Make a new one: np.where(mask, value, "
             "t), or np.concatenate([t[:i], value, t[i + 1:]])"

@@ -46,7 +46,7 @@ def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     with_value = value_and_grad(f, argnums)
 
     @wraps(f)
-    def gradient(*args: Any, **kwargs: Any) -> Any:
+    def gradient(*args: object, **kwargs: object) -> Any:
         return with_value(*args, **kwargs)[1]
 
     return gradient
@@ -60,7 +60,7 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     """
 
     @wraps(f)
-    def with_value(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
+    def with_value(*args: object, **kwargs: object) -> tuple[Any, Any]:
         variables, rebuild, call = _trace(f, args, kwargs, argnums)
         y = call()
         value, node = _scalar(y)
@@ -77,7 +77,7 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     return with_value
 
 
-def vjp(f: Function, *args: Any) -> tuple[Any, Function]:
+def vjp(f: Function, *args: object) -> tuple[Any, Function]:
     """`f(*args)` and its pullback, δy ↦ (δx1, δx2, …) = Jᵀ δy, (16).
 
     The pullback may be called any number of times; δy has the structure, shapes and dtypes of the result.
@@ -98,7 +98,7 @@ def vjp(f: Function, *args: Any) -> tuple[Any, Function]:
     ]
     y = rebuild_outputs(results)
 
-    def pullback(dy: Any) -> Any:
+    def pullback(dy: object) -> Any:
         cotangents: dict[Node, Any] = {}
         given = list(leaves(dy))
         if len(given) != len(values):
@@ -159,11 +159,11 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     """
 
     @wraps(f)
-    def jacobian_of_f(*args: Any, **kwargs: Any) -> Any:
+    def jacobian_of_f(*args: object, **kwargs: object) -> Any:
         numbers = _numbers(argnums, args)
         chosen = [_argument(args, n) for n in numbers]
 
-        def of_chosen(*replaced: Any) -> Any:
+        def of_chosen(*replaced: object) -> Any:
             arguments = list(args)
             for n, r in zip(numbers, replaced, strict=True):
                 arguments[n] = r
@@ -206,7 +206,7 @@ def hvp(f: Function) -> Function:
     """
 
     @wraps(f)
-    def product(x: Any, v: Any) -> Any:
+    def product(x: object, v: object) -> Any:
         _, pullback = vjp(grad(f), x)
         return pullback(v)[0]
 
@@ -224,16 +224,16 @@ def checkpoint(f: Function) -> Function:
     """
 
     @wraps(f)
-    def checkpointed(*args: Any) -> Any:
+    def checkpointed(*args: object) -> Any:
         values, rebuild = flatten(args)
         structure: list[Callable[[Sequence[Any]], Any]] = []
 
-        def flat(*arrays: Any) -> tuple[Any, ...]:
+        def flat(*arrays: object) -> tuple[Any, ...]:
             outputs, rebuild_outputs = flatten(f(*rebuild(arrays)))
             structure[:] = [rebuild_outputs]
             return tuple(outputs)
 
-        def forward(*arrays: Any) -> tuple[Any, ...]:
+        def forward(*arrays: object) -> tuple[Any, ...]:
             outputs = flat(*arrays)
             if any(isinstance(o, Tensor) for o in outputs):
                 raise DetachError(
@@ -245,7 +245,7 @@ def checkpoint(f: Function) -> Function:
         def rule(dy: Any, arrays: Any, wanted: tuple[bool, ...]) -> list[Any]:
             positions = [i for i, want in enumerate(wanted) if want]
 
-            def of_wanted(*chosen: Any) -> tuple[Any, ...]:
+            def of_wanted(*chosen: object) -> tuple[Any, ...]:
                 replaced = dict(zip(positions, chosen, strict=True))
                 return flat(*[replaced.get(i, a) for i, a in enumerate(arrays)])
 
@@ -260,7 +260,7 @@ def checkpoint(f: Function) -> Function:
     return checkpointed
 
 
-def stop_gradient(tree: Any) -> Any:
+def stop_gradient(tree: object) -> Any:
     """The same values, through which no gradient passes. The computation stays on the record.
 
     >>> grad(lambda x: x * stop_gradient(x))(3.0)
@@ -326,7 +326,7 @@ def _argument(args: tuple[Any, ...], number: int) -> Any:
     return args[number]
 
 
-def _variable(value: Any) -> Tensor:
+def _variable(value: object) -> Tensor:
     """A Tensor of its own on the tape for one array that is differentiated."""
     if isinstance(value, Tensor):
         tensor = IDENTITY.record((value,), {})

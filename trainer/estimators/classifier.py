@@ -41,7 +41,7 @@ class TrainerClassifier(ClassifierMixin, TrainerEstimator):  # type: ignore[misc
     (array([0]), True)
     """
 
-    __doc__ += TrainerEstimator.__doc__ or ""
+    __doc__ += f"\n    {TrainerEstimator.__doc__ or ''}"
     _cost: ClassVar[str] = "softmax_cross_entropy"
 
     def fit(self, X: object, y: object, sample_weight: object = None) -> Self:

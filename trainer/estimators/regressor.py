@@ -25,7 +25,7 @@ class TrainerRegressor(RegressorMixin, TrainerEstimator):  # type: ignore[misc] 
     (3,)
     """
 
-    __doc__ += TrainerEstimator.__doc__ or ""
+    __doc__ += f"\n    {TrainerEstimator.__doc__ or ''}"
     _cost: ClassVar[str] = "mean_squared_error"
 
     def fit(self, X: object, y: object, sample_weight: object = None) -> Self:
