@@ -114,7 +114,7 @@ def _quantile(function: Any) -> Op:
     def forward(
         x: Array, *, q: Any, axis: Axis = None, method: str = "linear", keepdims: bool = False, weights: Any = None
     ) -> Array:
-        return np.asarray(function(x, q, axis=axis, method=method, keepdims=keepdims, weights=weights))[()]
+        return function(x, q, axis=axis, method=method, keepdims=keepdims, weights=weights)
 
     forward.__doc__ = f"Order statistics, as `np.{function.__name__}`, by any of its methods; q and weights are static."
     made = op(forward, name=function.__name__, implements=function)
@@ -140,7 +140,7 @@ def _quantile(function: Any) -> Op:
 
 def _median(function: Any) -> Op:
     def forward(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Array:
-        return np.asarray(function(x, axis=axis, keepdims=keepdims))[()]
+        return function(x, axis=axis, keepdims=keepdims)
 
     forward.__doc__ = f"The middle element, or the mean of the two, as `np.{function.__name__}`."
     made = op(forward, name=function.__name__, implements=function)

@@ -13,23 +13,14 @@ from bisect import bisect_left, insort
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.lib.array_utils import byte_bounds
 
 from trainer.compiler.chain import chain_of
 from trainer.compiler.program import Instruction, Program, Value
 from trainer.engine.dispatch import TABLE
+from trainer.engine.memory import aligned
 from trainer.types import Array
 
-__all__ = ["ALIGNMENT", "Buffers", "aligned", "dense", "is_dense", "laid_out"]
-
-ALIGNMENT = 64  # bytes: a line of the cache, and the longest of vectors
-
-
-def aligned(nbytes: int) -> Array:
-    """So many zero bytes that begin at a line of the cache."""
-    whole = np.zeros(nbytes + ALIGNMENT, np.uint8)
-    start = -whole.ctypes.data % ALIGNMENT
-    return whole[start : start + nbytes]
+__all__ = ["Buffers", "dense"]
 
 
 def dense(value: Value, block: Array) -> Array:
@@ -39,35 +30,6 @@ def dense(value: Value, block: Array) -> Array:
         strides[axis] = step
         step *= max(1, value.shape[axis])
     return np.ndarray(value.shape, value.dtype, block.data, 0, strides)
-
-
-def is_dense(array: Array) -> bool:
-    """Whether an array's elements lie side by side in some order of its axes, as those of a program's values do."""
-    if not array.flags.aligned or not array.dtype.isnative:
-        return False
-    if array.flags.forc:
-        return True
-    wanted = array.itemsize
-    for stride, length in sorted(zip(array.strides, array.shape, strict=True)):
-        if length > 1:
-            if stride != wanted:
-                return False
-            wanted *= length
-    return True
-
-
-def laid_out(array: Array) -> Array:
-    """A copy whose elements lie as the array's do, gaps and repetitions too: NumPy adds up in an order that depends on
-    it."""
-    if is_dense(array):
-        return np.array(array, order="K")
-    low, high = byte_bounds(array)
-    start = low % ALIGNMENT
-    memory = aligned(start + high - low)
-    offset = start + array.__array_interface__["data"][0] - low
-    copy: Array = np.ndarray(array.shape, array.dtype, memory.data, offset, array.strides)
-    copy[...] = array
-    return copy
 
 
 class Buffers:

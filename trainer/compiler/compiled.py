@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from trainer.compiler.buffers import is_dense
 from trainer.compiler.executors import Backend, Executor, best_backend
 from trainer.compiler.passes import simplify
 from trainer.compiler.program import Program
 from trainer.compiler.surroundings import Surroundings
 from trainer.compiler.tracing import Record, trace
 from trainer.engine.holders import Number
+from trainer.engine.memory import is_dense
 from trainer.engine.tensor import Tensor, plain
 from trainer.engine.tree import sorted_keys
 from trainer.errors import UsageError

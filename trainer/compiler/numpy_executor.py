@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from trainer.compiler.buffers import Buffers, aligned, dense
+from trainer.compiler.buffers import Buffers, dense
 from trainer.compiler.chain import Chain, chain_of
 from trainer.compiler.functions import UNKNOWN, Known, known_ops
 from trainer.compiler.program import Instruction, Program, Value
 from trainer.engine.dispatch import TABLE
+from trainer.engine.memory import aligned
 from trainer.errors import ShapeError
 from trainer.types import Array
 

@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from trainer.engine.memory import may_change
 from trainer.errors import DetachError
-from trainer.types import Array
 
-__all__ = ["Draws", "Surroundings", "may_change", "same_bits"]
+__all__ = ["Draws", "Surroundings", "same_bits"]
 
 LIMIT = 2000  # objects that are looked at
 SHORT = 1 << 14  # bytes of an array that is compared as bytes, of which there is a copy then
@@ -307,16 +307,6 @@ def _frozen(state: object) -> Any:
 
 def _state(source: Any) -> Any:
     return source.get_state(legacy=False) if isinstance(source, np.random.RandomState) else source.state
-
-
-def may_change(array: Array) -> bool:
-    """Whether anybody may write to an array: it, or what it is a view of, is writeable."""
-    owner: Any = array
-    while isinstance(owner, np.ndarray):
-        if owner.flags.writeable:
-            return True
-        owner = owner.base
-    return owner is not None  # memory that is not NumPy's own
 
 
 def same_bits(a: object, b: object) -> bool:

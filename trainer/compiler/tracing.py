@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from trainer.compiler.buffers import laid_out
 from trainer.compiler.packed import unpacked
 from trainer.compiler.program import Instruction, Program, Value
 from trainer.compiler.scope import Scope, here
-from trainer.compiler.surroundings import Draws, may_change, same_bits
+from trainer.compiler.surroundings import Draws, same_bits
 from trainer.engine.dispatch import TABLE
 from trainer.engine.holders import HOLDERS, Number
+from trainer.engine.memory import laid_out, may_change
 from trainer.engine.node import Node, next_index, swept
 from trainer.engine.observe import observed
 from trainer.engine.op import IDENTITY, SELECT, STOP, Op
@@ -127,6 +127,7 @@ class _Tracer:
         self.values: dict[Node, Value] = {}
         self.several: dict[Node | None, tuple[Value, ...]] = {}
         self.constants: dict[int, tuple[object, Value]] = {}
+        self.copies: dict[Any, Value] = {}
         self.numbers: dict[int, tuple[Number, Value]] = {}
         self.scopes: dict[Node, Scope] = {}
         self.start = next_index()  # what is older was made outside
@@ -177,10 +178,20 @@ class _Tracer:
             argument = argument._value
         known = self.constants.get(id(argument))
         if known is None or (isinstance(argument, np.ndarray) and not same_bits(known[1].known, argument)):
-            # A copy, for an array may be written to later; the argument is kept too, so that its id stays its own.
-            constant = laid_out(argument) if isinstance(argument, np.ndarray) else argument
-            known = self.constants[id(argument)] = (argument, Value(constant, constant=True))
+            # The argument is kept too, so that its id stays its own.
+            known = self.constants[id(argument)] = argument, self._constant(argument)
         return known[1]
+
+    def _constant(self, argument: object) -> Value:
+        """A constant's value; of an array a copy, for it may be written to later, and one copy of equal ones, such as
+        an array and what the tape has kept of it."""
+        if not isinstance(argument, np.ndarray):
+            return Value(argument, constant=True)
+        key = argument.shape, argument.dtype, argument.strides, hash(argument.tobytes())
+        found = self.copies.get(key)
+        if found is None or not same_bits(found.known, argument):
+            found = self.copies[key] = Value(laid_out(argument), constant=True)
+        return found
 
     def observe(self, op: Op, args: Sequence[Any], attributes: dict[str, Any], result: Any) -> None:
         if any(type(a) in HOLDERS for a in args):

@@ -17,6 +17,7 @@ import numpy as np
 
 from trainer.engine import dispatch, verify
 from trainer.engine.holders import HOLDERS, Held, holds, is_live, opened, taken
+from trainer.engine.memory import own
 from trainer.engine.node import Node
 from trainer.engine.plan import Plan
 from trainer.engine.rules import NONDIFFERENTIABLE, ZERO, Absence, Rule, Signature, read_signature
@@ -306,10 +307,14 @@ class Op:
             if not isinstance(y, np.ndarray):
                 return self._record_other(y, values, parents, attributes, plan, frame)
             y = plain(y)
+        if held and _is_part(y, values, parents):  # a constant, sliced by a Tensor
+            y = own(y)
         dtype = y.dtype
         if plan.calls and dtype.kind in "fc":
             getter = plan.getter
             residuals = plan.collect(y, values, attributes) if getter is None else getter((y, *values))
+            if plan.borrowed:
+                residuals = plan.owned(residuals, parents)
             if held:
                 residuals = Held(residuals)
         else:
@@ -374,7 +379,8 @@ class Op:
             )
         kind, y = type(y), tuple(y)  # a named tuple, as of np.linalg.eigh, becomes a plain one for the rules
         live = bool(plan.calls) and any(v.dtype.kind in "fc" for v in y)
-        residuals = plan.collect(y, values, attributes) if live else ()
+        y = tuple(own(v) if _is_part(v, values, parents) else v for v in y)
+        residuals = plan.owned(plan.collect(y, values, attributes), parents) if live else ()
         if any(type(r) in HOLDERS and holds(r) for r in residuals):
             residuals = Held(residuals)
         node = Node(
@@ -383,6 +389,12 @@ class Op:
         )  # fmt: skip
         results = [Tensor(v, selection(node, i)) for i, v in enumerate(y)]
         return kind(*results) if hasattr(kind, "_fields") else tuple(results)
+
+
+def _is_part(y: Any, values: Sequence[Any], parents: Sequence[Node | None]) -> bool:
+    """Whether a result lies in the memory of an array that is no Tensor's."""
+    constants = (v for v, parent in zip(values, parents, strict=True) if parent is None and type(v) is np.ndarray)
+    return any(np.may_share_memory(y, constant) for constant in constants)
 
 
 def _take_apart(

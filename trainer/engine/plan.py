@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from trainer.engine.memory import own
 from trainer.engine.rules import ZERO, Absence, Rule, Signature
 
 __all__ = ["EMPTY_PLAN", "Plan", "RuleCall", "Source"]
@@ -63,6 +64,11 @@ class Plan:
         live: the positions of the inputs that can carry a gradient.
         count: how many arrays came, which for a variadic op is not told by its signature.
 
+    Attributes:
+        names: of the residuals.
+        calls: the rules.
+        borrowed: the residuals that may be a caller's own, whoever writes to it.
+
     >>> from trainer.engine.rules import Rule
     >>> multiply = Signature("multiply", ("x1", "x2"))
     >>> rules = {"x1": Rule(multiply, ("x1",), lambda dy, x2: x2 * dy)}
@@ -70,7 +76,7 @@ class Plan:
     ('x2',)
     """
 
-    __slots__ = ("calls", "getter", "names", "sources")
+    __slots__ = ("borrowed", "calls", "getter", "names", "sources")
 
     def __init__(self, op: Signature, rules: Mapping[str, Rule | Absence], live: Sequence[int], count: int) -> None:
         chosen: list[tuple[Rule | Absence | None, tuple[int, ...]]] = []
@@ -88,6 +94,11 @@ class Plan:
         self.names = tuple(dict.fromkeys(needed))
         self.calls = [RuleCall(rule, positions, self.names, op.variadic) for rule, positions in chosen]
         self.sources = tuple(self._source(op, name, count) for name in self.names)
+        self.borrowed = tuple(
+            i for i, (kind, where) in enumerate(self.sources)
+            if kind == "attribute" or (kind == "values" and len(live) < count)
+            or (kind == "value" and where > 0 and where - 1 not in live)
+        )  # fmt: skip
         # Where only whole arrays are kept, one C call picks them out of (y, *values).
         self.getter: Callable[[tuple[Any, ...]], tuple[Any, ...]] | None = None
         if all(kind == "value" for kind, _ in self.sources):
@@ -119,6 +130,17 @@ class Plan:
         pool = (y, *values)
         return tuple(_collect(kind, where, pool, attributes) for kind, where in self.sources)
 
+    def owned(self, residuals: tuple[Any, ...], parents: Sequence[object]) -> tuple[Any, ...]:
+        """The residuals with copies of what a caller may yet write to: arrays that are no Tensor's."""
+        kept = list(residuals)
+        for i in self.borrowed:
+            kind, where = self.sources[i]
+            if kind == "values":
+                kept[i] = tuple(v if p is not None else own(v) for v, p in zip(kept[i], parents, strict=True))
+            elif kind == "attribute" or parents[where - 1] is None:
+                kept[i] = own(kept[i])
+        return tuple(kept)
+
 
 def _collect(kind: str, where: Any, pool: tuple[Any, ...], attributes: dict[str, Any]) -> object:
     if kind == "attribute":
@@ -140,7 +162,7 @@ class _Empty(Plan):
     """The plan of a variable: nothing to keep, nothing to call, and yet a gradient arrives."""
 
     def __init__(self) -> None:
-        self.names = self.sources = ()
+        self.names = self.sources = self.borrowed = ()
         self.calls = []
         self.getter = None
 

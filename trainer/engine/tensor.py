@@ -172,13 +172,17 @@ class Tensor:
 
     @property
     def value(self) -> Any:
-        """The plain array, off the tape."""
+        """The plain array, off the tape; to read, for the tape has it too: t.value.copy() can be written to."""
         if recording_all.get():
             raise DetachError(
                 "t.value would freeze this run's numbers into the compiled program. Stay with NumPy functions of t, "
                 "or compute the constant outside of the compiled function"
             )
-        return self._value
+        if type(self._value) is not np.ndarray:
+            return self._value
+        array = self._value.view()
+        array.flags.writeable = False
+        return array
 
     @property
     def grad(self) -> Any:

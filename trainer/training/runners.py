@@ -66,6 +66,8 @@ class Eager:
         scalar = theta.dtype.type  # ε and τ in θ's dtype, as a program gets them
         for number, (rows, step_size) in enumerate(zip(batches, step_sizes, strict=True), first):
             batch = [array[rows] for array in self.sources]
+            for array in batch:
+                array.flags.writeable = False  # so that the tape keeps it as it is
             loss, g, *after = self.step(theta, carried, batch, scalar(step_size), scalar(number), np.int64(number))
             if not math.isfinite(loss) or not np.isfinite(g).all():
                 break
