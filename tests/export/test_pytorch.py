@@ -1,128 +1,51 @@
-"""A module of PyTorch's with the exported parameters gives the network's numbers, wherever PyTorch is installed."""
+"""A module of PyTorch's with the exported parameters gives the network's numbers."""
 
 from __future__ import annotations
 
-import runpy
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import load, save_file
+from safetensors.numpy import load
 
 import trainer as package
 from tests.export.test_frozen import model_of
+from tests.export.torch_cases import CASES, PARTLY, digest_of, make, module_of
 from tests.ops.layer_examples import EXAMPLES
 from trainer.errors import UsageError
 from trainer.experiment.model import load as load_model
-from trainer.export.pytorch import GELU, LAYERS, OPS, STILL, to_pytorch
+from trainer.export.pytorch import to_pytorch
 from trainer.export.saving import rows_of_run, write_torch
-from trainer.nn import Dense, Network, OpLayer
-from trainer.plugins import shared
+from trainer.nn import Dense, Network
 
 CLOSE = 1e-6
 
 
-def make(name, **options):
-    return shared().get("layers", name).build(**options)
+RECORDED = json.loads((Path(__file__).parents[1] / "references" / "torch_export.json").read_text(encoding="utf-8"))
 
 
-NETWORKS = {
-    "dense": ([Dense(8), OpLayer(shared().get("ops", "tanh").target), Dense(3)], (5,), 0),
-    "convolution": (
-        [
-            make("conv2d", filters=4, padding="same", stride=2), make("batch_norm"),
-            OpLayer(shared().get("ops", "relu").target), make("max_pool"), make("flatten"), Dense(3),
-        ], (9, 8, 2), 0,
-    ),
-    "lstm": ([make("lstm", units=5, sequences=True), make("lstm", units=4, bidirectional=True), Dense(2)], (6, 3), 0),
-    "gru": ([make("gru", units=5, reverse=True, sequences=True), make("gru", units=4), Dense(2)], (6, 3), 0),
-    "rnn": ([make("rnn", units=5, activation="relu", bidirectional=True, sequences=True), Dense(2)], (6, 3), 0),
-    "transformer": (
-        [
-            make("embedding", entries=11, size=8), make("learned_positions"),
-            make("transformer_block", heads=2, causal=True), make("transformer_block", heads=4, norm="after"),
-            make("layer_norm"), Dense(11),
-        ], (7,), 11,
-    ),
-    "attention": (
-        [make("sinusoidal_positions"), make("multi_head_attention", heads=2), make("last_position")], (5, 4), 0,
-    ),
-    "residual": (
-        [make("residual", layers=(Dense(5),)), make("residual", layers=(Dense(3),), shortcut=(Dense(3),))], (5,), 0,
-    ),
-    "parallel": ([make("parallel", paths=(Dense(3), make("repeat", times=2, layers=(Dense(4),))))], (5,), 0),
-}  # fmt: skip
+@pytest.mark.parametrize("name", CASES)
+def test_a_module_of_pytorch_gives_the_outputs_of_the_network(name):
+    """PyTorch was asked by tests/references/record_torch_export.py; what it was given is what is written now."""
+    model, rows = CASES[name]
+    recorded = RECORDED[name]
+    state, text = to_pytorch(model, "model.safetensors")
+    assert module_of(text) == recorded["module"], "the text has changed: record it anew"
+    assert digest_of(state) == recorded["state"], "the parameters have changed: record them anew"
+    outputs, expected = model.outputs(rows), np.array(recorded["outputs"])
+    assert np.abs(outputs - expected).max() <= CLOSE * max(1.0, np.abs(expected).max())
 
 
-def trained(network, dtype="float32"):
-    """A model whose parameters, also those that a layer keeps, are no initial ones."""
-    model = model_of(network, dtype)
-    rng = np.random.default_rng(5)
-    for name, value in model.parameters.items():
-        value += (0.3 * rng.normal(size=value.shape)).astype(dtype)
-        if "variance" in name:
-            np.abs(value, out=value)
-    return model
+def test_every_recorded_module_is_compared():
+    assert set(RECORDED) == set(CASES)
 
 
-def rows_for(network, entries, dtype):
-    rng = np.random.default_rng(3)
-    shape = (6, *network.input_shape)
-    return (rng.integers(0, entries, shape) if entries else rng.normal(size=shape)).astype(dtype)
-
-
-def difference(model, rows, folder):
-    """Of PyTorch's module and the model, by the text and the file that an export makes."""
-    torch = pytest.importorskip(
-        "torch", reason="PyTorch is not installed, and it is what an export for it is tried with"
-    )
-    state, _ = to_pytorch(model, "")
-    save_file(state, folder / "m.safetensors")
-    (folder / "m.py").write_text(to_pytorch(model, str(folder / "m.safetensors"))[1])
-    module = runpy.run_path(str(folder / "m.py"))["model"]
-    with torch.no_grad():
-        found = module(torch.from_numpy(rows)).numpy()
-    expected = model.outputs(rows)
-    assert found.shape == expected.shape
-    return np.abs(found - expected).max() / max(1.0, np.abs(expected).max())
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", NETWORKS)
-def test_a_module_of_pytorch_gives_the_same_outputs(name, dtype, tmp_path):
-    layers, shape, entries = NETWORKS[name]
-    network = Network(layers, shape)
-    assert difference(trained(network, dtype), rows_for(network, entries, dtype), tmp_path) < CLOSE
-
-
-# What PyTorch does not have of a layer that it has.
-PARTLY = {
-    ("residual", 1): "layer 'cropping' has no equivalent among PyTorch's modules here",
-    ("average_pool", 2): "layer 'average_pool' leaves the padding out of its means",
-    ("embedding", 2): "layer 'embedding' masks an entry",
-    ("multi_head_attention", 1): "layer 'multi_head_attention' has a size of its own",
-    ("multi_head_attention", 3): "layer 'multi_head_attention' has a size of its own",
-    ("transformer_block", 2): "layer 'transformer_block' turns by positions",
-}
-EXAMPLED = [(name, i) for name, examples in EXAMPLES.items() for i in range(len(examples)) if name in {*LAYERS, *STILL}]
-
-
-@pytest.mark.parametrize(("name", "number"), EXAMPLED)
-def test_every_layer_that_is_written_is_the_same(name, number, tmp_path):
+@pytest.mark.parametrize(("name", "number"), PARTLY)
+def test_what_pytorch_does_not_have_of_a_layer_is_refused(name, number):
     example = EXAMPLES[name][number]
-    model = trained(Network([example.layer], example.shape, [name]))
-    if (name, number) in PARTLY:
-        with pytest.raises(UsageError, match=PARTLY[name, number]):
-            to_pytorch(model, "")
-        return
-    assert difference(model, example.inputs(6, np.float32), tmp_path) < CLOSE
-
-
-@pytest.mark.parametrize("name", [*OPS, "gelu"])
-def test_every_activation_that_is_written_is_the_same(name, tmp_path):
-    model = model_of(Network([OpLayer(shared().get("ops", name).target)], (9,), [name]))
-    rows = np.random.default_rng(0).normal(size=(6, 9)).astype(np.float32) * 3
-    assert difference(model, rows, tmp_path) < CLOSE
-    assert len(GELU) == 2
+    with pytest.raises(UsageError, match=PARTLY[name, number]):
+        to_pytorch(model_of(Network([example.layer], example.shape, [name])), "")
 
 
 def test_the_file_has_pytorchs_names_and_layouts():

@@ -47,12 +47,14 @@ STILL = ("gaussian_noise", "gaussian_dropout", "alpha_dropout", "spatial_dropout
 class Module:
     """The text of a module as it grows, and its state.
 
+    dtype: of its parameters.
     made: lines of `__init__`.
     told: lines of `forward`, in which `x` goes from layer to layer.
     state: what `load_state_dict` takes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self.dtype = dtype
         self.made: list[str] = []
         self.told: list[str] = []
         self.state: dict[str, Array] = {}
@@ -113,7 +115,7 @@ def to_pytorch(model: Model, file: str) -> tuple[dict[str, Array], str]:
             "the steps of preprocess are no part of a module of PyTorch's; export with --onnx or --python, which have "
             "them, or train without"
         )
-    module, network = Module(), model.network
+    module, network = Module(model.dtype), model.network
     if model.scaling is not None:
         module.buffer("mean", model.scaling.mean)
         module.buffer("scale", model.scaling.scale)
@@ -300,7 +302,7 @@ def _learned(m: Module, path: str, layer: Any, p: Parameters, shape: Shape) -> N
 
 @_writes("sinusoidal_positions")
 def _sinusoidal(m: Module, path: str, layer: Any, p: Parameters, shape: Shape) -> None:
-    m.buffer(path, layer.apply({}, np.zeros((1, *shape), np.float32))[0])
+    m.buffer(path, layer.apply({}, np.zeros((1, *shape), m.dtype))[0])
     m.told.append(f"x = x + self.{path}")
 
 
