@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from time import perf_counter
@@ -53,8 +54,13 @@ class Call:
     wires: dict[int, Wire]
     result: int
 
-    def run(self, values: list[Any]) -> Any:
-        """The result, from the values so far."""
+    def whole(self) -> dict[str, Any]:
+        """By position the arrays of whole numbers and of truths among the arguments: indices, labels, masks."""
+        whole = {i: np.asarray(a) for i, a in enumerate(self.case.arguments) if isinstance(a, np.ndarray | np.generic)}
+        return {str(i): a for i, a in whole.items() if i not in self.wires and a.dtype.kind in "iub"}
+
+    def run(self, values: list[Any], whole: dict[str, Any] | None = None) -> Any:
+        """The result, from the values so far; with other whole numbers and truths than the sample's, where given."""
         dtype = values[next(iter(self.wires.values())).source].dtype
         single = dtype in (np.float32, np.complex64)
         arguments = [
@@ -63,8 +69,10 @@ class Call:
         ]
         for position, wire in self.wires.items():
             arguments[position] = wire.bend(values)
+        for name, array in (whole or {}).items():
+            arguments[int(name)] = array
         y = self.case.call_all(arguments)[self.result]
-        return y if isinstance(y, Tensor) else np.asarray(y)
+        return y if isinstance(y, Tensor | np.ndarray | np.generic) else np.asarray(y)
 
 
 @dataclass
@@ -76,9 +84,13 @@ class Graph:
     weights: list[Any] = field(default_factory=list)
 
     def __call__(self, *xs: Any) -> Any:
+        return self.at(xs, [None] * len(self.calls))
+
+    def at(self, xs: Sequence[Any], whole: Sequence[dict[str, Any] | None]) -> Any:
+        """The result at these values, and per call with these whole numbers and truths."""
         values = list(xs)
-        for call in self.calls:
-            values.append(call.run(values))
+        for call, given in zip(self.calls, whole, strict=True):
+            values.append(call.run(values, given))
         total: Any = 0
         for value, weight in zip(values, self.weights, strict=True):
             weight = weight.astype(np.float32) if value.dtype in (np.float32, np.complex64) else weight
@@ -115,6 +127,7 @@ def analytic_cases(op: Op) -> tuple[Case, ...]:
     return tuple(found)
 
 
+@lru_cache(16)
 def draw(seed: int) -> tuple[Graph, Reference]:
     """The graph of that number, and its derivatives by the complex step, which the graph is made to admit."""
     for attempt in range(100):

@@ -182,7 +182,9 @@ def compile(f: Callable[..., object]) -> Compiled:
 def _signature(leaf: object) -> Any:
     if type(leaf) is float:
         return float
-    if isinstance(leaf, np.ndarray | np.generic):
+    if isinstance(leaf, np.generic):
+        return type(leaf)
+    if isinstance(leaf, np.ndarray):
         plain(leaf)
         return leaf.shape, leaf.dtype, leaf.strides, leaf.flags.aligned
     if leaf is None or isinstance(leaf, bool | int | float | complex | str | bytes):

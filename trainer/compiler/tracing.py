@@ -74,12 +74,11 @@ def trace(
     """
     leaves, rebuild = flatten(tuple(args))
     tracer = _Tracer(whole)
-    inputs, scalars = [], set[Value]()
+    inputs = []
     for i, leaf in enumerate(leaves):
         if isinstance(leaf, np.ndarray | np.generic):
             leaves[i] = Tensor(leaf)
             inputs.append(tracer.add(leaves[i]))
-            scalars.update(inputs[-1:] if isinstance(leaf, np.generic) else ())
         elif numbers and type(leaf) is float:
             value = Value(np.float64(leaf))
             leaves[i] = tracer.number(leaf, value)
@@ -95,7 +94,7 @@ def trace(
     program = Program(inputs, values, tracer.instructions)
     plain = rebuild_outputs([o._value if isinstance(o, Tensor) else o for o in outputs])
     _, rebuild_outputs = flatten(rebuild_outputs([None] * len(outputs)))  # holds no Tensor, and so no tape
-    arrays = [i for i, o in enumerate(outputs) if _is_point(o) and values[i] not in scalars]
+    arrays = [i for i, o in enumerate(outputs) if _is_point(o)]
     return Record(program, plain, _with_arrays(rebuild_outputs, arrays) if arrays else rebuild_outputs, tracer.taken())
 
 

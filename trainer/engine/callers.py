@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Iterator
+from dis import opmap
 from types import FrameType
 
 from trainer.engine import dispatch
@@ -18,9 +19,15 @@ from trainer.engine.node import Operation
 from trainer.engine.provider import troubles
 from trainer.errors import DetachError
 
-__all__ = ["advice", "spelling", "unknown"]
+__all__ = ["advice", "is_operator", "spelling", "unknown"]
 
 _LIBRARIES = ("numpy", "scipy")
+
+
+def is_operator() -> bool:
+    """Whether the function that asks was called by an operator, `a ** t`, and not by name, `np.power(a, t)`."""
+    frame = sys._getframe(2)
+    return frame.f_code.co_code[frame.f_lasti] == opmap["BINARY_OP"]
 
 
 def advice(tensor: object = None) -> str | None:

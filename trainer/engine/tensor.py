@@ -23,6 +23,8 @@ __all__ = ["Tensor", "plain", "untaped"]
 
 _COMPLEX = frozenset({np.complex64, np.complex128})
 _INEXACT = _COMPLEX | {np.float32, np.float64}
+_EXPONENTS: dict[tuple[type, Any], np.ufunc] = {(int, 2): np.square, (int, -1): np.reciprocal, (float, 0.5): np.sqrt}
+_OF_NUMBERS = {np.multiply: (operator.mul, _COMPLEX), np.power: (operator.pow, _INEXACT)}
 
 
 def _binary(function: Callable[..., Any], reflected: bool = False) -> Any:
@@ -60,24 +62,19 @@ def _of_numbers(
     return method
 
 
-# What NumPy's operator takes an array to these powers by; of complex arrays with other bits than np.power's.
-_POWERS: dict[Any, np.ufunc] = {(int, 2): np.square, (int, -1): np.reciprocal, (float, 0.5): np.sqrt}
-
-
-def _power() -> Any:
-    general = _of_numbers(np.power, operator.pow, _INEXACT)
-
-    def method(self: Tensor, other: object) -> Any:
-        value = self._value
-        if type(other) not in (int, float) or not isinstance(value, np.ndarray) or value.dtype.kind != "c":
-            return general(self, other)
-        quick = _POWERS.get((type(other), other))
-        if quick is None:
-            return general(self, other)
-        op = TABLE.get(quick) or _load(quick)
-        return op.record((self,), {})
-
-    return method
+def _raised(self: Tensor, other: object) -> Any:
+    """As an array's `**`, which for complex numbers is not the ufunc's to the bit where the exponent has a function of
+    its own."""
+    chosen: Callable[..., Any] = np.power
+    if type(self._value) in _INEXACT and not isinstance(untaped(other), np.ndarray):
+        chosen = operator.pow
+    elif self._value.dtype.kind == "c" and isinstance(other, int | float):
+        shorter = _EXPONENTS.get((type(other), other))
+        if shorter is not None:
+            op = TABLE.get(shorter) or _load(shorter)
+            return op.record((self,), {})
+    op = TABLE.get(chosen) or _load(chosen)
+    return op.record((self, other), {})
 
 
 def _unary(function: Callable[..., Any]) -> Any:
@@ -163,7 +160,8 @@ class Tensor:
         if node is None:
             if isinstance(value, Tensor):
                 raise DetachError("Tensor(t) of a Tensor would drop it from the tape; use t itself, or Tensor(t.value)")
-            value = np.array(plain(value))  # the tape's own: whoever made it may write to theirs before the sweep
+            if not isinstance(value, np.generic):
+                value = np.array(plain(value))  # the tape's own: whoever made it may write to theirs before the sweep
             if value.dtype.kind not in "fciub":
                 raise NotDifferentiableError(f"a Tensor holds numbers; got {value.dtype} from {value!r:.60}")
             node = Variable(value.shape, value.dtype)
@@ -249,6 +247,9 @@ class Tensor:
         if method == "outer":
             return ufuncs.outer(ufunc, *inputs, **kwargs)
         function = ufunc if method == "__call__" else getattr(ufunc, method)
+        if isinstance(inputs[0], np.generic) and ufunc in _OF_NUMBERS and callers.is_operator():
+            python, kinds = _OF_NUMBERS[ufunc]  # before a Tensor NumPy's number calls the ufunc
+            function = python if type(untaped(inputs[1])) in kinds else ufunc
         op = TABLE.get(function) or _load(function)
         if not kwargs and method == "__call__":
             return op.record(inputs, kwargs)
@@ -275,7 +276,7 @@ class Tensor:
     __floordiv__, __rfloordiv__ = _binary(np.floor_divide), _binary(np.floor_divide, reflected=True)
     __mod__, __rmod__ = _binary(np.remainder), _binary(np.remainder, reflected=True)
     __divmod__, __rdivmod__ = _binary(np.divmod), _binary(np.divmod, reflected=True)
-    __pow__ = _power()
+    __pow__ = _raised
     __rpow__ = _of_numbers(np.power, operator.pow, _INEXACT, reflected=True)
     __matmul__, __rmatmul__ = _binary(np.matmul), _binary(np.matmul, reflected=True)
     __and__, __rand__ = _binary(np.bitwise_and), _binary(np.bitwise_and, reflected=True)
