@@ -161,7 +161,8 @@ def of_lines(seed: int, rng: np.random.Generator) -> Made | None:
         return [found[place] for place in shown]
 
     if not differentiated:
-        wrap = [lambda r: r[-1], tuple, lambda r: {"last": r[-1], "all": r}][rng.integers(3)]
+        wraps: list[Function] = [lambda r: r[-1], tuple, lambda r: {"last": r[-1], "all": r}]
+        wrap = wraps[rng.integers(3)]
         return Made(seed, lambda *given: wrap(function(*given)), arguments)
     weights = rng.normal(size=len(shown))
     shown_kinds = [values[place].dtype.kind for place in shown]
@@ -204,7 +205,7 @@ def _arguments(rng: np.random.Generator, differentiated: bool) -> tuple[Any, ...
 def _is_tame(value: Any) -> bool:
     if not isinstance(value, np.ndarray | np.generic) or value.dtype.kind not in "fciub" or value.size > MOST:
         return False
-    return value.dtype.kind not in "fc" or bool(np.all(np.abs(value[np.isfinite(value)]) < 1e4))
+    return value.dtype.kind not in "fc" or bool(np.all(np.abs(np.nan_to_num(value, posinf=0, neginf=0)) < 1e4))
 
 
 # Programs of graphs.

@@ -7,9 +7,9 @@ import operator
 import numpy as np
 import pytest
 
-from trainer import Tensor, compile, grad, jacobian, value_and_grad, vjp
+from trainer import Tensor, checkpoint, compile, grad, jacobian, value_and_grad, vjp
 from trainer.engine import dispatch
-from trainer.errors import UsageError
+from trainer.errors import DetachError, UsageError
 
 X = np.array([1.0, 2.0, 3.0])
 CUBES = {
@@ -128,6 +128,7 @@ READ = {
     "a kernel": (C, lambda x, c: np.convolve(x, c, "same")),
     "bounds": (np.abs(C), lambda x, c: np.clip(x, -c, c)),
     "what is compared": (C, lambda x, c: np.maximum(x, c)),
+    "an argument that is computed with again": (C, lambda x, c: checkpoint(lambda x, c: np.sin(x * c))(x, c)),
 }
 
 
@@ -185,6 +186,24 @@ def test_second_derivatives_read_what_the_first_ones_read(name):
         return pullback(np.ones(3))[0]
 
     assert twice(write=True).tolist() == twice(write=False).tolist()
+
+
+READINGS = {
+    "an array that has changed": lambda x, c, rng: x * c,
+    "random numbers": lambda x, c, rng: x * rng.random(3),
+}
+
+
+@pytest.mark.parametrize("name", READINGS)
+def test_what_is_computed_again_must_be_what_it_was(name):
+    c, rng = C.copy(), np.random.default_rng(0)
+    f = checkpoint(lambda x: READINGS[name](x, c, rng))
+    _, pullback = vjp(lambda x: np.sin(f(x)), X)
+    if name == "an array that has changed":
+        assert pullback(np.ones(3))[0].shape == (3,)
+        c[0] = 7.0
+    with pytest.raises(DetachError, match="the checkpointed function gave another result when it was computed again"):
+        pullback(np.ones(3))
 
 
 def test_lists_that_are_attributes_may_be_written_to():

@@ -21,7 +21,7 @@ from trainer.engine.node import Node, Variable, next_index, recording_all
 from trainer.engine.op import IDENTITY, STOP, Op
 from trainer.engine.plan import EMPTY_PLAN
 from trainer.engine.sweep import check_cotangent, history, sweep
-from trainer.engine.tensor import Tensor
+from trainer.engine.tensor import Tensor, untaped
 from trainer.engine.tree import flatten, leaves, tree_map
 from trainer.errors import DetachError, NotDifferentiableError, OpError, ShapeError, UsageError
 
@@ -217,7 +217,7 @@ def checkpoint(f: Function) -> Function:
     """`f`, keeping only its arguments for the backward sweep and computing the inside again when it comes by.
 
     Less memory for one more forward call. `f` must be a function of its arguments: a Tensor that it closes over would
-    be missed, and is refused.
+    be missed, and is refused, and so is another result of the second call.
 
     >>> grad(checkpoint(lambda x: np.sin(np.sin(x))))(0.0)
     np.float64(1.0)
@@ -227,6 +227,7 @@ def checkpoint(f: Function) -> Function:
     def checkpointed(*args: object) -> Any:
         values, rebuild = flatten(args)
         structure: list[Callable[[Sequence[Any]], Any]] = []
+        digests: list[int] = []
 
         def flat(*arrays: object) -> tuple[Any, ...]:
             outputs, rebuild_outputs = flatten(f(*rebuild(arrays)))
@@ -240,7 +241,9 @@ def checkpoint(f: Function) -> Function:
                     "the checkpointed function uses a Tensor that is not among its arguments; pass it as an argument: "
                     "checkpoint(lambda x, w: ...)(x, w)"
                 )
-            return tuple(np.asarray(o) if not isinstance(o, np.ndarray | np.generic) else o for o in outputs)
+            results = tuple(np.asarray(o) if not isinstance(o, np.ndarray | np.generic) else o for o in outputs)
+            digests[:] = map(_digest, results)
+            return results
 
         def rule(dy: Any, arrays: Any, wanted: tuple[bool, ...]) -> list[Any]:
             positions = [i for i, want in enumerate(wanted) if want]
@@ -249,7 +252,13 @@ def checkpoint(f: Function) -> Function:
                 replaced = dict(zip(positions, chosen, strict=True))
                 return flat(*[replaced.get(i, a) for i, a in enumerate(arrays)])
 
-            _, pullback = vjp(of_wanted, *[arrays[i] for i in positions])
+            y, pullback = vjp(of_wanted, *[arrays[i] for i in positions])
+            if [_digest(untaped(o)) for o in leaves(y)] != digests:
+                raise DetachError(
+                    "the checkpointed function gave another result when it was computed again for the backward sweep: "
+                    "it reads an array or an object that has changed since, or draws random numbers; pass them as "
+                    "arguments: checkpoint(lambda x, c: ...)(x, c)"
+                )
             found = dict(zip(positions, pullback(tuple(dy)), strict=True))
             return [found.get(i) for i in range(len(arrays))]
 
@@ -258,6 +267,10 @@ def checkpoint(f: Function) -> Function:
         return structure[0](outputs)
 
     return checkpointed
+
+
+def _digest(array: object) -> int:
+    return hash((np.shape(array), np.asarray(array).tobytes()))
 
 
 def stop_gradient(tree: object) -> Any:

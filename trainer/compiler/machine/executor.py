@@ -140,6 +140,8 @@ class NativeExecutor(NumpyExecutor):
             return rng.integers(0, max(shortest, 1), array.shape)
         start = int(rng.integers(8191))
         numbers = self._numbers[start : start + array.size].reshape(array.shape)
+        if array.dtype.kind == "c":
+            return numbers + 1j * numbers[::-1]
         return numbers > 0 if array.dtype.kind == "b" else numbers
 
 
