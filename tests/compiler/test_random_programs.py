@@ -95,6 +95,9 @@ FOUND = {
     "NumPy's number raised": (lambda x: np.float64(2) ** np.var(x), lambda rng: (rng.normal(size=7),)),
     "NumPy's number in np.power": (lambda x: np.power(np.float64(2), np.var(x)), lambda rng: (rng.normal(size=7),)),
     "a power of a view": (lambda x: np.power(np.flip(x, (0, 2)), 3), lambda rng: (rng.normal(size=(2, 3, 4)),)),
+    "a sum of few numbers in an order of their own": (
+        lambda x: np.sum(np.sin(x)), lambda rng: (np.moveaxis(rng.normal(size=(3, 1, 2)), 0, -1),),
+    ),
     "a product without axes": (lambda x: np.tensordot(x, x, 1), lambda rng: (rng.normal(size=7),)),
     "an array without axes": (lambda x: np.reshape(np.sum(x), ()), lambda rng: (rng.normal(size=7),)),
     "what is given without axes": (lambda x: (x, x + 1), lambda rng: (np.asarray(rng.normal()),)),

@@ -150,7 +150,7 @@ def _trials(bound: Bound) -> int:
     agree by luck now and then."""
     ufunc, size = bound.instruction.op.forward, max(1, bound.outputs[0].size)
     if not isinstance(ufunc, np.ufunc):
-        return 1 if size > 256 else 4
+        return 1 if size > 256 else 32 if bound.known.reduces else 4
     arrays = [a for a in (*bound.inputs, *bound.outputs) if isinstance(a, np.ndarray) and a.ndim]
     alike = all((a.shape, a.strides) == (arrays[0].shape, arrays[0].strides) and a.flags.forc for a in arrays)
     exact = ufunc in EXACT and bound.outputs[0].dtype.kind != "c"
