@@ -1,10 +1,10 @@
 """Random programs: functions as users write them, compiled, and called again with other values.
 
 A program is a function of a few arrays, in tuples and dicts now and then, of any layout and dtype, with integers, masks
-and Python floats among them: some lines of `tools/forms.py`, or a graph of `tools/graphs.py` whose integers and masks
-are arguments too. Its value, or its value and gradient, is computed by the function itself, by NumPy's calls and by the
-machine, three times, with other numbers, masks and labels every time, and must be the same to the bit. What a compiled
-function refuses with a reason is counted.
+and Python floats among them: some lines of `tools/drawn/forms.py`, or a graph of `tools/graphs.py` whose integers and
+masks are arguments too. Its value, or its value and gradient, is computed by the function itself, by NumPy's calls and
+by the machine, three times, with other numbers, masks and labels every time, and must be the same to the bit. What a
+compiled function refuses with a reason is counted.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from typing import Any
 
 import numpy as np
 
-from tools import forms, graphs
-from tools.forms import LAYOUTS, Draw, NothingOfTheKind, array
+from tools import graphs
+from tools.drawn import forms
+from tools.drawn.forms import LAYOUTS, Draw, NothingOfTheKind, array
 from trainer import value_and_grad
 from trainer.compiler.compiled import Compiled
 from trainer.compiler.executors import Backend, Native, Numpy, native_available
