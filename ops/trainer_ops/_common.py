@@ -28,7 +28,9 @@ __all__ = [
     "restore",
     "shapes",
     "shared",
+    "summed_to",
     "total",
+    "with_axes",
 ]
 
 Axis = int | tuple[int, ...] | None
@@ -84,6 +86,25 @@ def shared(dy: Array, n: Any) -> Array:
 def total(x: Array, axis: Axis) -> Array:
     """Σ x with the axes kept, in float32 for float16, whose range many small numbers leave."""
     return np.sum(x, axis=axis, keepdims=True, dtype=np.float32 if x.dtype == np.float16 else None)
+
+
+def summed_to(g: Array, shape: tuple[int, ...]) -> Array:
+    """A cotangent summed down to the shape of an array that was broadcast to it."""
+    if g.shape == shape:
+        return g
+    lead = g.ndim - len(shape)
+    axes = (*range(lead), *(lead + i for i, n in enumerate(shape) if n == 1))
+    return np.reshape(np.sum(g, axis=axes), shape)
+
+
+def with_axes(name: str, least: int, *arrays: Array) -> None:
+    """Raise a ShapeError for arrays of fewer axes than an op needs."""
+    from trainer.errors import ShapeError
+
+    for x in arrays:
+        if np.ndim(x) < least:
+            what = {1: "vectors", 2: "matrices"}[least]
+            raise ShapeError(f"{name} takes {what}, or stacks of them, and an array of shape {np.shape(x)} came")
 
 
 def refuse(function: str, **arguments: Any) -> None:

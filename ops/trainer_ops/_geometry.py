@@ -143,6 +143,8 @@ def _geometry(
     shape: tuple[int, ...], window: tuple[int, ...], stride: Sizes, padding: Padding, dilation: Sizes
 ) -> Geometry:
     stride, dilation = per_axis("stride", stride, len(shape)), per_axis("dilation", dilation, len(shape))
+    if min(window, default=1) < 1:
+        raise ShapeError(f"a window of {window} holds no element: it must be at least 1 along each axis")
     reach = [d * (k - 1) + 1 for k, d in zip(window, dilation, strict=True)]
     padding = pairs(padding, shape, reach, stride)
     padded = tuple(n + a + b for n, (a, b) in zip(shape, padding, strict=True))

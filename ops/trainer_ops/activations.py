@@ -329,7 +329,7 @@ def _softsign(dy: Array, x: Array) -> Array:
 softsign.defvjp(x=_softsign)
 squareplus.defvjp(x=lambda dy, x, y, b: dy * (y / np.hypot(x, math.sqrt(b))))
 hard_tanh.defvjp(x=lambda dy, y: dy * ((y > -1) & (y < 1)))
-hard_sigmoid.defvjp(x=lambda dy, y: dy * ((y > 0) & (y < 1)) / 6)
+hard_sigmoid.defvjp(x=lambda dy, x: dy * ((x > -3) & (x < 3)) / 6)
 hard_swish.defvjp(x=lambda dy, x: dy * (hard_sigmoid(x) + x * ((x > -3) & (x < 3)) / 6))
 for _op in (softshrink, hardshrink):
     _op.defvjp(x=lambda dy, x, threshold: dy * ((x > threshold) | (x < -threshold)))

@@ -110,12 +110,12 @@ def _weights(query: Array, key: Array, mask: Array | None, causal: bool, scale: 
 def _check(query: tuple[int, ...], key: tuple[int, ...], value: tuple[int, ...], mask: tuple[int, ...] | None) -> None:
     """Refuse shapes that do not fit, and a mask that would enlarge the scores."""
     lead = None
-    if min(len(query), len(key), len(value)) >= 2 and query[-1] == key[-1] and key[-2] == value[-2]:
+    if min(len(query), len(key), len(value)) >= 2 and 0 < query[-1] == key[-1] and key[-2] == value[-2]:
         lead = _broadcast(query[:-2], key[:-2], value[:-2])
     if lead is None:
         raise ShapeError(
-            "attention takes query (…, l, e), key (…, s, e) and value (…, s, v) whose leading axes broadcast; "
-            f"query is {query}, key {key} and value {value}"
+            "attention takes query (…, l, e), key (…, s, e) and value (…, s, v) with e ≥ 1, whose leading axes "
+            f"broadcast; query is {query}, key {key} and value {value}"
         )
     scores = (*lead, query[-2], key[-2])
     if mask is not None and _broadcast(mask, scores) != scores:

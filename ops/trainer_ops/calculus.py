@@ -249,25 +249,27 @@ def _full(dy: Array, n: int, m: int, mode: Mode, longer_first: bool = True) -> A
     return scatter_add(dy, slice(start, start + dy.shape[0]), shape=(n + m - 1,))
 
 
-@convolve.vjp("a")
-def _(dy: Array, a_shape: Any, v: Array, *, mode: Mode) -> Array:
-    return np.convolve(_full(dy, a_shape[0], v.shape[0], mode), np.flip(v), "valid")
+def _slid(full: Array, over: Array, shape: tuple[int, ...]) -> Array:
+    """The elements of a vector that has slid over another; to NumPy a number is a vector of one."""
+    return np.reshape(np.convolve(full, np.reshape(over, -1), "valid"), shape)
 
 
-@convolve.vjp("v")
-def _(dy: Array, a: Array, v_shape: Any, *, mode: Mode) -> Array:
-    return np.convolve(_full(dy, a.shape[0], v_shape[0], mode), np.flip(a), "valid")
+convolve.defvjp(
+    a=lambda dy, a_shape, v, mode: _slid(_full(dy, math.prod(a_shape), v.size, mode), np.flip(v), a_shape),
+    v=lambda dy, a, v_shape, mode: _slid(_full(dy, a.size, math.prod(v_shape), mode), np.flip(a), v_shape),
+)
 
 
 @correlate.vjp("a")
 def _(dy: Array, a_shape: Any, v: Array, *, mode: Mode) -> Array:
-    return np.convolve(_full(dy, a_shape[0], v.shape[0], mode, a_shape[0] >= v.shape[0]), np.conjugate(v), "valid")
+    n = math.prod(a_shape)
+    return _slid(_full(dy, n, v.size, mode, n >= v.size), np.conjugate(v), a_shape)
 
 
 @correlate.vjp("v")
 def _(dy: Array, a: Array, v_shape: Any, v_dtype: Any, *, mode: Mode) -> Array:
-    full = _full(dy, a.shape[0], v_shape[0], mode, a.shape[0] >= v_shape[0])
-    g = np.flip(np.convolve(full, np.flip(a), "valid"))
+    m = math.prod(v_shape)
+    g = np.flip(_slid(_full(dy, a.size, m, mode, a.size >= m), np.flip(a), v_shape))
     return np.conjugate(g) if v_dtype.kind == "c" else g
 
 

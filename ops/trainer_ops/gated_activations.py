@@ -9,13 +9,14 @@ import numpy as np
 
 from trainer import Op, op
 from trainer.errors import ShapeError
-from trainer_ops._common import Array, draw, elementwise, shapes
+from trainer_ops._common import Array, draw, elementwise, shapes, with_axes
 from trainer_ops.activations import gelu, relu, silu
 
 __all__ = ["geglu", "maxout", "reglu", "swiglu", "tanhshrink", "threshold"]
 
 
 def _halves(name: str, x: Array, axis: int) -> tuple[Array, Array]:
+    with_axes(name, 1, x)
     length = x.shape[axis]
     if length % 2:
         raise ShapeError(f"{name} halves axis {axis}, whose length {length} is odd: x is {x.shape}")

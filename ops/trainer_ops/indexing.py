@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from trainer import op
-from trainer_ops._common import Array, converted, draw, refuse, shapes
+from trainer_ops._common import Array, converted, draw, refuse, shapes, summed_to
 
 Mode = Literal["raise", "wrap", "clip"]
 _BASIC = (int, np.integer, slice, NoneType, EllipsisType)
@@ -49,13 +49,17 @@ def _add_at(values: Array, places: Array, shape: tuple[int, ...]) -> Array:
 
 
 getitem.nondifferentiable("index").defvjp(x=lambda dy, index, x_shape: scatter_add(dy, index, shape=x_shape))
-scatter_add.nondifferentiable("index").defvjp(values=lambda dy, index: getitem(dy, index))
+scatter_add.nondifferentiable("index").defvjp(
+    values=lambda dy, values_shape, index: summed_to(getitem(dy, index), values_shape)
+)
 
 
 def gathered_from(dy: Array, x_shape: tuple[int, ...], rearrange: Callable[[Any], Any]) -> Array:
     """The transpose of a rearrangement that copies elements: applied to the elements' own numbers it says where each
     came from, and there its cotangent is added."""
     size = int(np.prod(x_shape))
+    if not size:
+        return np.zeros(x_shape, dy.dtype)
     places = rearrange(np.arange(size).reshape(x_shape))
     return np.reshape(scatter_add(dy, places, shape=(size,)), x_shape)
 
@@ -106,7 +110,9 @@ take.nondifferentiable("indices").defvjp(
     x=lambda dy, indices, x_shape, axis, mode: scatter_take(dy, indices, shape=x_shape, axis=axis, mode=mode)
 )
 scatter_take.nondifferentiable("indices").defvjp(
-    values=lambda dy, indices, axis, mode: take(dy, indices, axis=axis, mode=mode)
+    values=lambda dy, values_shape, indices, axis, mode: summed_to(
+        take(dy, indices, axis=axis, mode=mode), values_shape
+    )
 )
 _ROWS = np.array([2, 0, 2])
 draw(
@@ -140,7 +146,7 @@ take_along_axis.nondifferentiable("indices").defvjp(
     x=lambda dy, indices, x_shape, axis: scatter_along_axis(dy, indices, shape=x_shape, axis=axis)
 )
 scatter_along_axis.nondifferentiable("indices").defvjp(
-    values=lambda dy, indices, axis: np.take_along_axis(dy, indices, axis)
+    values=lambda dy, values_shape, indices, axis: summed_to(np.take_along_axis(dy, indices, axis), values_shape)
 )
 _ALONG = np.array([[0, 0, 2], [3, 1, 1], [2, 3, 0]])
 draw(take_along_axis, [(3, 4), _ALONG, {"axis": 1}], [(4, 3), _ALONG, {"axis": 0}], [(3,), _ROWS, {"axis": None}])

@@ -23,7 +23,7 @@ import numpy as np
 
 from trainer import Op, op, stop_gradient, vjp
 from trainer.engine.dispatch import bind
-from trainer_ops._common import Array, Axis, axes_of, draw, restore
+from trainer_ops._common import Array, Axis, axes_of, draw, restore, with_axes
 from trainer_ops._composed import composed
 from trainer_ops.indexing import diagonal, trace
 from trainer_ops.poles import direction, divided, times
@@ -313,6 +313,7 @@ matrices(matrix_power, *([(3, 3), {"n": n}] for n in (0, 1, 2, 5, -2)), [(2, 2, 
 @op(implements=np.linalg.multi_dot)
 def multi_dot(*arrays: Array) -> Array:
     """The product of all, in the cheapest order, as `np.linalg.multi_dot`. The first and the last may be vectors."""
+    with_axes("multi_dot", 1, *arrays)
     return np.linalg.multi_dot(arrays)
 
 
@@ -394,6 +395,8 @@ def _matrix(x: Array, ord: Any, axis: tuple[int, ...], keepdims: bool) -> Array:
 
 def _norm(dy: Array, x: Array, y: Array, ord: Any, axis: Axis, keepdims: bool) -> Array:
     axes = axes_of(axis, x.ndim)
+    if 0 in x.shape:
+        return np.zeros(x.shape, x.dtype)
     if len(axes) == 1 or ord in (None, "fro"):
         return _vector(dy, x, y, ord, axis, keepdims)
     _, pullback = vjp(lambda x: _matrix(x, ord, axes, keepdims), x)

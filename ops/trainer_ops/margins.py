@@ -13,7 +13,7 @@ import numpy as np
 from trainer import Op, op, vjp
 from trainer.errors import ShapeError
 from trainer.limits import Limits
-from trainer_ops._common import Array
+from trainer_ops._common import Array, shared, total
 from trainer_ops._targets import (
     by_position,
     classes_of,
@@ -112,7 +112,7 @@ def _(dy: Array, predictions: Array, targets: Array, margin: float) -> Array:
     classes = or_zero(targets)
     mine = is_class(classes, k)
     active = (margin + predictions - np.expand_dims(own(predictions, classes), -1) > 0) & ~mine
-    pushed = np.where(active, np.expand_dims(share_of_mean(dy, targets) / k, -1), 0)
+    pushed = np.where(active, np.expand_dims(shared(share_of_mean(dy, targets), k), -1), 0)
     return pushed - np.where(mine, np.sum(pushed, axis=-1, keepdims=True), 0)
 
 
@@ -144,17 +144,22 @@ def cosine(predictions: Array, targets: Array, *, eps: Annotated[float, Limits(g
 
 def _unit(v: Array, eps: float) -> Array:
     """v in units of its length, or of eps where that is longer."""
-    return v / np.sqrt(np.maximum(np.sum(np.square(v), axis=-1, keepdims=True), eps * eps))
+    return v / _sized(v, eps)[1]
+
+
+def _sized(v: Array, eps: float) -> tuple[Array, Array]:
+    """The sum of squares, and its root or eps, whichever is longer."""
+    squares = total(np.square(v), -1)
+    return squares, np.sqrt(np.maximum(squares, eps * eps)).astype(v.dtype, copy=False)
 
 
 def _turned(dy: Array, v: Array, other: Array, eps: float) -> Array:
     """With u = v/‖v‖ and w the other's unit vector, δv = −(w − (u·w) u)/‖v‖ δy."""
     real_only("cosine", v, other)
-    squares = np.sum(np.square(v), axis=-1, keepdims=True)
-    length = np.sqrt(np.maximum(squares, eps * eps))
+    squares, length = _sized(v, eps)
     u, w = v / length, _unit(other, eps)
     along = np.where(squares > eps * eps, np.sum(u * w, axis=-1, keepdims=True) * u, 0)
-    return (along - w) / length * (by_position(dy, v) / max(1, math.prod(v.shape[1:-1])))
+    return (along - w) / length * shared(by_position(dy, v), max(1, math.prod(v.shape[1:-1])))
 
 
 cosine.defvjp(

@@ -19,7 +19,7 @@ import numpy as np
 
 from trainer import op
 from trainer.errors import ShapeError
-from trainer_ops._common import Array, axes_of, draw
+from trainer_ops._common import Array, axes_of, draw, with_axes
 from trainer_ops.shaping import sum_to
 
 __all__ = ["batch_norm", "batch_norm_inference", "group_norm", "instance_norm", "layer_norm", "rms_norm"]
@@ -244,6 +244,7 @@ def group_norm(
     >>> group_norm(np.array([[1.0, 3.0, 10.0, 30.0]]), groups=2, epsilon=0.0)
     array([[-1.,  1., -1.,  1.]])
     """
+    with_axes("group_norm", 2, x)
     _check("group_norm", x.shape, x.shape[-1:], scale=scale, shift=shift)
     split, axes = _groups(x, groups)
     centred, _, variance = _statistics(split, axes)
@@ -306,7 +307,7 @@ def instance_norm(x: Array, scale: Array | None = None, shift: Array | None = No
 def _(
     dy: Array, x: Array, scale: Any, scale_shape: Any, shift_shape: Any, wanted: Any, *, epsilon: float
 ) -> Cotangents:
-    return _group_rule(dy, x, scale, scale_shape, shift_shape, wanted, x.shape[-1], epsilon)
+    return _group_rule(dy, x, scale, scale_shape, shift_shape, wanted, max(1, x.shape[-1]), epsilon)
 
 
 # Operations: about six per element for the statistics and the quotient, two for scale and shift. Samples.

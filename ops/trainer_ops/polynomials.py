@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -71,16 +72,22 @@ def polymul(a1: Array, a2: Array) -> Array:
     return np.polymul(a1, a2)
 
 
+def _last(dy: Array, shape: tuple[int, ...]) -> Array:
+    """The last elements, as many as an array of this shape has; to NumPy a number is a polynomial of degree 0."""
+    return np.reshape(dy[dy.shape[0] - math.prod(shape) :], shape)
+
+
 def _correlated(dy: Array, a: Array, shape: tuple[int, ...]) -> Array:
     """The transpose of a product with `a`. NumPy leaves out zeros in front, which are no variables of the result."""
-    whole = shape[0] + a.shape[0] - 1
-    return np.convolve(np.concatenate([np.zeros(whole - dy.shape[0], dy.dtype), dy]), a[::-1], "valid")
+    size = math.prod(shape)
+    if not size or not a.size:  # of no coefficients NumPy makes a 0
+        return np.zeros(shape, dy.dtype)
+    whole = np.concatenate([np.zeros(size + a.size - 1 - dy.shape[0], dy.dtype), dy])
+    return np.reshape(np.convolve(whole, np.flip(np.reshape(a, -1)), "valid"), shape)
 
 
-for _op in (polyadd, polysub):
-    _op.defvjp(a1=lambda dy, a1_shape: dy[dy.shape[0] - a1_shape[0] :])
-polyadd.defvjp(a2=lambda dy, a2_shape: dy[dy.shape[0] - a2_shape[0] :])
-polysub.defvjp(a2=lambda dy, a2_shape: -dy[dy.shape[0] - a2_shape[0] :])
+polyadd.defvjp(a1=lambda dy, a1_shape: _last(dy, a1_shape), a2=lambda dy, a2_shape: _last(dy, a2_shape))
+polysub.defvjp(a1=lambda dy, a1_shape: _last(dy, a1_shape), a2=lambda dy, a2_shape: -_last(dy, a2_shape))
 polymul.defvjp(
     a1=lambda dy, a1_shape, a2: _correlated(dy, a2, a1_shape), a2=lambda dy, a1, a2_shape: _correlated(dy, a1, a2_shape)
 )

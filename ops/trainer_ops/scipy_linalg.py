@@ -19,7 +19,7 @@ import numpy as np
 from trainer import Op, op, stop_gradient, vjp
 from trainer.engine.dispatch import instead
 from trainer.errors import ShapeError
-from trainer_ops._common import Array, draw
+from trainer_ops._common import Array, draw, with_axes
 from trainer_ops._composed import composed
 from trainer_ops._lazy import Lazy
 from trainer_ops.decompositions import cholesky, eig, eigh, eigvals, eigvalsh, qr, svd, svdvals
@@ -82,6 +82,7 @@ def logm(a: Array) -> Array:
     >>> logm(np.diag([1.0, np.e])).round(6).tolist()
     [[0.0, 0.0], [0.0, 1.0]]
     """
+    with_axes("logm", 2, a)
     x, unit, roots = np.asarray(a, np.result_type(a, np.float64)), np.eye(a.shape[-1]), 0
     if np.any(np.linalg.slogdet(x).sign == 0):
         raise np.linalg.LinAlgError("a singular matrix has no logarithm")
@@ -100,6 +101,7 @@ def fractional_matrix_power(a: Array, *, t: float) -> Array:
     >>> fractional_matrix_power(np.diag([1.0, 8.0]), t=1 / 3).round(6).tolist()
     [[1.0, 0.0], [0.0, 2.0]]
     """
+    with_axes("fractional_matrix_power", 2, a)
     return expm(t * logm(a))
 
 
@@ -124,7 +126,11 @@ def solve_sylvester(a: Array, b: Array, q: Array) -> Array:
     >>> solve_sylvester(np.array([[2.0]]), np.array([[3.0]]), np.array([[10.0]])).tolist()
     [[2.0]]
     """
-    return sl.solve_sylvester(a, b, q)
+    with_axes("solve_sylvester", 2, a, b, q)
+    n, m = np.shape(a)[-2:], np.shape(b)[-2:]
+    if n != n[::-1] or m != m[::-1] or np.shape(q)[-2:] != (n[0], m[0]):
+        raise ShapeError(f"solve_sylvester takes a (n, n), b (m, m) and q (n, m): {n}, {m} and {np.shape(q)[-2:]} came")
+    return sl.solve_sylvester(a, b, q) if np.size(q) else np.zeros(np.shape(q), np.result_type(a, b, q))
 
 
 @solve_sylvester.vjp("a", "b", "q")
@@ -140,6 +146,7 @@ def solve_continuous_lyapunov(a: Array, q: Array) -> Array:
     >>> solve_continuous_lyapunov(np.array([[2.0]]), np.array([[8.0]])).tolist()
     [[2.0]]
     """
+    with_axes("solve_continuous_lyapunov", 2, a, q)
     return sl.solve_continuous_lyapunov(a, q)
 
 

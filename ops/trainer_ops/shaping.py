@@ -8,7 +8,8 @@ import numpy as np
 
 from trainer import op
 from trainer.engine.verify import unbroadcast
-from trainer_ops._common import Array, Axis, axes_of, converted, draw, shapes
+from trainer.errors import ShapeError
+from trainer_ops._common import Array, Axis, axes_of, converted, draw, shapes, with_axes
 from trainer_ops.indexing import gathered_from
 
 # New shape, same order.
@@ -47,6 +48,7 @@ def flatten(x: Array) -> Array:
     >>> flatten(np.zeros((5, 2, 3))).shape
     (5, 6)
     """
+    with_axes("flatten", 1, x)
     return np.reshape(x, (x.shape[0], int(np.prod(x.shape[1:]))))
 
 
@@ -142,6 +144,8 @@ def sum_to(x: Array, *, shape: tuple[int, ...]) -> Array:
     >>> sum_to(np.ones((4, 3, 2)), shape=(3, 1)).tolist()
     [[8.0], [8.0], [8.0]]
     """
+    if len(shape) > np.ndim(x):
+        raise ShapeError(f"sum_to sums x down to a shape that broadcasts to its own: x is {np.shape(x)}, shape={shape}")
     return unbroadcast(x, shape)
 
 

@@ -93,6 +93,8 @@ def _covariance(
     aweights: Any = None,
 ) -> Array:
     x = _variables(m, rowvar)
+    if not x.shape[0]:  # NumPy then looks at nothing else
+        return x @ np.transpose(x)
     if other is not None:
         x = np.concatenate([x, _variables(other, rowvar)], axis=0)
     ddof = ddof if ddof is not None else 0 if bias else 1
@@ -110,7 +112,7 @@ def _covariance(
 def _variables(m: Array, rowvar: bool) -> Array:
     """The variables in rows, in the precision that NumPy takes for them."""
     m = m.astype(np.result_type(m.dtype, np.float64), copy=False)
-    return np.atleast_2d(m) if rowvar or m.ndim == 1 else np.transpose(m)
+    return np.atleast_2d(m) if rowvar or m.ndim <= 1 else np.transpose(m)
 
 
 @op(implements=np.corrcoef)

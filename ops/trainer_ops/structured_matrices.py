@@ -14,7 +14,8 @@ import numpy as np
 
 from trainer import Op, op, vjp
 from trainer.engine.dispatch import instead
-from trainer_ops._common import Array, draw
+from trainer.errors import ShapeError
+from trainer_ops._common import Array, draw, with_axes
 from trainer_ops._composed import composed
 from trainer_ops._lazy import Lazy
 
@@ -32,6 +33,7 @@ def toeplitz(c: Array, r: Array) -> Array:
     >>> toeplitz(np.array([1.0, 2.0]), np.array([1.0, 3.0, 4.0])).tolist()
     [[1.0, 3.0, 4.0], [2.0, 1.0, 3.0]]
     """
+    with_axes("toeplitz", 1, c, r)
     n, m = c.shape[0], r.shape[0]
     elements = np.concatenate([c[::-1], r[1:]])
     return elements[np.arange(m)[None, :] - np.arange(n)[:, None] + n - 1]
@@ -65,6 +67,7 @@ def hankel(c: Array, r: Array) -> Array:
     >>> hankel(np.array([1.0, 2.0]), np.array([2.0, 3.0, 4.0])).tolist()
     [[1.0, 2.0, 3.0], [2.0, 3.0, 4.0]]
     """
+    with_axes("hankel", 1, c, r)
     n, m = c.shape[0], r.shape[0]
     return np.concatenate([c, r[1:]])[np.arange(n)[:, None] + np.arange(m)[None, :]]
 
@@ -76,6 +79,7 @@ def circulant(c: Array) -> Array:
     >>> circulant(np.array([1.0, 2.0, 3.0])).tolist()
     [[1.0, 3.0, 2.0], [2.0, 1.0, 3.0], [3.0, 2.0, 1.0]]
     """
+    with_axes("circulant", 1, c)
     n = c.shape[-1]
     return c[..., (np.arange(n)[:, None] - np.arange(n)[None, :]) % n]
 
@@ -98,6 +102,7 @@ def companion(a: Array) -> Array:
     >>> companion(np.array([1.0, -3.0, 2.0])).tolist()  # of the roots 1 and 2
     [[3.0, -2.0], [1.0, 0.0]]
     """
+    with_axes("companion", 1, a)
     n = a.shape[-1] - 1
     below = np.broadcast_to(np.eye(n - 1, n, dtype=a.dtype), (*a.shape[:-1], n - 1, n))
     return np.concatenate([(-a[..., 1:] / a[..., :1])[..., None, :], below], axis=-2)
@@ -110,6 +115,7 @@ def leslie(f: Array, s: Array) -> Array:
     >>> leslie(np.array([0.1, 2.0]), np.array([0.5])).tolist()
     [[0.1, 2.0], [0.5, 0.0]]
     """
+    with_axes("leslie", 1, f, s)
     n = f.shape[0]
     below = np.concatenate([s[:, None] * np.eye(n - 1, dtype=s.dtype), np.zeros((n - 1, 1), s.dtype)], axis=1)
     return np.concatenate([f[None, :], below])
@@ -122,6 +128,7 @@ def fiedler(a: Array) -> Array:
     >>> fiedler(np.array([1.0, 4.0])).tolist()
     [[0.0, 3.0], [3.0, 0.0]]
     """
+    with_axes("fiedler", 1, a)
     same = np.eye(a.shape[-1], dtype=bool)  # complex 0 has a corner, and the diagonal is no function of a
     return np.where(same, 0, np.abs(np.where(same, 1, a[..., :, None] - a[..., None, :])))
 
@@ -133,6 +140,7 @@ def khatri_rao(a: Array, b: Array) -> Array:
     >>> khatri_rao(np.array([[1.0, 2.0]]), np.array([[1.0, 1.0], [3.0, 4.0]])).tolist()
     [[1.0, 2.0], [3.0, 8.0]]
     """
+    with_axes("khatri_rao", 2, a, b)
     product = a[..., :, None, :] * b[..., None, :, :]
     return np.reshape(product, (*product.shape[:-3], -1, product.shape[-1]))
 
@@ -148,7 +156,10 @@ def convolution_matrix(a: Array, *, n: int, mode: str = "full") -> Array:
 
 
 def _convolution_matrix(a: Array, *, n: int, mode: str) -> Array:
+    with_axes("convolution_matrix", 1, a)
     m = a.shape[-1]
+    if not m:
+        raise ShapeError("convolution_matrix takes vectors of one element or more")
     short, long = min(m, n), max(m, n)
     first, rows = {
         "full": (0, m + n - 1),

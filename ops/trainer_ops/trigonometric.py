@@ -75,12 +75,13 @@ def sinc_derivative(x: Array, *, order: int = 1) -> Array:
     -3.289868133696453
     """
     near = np.abs(x.real) < 0.5 + 0.5 * order
-    series = sum(_term(k, order) * x ** (2 * k - order) for k in range((order + 1) // 2, 22 + 3 * order))
+    inside = np.where(near, x, 0).astype(np.float32 if x.dtype == np.float16 else x.dtype)  # whose powers stay finite
+    series = sum(_term(k, order) * inside ** (2 * k - order) for k in range((order + 1) // 2, 22 + 3 * order))
     far = np.where(near, 1, x)
     y = np.sin(math.pi * far) / (math.pi * far)
     for n in range(1, order + 1):
         y = (math.pi ** (n - 1) * np.sin(math.pi * far + n * math.pi / 2) - n * y) / far
-    return np.where(near, series, y)
+    return np.where(near, series.astype(x.dtype), y)
 
 
 def _term(k: int, n: int) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from trainer import op
-from trainer_ops._common import Array, draw
+from trainer_ops._common import Array, draw, summed_to
 from trainer_ops._geometry import Geometry
 
 __all__ = ["contiguous", "framed", "overlap_add", "turned"]
@@ -41,8 +41,9 @@ def overlap_add(*parts: Array, places: tuple[Any, ...], shape: tuple[int, ...], 
 
 
 @overlap_add.vjp("parts")
-def _(dy: Array, wanted: Any, *, places: Any) -> list[Any]:
-    return [dy[place] if want else None for place, want in zip(places, wanted, strict=True)]
+def _(dy: Array, parts_shape: Any, wanted: Any, *, places: Any) -> list[Any]:
+    each = zip(places, parts_shape, wanted, strict=True)
+    return [summed_to(dy[place], shape) if want else None for place, shape, want in each]
 
 
 @op

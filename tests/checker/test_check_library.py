@@ -83,15 +83,15 @@ def test_a_plugin_without_ops(tmp_path):
 def test_the_command_for_one_op_prints_its_report(run):
     code, out, _ = run("ops", "check", "tanh", "--quick")
     assert code == 0
-    assert out == "tanh passes 22 checks on 1 sample; derivatives of order 1 and 2; by complex step\n"
+    assert out == "tanh passes 24 checks on 1 sample; derivatives of order 1 and 2; by complex step\n"
 
 
 def test_the_command_for_several_ends_with_a_count(run):
     code, out, _ = run("ops", "check", "tanh", "sin", "--quick")
     assert code == 0
     lines = out.splitlines()
-    assert lines[0] == "tanh passes 22 checks on 1 sample; derivatives of order 1 and 2; by complex step"
-    assert lines[-1].startswith("44 checks of 2 ops in ")
+    assert lines[0] == "tanh passes 24 checks on 1 sample; derivatives of order 1 and 2; by complex step"
+    assert lines[-1].startswith("48 checks of 2 ops in ")
     assert lines[-1].endswith(" s: all pass")
 
 

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 from trainer.checker.report import Report
@@ -17,7 +20,9 @@ from trainer.plugins import Component, Plugins
 from trainer.plugins.loading import is_file
 from trainer.wording import did_you_mean
 
-__all__ = ["check_all", "check_names", "check_source", "exit_code", "ops_of", "registered_ops", "select"]
+__all__ = [
+    "check_all", "check_names", "check_side_by_side", "check_source", "exit_code", "ops_of", "registered_ops", "select",
+]  # fmt: skip
 
 
 def registered_ops(plugins: Plugins) -> dict[str, Component]:
@@ -48,6 +53,31 @@ def check_all(ops: dict[str, Component], *, quick: bool = False) -> Iterator[Rep
     """A report per op, one by one as they come."""
     for component in ops.values():
         yield check(component.target, quick=quick)
+
+
+def check_side_by_side(
+    what: Sequence[str], plugins: Sequence[str], names: Sequence[str], jobs: int, *, quick: bool = False
+) -> Iterator[Report]:
+    """The reports on the ops of these names, in this order, by so many processes.
+
+    An op cannot be sent to a process, so each chooses them again: by `what`, of what is installed and `plugins`.
+    """
+    context = get_context("spawn")  # a fork would inherit threads that it does not have
+    with ProcessPoolExecutor(jobs, context, initializer=_chosen_again, initargs=(what, plugins)) as pool:
+        yield from pool.map(partial(_check_one, quick=quick), names)
+
+
+_chosen: dict[str, Component] = {}  # in a process that checks ops for another
+
+
+def _chosen_again(what: Sequence[str], plugins: Sequence[str]) -> None:
+    from trainer.plugins import available
+
+    _chosen.update(select(available(plugins), what))
+
+
+def _check_one(name: str, quick: bool) -> Report:
+    return check(_chosen[name].target, quick=quick)
 
 
 def exit_code(reports: Sequence[Report]) -> int:

@@ -13,8 +13,9 @@ from trainer.checker.checks.arrays import empty_and_0d, float32, integers, layou
 from trainer.checker.checks.complexes import complex_inputs
 from trainer.checker.checks.corners import corners
 from trainer.checker.checks.derivatives import first_order, second_order, table
-from trainer.checker.checks.extremes import far_out, nothing_wanted, spoilt
+from trainer.checker.checks.extremes import far_out, nothing_wanted, one_ulp, spoilt
 from trainer.checker.checks.record import compiled, recorded, residuals, written
+from trainer.checker.checks.sizes import few, many
 from trainer.checker.report import Failure
 
 __all__ = ["BRIEF", "FULL", "QUICK", "Check"]
@@ -23,9 +24,9 @@ Check = Callable[[Case], Iterator[Failure | str]]
 
 FULL: tuple[Check, ...] = (
     first_order, unchanged, table, second_order, linear_in_dy, adjoint_identity, alone, broadcasting, float32,
-    mixed_dtypes, repeatable, residuals, written, recorded, compiled, layouts, empty_and_0d, integers, spoilt,
-    nothing_wanted, far_out, corners, complex_inputs,
+    mixed_dtypes, repeatable, residuals, written, recorded, compiled, layouts, empty_and_0d, few, integers, spoilt,
+    nothing_wanted, far_out, one_ulp, corners, many, complex_inputs,
 )  # fmt: skip
-QUICK: tuple[Check, ...] = tuple(c for c in FULL if c is not complex_inputs)
+QUICK: tuple[Check, ...] = tuple(c for c in FULL if c not in (complex_inputs, many))
 # What a few milliseconds buy, when an op is first used in a run.
 BRIEF: tuple[Check, ...] = (first_order, linear_in_dy, float32, unchanged)

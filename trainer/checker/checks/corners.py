@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from trainer.checker.case import Case
-from trainer.checker.checks.extremes import elementwise
+from trainer.checker.checks.extremes import WHOLE, elementwise, places
 from trainer.checker.evidence import failure, leaves_numpy, number
 from trainer.checker.references import quietly
 from trainer.checker.report import Failure
@@ -27,8 +27,6 @@ __all__ = ["corners"]
 
 NEAR, NEARER = 1e-4, 1e-6  # how far off the neighbours are
 PAIRS = {True: 4, False: 2}  # of neighbours on opposite sides, for ops of elements and for others
-USUAL = (0.0, 1.0, -1.0, 0.5, -0.5, 3.0, -3.0, 6.0)  # where element-wise functions have their corners
-WHOLE = (0.0, 1.0)  # what all of an array is filled with
 
 
 def corners(case: Case) -> Iterator[Failure | str]:
@@ -42,45 +40,31 @@ def corners(case: Case) -> Iterator[Failure | str]:
 
 
 def _of_elements(case: Case) -> Iterator[Failure]:
-    places = list(_places(case))
+    points = list(places(case))
     rng = np.random.default_rng([case.number, 17])
     moves = _moves(rng, len(case.xs), PAIRS[True])
     at = case.spread([
-        np.array([place[1][i] + move[i] for move in moves for place in places]) for i in range(len(case.xs))
+        np.array([point[i] + move[i] for move in moves for _, point in points]) for i in range(len(case.xs))
     ])  # fmt: skip
+    at.order = case.order
     try:
         values = at.forward(at.xs)
     except (ValueError, ArithmeticError, TypeError, TrainerError):  # it takes some of these points, and not others
         return
-    shape = (len(moves), len(places))
+    shape = (len(moves), len(points))
     if any(y.shape != at.xs[0].shape or y.dtype.kind not in "fc" for y in values):
         return
     near = np.all([_close(y.reshape(shape), y.reshape(shape)[0]) for y in values], axis=0)
     dys = [np.full(y.shape, w, y.dtype) for y, w in zip(values, rng.uniform(0.5, 1, len(values)), strict=True)]
     along = [np.full(x.shape, w) for x, w in zip(at.xs, rng.uniform(0.5, 1, len(at.xs)), strict=True)]
     weights = rng.uniform(0.5, 1, len(at.xs))
-    first = [np.reshape(g, shape) for g in at.pulled[1](dys)]
-    second = _second(at, dys, along)
+    gradient, second = _orders(at, dys, along)
+    first = [np.reshape(g, shape) for g in gradient]
     if second is not None:
         second = (np.sum([w * np.reshape(h, shape) for w, h in zip(weights, second, strict=True)], axis=0),)
-    for j, (k, point) in enumerate(places):
+    for j, (k, point) in enumerate(points):
         where = ", ".join(f"{case.label(i)} = {p:g}" for i, p in enumerate(point))
         yield from _both(case, k, where, first[k][:, j], second and second[0][:, j], near[:, j])
-
-
-def _places(case: Case) -> Iterator[tuple[int, tuple[float, ...]]]:
-    """Points, and the input that is moved to get there: to the usual corners, to the numbers among the attributes, and
-    to where the others are; then all inputs together."""
-    firsts = [float(x.reshape(-1)[0]) for x in case.xs]
-    numbers = [float(v) for v in case.attributes.values() if isinstance(v, int | float) and not isinstance(v, bool)]
-    numbers = [*USUAL, *numbers, *(-n for n in numbers)]
-    for k in range(len(firsts)):
-        others = firsts[:k] + firsts[k + 1 :]
-        for value in dict.fromkeys([*numbers, *others]):
-            yield k, (*firsts[:k], value, *firsts[k + 1 :])
-    if len(firsts) > 1:
-        for value in WHOLE:
-            yield 0, (value,) * len(firsts)
 
 
 def _moves(rng: np.random.Generator, size: int, pairs: int) -> list[ArrayLike]:
@@ -101,6 +85,7 @@ def _close(y: ArrayLike, other: ArrayLike) -> ArrayLike:
 def _of_arrays(case: Case) -> Iterator[Failure]:
     for k, name, xs in _fillings(case):
         at, rng = case.replaced(xs), np.random.default_rng([case.number, 18])
+        at.order = case.order
         if not _is_near(at, at):
             continue
         dys = at.outputs.cotangents(rng.normal(size=at.outputs.size))
@@ -110,11 +95,19 @@ def _of_arrays(case: Case) -> Iterator[Failure]:
         for move in _moves(rng, at.inputs.size, PAIRS[False]):
             there = at.replaced([x + v for x, v in zip(xs, at.inputs.values(move), strict=True)])
             near.append(_is_near(there, at))
+            if not near[-1]:
+                first.append(np.nan)
+                second.append(np.nan)
+                continue
+            there.order = at.order
             try:
-                first.append(at.inputs.flatten_dual(there.pulled[1](dys)) @ weights if near[-1] else np.nan)
-                further = _second(there, dys, along) if near[-1] else None
-            except np.linalg.LinAlgError:  # a rule may refuse a singular matrix
+                gradient, further = _orders(there, dys, along)
+            except (np.linalg.LinAlgError, TrainerError) as error:  # a rule may refuse a singular matrix
+                if not any(isinstance(e, np.linalg.LinAlgError) for e in (error, error.__cause__)):
+                    raise
                 break
+            at.order = there.order
+            first.append(at.inputs.flatten_dual(gradient) @ weights)
             second.append(np.nan if further is None else at.inputs.flatten_dual(further) @ weights)
         else:
             if np.sum(near) > len(near) - PAIRS[False]:
@@ -146,24 +139,25 @@ def _is_near(there: Case, at: Case) -> bool:
     return all(_close(y, other).all() for y, other in zip(ys, at.ys, strict=True) if y.dtype.kind in "fc")
 
 
-def _second(at: Case, dys: Sequence[ArrayLike], along: Sequence[ArrayLike]) -> tuple[ArrayLike, ...] | None:
-    """The gradient of ⟨δx, along⟩; None where a rule leaves NumPy."""
-    if at.order < 2:
-        return None
+def _orders(
+    at: Case, dys: Sequence[ArrayLike], along: Sequence[ArrayLike]
+) -> tuple[tuple[ArrayLike, ...], tuple[ArrayLike, ...] | None]:
+    """The gradient, and that of ⟨δx, along⟩, which is None where a rule leaves NumPy."""
 
     def gradient(*xs: Any) -> tuple[Any, ...]:
         found: tuple[Any, ...] = vjp(at.call, *xs)[1](tuple(dys))
         return found
 
     try:
-        with quietly():
-            found: tuple[ArrayLike, ...] = vjp(gradient, *at.xs)[1](tuple(along))
+        if at.order == 2:
+            with quietly():
+                first, pullback = vjp(gradient, *at.xs)
+                return first, pullback(tuple(along))
     except Exception as error:
         if not leaves_numpy(error):
             raise
         at.order = 1
-        return None
-    return found
+    return gradient(*at.xs), None
 
 
 def _both(

@@ -35,7 +35,7 @@ from trainer.engine.rules import Rule
 from trainer.errors import TrainerError
 from trainer.types import ArrayLike
 
-__all__ = ["elementwise", "far_out", "is_foreign", "nothing_wanted", "spoilt"]
+__all__ = ["WHOLE", "elementwise", "far_out", "is_foreign", "nothing_wanted", "one_ulp", "places", "spoilt"]
 
 # Per dtype the magnitudes that are tried, and what a rule may differ by.
 MAGNITUDES: dict[Any, tuple[tuple[float, ...], float]] = {
@@ -43,6 +43,8 @@ MAGNITUDES: dict[Any, tuple[tuple[float, ...], float]] = {
     np.float32: ((1e-36, 1e-25, 1e-10, 1e10, 1e25, 1e36), 1e-3),
 }
 EPS = np.finfo(np.longdouble).eps
+USUAL = (0.0, 1.0, -1.0, 0.5, -0.5, 3.0, -3.0, 6.0)  # where element-wise functions have their corners
+WHOLE = (0.0, 1.0)  # what all of an array is filled with
 
 
 def far_out(case: Case) -> Iterator[Failure | str]:
@@ -57,13 +59,40 @@ def far_out(case: Case) -> Iterator[Failure | str]:
                 held = [points if everywhere and i < k else others[i] if everywhere else _first(x, points)
                         for i, x in enumerate(case.xs)]  # fmt: skip
                 held[k] = points
-                found = list(_judged(case.spread(held), k, relative))
+                found = list(_judged(far_out, case.spread(held), k, relative, (1e-6, 1e-9)))
                 if found:
                     yield from found
                     return
 
 
-def _judged(at: Case, k: int, relative: float) -> Iterator[Failure | str]:
+def places(case: Case) -> Iterator[tuple[int, tuple[float, ...]]]:
+    """Points, and the input that is moved to get there: to the usual corners, to the numbers among the attributes, and
+    to where the others are; then all inputs together."""
+    firsts = [float(x.reshape(-1)[0]) for x in case.xs]
+    numbers = [float(v) for v in case.attributes.values() if isinstance(v, int | float) and not isinstance(v, bool)]
+    numbers = [*USUAL, *numbers, *(-n for n in numbers)]
+    for k in range(len(firsts)):
+        others = firsts[:k] + firsts[k + 1 :]
+        for value in dict.fromkeys([*numbers, *others]):
+            yield k, (*firsts[:k], value, *firsts[k + 1 :])
+    if len(firsts) > 1:
+        for value in WHOLE:
+            yield 0, (value,) * len(firsts)
+
+
+def one_ulp(case: Case) -> Iterator[Failure | str]:
+    """One float beside a kink a rule gives that side's slope."""
+    if not elementwise(case) or case.number > 2:
+        return
+    for k in filter(partial(_has_rule, case), range(len(case.xs))):
+        points = [point for j, point in places(case) if j == k]
+        held = [np.array([point[i] for point in points for _ in range(2)]) for i in range(len(case.xs))]
+        beside = np.nextafter(held[k], np.resize([-np.inf, np.inf], held[k].shape))
+        held[k] = np.where(held[k] == 0, np.sign(beside) * np.finfo(np.float64).tiny, beside)
+        yield from _judged(one_ulp, case.spread(held), k, 0.1, (2.0**-56,))
+
+
+def _judged(check: Any, at: Case, k: int, relative: float, steps: tuple[float, ...]) -> Iterator[Failure | str]:
     wide = [x.astype(np.longdouble) for x in at.xs]
     try:
         values = at.forward(wide)
@@ -71,7 +100,8 @@ def _judged(at: Case, k: int, relative: float) -> Iterator[Failure | str]:
         return
     if len(values) > 1 or values[0].dtype != np.longdouble or values[0].shape != wide[k].shape:
         return
-    want, closer = (_slope(at, wide, values[0], k, step) for step in (1e-6, 1e-9))
+    slopes = [_slope(at, wide, values[0], k, np.longdouble(step)) for step in steps]
+    want, closer = slopes[0], slopes[-1]
     (y,), pullback = at.pulled
     got, limits = pullback([np.ones_like(y)])[k], np.finfo(at.xs[k].dtype)
     known = (np.abs(want - closer) <= relative * np.abs(want)) & np.isfinite(y)
@@ -82,19 +112,22 @@ def _judged(at: Case, k: int, relative: float) -> Iterator[Failure | str]:
     ratio = np.where(known & ~np.isfinite(got), np.inf, ratio)
     if np.any(ratio > 1):
         index = (int(np.argmax(ratio)),)
+        where = f"far out in {at.xs[k].dtype}" if check is far_out else "beside a corner"
         yield differs(
-            far_out, at, f"the rule for '{at.label(k)}' is wrong far out in {at.xs[k].dtype}", k, index,
+            check, at, f"the rule for '{at.label(k)}' is wrong {where}", k, index,
             got[index], float(want[index]), allowed=float(relative * np.abs(want[index])),
             by="differences of long doubles", worst=f"∂y/∂{at.label(k)}",
             at=", ".join(number(x[index]) for x in at.xs),
         )  # fmt: skip
 
 
-def _slope(at: Case, xs: list[ArrayLike], y: ArrayLike, k: int, step: float) -> ArrayLike:
-    """The slopes by the k-th input; nan at kinks, where left and right differ, and where a difference has no digits."""
+def _slope(at: Case, xs: list[ArrayLike], y: ArrayLike, k: int, step: np.longdouble) -> ArrayLike:
+    """The slopes by the k-th input; nan at kinks, where left and right differ, and where a difference has too few
+    digits: six of them, or for a step of less than a float one and a half."""
+    digits, alike = (1e6, 1e-2) if step > 1e-12 else (32, 0.1)
     above, below = (at.forward([x * (1 + s * step) if i == k else x for i, x in enumerate(xs)])[0] for s in (1, -1))
     rise, fall = above - y, y - below
-    sure = (np.abs(rise) > 1e6 * EPS * np.abs(y)) & (np.abs(rise - fall) <= 1e-2 * np.abs(rise))
+    sure = (np.abs(rise) > digits * EPS * np.abs(y)) & (np.abs(rise - fall) <= alike * np.abs(rise))
     return np.where(sure, (rise + fall) / (xs[k] * (1 + step) - xs[k] * (1 - step)), np.nan)
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["group"]
 
+FEW = 40  # ops that are checked before other processes would have begun
+
 group = typer.Typer(
     no_args_is_help=True, help="List the operations, show one, check their derivatives, or begin one of your own."
 )
@@ -169,17 +171,28 @@ def _check(
     ] = None,
     plugin: PluginOption = None,
     quick: Annotated[bool, typer.Option("--quick", help="One sample of each operation, fewer variants.")] = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", "-j", min=1, help="Processes side by side; by default one per processor, for many ops."),
+    ] = None,
 ) -> None:
     """Try to prove derivatives wrong, and show the worst element of each that is."""
     from trainer.checker.ledger import record
-    from trainer.checker.library import check_all, exit_code, select
+    from trainer.checker.library import check_all, check_side_by_side, exit_code, select
     from trainer.plugins import available
+    from trainer.training.threads import processors
 
     found = available(plugin or ())
     chosen = select(found, what or ())
     report_problems(found)
     start, reports = perf_counter(), []
-    for report in check_all(chosen, quick=quick):
+    jobs = jobs or (processors() if len(chosen) > FEW else 1)
+    found_by = (
+        check_all(chosen, quick=quick)
+        if jobs == 1
+        else check_side_by_side(what or (), plugin or (), list(chosen), jobs, quick=quick)
+    )
+    for report in found_by:
         reports.append(report)
         if not quick:
             record(chosen[report.name].target, report)
