@@ -103,7 +103,7 @@ def test_shapes_that_do_not_fit_are_explained():
     with pytest.raises(ShapeError) as caught:
         scaled_dot_product_attention(Q, K, Q)
     assert str(caught.value) == (
-        "attention takes query (…, l, e), key (…, s, e) and value (…, s, v) whose leading axes broadcast; "
+        "attention takes query (…, l, e), key (…, s, e) and value (…, s, v) with e ≥ 1, whose leading axes broadcast; "
         "query is (2, 3, 4, 5), key (2, 3, 6, 5) and value (2, 3, 4, 5)"
     )
     with pytest.raises(ShapeError) as caught:
