@@ -270,7 +270,8 @@ def checkpoint(f: Function) -> Function:
 
 
 def _digest(array: object) -> int:
-    return hash((np.shape(array), np.asarray(array).tobytes()))
+    plain = np.asarray(array)
+    return hash((plain.shape, plain.tobytes()))
 
 
 def stop_gradient(tree: object) -> Any:
