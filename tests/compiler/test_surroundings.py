@@ -11,6 +11,7 @@ import pytest
 from trainer import compile, value_and_grad
 from trainer.compiler import compiled
 from trainer.compiler.surroundings import SHORT
+from trainer.compiler.tracing import trace
 
 
 @pytest.fixture
@@ -22,7 +23,6 @@ def records(monkeypatch):
         made.append(args)
         return trace(*args, **kwargs)
 
-    trace = compiled.trace
     monkeypatch.setattr(compiled, "trace", counted)
     return made
 
@@ -55,6 +55,7 @@ def test_parameters_in_one_dict_or_list_are_arguments_every_time(wrap, change, r
 
 class Slots:
     __slots__ = ("rate",)
+    rate: object
 
 
 @dataclass(slots=True)
@@ -72,7 +73,7 @@ class Heir(Base):
 
 def module_with(rate):
     module = types.ModuleType("settings_of_a_user")
-    module.rate = rate
+    vars(module)["rate"] = rate
     exec("def read():\n    return rate", vars(module))  # noqa: S102  # a module's function, as one that is imported
     return module
 

@@ -102,7 +102,7 @@ def test_the_rows_that_are_repeated_once_more_are_drawn() -> None:
 def test_resampled_rows_stand_in_the_order_of_the_file(how: str) -> None:
     classes = np.random.default_rng(0).integers(0, 3, 50)
     for seed in range(3):
-        rows = resampled(classes, how, seed)  # type: ignore[arg-type]
+        rows = resampled(classes, how, seed)
         assert np.all(np.diff(rows) >= 0)
         counts = np.bincount(classes[rows])
         assert counts.tolist() == [(max if how == "oversample" else min)(np.bincount(classes))] * 3
