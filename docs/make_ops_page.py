@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from trainer.checker.ledger import describe, record
+from trainer.checker.ledger import line_of_op, record
 from trainer.checker.library import check_all, registered_ops
 from trainer.plugins import Plugins, shared
 
@@ -20,7 +20,7 @@ PAGE = Path(__file__).parent / "ops.md"
 
 def page(plugins: Plugins) -> str:
     """The page for what these plugins register, from the last reports."""
-    rows = [describe(component) for _, component in sorted(registered_ops(plugins).items())]
+    rows = [line_of_op(component) for _, component in sorted(registered_ops(plugins).items())]
     differentiable = sum(bool(row["differentiable"]) for row in rows)
     head = (
         "# The ops that ship\n\n"

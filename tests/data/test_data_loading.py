@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trainer.data import Dataset, describe, load
+from trainer.data import Dataset, facts_of, load
 from trainer.errors import DataError
 from trainer.plugins import Component
 from trainer.plugins.traits import DatasetTraits
@@ -70,10 +70,10 @@ def test_a_component_is_described_by_its_traits_without_being_called() -> None:
         """More rows than anyone waits for."""
         raise AssertionError
 
-    described = describe(component(huge, rows=10**9, features=3, task="classification", classes=2))
+    described = facts_of(component(huge, rows=10**9, features=3, task="classification", classes=2))
     assert described == ("huge", 10**9, (3,), "classification", 2, "More rows than anyone waits for.")
-    assert describe(component(huge, features=(8, 8))).shape == (8, 8)
-    assert describe(component(noise)) == ("noise", None, None, None, None, "Pure noise.")
+    assert facts_of(component(huge, features=(8, 8))).shape == (8, 8)
+    assert facts_of(component(noise)) == ("noise", None, None, None, None, "Pure noise.")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import trainer_datasets
-from trainer.data import describe, prepare
+from trainer.data import facts_of, prepare
 from trainer.plugins import Component
 from trainer.plugins.traits import DatasetTraits
 
@@ -72,7 +72,7 @@ def test_the_plugin_states_the_facts_that_its_data_sets_have() -> None:
             continue
         drawn = "rng" in inspect.signature(component.target).parameters
         facts = component.target(**({"rng": np.random.default_rng(0)} if drawn else {})).facts()
-        described = describe(component)
+        described = facts_of(component)
         assert described[:5] == (facts if described.rows else facts._replace(rows=None))[:5]
 
 

@@ -16,7 +16,7 @@ from trainer.engine.op import Op
 from trainer.engine.rules import Rule
 from trainer.plugins.registry import Component
 
-__all__ = ["describe", "last", "record"]
+__all__ = ["last", "line_of_op", "record"]
 
 
 def record(op: Op, report: Report) -> None:
@@ -43,7 +43,7 @@ def last(op: Op) -> dict[str, Any] | None:
     return values if isinstance(values, dict) else None
 
 
-def describe(component: Component) -> dict[str, Any]:
+def line_of_op(component: Component) -> dict[str, Any]:
     """An op as plain data: what it is, what its rules keep, and what the last check of it said.
 
     `orders` is "any" where the rules can be differentiated themselves, "first" where they leave NumPy, and None where

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
 from trainer.compiler.layout import LiveRange, live_ranges, size
-from trainer.compiler.scope import PARTS, Scope
+from trainer.compiler.scope import PHASES, Scope
 
 if TYPE_CHECKING:
     from trainer.compiler.executors import Executor
@@ -236,7 +236,7 @@ def _head(title: str, remarks: Sequence[str]) -> Iterator[str]:
     yield _text(_MARGIN, 32, title, weight="bold", size=16)
     for n, remark in enumerate(remarks):
         yield _text(_MARGIN, 52 + 16 * n, remark, fill=_PALE)
-    for part in PARTS:
+    for part in PHASES:
         arrow = "↑" if part == "backward" else "↓"
         yield _text(_COLUMNS[part], _TOP - 14, f"{part} {arrow}", fill=_COLOURS[part], weight="bold", size=13)
 

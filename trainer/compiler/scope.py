@@ -11,16 +11,16 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Literal, NamedTuple
 
-__all__ = ["NOWHERE", "PARTS", "Part", "Scope", "here", "move", "named_scope"]
+__all__ = ["NOWHERE", "PHASES", "Phase", "Scope", "here", "move", "named_scope"]
 
-Part = Literal["forward", "backward", "update", ""]
-PARTS: tuple[Part, ...] = ("forward", "backward", "update")
+Phase = Literal["forward", "backward", "update", ""]
+PHASES: tuple[Phase, ...] = ("forward", "backward", "update")
 
 
 class Scope(NamedTuple):
     """`layer` is `0 dense`, `cost` or `optimizer`; both are empty where nobody said."""
 
-    part: Part
+    part: Phase
     layer: str
 
 
@@ -33,13 +33,13 @@ def here() -> Scope:
     return _here.get()
 
 
-def move(part: Part, layer: str) -> None:
+def move(part: Phase, layer: str) -> None:
     """What is recorded from now on, to the end of the `named_scope` block, comes from there."""
     _here.set(Scope(part, layer))
 
 
 @contextmanager
-def named_scope(part: Part, layer: str) -> Iterator[None]:
+def named_scope(part: Phase, layer: str) -> Iterator[None]:
     """What is recorded inside the block comes from there.
 
     >>> with named_scope("forward", "0 dense"):

@@ -2,7 +2,7 @@
 
 from trainer.data.cache import cache_folder, cached
 from trainer.data.dataset import Dataset, Facts
-from trainer.data.loading import describe, load
+from trainer.data.loading import facts_of, load
 from trainer.data.prepared import Prepared, Rows, TargetKind, prepare
 from trainer.data.preprocessing.pipeline import Preprocessing
 from trainer.data.preprocessing.scaling import Scaling
@@ -23,7 +23,7 @@ __all__ = [
     "TargetKind",
     "cache_folder",
     "cached",
-    "describe",
+    "facts_of",
     "load",
     "prepare",
     "read_csv",

@@ -20,7 +20,7 @@ from trainer.wording import did_you_mean
 if TYPE_CHECKING:
     from trainer.plugins.registry import Component
 
-__all__ = ["describe", "load"]
+__all__ = ["facts_of", "load"]
 
 
 def load(
@@ -64,7 +64,7 @@ def _check_options(what: str, source: Component, options: Mapping[str, object], 
             raise DataError(f"{what}: the option {name} is {words}, not {value!r}", name)
 
 
-def describe(component: Component) -> Facts:
+def facts_of(component: Component) -> Facts:
     """What can be said of a data set without loading it: its name, its summary, and the traits that it has."""
     traits = DatasetTraits.of(component)
     features = traits.features

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from trainer.experiment.observer import Observer
 from trainer.runs.folder import RunFolder
-from trainer.runs.progress import Table
+from trainer.runs.progress import ProgressTable
 from trainer.training.threads import current
 from trainer.wording import count
 
@@ -28,7 +28,7 @@ class Recorder(Observer):
         self._folder, self._model = folder, model
 
     def began(self, training: Training, folder: Path | None) -> None:
-        self._training, self._table = training, Table(training.epochs)
+        self._training, self._table = training, ProgressTable(training.epochs)
         self._folder.log(heading(training))
 
     def warned(self, text: str) -> None:

@@ -11,7 +11,7 @@ from trainer.wording import duration, number
 if TYPE_CHECKING:
     from trainer.training import Epoch
 
-__all__ = ["Table"]
+__all__ = ["ProgressTable"]
 
 _LINES = 20  # what fits on a screen with the rest
 
@@ -20,11 +20,11 @@ def _values(part: str, values: Mapping[str, float]) -> dict[str, str]:
     return {f"{part} {name}": number(value) for name, value in values.items()}
 
 
-class Table:
+class ProgressTable:
     """Epochs as rows of text, for a file or a pipe: a header, then at most about twenty of them.
 
     >>> from trainer.training import Epoch
-    >>> table = Table(epochs=40)
+    >>> table = ProgressTable(epochs=40)
     >>> for line in table.lines(Epoch(1, 45, 0.1, {"loss": 0.5}, {"loss": 0.75}, 0.5, 2900.0)):
     ...     print(line)
      epoch  train loss  test loss     rows/s        left

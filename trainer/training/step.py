@@ -70,9 +70,9 @@ def record_step(step: StepFunction, theta: Array, carried: Carried, sources: Seq
     scalar = theta.dtype.type
     example = np.arange(rows) % len(sources[0])
     batch = tuple(array[example] for array in sources)
-    located = replace(step, objective=_Located(**vars(step.objective)))
+    scoped = replace(step, objective=_Scoped(**vars(step.objective)))
     with np.errstate(all="ignore"), named_scope("update", "optimizer"):
-        program = trace(located, (theta, carried, batch, scalar(0.1), scalar(0), np.int64(0))).program
+        program = trace(scoped, (theta, carried, batch, scalar(0.1), scalar(0), np.int64(0))).program
     places = program.inputs[: 1 + len(list(leaves(carried)))]
     for before, after in zip(places, program.outputs[2:], strict=True):
         if (before.shape, before.dtype) != (after.shape, after.dtype):
@@ -90,7 +90,7 @@ def step_names(carried: Carried, sources: Sequence[Array]) -> tuple[list[str], l
     return ["θ", *names, *batch, "ε", "τ", "step"], ["loss", "g", "θ", *names]
 
 
-class _Located(Objective):
+class _Scoped(Objective):
     """Tells the record which layer is at work."""
 
     def loss(

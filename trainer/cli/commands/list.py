@@ -95,11 +95,11 @@ def list_components(kind: Kind, name: str | None, plugins: Sequence[str]) -> Non
 
 def _print_datasets(components: Mapping[str, Component]) -> None:
     """Data sets with what a person chooses one by: its size, and what there is to learn."""
-    from trainer.data import describe
+    from trainer.data import facts_of
 
     rows = []
     for _, component in sorted(components.items()):
-        facts = describe(component)
+        facts = facts_of(component)
         labels = DatasetTraits.of(component).labels  # 0 or 1 each, so numbers to a cost
         task = f"{facts.classes} classes" if facts.classes else f"{labels} labels" if labels else facts.task or "-"
         size = "-" if facts.rows is None else f"{facts.rows:,}"

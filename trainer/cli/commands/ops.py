@@ -42,10 +42,10 @@ def _list(
     if as_json:
         import json
 
-        from trainer.checker.ledger import describe
+        from trainer.checker.ledger import line_of_op
         from trainer.checker.library import registered_ops
 
-        typer.echo(json.dumps([describe(c) for c in registered_ops(found).values()], indent=1))
+        typer.echo(json.dumps([line_of_op(c) for c in registered_ops(found).values()], indent=1))
         return
     rows = [
         [

@@ -128,21 +128,21 @@ def _print_profile(executor: Executor) -> None:
 
 def _print_layers(times: Sequence[tuple[Bound, float]], total: float) -> None:
     """The times by layer and part of the step, in the order in which the layers run."""
-    from trainer.compiler.scope import PARTS
+    from trainer.compiler.scope import PHASES
 
     by_layer: dict[str, dict[str, float]] = {}
     for b, seconds in times:
         scope = b.instruction.scope
-        parts = by_layer.setdefault(scope.layer, dict.fromkeys(PARTS, 0.0))
+        parts = by_layer.setdefault(scope.layer, dict.fromkeys(PHASES, 0.0))
         parts[scope.part] = parts.get(scope.part, 0.0) + seconds
-    by_layer["total"] = {part: sum(parts[part] for parts in by_layer.values()) for part in PARTS}
+    by_layer["total"] = {part: sum(parts[part] for parts in by_layer.values()) for part in PHASES}
     rows = []
     for layer, parts in by_layer.items():
         taken = sum(parts.values())
-        cells = [f"{seconds * 1e6:.2f}" if seconds else "-" for seconds in (*(parts[p] for p in PARTS), taken)]
+        cells = [f"{seconds * 1e6:.2f}" if seconds else "-" for seconds in (*(parts[p] for p in PHASES), taken)]
         rows.append([layer, *cells, f"{100 * taken / total:.1f}"])
     typer.echo("\nBy layer, µs:\n")
-    print_table(["layer", *PARTS, "total", "%"], rows, right={1, 2, 3, 4, 5})
+    print_table(["layer", *PHASES, "total", "%"], rows, right={1, 2, 3, 4, 5})
 
 
 def _steps(executor: Executor, count: int) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from trainer.experiment.observer import Observer
-from trainer.runs.progress import Table
+from trainer.runs.progress import ProgressTable
 from trainer.wording import duration, number
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class LineDisplay(Observer):
         self._write = write
 
     def began(self, training: Training, folder: Path | None) -> None:
-        self._table = Table(training.epochs)
+        self._table = ProgressTable(training.epochs)
 
     def epoch(self, record: Epoch) -> None:
         for line in self._table.lines(record):
