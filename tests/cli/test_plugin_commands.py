@@ -11,16 +11,16 @@ import pytest
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
-EXPORT = """
+PUBLISH = """
 from trainer import hookimpl
 
-def export(name: str, times: int = 1):
+def publish(name: str, times: int = 1):
     "Write a network in another format."
-    print("exported", name * times)
+    print("published", name * times)
 
 @hookimpl
 def register_commands(register):
-    register(export, name={name!r})
+    register(publish, name={name!r})
 """
 
 
@@ -70,20 +70,20 @@ def test_help_lists_our_commands_and_loads_no_engine(installed: Run) -> None:
 
 
 def test_a_plugins_command_is_listed_helped_and_run(installed: Run, site: Callable[[str, str], None]) -> None:
-    site("my_export", EXPORT.format(name="export"))
+    site("my_publish", PUBLISH.format(name="publish"))
     listed = installed("--help")
     assert "Commands from plugins" in listed.stdout
     assert "Write a network in another format." in listed.stdout
-    assert "--times" in installed("export", "--help").stdout
-    done = installed("export", "ab", "--times", "2")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "exported abab\n", "")
+    assert "--times" in installed("publish", "--help").stdout
+    done = installed("publish", "ab", "--times", "2")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "published abab\n", "")
 
 
 def test_a_typing_error_in_a_plugins_command_gets_its_name(installed: Run, site: Callable[[str, str], None]) -> None:
-    site("my_export", EXPORT.format(name="export"))
-    done = installed("exprot")
+    site("my_publish", PUBLISH.format(name="publish"))
+    done = installed("publihs")
     assert done.returncode == 2
-    assert "No such command 'exprot'. Did you mean 'export'?" in done.stderr
+    assert "No such command 'publihs'. Did you mean 'publish'?" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -94,10 +94,10 @@ def test_a_typing_error_in_a_plugins_command_gets_its_name(installed: Run, site:
         ("raise SystemExit(3)", "failed to import: SystemExit: 3"),
         (HOOK + "def register_comands(register): ...", "'register_comands'; did you mean 'register_commands'?"),
         (HOOK + "def register_commands(register): 1 / 0", "register_commands raised ZeroDivisionError"),
-        (EXPORT.format(name="run"), "the command 'run' is trainer's own; register it under another name"),
+        (PUBLISH.format(name="run"), "the command 'run' is trainer's own; register it under another name"),
         (
-            EXPORT.replace(": int", ": 'Missing'").format(name="export"),
-            "the command 'export' cannot be used: ",
+            PUBLISH.replace(": int", ": 'Missing'").format(name="announce"),
+            "the command 'announce' cannot be used: ",
         ),
     ],
 )
@@ -105,7 +105,7 @@ def test_help_works_on_and_names_the_plugin_that_is_broken(
     installed: Run, site: Callable[[str, str], None], code: str, said: str
 ) -> None:
     site("bad_plugin", code)
-    site("good_plugin", EXPORT.format(name="publish"))
+    site("good_plugin", PUBLISH.format(name="publish"))
     done = installed("--help")
     assert done.returncode == 0
     assert " validate " in done.stdout
@@ -124,14 +124,14 @@ def test_our_own_commands_do_not_wait_for_plugins(installed: Run, site: Callable
 
 def test_plugins_lists_what_each_brought_and_what_is_wrong(installed: Run, site: Callable[[str, str], None]) -> None:
     site("bad_plugin", "raise RuntimeError('no licence')")
-    site("my_export", EXPORT.format(name="export"))
+    site("my_publish", PUBLISH.format(name="publish"))
     done = installed("plugins")
     assert (done.returncode, done.stderr) == (0, "")
     table, problem, last = done.stdout.strip().split("\n\n")
     rows = [re.split(r"\s{2,}", line.strip()) for line in table.splitlines()]
     assert rows[0] == ["plugin", "package", "registered", "problems"]
-    assert [row[0] for row in rows[1:]] == ["trainer", "trainer_datasets", "trainer_ops", "my_export", "bad_plugin"]
-    assert rows[-2] == ["my_export", "my_export 1.0", "1 command", "-"]
+    assert [row[0] for row in rows[1:]] == ["trainer", "trainer_datasets", "trainer_ops", "my_publish", "bad_plugin"]
+    assert rows[-2] == ["my_publish", "my_publish 1.0", "1 command", "-"]
     assert rows[-1] == ["bad_plugin", "bad_plugin 1.0", "nothing", "1"]
     assert problem.startswith("plugin 'bad_plugin' (bad_plugin 1.0) failed to import: RuntimeError: no licence")
     assert last == "5 plugins; one of them in full: trainer plugins NAME"
@@ -140,19 +140,19 @@ def test_plugins_lists_what_each_brought_and_what_is_wrong(installed: Run, site:
 def test_one_plugin_is_shown_with_its_hooks_file_and_problems(
     installed: Run, site: Callable[[str, str], None], tmp_path: Path
 ) -> None:
-    site("my_export", EXPORT.format(name="export") + "\n" + HOOK + "def register_layer(register): ...\n")
-    done = installed("plugins", "my_export")
+    site("my_publish", PUBLISH.format(name="publish") + "\n" + HOOK + "def register_layer(register): ...\n")
+    done = installed("plugins", "my_publish")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
-        "my_export (my_export 1.0)",
+        "my_publish (my_publish 1.0)",
         "",
         "hook               registered",
-        "register_commands  export",
+        "register_commands  publish",
         "register_layer     -",
         "",
-        f"written in  {tmp_path / 'my_export.py'}",
+        f"written in  {tmp_path / 'my_publish.py'}",
         (
-            "problem     plugin 'my_export' (my_export 1.0) implements an unknown hook 'register_layer'; "
+            "problem     plugin 'my_publish' (my_publish 1.0) implements an unknown hook 'register_layer'; "
             "did you mean 'register_layers'?"
         ),
     ]

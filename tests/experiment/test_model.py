@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import numpy as np
 import pytest
 
@@ -127,7 +129,7 @@ def test_columns_go_by_name_and_categories_by_their_texts():
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
 def test_frames_are_columns_by_name(library):
-    frames = pytest.importorskip(library, reason=f"{library} is not installed, and a frame of it is what is tried")
+    frames = import_module(library)
     model = trainer.load(trained(TABLE).folder)
     named = {"height": [170.5, 160.5], "city": ["Rome", "Oslo"], "age": [30, 41]}
     assert np.array_equal(model.predict_proba(frames.DataFrame(named)), model.predict_proba(named))

@@ -2,7 +2,7 @@
 
     @hookimpl
     def register_commands(register):
-        register(export)                       # trainer export ...: a function as Typer takes it
+        register(publish)                      # trainer publish ...: a function as Typer takes it
 
 Plugins are strangers' code that may be slow to import, or broken. So they are loaded only where their commands matter:
 when `trainer --help` lists them, and when a name is asked for that is none of ours. What ships with this project brings
