@@ -8,7 +8,7 @@ import pytest
 from trainer import op
 from trainer.errors import PluginError
 from trainer.plugins import Component, Parameter
-from trainer.plugins.registry import component
+from trainer.plugins.registry import component, is_ours
 from trainer.plugins.traits import CostTraits
 
 
@@ -233,3 +233,12 @@ def test_names_that_say_nothing_defaults_and_any_number_of_arguments_are_taken()
         for kind in ("costs", "metrics"):
             make(kind, obj, "mine")
     make("metrics", np.frompyfunc(max, 2, 1), "maximum")  # no signature to read
+
+
+@pytest.mark.parametrize(
+    "package", [None, "", "tape-trainer-extras 0.1.0", "tape-trainerx", "my-tape-trainer 1.0", "tape"]
+)
+def test_a_distribution_whose_name_begins_like_ours_is_a_strangers(package: str | None) -> None:
+    assert not is_ours(package)
+    assert is_ours("tape-trainer")
+    assert is_ours("tape-trainer 0.1.0")
