@@ -9,7 +9,7 @@ from trainer.rng import generator
 
 
 def first(*arguments) -> list[float]:
-    return generator(*arguments).random(4).tolist()
+    return list(generator(*arguments).random(4))
 
 
 @pytest.mark.parametrize("bit", [0, 15, 16, 31, 32, 63])

@@ -19,7 +19,8 @@ ALL = [*UNIFORM, "gaussian_quantiles", "hastie_10_2", "sparse_uncorrelated"]
 
 
 def make(name: str, **options: Any) -> Dataset:
-    return getattr(trainer_datasets, name)(rng=np.random.Generator(np.random.Philox(3)), **options)
+    made: Dataset = getattr(trainer_datasets, name)(rng=np.random.Generator(np.random.Philox(3)), **options)
+    return made
 
 
 @pytest.mark.parametrize("name", UNIFORM)

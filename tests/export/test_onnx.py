@@ -91,7 +91,8 @@ def test_every_activation_exports_or_says_that_it_cannot(name):
 def test_random_stacks_of_layers_export(seed):
     rng = np.random.default_rng(seed)
     names = [op for op in ("relu", "gelu", "silu", "tanh", "softplus", "mish", "elu") for _ in range(2)]
-    layers, labels = [], []
+    layers: list[Dense | OpLayer] = []
+    labels: list[str] = []
     for _ in range(int(rng.integers(1, 6))):
         layers += [Dense(int(rng.integers(1, 9)), bias=bool(rng.integers(2)))]
         name = str(rng.choice(names))

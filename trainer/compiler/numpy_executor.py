@@ -126,7 +126,7 @@ class NumpyExecutor:
         array = self._arrays[value] = dense(value, aligned(value.nbytes))
         return array
 
-    def _array(self, value: Value) -> object:
+    def _array(self, value: Value) -> Any:
         return value.known if value.constant else self._arrays[value]
 
     def _bind(self, position: int, instruction: Instruction) -> Bound | None:
@@ -145,7 +145,7 @@ class NumpyExecutor:
         known = self._known.get(instruction.op, UNKNOWN)
         return Bound(instruction, inputs, outputs, self._calls(instruction, known, inputs, outputs), known)
 
-    def _output(self, position: int, instruction: Instruction, value: Value) -> object:
+    def _output(self, position: int, instruction: Instruction, value: Value) -> Any:
         source = self.buffers.over_input(position, instruction, value)
         return self._arrays[source] if source else self.buffers.allocate(position, instruction, value)
 
