@@ -21,7 +21,6 @@ from trainer_ops._targets import (
     classes_of,
     is_class,
     mean_over_positions,
-    own,
     real_only,
     same_shape,
     share,
@@ -137,6 +136,9 @@ def softmax_cross_entropy(predictions: Array, targets: Array, *, smoothing: Smoo
         smoothing: s, the share of the uniform distribution in the targets, (1 − s) t + s/k. Szegedy et al.,
             *Rethinking the Inception architecture*, 2016. PyTorch's and Keras's `label_smoothing`.
 
+    Of class numbers, a loss next to which 1 has no digits left, 1e-7 in float32, is 0 here as in PyTorch, while its
+    gradient has all of them; `log_softmax` before `negative_log_likelihood` keeps those of the loss too.
+
     >>> softmax_cross_entropy(np.array([[0.0, 0.0], [1000.0, 0.0]]), np.array([1, 0]))
     array([0.69314718, 0.        ])
     >>> softmax_cross_entropy(np.array([[1000.0, 0.0]]), np.array([0]), smoothing=0.1)
@@ -151,11 +153,10 @@ def softmax_cross_entropy(predictions: Array, targets: Array, *, smoothing: Smoo
         costs = np.sum(targets * (log_total(e, -1).astype(z.dtype, copy=False) - z), axis=-1)
         return costs if costs.ndim == 1 else np.mean(costs, axis=tuple(range(1, costs.ndim)))
     classes = classes_of("softmax_cross_entropy", "logits", predictions, targets)
-    # log Σ e^z − z_c, with the digits of a small one, which next to the 1 of the largest class would be lost.
-    others, own_z = np.sum(e * (np.expand_dims(classes, -1) != np.arange(z.shape[-1])), axis=-1), own(z, classes)
-    costs = np.log1p(others + np.expm1(own_z)) - own_z
+    total = np.log(np.sum(e, axis=-1, keepdims=True))
+    costs = (total - np.take_along_axis(z, np.expand_dims(classes, -1), -1))[..., 0]
     if smoothing:
-        costs = (1 - smoothing) * costs + smoothing * (costs + own_z - np.mean(z, axis=-1))
+        costs = (1 - smoothing) * costs + smoothing * (total[..., 0] - np.mean(z, axis=-1))
     return mean_over_positions(costs, targets)
 
 
