@@ -119,6 +119,7 @@ def test_a_folder_without_runs(tmp_path):
     assert str(caught.value) == f"there is no folder {tmp_path / 'runs'} with runs in it; {hint}"
 
 
-def test_a_damaged_status_hides_no_other_run(root):
-    (root / "20260101-000001-b" / "status.json").write_text("{")
+@pytest.mark.parametrize("content", ["{", "[]", ""])
+def test_a_damaged_status_hides_no_other_run(root, content):
+    (root / "20260101-000001-b" / "status.json").write_text(content)
     assert [run.status for run in summaries(root)] == ["finished", "unreadable", "finished", "crashed", "crashed"]

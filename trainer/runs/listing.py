@@ -27,7 +27,7 @@ __all__ = ["Condition", "Summary", "runs_in", "select", "status_of"]
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "<=": operator.le, ">=": operator.ge, "!=": operator.ne, "<": operator.lt, ">": operator.gt, "=": operator.eq,
 }  # fmt: skip
-_STAMPED = re.compile(r"\d{8}-\d{6}-")
+STAMPED = re.compile(r"\d{8}-\d{6}-")
 _CONDITION = re.compile(r"\s*([\w.-]+)\s*(<=|>=|!=|<|>|=)\s*(.+?)\s*")
 # What status.json says of a run whose process may have died without a word.
 _LIVE = "running"
@@ -54,7 +54,7 @@ def runs_in(root: str | os.PathLike[str]) -> list[Path]:
 
 def _is_run(entry: os.DirEntry[str]) -> bool:
     """By the name that `RunFolder` gives, without a look inside; whatever else a person calls it, by what is in it."""
-    return (bool(_STAMPED.match(entry.name)) and entry.is_dir()) or os.path.exists(Path(entry.path, "status.json"))
+    return (bool(STAMPED.match(entry.name)) and entry.is_dir()) or os.path.exists(Path(entry.path, "status.json"))
 
 
 def _content(path: Path) -> bytes:
@@ -84,10 +84,10 @@ class Summary:
     def about(self) -> dict[str, Any]:
         """status.json; of one that cannot be read, "unreadable" is the status."""
         try:
-            content: dict[str, Any] = json.loads(_content(self.path / "status.json"))
+            content = json.loads(_content(self.path / "status.json"))
         except (OSError, ValueError):
-            return {"status": "unreadable"}
-        return content
+            content = None
+        return content if isinstance(content, dict) else {"status": "unreadable"}
 
     @cached_property
     def status(self) -> str:

@@ -13,7 +13,7 @@ from trainer.errors import DataError
 from trainer.runs.listing import status_of
 from trainer.runs.metrics import read_metrics
 from trainer.runs.parameters import Saved, load_parameters
-from trainer.wording import nearest
+from trainer.wording import describe, nearest
 
 if TYPE_CHECKING:
     from trainer.data import Preprocessing, Scaling
@@ -37,7 +37,7 @@ class Run:
     @property
     def status(self) -> str:
         """finished, running, crashed, interrupted, diverged or failed; one that runs has a living process."""
-        return status_of(self.path, str(self.about["status"]))
+        return status_of(self.path, str(self.about.get("status")))
 
     @property
     def reason(self) -> str | None:
@@ -48,15 +48,19 @@ class Run:
     @cached_property
     def config_text(self) -> str:
         """The config as it was given, without overrides."""
-        return (self.path / "config.yaml").read_bytes().decode()
+        return _text(self.path / "config.yaml")
 
     @cached_property
     def config(self) -> dict[str, Any]:
         """The config as it was used: with overrides and every default."""
         import yaml
 
-        config: dict[str, Any] = yaml.safe_load((self.path / "resolved.yaml").read_bytes())
-        return config
+        path = self.path / "resolved.yaml"
+        try:
+            config = yaml.safe_load(_text(path))
+        except yaml.YAMLError as error:
+            raise DataError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+        return _mapping(path, config)
 
     @cached_property
     def environment(self) -> dict[str, Any]:
@@ -91,7 +95,7 @@ class Run:
     @cached_property
     def log(self) -> str:
         """The text of log.txt."""
-        return (self.path / "log.txt").read_text(encoding="utf-8")
+        return _text(self.path / "log.txt")
 
 
 def load(folder: str | os.PathLike[str]) -> Run:
@@ -116,11 +120,24 @@ def load(folder: str | os.PathLike[str]) -> Run:
     raise DataError(f"there is no run folder {path}" + (f"; did you mean {path.parent / near}?" if near else ""))
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _text(path: Path) -> str:
+    """Raises DataError where there is none, or it cannot be read."""
     try:
-        content: dict[str, Any] = json.loads(path.read_bytes())
+        return path.read_bytes().decode()
     except FileNotFoundError:
         raise DataError(f"there is no {path.name} in {path.parent}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from None
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return _mapping(path, json.loads(_text(path)))
     except ValueError as error:
         raise DataError(f"{path} is not JSON: {error}") from None
+
+
+def _mapping(path: Path, content: object) -> dict[str, Any]:
+    if not isinstance(content, dict):
+        raise DataError(f"{path} holds no mapping but {describe(content)}")
     return content

@@ -119,14 +119,18 @@ def _header(path: Path) -> list[str]:
 def read_metrics(path: str | os.PathLike[str]) -> Metrics:
     """The columns of a metrics.csv by name, each of shape (epochs,); `epoch` and `step` are int64, the rest float64.
 
-    A file that does not exist yet has no columns. Raises DataError for a row that does not fit the header.
+    A file that does not exist yet has no columns. Raises DataError for what is no text, and for a row that does not fit
+    the header.
     """
     import numpy as np
 
     path = Path(path)
     if not path.exists():
         return {}
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: {error}") from None
     rows = list(csv.reader(text[: text.rfind("\n") + 1].splitlines()))
     if not rows:
         return {}
