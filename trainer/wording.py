@@ -21,6 +21,7 @@ __all__ = [
     "nearest",
     "nearest_file",
     "number",
+    "printable",
     "shape_of",
     "source_of",
 ]
@@ -124,6 +125,17 @@ def cut(text: str, length: int) -> str:
     'a long...'
     """
     return text if len(text) <= length else text[: length - 3] + "..."
+
+
+def printable(text: str, keep: str = "") -> str:
+    r"""Text in which what a screen does not show, or a file cannot hold, is written out, but for the letters of `keep`.
+
+    >>> printable("a\x1b[1m\tb"), printable("a\tb", keep="\t")
+    ('a\\x1b[1m\\tb', 'a\tb')
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text)
 
 
 def shape_of(shape: Sequence[int]) -> str:

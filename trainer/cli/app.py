@@ -14,8 +14,10 @@ from trainer.cli.commands import (
     export,
     init,
     ops,
+    plot,
     plugins,
     predict,
+    report,
     resume,
     run,
     runs,
@@ -44,6 +46,8 @@ app = typer.Typer(
 app.command("run", cls=ConfigCommand)(run.command)
 app.command("resume")(resume.command)
 app.command("evaluate")(evaluate.command)
+app.command("plot")(plot.command)
+app.command("report")(report.command)
 app.command("predict")(predict.command)
 app.command("export")(export.command)
 app.command("validate", cls=ConfigCommand)(validate.command)

@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["AllowUnchecked", "Config", "Debug", "Overrides", "PluginOption", "Quiet", "RunFolders", "RunName"]
+__all__ = [
+    "AllowUnchecked",
+    "Config",
+    "Debug",
+    "Overrides",
+    "PluginOption",
+    "Quiet",
+    "RunFolders",
+    "RunName",
+    "RunNames",
+]
 
 Config = Annotated[
     Path,
@@ -38,3 +48,4 @@ AllowUnchecked = Annotated[
 ]
 RunFolders = Annotated[Path, typer.Option("--in", metavar="FOLDER", help="Where run folders are.")]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A folder, its name, or the end of its name.")]
+RunNames = Annotated[list[str], typer.Argument(metavar="RUN...", help="A folder, its name, or the end of its name.")]

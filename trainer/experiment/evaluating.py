@@ -16,6 +16,7 @@ from trainer.errors import DataError, UsageError
 from trainer.experiment.components import built
 from trainer.experiment.model import Model, expected
 from trainer.experiment.scores import scores_of
+from trainer.experiment.worst import Worst, worst_rows
 from trainer.metrics import confusion_matrix
 from trainer.metrics.decoding import decoded
 from trainer.nn.several import Several
@@ -24,7 +25,7 @@ from trainer.training.evaluation import Evaluation
 from trainer.training.threads import pinned
 from trainer.types import Array
 
-__all__ = ["Calibration", "Evaluated", "evaluate"]
+__all__ = ["Calibration", "Evaluated", "Worst", "evaluate"]
 
 BINS = 10
 
@@ -72,6 +73,7 @@ class Evaluated:
     confusion: how many rows of each class (row) were taken for each (column); None where there are no classes.
     calibration: None where there are no probabilities.
     errors: by the name of each target that is a number, (r2, mean absolute error, mean error).
+    worst: the rows of the largest cost, the worst first.
     """
 
     of: str
@@ -83,6 +85,7 @@ class Evaluated:
     calibration: Calibration | None
     errors: Mapping[str, tuple[float, float, float]]
     remarks: tuple[str, ...] = ()
+    worst: tuple[Worst, ...] = ()
 
     def per_class(self) -> list[tuple[str, int, float, float, float]]:
         """Of each class its name, its rows, precision, recall and f1; nan where there is nothing to take a share of."""
@@ -92,6 +95,16 @@ class Evaluated:
             rows, named = self.confusion.sum(axis=1), self.confusion.sum(axis=0)
             columns = (rows, hits / named, hits / rows, 2 * hits / (rows + named))
         return [*zip(self.class_names, *(column.tolist() for column in columns), strict=True)]
+
+
+def confusions(confusion: Array) -> list[tuple[int, int, int]]:
+    """What was confused, the most first: how many rows, of which class, were taken for which.
+
+    >>> confusions(np.array([[5, 1, 0], [3, 4, 0], [0, 0, 2]]))
+    [(3, 1, 0), (1, 0, 1)]
+    """
+    wrong = [(n, i, j) for i, row in enumerate(confusion.tolist()) for j, n in enumerate(row) if i != j and n]
+    return sorted(wrong, key=lambda each: (-each[0], *each[1:]))
 
 
 def evaluate(model: Model, run: Path | None, data: Path | None = None, part: Part = "test") -> Evaluated:
@@ -171,7 +184,8 @@ def _measured(model: Model, of: str, data: Prepared, remarks: tuple[str, ...]) -
     confusion, calibration = _classes(model, outputs, rows.targets)
     plain = model.targets.task == "regression" and not isinstance(cost, Several)
     errors = _errors(model, outputs, rows.targets) if plain else {}
-    return Evaluated(of, len(rows), model.class_names, numbers, reports, confusion, calibration, errors, remarks)
+    worst, names = worst_rows(model, cost, outputs, rows), model.class_names
+    return Evaluated(of, len(rows), names, numbers, reports, confusion, calibration, errors, remarks, worst)
 
 
 def _classes(model: Model, outputs: Array, targets: Array) -> tuple[Array | None, Calibration | None]:

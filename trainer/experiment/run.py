@@ -12,6 +12,7 @@ from trainer.errors import DataError
 from trainer.experiment.checkpointing import FOLDER
 from trainer.experiment.model import Model, load
 from trainer.experiment.observer import Observer
+from trainer.files import atomic_write
 from trainer.nn.network import Network
 from trainer.runs.card import card
 from trainer.runs.checkpoint import Checkpoints
@@ -30,6 +31,7 @@ class Run(Folder):
     run.metrics["test_loss"], run.config["network"], run.status
     run.predict(x), run.predict_proba(x), run.network
     run.resume(["epochs=50"]).metrics
+    run.report()
 
     Raises DataError, with the nearest name, for a folder that holds none.
     """
@@ -69,6 +71,14 @@ class Run(Folder):
 
         resume(self.path, overrides, observers)
         return type(self)(self.path)
+
+    def report(self, file: str | os.PathLike[str] | None = None) -> Path:
+        """Write the page that `trainer report` writes, by default report.html in the run's folder, and say where."""
+        from trainer.experiment.report import report
+
+        path = self.path / "report.html" if file is None else Path(file)
+        atomic_write(path, report([self]))
+        return path
 
     def _repr_html_(self) -> str:
         return card(self)

@@ -1,11 +1,12 @@
-"""The loss curve as a picture: loss.svg and loss.png.
+"""Curves as pictures: loss.svg and loss.png of a run, and those of several runs that `trainer plot` writes.
 
 Shaped by three wishes. The same metrics give the same bytes, so that pictures can be compared and versioned:
 no date, a fixed salt for the SVG's identifiers, and no influence of a person's matplotlibrc. It costs little, because
 it is part of the time between a command and the next prompt: pyplot is never imported (it would look for a window
 system), the axes have a fixed place, so there is no layout to solve, and SVG text stays text. Importing Matplotlib in a
 thread while the network trains was tried: it slows the training by as much as it saves. And the picture reads at a
-glance: each curve carries its name and last value where it ends, so there is no legend to look up.
+glance: each curve of a run carries its name and last value where it ends, so there is no legend to look up. Runs have
+names too long for that, and curves that end together: they get a legend below.
 """
 
 from __future__ import annotations
@@ -16,18 +17,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from trainer.errors import UsageError
 from trainer.files import atomic_write
-from trainer.runs.scale import Scale, scale_for
+from trainer.runs.lines import PALETTE, PARTS, Line, lines_of, lowest, scale_of
+from trainer.runs.scale import Scale, epoch_ticks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["loss_figure", "save_loss"]
+__all__ = ["ENDINGS", "loss_figure", "save_loss", "save_plot"]
 
+ENDINGS = (".png", ".svg")
 _INK, _PALE, _GRID = "#1f2933", "#7b8794", "#e4e7eb"
-# Told apart by people with any colour vision, and in grey; of validation and test a run has one.
-_COLOURS = {"train": "#2563eb", "validation": "#0d9488", "test": "#ea580c"}
 _STYLE: dict[Any, Any] = {
     "font.family": ["sans-serif"],
     "font.sans-serif": ["DejaVu Sans"],
@@ -42,6 +46,8 @@ _LOCK = threading.Lock()  # Matplotlib's settings belong to the process; two run
 _WIDTH, _HEIGHT, _DPI = 7.5, 4.4, 160
 _APART = 0.125  # of two labels, in parts of the axes' height
 _PLACE = (0.095, 0.125, 0.755, 0.735)  # left, bottom, width, height of the axes, in parts of the figure
+_COLUMNS = 1500  # of points, more than the picture has dots
+_DASHES = ("-", "--", ":", "-.")
 
 
 def save_loss(folder: str | Path, metrics: Mapping[str, Sequence[float] | object], title: str = "") -> None:
@@ -49,18 +55,35 @@ def save_loss(folder: str | Path, metrics: Mapping[str, Sequence[float] | object
 
     `metrics` maps "epoch", "train_loss" and, where there are test rows, "test_loss" to one number per epoch.
     """
+    lines = lines_of(metrics)
+    for ending in ENDINGS:
+        save_plot(Path(folder) / f"loss{ending}", lines, "loss", title)
+
+
+def save_plot(path: Path, lines: Sequence[Line], what: str, title: str = "") -> None:
+    """Draw curves over the epochs into a .png or .svg file.
+
+    Args:
+        what: is drawn, such as "loss".
+        title: above it.
+
+    Raises UsageError for another ending.
+    """
+    if path.suffix.lower() not in ENDINGS:
+        raise UsageError(f"a picture ends in .png or .svg, and {path.name} does not")
     from matplotlib import rc_context, rcParamsDefault
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     plain: dict[Any, Any] = {name: rcParamsDefault[name] for name in rcParamsDefault if not name.startswith("backend")}
+    content = io.BytesIO()
     with _LOCK, rc_context({**plain, **_STYLE}):
-        figure = loss_figure(metrics, title)
-        svg, png = io.BytesIO(), io.BytesIO()
-        FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None, "Creator": "tape-trainer"})  # type: ignore[no-untyped-call]
-        FigureCanvasAgg(figure).print_png(png, metadata={"Software": "tape-trainer"})  # type: ignore[no-untyped-call]
-    atomic_write(Path(folder) / "loss.svg", svg.getvalue())
-    atomic_write(Path(folder) / "loss.png", png.getvalue())
+        figure = _figure(lines, what, title)
+        if path.suffix.lower() == ".svg":
+            FigureCanvasSVG(figure).print_svg(content, metadata={"Date": None, "Creator": "tape-trainer"})  # type: ignore[no-untyped-call]
+        else:
+            FigureCanvasAgg(figure).print_png(content, metadata={"Software": "tape-trainer"})  # type: ignore[no-untyped-call]
+    atomic_write(path, content.getvalue())
 
 
 def loss_figure(metrics: Mapping[str, Sequence[float] | Any], title: str = "") -> Figure:
@@ -68,38 +91,51 @@ def loss_figure(metrics: Mapping[str, Sequence[float] | Any], title: str = "") -
 
     The loss axis is logarithmic where the losses span decades. Losses that are not finite leave a gap.
     """
+    return _figure(lines_of(metrics), "loss", title)
+
+
+def _figure(lines: Sequence[Line], what: str, title: str) -> Figure:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(_WIDTH, _HEIGHT), dpi=_DPI, facecolor="white")
-    axes = figure.add_axes(_PLACE)
-    epochs = [int(epoch) for epoch in metrics.get("epoch", ())]
-    curves = {
-        part: [float(value) for value in metrics[f"{part}_loss"]] for part in _COLOURS if f"{part}_loss" in metrics
-    }
-    scale = scale_for(value for curve in curves.values() for value in curve)
-    _draw_axes(axes, epochs, scale)
-    few = len(epochs) <= 30
-    for part, curve in curves.items():
-        shown = [value if _shown(value, scale) else float("nan") for value in curve]
-        axes.plot(
-            epochs,
-            shown,
-            color=_COLOURS[part],
-            linewidth=2.0,
-            solid_capstyle="round",
-            solid_joinstyle="round",
-            marker="o" if few else None,
-            markersize=3.5 if len(epochs) > 1 else 7.0,
-            clip_on=False,
-            gid=f"{part}-loss",
-            zorder=3,
-        )
-    _label_ends(axes, curves, scale)
-    _label_figure(figure, curves, epochs, scale, title)
+    of_parts = all(line.name in PARTS for line in lines)  # whose names fit beside the axes
+    legend = 0.0 if of_parts else 0.24 * len(lines) + 0.1  # inches
+    height = _HEIGHT + legend
+    figure = Figure(figsize=(_WIDTH, height), dpi=_DPI, facecolor="white")
+    left, bottom, width, high = _PLACE
+    wide = width if of_parts else 1 - left - 0.04
+    axes = figure.add_axes((left, (bottom * _HEIGHT + legend) / height, wide, high * _HEIGHT / height))
+    scale = scale_of(lines)
+    _draw_axes(axes, lines, scale)
+    for line in lines:
+        _draw_line(axes, line, dots=all(len(each.epochs) <= 30 for each in lines))
+    if of_parts:
+        _label_ends(axes, lines, scale)
+    else:
+        _list_below(figure, lines, left, legend / height)
+    _label_figure(figure, axes, lines, scale, what, title)
     return figure
 
 
-def _draw_axes(axes: Axes, epochs: list[int], scale: Scale) -> None:
+def _draw_line(axes: Axes, line: Line, dots: bool) -> None:
+    shown = line.thinned(_COLUMNS)
+    axes.plot(
+        shown.epochs,
+        shown.values,
+        color=PALETTE[line.colour % len(PALETTE)],
+        linestyle=_DASHES[line.colour % len(_DASHES)] if line.colour >= len(PARTS) else "-",
+        linewidth=2.0,
+        solid_capstyle="round",
+        solid_joinstyle="round",
+        marker="o" if dots or len(line.epochs) == 1 else None,
+        markersize=3.5 if len(line.epochs) > 1 else 7.0,
+        clip_on=False,
+        gid=f"{line.name}-loss" if line.name in PARTS else None,
+        zorder=3,
+        label=f"{_cut(line.name, 84)}   {_number(line.last)}",
+    )
+
+
+def _draw_axes(axes: Axes, lines: Sequence[Line], scale: Scale) -> None:
     from matplotlib.ticker import FixedLocator, NullLocator
 
     axes.set_yscale("log" if scale.logarithmic else "linear")
@@ -107,10 +143,11 @@ def _draw_axes(axes: Axes, epochs: list[int], scale: Scale) -> None:
     axes.yaxis.set_major_locator(FixedLocator(list(scale.ticks)))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(lambda tick, _: scale.label(tick))
-    first, last = (epochs[0], epochs[-1]) if epochs else (0, 1)
+    ends = [int(epoch) for line in lines if len(line.epochs) for epoch in line.epochs[[0, -1]]]
+    first, last = (min(ends), max(ends)) if ends else (0, 1)
     margin = 0.02 * (last - first) or 0.5
     axes.set_xlim(first - margin, last + margin)
-    axes.xaxis.set_major_locator(FixedLocator(_epoch_ticks(first, last) if epochs else []))
+    axes.xaxis.set_major_locator(FixedLocator(epoch_ticks(first, last) if ends else []))
     axes.xaxis.set_major_formatter(lambda tick, _: f"{tick:,.0f}")
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
@@ -122,36 +159,20 @@ def _draw_axes(axes: Axes, epochs: list[int], scale: Scale) -> None:
     axes.set_xlabel("epoch", color=_INK, labelpad=6)
 
 
-def _epoch_ticks(first: int, last: int) -> list[int]:
-    """Round whole numbers, the first and the last epoch among them: those two are what one looks for.
-
-    >>> _epoch_ticks(1, 20)
-    [1, 5, 10, 15, 20]
-    """
-    span = max(last - first, 1)
-    step = next(f * 10**power for power in range(20) for f in (1, 2, 5) if span / (f * 10**power) <= 8)
-    inner = [tick for tick in range(-(-first // step) * step, last, step) if tick - first >= 0.5 * step]
-    return sorted({first, *(tick for tick in inner if last - tick >= 0.5 * step), last})
-
-
-def _label_ends(axes: Axes, curves: Mapping[str, list[float]], scale: Scale) -> None:
-    """Each curve's name and last finite value, to the right of the axes and never on top of one another."""
-    ends = []
-    for part, curve in curves.items():
-        finite = [value for value in curve if _shown(value, scale)]
-        if finite:
-            ends.append((scale.position(finite[-1]), part, finite[-1]))
-    ends.sort()
+def _label_ends(axes: Axes, lines: Sequence[Line], scale: Scale) -> None:
+    """Each curve's name and last value, to the right of the axes and never on top of one another."""
+    ended = sorted((line for line in lines if line.finite), key=lambda line: scale.position(line.last))
+    wanted = [scale.position(line.last) for line in ended]
     heights: list[float] = []
-    for position, *_ in ends:
+    for position in wanted:
         heights.append(max(position, heights[-1] + _APART) if heights else position)
-    for height, (_, part, value) in zip(_settled(heights, [position for position, *_ in ends]), ends, strict=True):
+    for height, line in zip(_settled(heights, wanted), ended, strict=True):
         axes.text(
             1.018,
             height,
-            f"{part}\n{value:.4g}",
+            f"{line.name}\n{_number(line.last)}",
             transform=axes.transAxes,
-            color=_COLOURS[part],
+            color=PALETTE[line.colour],
             fontweight="bold",
             va="center",
             linespacing=1.25,
@@ -167,26 +188,40 @@ def _settled(heights: list[float], wanted: list[float]) -> list[float]:
     return [height + move for height in heights]
 
 
-def _label_figure(
-    figure: Figure, curves: Mapping[str, list[float]], epochs: list[int], scale: Scale, title: str
-) -> None:
-    lost = [epoch for i, epoch in enumerate(epochs) if any(not _shown(curve[i], scale) for curve in curves.values())]
-    title = title if len(title) <= 60 else title[:59] + "…"
-    remarks = ["loss per epoch, logarithmic axis" if scale.logarithmic else "loss per epoch"]
-    part = next((part for part in ("validation", "test") if part in curves), "train")
-    held_out = [(v, epoch) for v, epoch in zip(curves.get(part, ()), epochs, strict=False) if _shown(v, scale)]
-    if part != "train" and len(held_out) > 1:
-        lowest, epoch = min(held_out)
-        remarks.append(f"lowest {part} loss {lowest:.4g} in epoch {epoch}")
+def _list_below(figure: Figure, lines: Sequence[Line], left: float, top: float) -> None:
+    figure.legend(
+        loc="upper left",
+        bbox_to_anchor=(left, top),
+        borderaxespad=0.0,
+        borderpad=0.0,
+        frameon=False,
+        labelcolor=_INK,
+        fontsize=9.5,
+        labelspacing=0.45,
+        handlelength=3.0,
+    )
+
+
+def _label_figure(figure: Figure, axes: Axes, lines: Sequence[Line], scale: Scale, what: str, title: str) -> None:
+    lost = [int(epoch) for line in lines for epoch in line.epochs[~np.isfinite(line.values)][:1]]
+    remarks = [f"{what} per epoch, logarithmic axis" if scale.logarithmic else f"{what} per epoch"]
+    best = lowest(lines) if what == "loss" else None
+    if best is not None and best.part != "train" and best.of > 1:
+        remarks.append(f"lowest {best.part} loss {best.value:.4g} in epoch {best.epoch}")
     if lost:
-        remarks.append(f"not finite in epoch {lost[0]}")
-    figure.text(_PLACE[0], 0.945, title, color=_INK, fontsize=13, fontweight="bold", va="center")
-    figure.text(_PLACE[0], 0.888, " · ".join(remarks), color=_PALE, fontsize=9.5, va="center")
-    if len(lost) == len(epochs):
-        middle = _PLACE[0] + _PLACE[2] / 2
-        words = "no finite loss" if epochs else "no epoch was finished"
-        figure.text(middle, 0.5, words, color=_PALE, fontsize=12, ha="center", va="center")
+        remarks.append(f"not finite in epoch {min(lost)}")
+    left, top = _PLACE[0], figure.get_figheight()
+    title = _cut(title, 60)
+    figure.text(left, 1 - 0.055 * _HEIGHT / top, title, color=_INK, fontsize=13, fontweight="bold", va="center")
+    figure.text(left, 1 - 0.112 * _HEIGHT / top, " · ".join(remarks), color=_PALE, fontsize=9.5, va="center")
+    if not any(line.finite for line in lines):
+        words = f"no finite {what}" if any(len(line.epochs) for line in lines) else "no epoch was finished"
+        axes.text(0.5, 0.5, words, color=_PALE, fontsize=12, ha="center", va="center", transform=axes.transAxes)
 
 
-def _shown(value: float, scale: Scale) -> bool:
-    return scale.low <= value <= scale.high
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}"

@@ -1,7 +1,4 @@
-"""The vertical axis of a loss curve: linear or logarithmic, its ends, its ticks. For the picture and for the terminal.
-
-Pure Python, so that drawing in the terminal needs neither NumPy nor Matplotlib.
-"""
+"""The axes of a curve: vertically linear or logarithmic, its ends, its ticks. For pictures, pages and the terminal."""
 
 from __future__ import annotations
 
@@ -9,10 +6,10 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["Scale", "scale_for"]
+__all__ = ["HUGE", "Scale", "epoch_ticks", "scale_for"]
 
 _LOG_FROM = 20.0  # a ratio beyond which the low end of a linear axis shows nothing
-_HUGE = 1e290  # beyond this the margins would overflow; such a loss has diverged anyway
+HUGE = 1e290  # beyond this the margins would overflow; such a loss has diverged anyway
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,7 @@ class Scale:
         if self.logarithmic and self.ticks and not 1e-4 <= self.ticks[0] <= self.ticks[-1] < 1e6:
             digits, exponent = f"{tick:.0e}".split("e")
             return f"{digits}e{int(exponent)}"
-        return f"{tick:.6g}"
+        return f"{tick:.6g}".replace("e+", "e")
 
 
 def scale_for(values: Iterable[float], ticks: int = 6) -> Scale:
@@ -56,7 +53,7 @@ def scale_for(values: Iterable[float], ticks: int = 6) -> Scale:
     >>> scale_for([2.3, 0.04]).ticks
     (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
     """
-    finite = [float(value) for value in values if abs(value) < _HUGE]  # False for a NaN
+    finite = [float(value) for value in values if abs(value) < HUGE]  # False for a NaN
     if not finite:
         return Scale(False, 0.0, 1.0, (0.0, 0.5, 1.0))
     low, high = min(finite), max(finite)
@@ -95,3 +92,15 @@ def _logarithmic(low: float, high: float, ticks: int) -> Scale:
         every = math.ceil(len(found) / ticks)
         found = [tick for tick in found if round(math.log10(tick)) % every == 0]
     return Scale(True, 10.0**bottom, 10.0**top, tuple(found))
+
+
+def epoch_ticks(first: int, last: int, most: int = 8) -> list[int]:
+    """Round whole numbers, the first and the last epoch among them: those two are what one looks for.
+
+    >>> epoch_ticks(1, 20)
+    [1, 5, 10, 15, 20]
+    """
+    span = max(last - first, 1)
+    step = next(f * 10**power for power in range(20) for f in (1, 2, 5) if span / (f * 10**power) <= most)
+    inner = [tick for tick in range(-(-first // step) * step, last, step) if tick - first >= 0.5 * step]
+    return sorted({first, *(tick for tick in inner if last - tick >= 0.5 * step), last})

@@ -85,6 +85,8 @@ def _share(value: float) -> str:
 
 def _print_confusions(confusion: Array, names: tuple[str, ...]) -> None:
     """The whole matrix where there is room for it, otherwise what was confused most."""
+    from trainer.experiment.evaluating import confusions
+
     cells = [[f"{value:,}" for value in row] for row in confusion.tolist()]
     widths = [max(len(name), *(len(row[j]) for row in cells)) for j, name in enumerate(names)]
     first = max(len("true, predicted:"), *map(len, names))
@@ -93,14 +95,12 @@ def _print_confusions(confusion: Array, names: tuple[str, ...]) -> None:
         rows = [[name, *row] for name, row in zip(names, cells, strict=True)]
         print_table(["true, predicted:", *names], rows, right=set(range(1, len(names) + 1)), wrap=False, fitted=True)
         return
-    wrong = sorted(
-        ((-value, i, j) for i, row in enumerate(confusion.tolist()) for j, value in enumerate(row) if i != j and value)
-    )
+    wrong = confusions(confusion)
     if not wrong:
         typer.echo("no class was taken for another")
         return
     room = max((shutil.get_terminal_size((100, 24)).columns - len("123,456") - 4) // 2, 8)
-    rows = [[f"{-value:,}", cut(names[i], room), cut(names[j], room)] for value, i, j in wrong[:MOST]]
+    rows = [[f"{value:,}", cut(names[i], room), cut(names[j], room)] for value, i, j in wrong[:MOST]]
     print_table(["rows", "of class", "were taken for"], rows, right={0}, wrap=False, fitted=True)
     if len(wrong) > MOST:
         typer.echo(f"and {count(len(wrong) - MOST, 'more pair', 'more pairs')}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trainer.cli.arguments import RunFolders, RunName
+from trainer.cli.arguments import RunFolders, RunName, RunNames
 from trainer.cli.paths import find_run
 from trainer.cli.terminal.abilities import is_unicode, may_colour
 from trainer.cli.terminal.sparkline import sparkline
@@ -40,7 +40,6 @@ Sort = Annotated[
     typer.Option("--sort", "-s", metavar="NAME", help="By a number, the largest last; -NAME the other way round."),
 ]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=0, help="How many at most; 0 for all.")]
-Names = Annotated[list[str], typer.Argument(metavar="RUN...", help="A folder, its name, or the end of its name.")]
 
 
 @group.callback()
@@ -134,7 +133,7 @@ def diff(context: typer.Context, one: RunName, other: RunName, root: RunFolders 
 
 
 @group.command("compare")
-def compare(context: typer.Context, names: Names, root: RunFolders | None = None) -> None:
+def compare(context: typer.Context, names: RunNames, root: RunFolders | None = None) -> None:
     """Show some runs side by side: the settings that differ, and what each reached."""
     if len(names) < 2:
         raise UsageError("comparing takes two runs or more; one of them in full: trainer runs show RUN")
@@ -142,16 +141,16 @@ def compare(context: typer.Context, names: Names, root: RunFolders | None = None
 
 
 def _compare(paths: Sequence[Path]) -> None:
-    from trainer.config.overrides import flat
     from trainer.runs import load
+    from trainer.runs.comparing import differences
     from trainer.runs.listing import Summary
 
     runs = [Summary(path) for path in paths]
-    settings = [dict(flat(load(path).config)) for path in paths]
-    keys = dict.fromkeys(key for each in settings for key in each)
-    differing = [key for key in keys if len({repr(each.get(key)) for each in settings}) > 1]
-    rows = [[key, *(_shown(each.get(key)) for each in settings)] for key in differing]
-    reached = dict.fromkeys(name for run in runs for name in run.last if name.startswith(("train_", "test_")))
+    differing = differences([load(path) for path in paths])
+    rows = [[key, *map(_shown, values)] for key, values in differing.items()]
+    reached = dict.fromkeys(
+        name for run in runs for name in run.last if name.startswith(("train_", "validation_", "test_"))
+    )
     rows += [["status", *(run.status for run in runs)]]
     rows += [[name, *(number(run.last[name]) if name in run.last else "-" for run in runs)] for name in reached]
     print_table(["", *(run.name for run in runs)], rows, right=set(range(1, len(runs) + 1)), wrap=False)
@@ -166,7 +165,7 @@ def _shown(value: object) -> str:
 @group.command("rm")
 def remove(
     context: typer.Context,
-    names: Names,
+    names: RunNames,
     root: RunFolders | None = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:

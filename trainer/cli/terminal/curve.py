@@ -1,4 +1,4 @@
-"""The loss curve in the terminal, as wide as the terminal and no wider.
+"""Curves in the terminal, as wide as the terminal and no wider.
 
 Braille dots where the output can show them, plain ASCII where it cannot. plotille draws the dots: it imports in 5 ms,
 where the other libraries of its kind take 40 to 130.
@@ -10,13 +10,18 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from trainer.runs.scale import Scale, scale_for
+from trainer.runs.lines import Line, lines_of, scale_of
+from trainer.runs.scale import Scale
 
-__all__ = ["draw_curve"]
+__all__ = ["draw_curve", "draw_lines"]
 
-_COLOURS = {"train": "blue", "validation": "green", "test": "yellow"}
-_MARKS = {"train": "o", "validation": "v", "test": "x"}
-_ANSI = {"blue": "\x1b[94m", "green": "\x1b[32m", "yellow": "\x1b[33m"}
+# By their place in the palette, which begins with train, validation and test.
+_COLOURS = ("bright_blue", "green", "yellow", "magenta", "cyan", "red", "white")
+_MARKS = "ovx+*#%"
+_ANSI = {
+    "bright_blue": "\x1b[94m", "green": "\x1b[32m", "yellow": "\x1b[33m", "magenta": "\x1b[35m",
+    "cyan": "\x1b[36m", "red": "\x1b[31m", "white": "\x1b[37m",
+}  # fmt: skip
 _OFF = "\x1b[0m"
 _WIDEST, _HEIGHT = 100, 12
 
@@ -43,30 +48,34 @@ def draw_curve(
         +----------------------------------
          1             epoch              3
     """
-    epochs = [int(epoch) for epoch in metrics.get("epoch", ())]
-    curves = {part: [float(v) for v in metrics[f"{part}_loss"]] for part in _COLOURS if f"{part}_loss" in metrics}
-    scale = scale_for((value for curve in curves.values() for value in curve), ticks=5)
-    curves = {part: curve for part, curve in curves.items() if sum(_shown(value, scale) for value in curve) > 1}
-    if not curves:
+    return draw_lines(lines_of(metrics), "loss", width=width, unicode=unicode, colour=colour)
+
+
+def draw_lines(lines: Sequence[Line], what: str, *, width: int, unicode: bool = True, colour: bool = False) -> str:
+    """Curves over the epochs as text of at most `width` columns; empty without one that has two finite numbers.
+
+    The names stand beside the heading, or below it where there is no room; a long one is cut.
+    """
+    lines = [line for line in lines if line.finite > 1]
+    if not lines:
         return ""
+    scale = scale_of(lines, ticks=5)
     labels = {_row(tick, scale): scale.label(tick) for tick in scale.ticks}
     gutter = max(map(len, labels.values()))
     inner = min(width, _WIDEST) - gutter - 3
     if inner < 26:  # the heading would not fit
         return ""
-    rows = (_dots if unicode else _ascii)(epochs, curves, scale, inner, colour)
+    first, last = min(int(line.epochs[0]) for line in lines), max(int(line.epochs[-1]) for line in lines)
+    thin = [line.thinned(2 * inner) for line in lines]
+    rows = (_dots if unicode else _ascii)(thin, scale, (first, last), inner, colour)
     bar, corner, dash = ("│", "└", "─") if unicode else ("|", "+", "-")
-    lines = [_heading(curves, scale, gutter + 2 + inner, unicode, colour)]
-    lines += [f"{labels.get(i, ''):>{gutter}} {bar}{row}" for i, row in enumerate(rows)]
-    lines.append(" " * gutter + f" {corner}{dash * inner}")
-    first, last = str(epochs[0]), str(epochs[-1])
-    middle = "epoch" if len(first) + len(last) + 9 <= inner else ""
-    lines.append(" " * (gutter + 2) + first + middle.center(inner - len(first) - len(last)) + last)
-    return "\n".join(line.rstrip() for line in lines)
-
-
-def _shown(value: float, scale: Scale) -> bool:
-    return scale.low <= value <= scale.high
+    text = _heading(lines, f"{what} (log)" if scale.logarithmic else what, gutter + 2 + inner, unicode, colour)
+    text += [f"{labels.get(i, ''):>{gutter}} {bar}{row}" for i, row in enumerate(rows)]
+    text.append(" " * gutter + f" {corner}{dash * inner}")
+    start, end = str(first), str(last)
+    middle = "epoch" if len(start) + len(end) + 9 <= inner else ""
+    text.append(" " * (gutter + 2) + start + middle.center(inner - len(start) - len(end)) + end)
+    return "\n".join(line.rstrip() for line in text)
 
 
 def _row(value: float, scale: Scale) -> int:
@@ -74,46 +83,52 @@ def _row(value: float, scale: Scale) -> int:
     return min(int((1 - scale.position(value)) * _HEIGHT), _HEIGHT - 1)
 
 
-def _heading(curves: Mapping[str, object], scale: Scale, width: int, unicode: bool, colour: bool) -> str:
-    title = "loss (log)" if scale.logarithmic else "loss"
-    marks = {part: "━━" if unicode else _MARKS[part] for part in curves}
-    legend = "   ".join(f"{mark} {part}" for part, mark in marks.items())
+def _heading(lines: Sequence[Line], title: str, width: int, unicode: bool, colour: bool) -> list[str]:
+    marks = ["━━" if unicode else _MARKS[line.colour % len(_MARKS)] for line in lines]
+    room = width - len(title) - sum(len(mark) + 4 for mark in marks)
+    beside = sum(len(line.name) for line in lines) <= room
+    names = [line.name if beside else _cut(line.name, width - 4, unicode) for line in lines]
+    entries = [f"{mark} {name}" for mark, name in zip(marks, names, strict=True)]
+    legend = "   ".join(entries)
     if colour:
-        painted = "   ".join(f"{_ANSI[_COLOURS[part]]}{mark} {part}{_OFF}" for part, mark in marks.items())
-    else:
-        painted = legend
-    return title + " " * max(width - len(title) - len(legend), 1) + painted
+        paint = [_ANSI[_COLOURS[line.colour % len(_COLOURS)]] for line in lines]
+        entries = [f"{ink}{entry}{_OFF}" for ink, entry in zip(paint, entries, strict=True)]
+    if beside:
+        return [title + " " * max(width - len(title) - len(legend), 1) + "   ".join(entries)]
+    return [title, *entries]
 
 
-def _dots(
-    epochs: Sequence[int], curves: Mapping[str, Sequence[float]], scale: Scale, width: int, colour: bool
-) -> list[str]:
+def _cut(text: str, length: int, unicode: bool) -> str:
+    end = "…" if unicode else "..."
+    return text if len(text) <= length else text[: length - len(end)] + end
+
+
+def _dots(lines: Sequence[Line], scale: Scale, ends: tuple[int, int], width: int, colour: bool) -> list[str]:
     """The curves as lines of braille dots, two across and four down in a character."""
     import plotille
 
-    canvas = plotille.Canvas(width, _HEIGHT, xmin=epochs[0], xmax=epochs[-1], ymin=0.0, ymax=1.0)
-    for part, curve in curves.items():
-        points = [(e, scale.position(v)) for e, v in zip(epochs, curve, strict=True) if _shown(v, scale)]
+    canvas = plotille.Canvas(width, _HEIGHT, xmin=ends[0], xmax=ends[1], ymin=0.0, ymax=1.0)
+    for line in lines:
+        ink = _COLOURS[line.colour % len(_COLOURS)] if colour else None
+        points = [(epoch, scale.position(value)) for epoch, value in line.points]
         for (x0, y0), (x1, y1) in pairwise(points):
-            canvas.line(x0, y0, x1, y1, color=_COLOURS[part] if colour else None)
-    return [line.replace("\u2800", " ") for line in str(canvas.plot(linesep="\n")).split("\n")]
+            canvas.line(x0, y0, x1, y1, color=ink)
+    return [row.replace("\u2800", " ") for row in str(canvas.plot(linesep="\n")).split("\n")]
 
 
-def _ascii(
-    epochs: Sequence[int], curves: Mapping[str, Sequence[float]], scale: Scale, width: int, colour: bool
-) -> list[str]:
+def _ascii(lines: Sequence[Line], scale: Scale, ends: tuple[int, int], width: int, colour: bool) -> list[str]:
     """The curves as letters, one in each column."""
     rows = [[" "] * width for _ in range(_HEIGHT)]
-    for part, curve in curves.items():
-        points = [(e, scale.position(v)) for e, v in zip(epochs, curve, strict=True) if _shown(v, scale)]
+    for line in lines:
+        points = [(epoch, scale.position(value)) for epoch, value in line.points]
         after = 1
         for column in range(width):
-            x = epochs[0] + (epochs[-1] - epochs[0]) * column / (width - 1)
+            x = ends[0] + (ends[1] - ends[0]) * column / (width - 1)
             while after < len(points) - 1 and points[after][0] < x:
                 after += 1
             (x0, y0), (x1, y1) = points[after - 1], points[after]
             if not points[0][0] <= x <= points[-1][0]:
                 continue
             y = y0 + (y1 - y0) * (x - x0) / (x1 - x0)
-            rows[min(int((1 - y) * _HEIGHT), _HEIGHT - 1)][column] = _MARKS[part]
+            rows[min(int((1 - y) * _HEIGHT), _HEIGHT - 1)][column] = _MARKS[line.colour % len(_MARKS)]
     return ["".join(row) for row in rows]

@@ -1,0 +1,126 @@
+"""Runs beside one another: what differs, names that tell them apart, and curves of the same rows."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from trainer.errors import DataError, UsageError
+from trainer.runs import load
+from trainer.runs.comparing import curves, differences, labels
+
+
+@pytest.fixture
+def make(tmp_path):
+    """A run folder, by its name, its config, and the rows of its metrics."""
+
+    def made(name, config=None, header="epoch,train_loss,test_loss", rows=("1,2.0,3.0", "2,1.0,2.5"), under=""):
+        folder = tmp_path / under / name
+        folder.mkdir(parents=True)
+        (folder / "status.json").write_text('{"status": "finished"}')
+        (folder / "resolved.yaml").write_text(yaml.safe_dump(config or {"seed": 0}))
+        (folder / "metrics.csv").write_text("\n".join([header, *rows, ""]))
+        return load(folder)
+
+    return made
+
+
+A, B = "20260101-000000-mlp", "20260101-000001-mlp"
+
+
+@pytest.mark.parametrize(
+    ("names", "configs", "called"),
+    [
+        ([A, "20260101-000001-wide"], [{}, {"step_size": 2}], ["mlp", "wide"]),
+        ([A, B], [{"name": "mlp", "step_size": 0.1}, {"name": "mlp", "step_size": 0.5}],
+         ["mlp, step_size=0.1", "mlp, step_size=0.5"]),
+        ([A, B], [{"seed": 0}, {"seed": 0}], [A, B]),
+        ([A, B], [{"a": 1, "b": 1, "c": 1}, {"a": 2, "b": 2, "c": 2}], [A, B]),
+        ([A, B, "20260101-000002-mlp"], [{"seed": 0}, {"seed": 1}, {"seed": 1}], [A, B, "20260101-000002-mlp"]),
+    ],
+)  # fmt: skip
+def test_names_tell_runs_apart(make, names, configs, called):
+    runs = [make(name, config) for name, config in zip(names, configs, strict=True)]
+    assert labels(runs, differences(runs)) == called
+
+
+def test_folders_of_one_name_are_told_apart_by_their_paths(make):
+    runs = [make(A, under="here"), make(A, under="there")]
+    assert labels(runs, differences(runs)) == [str(run.path) for run in runs]
+
+
+def test_settings_that_differ_come_with_what_each_run_has(make):
+    runs = [make(A, {"seed": 0, "network": [{"dense": 3}]}), make(B, {"seed": 0, "network": [{"dense": 8}, "relu"]})]
+    assert differences(runs) == {"network.0.dense": [3, 8], "network.1": [None, "relu"]}
+
+
+def test_several_runs_are_compared_on_the_same_rows(make):
+    one = make(A, header="epoch,train_loss,test_loss")
+    other = make(B, header="epoch,train_loss,validation_loss")
+    what, lines = curves([one, other], ["one", "other"])
+    assert what == "train loss"
+    assert [(line.name, line.colour, line.values.tolist()) for line in lines] == [
+        ("one", 0, [2.0, 1.0]),
+        ("other", 1, [2.0, 1.0]),
+    ]
+    assert curves([one, make("c")], ["one", "c"])[0] == "test loss"
+    assert curves([one, other], ["one", "other"], "train_loss")[0] == "train loss"
+
+
+def test_one_run_has_a_curve_for_each_part(make):
+    what, lines = curves([make(A)], [])
+    assert (what, [line.name for line in lines]) == ("loss", ["train", "test"])
+
+
+@pytest.mark.parametrize(
+    ("headers", "metric", "said"),
+    [
+        (["epoch,train_loss,test_loss"], "los", "{A} has no number called 'los'; did you mean 'loss'?"),
+        (
+            ["epoch,train_loss,step_size"],
+            "zzz",
+            "{A} has no number called 'zzz'; there are: loss, step_size, train_loss",
+        ),
+        (
+            ["epoch,train_loss,train_r2", "epoch,train_loss,test_r2"],
+            "r2",
+            "the runs measured r2 on different rows; name one, such as train_r2",
+        ),
+    ],
+)
+def test_what_cannot_be_drawn_is_said(make, headers, metric, said):
+    runs = [make(name, header=header) for name, header in zip((A, B), headers, strict=False)]
+    with pytest.raises(UsageError) as caught:
+        curves(runs, [A, B][: len(runs)], metric)
+    assert str(caught.value) == said.format(A=runs[0].path)
+
+
+def test_a_run_without_an_epoch_has_no_curve(make):
+    run = make(A, rows=())
+    with pytest.raises(UsageError) as caught:
+        curves([run], [])
+    assert str(caught.value) == f"{run.path} has no finished epoch yet, so there is nothing to draw"
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("resolved.yaml", b"a: [", "{path} is not YAML: while parsing a flow node"),
+        ("resolved.yaml", b"- 1", "{path} holds no mapping but list of 1"),
+        ("resolved.yaml", b"\xff", "{path} cannot be read: 'utf-8' codec"),
+        ("resolved.yaml", None, "there is no resolved.yaml in {path.parent}"),
+        ("status.json", b"[]", "{path} holds no mapping but list of 0"),
+        ("status.json", b"{", "{path} is not JSON: "),
+        ("metrics.csv", b"epoch\n\xff\n", "{path}: 'utf-8' codec"),
+    ],
+)
+def test_what_is_missing_or_damaged_is_said_with_its_path(make, file, content, said):
+    run = make(A)
+    path = run.path / file
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    part = {"resolved.yaml": "config", "status.json": "about", "metrics.csv": "metrics"}[file]
+    with pytest.raises(DataError) as caught:
+        getattr(run, part)
+    assert str(caught.value).startswith(said.format(path=path))

@@ -1,0 +1,79 @@
+"""Several runs beside one another: what their configs differ in, what each is called, and their curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trainer.config.overrides import flat
+from trainer.errors import UsageError
+from trainer.runs.lines import COLUMNS, PARTS, Line, line_of, lines_of, split
+from trainer.runs.listing import STAMPED
+from trainer.runs.loading import Run
+from trainer.wording import did_you_mean, listed, printable
+
+if TYPE_CHECKING:
+    from trainer.runs.metrics import Metrics
+
+__all__ = ["curves", "differences", "labels"]
+
+FEW = 2  # settings that fit into a name
+
+
+def differences(runs: Sequence[Run]) -> dict[str, list[Any]]:
+    """The settings that differ, by their path, with that of each run; None for a run that does not have it."""
+    settings = [dict(flat(run.config)) for run in runs]
+    keys = dict.fromkeys(key for each in settings for key in each)
+    values = {key: [each.get(key) for each in settings] for key in keys}
+    return {key: each for key, each in values.items() if len(set(map(repr, each))) > 1}
+
+
+def labels(runs: Sequence[Run], differing: dict[str, list[Any]]) -> list[str]:
+    """A name for each run that tells it from the others: that of its config, with the settings that differ where they
+    are few; otherwise its folder's, or its whole path.
+
+    differing: what `differences` gave.
+    """
+    plain = [STAMPED.sub("", run.path.name) for run in runs]
+    told = {key: values for key, values in differing.items() if key != "name"}
+    settings = [", ".join(f"{key}={values[i]}" for key, values in told.items()) for i in range(len(runs))]
+    named = [f"{name}, {setting}" for name, setting in zip(plain, settings, strict=True)]
+    folders, paths = [run.path.name for run in runs], [str(run.path) for run in runs]
+    candidates = (plain, *([named] if 0 < len(told) <= FEW else []), folders, paths)
+    chosen = next((names for names in candidates if len(set(names)) == len(names)), paths)
+    return [printable(name) for name in chosen]
+
+
+def curves(runs: Sequence[Run], names: Sequence[str], metric: str = "loss") -> tuple[str, list[Line]]:
+    """What is drawn, in words, and its curves: of one run a curve for each part of its rows, of several one for each
+    run, under these names, of rows that none of them trained on if all have such.
+
+    metric: loss, or another; or a column of metrics.csv, such as train_loss or step_size.
+
+    Raises UsageError for a run that has no such number.
+    """
+    for run in runs:
+        _check(run.path, run.metrics, metric)
+    if len(runs) == 1:
+        part, name = split(metric)
+        lines = lines_of(runs[0].metrics, metric)
+        return f"{part} {name}".strip(), lines
+    columns = [f"{part}_{metric}" for part in ("validation", "test", "train")]
+    column = next((c for c in (*columns, metric) if all(c in run.metrics for run in runs)), None)
+    if column is None:
+        raise UsageError(f"the runs measured {metric} on different rows; name one, such as train_{metric}")
+    part, name = split(column)
+    lines = [line_of(run.metrics, column, label, i) for i, (run, label) in enumerate(zip(runs, names, strict=True))]
+    return f"{part} {name}".strip(), lines
+
+
+def _check(path: Path, metrics: Metrics, metric: str) -> None:
+    if not metrics or not len(next(iter(metrics.values()))):
+        raise UsageError(f"{path} has no finished epoch yet, so there is nothing to draw")
+    if metric in metrics or any(f"{part}_{metric}" in metrics for part in PARTS):
+        return
+    known = [column for column in metrics if column not in COLUMNS]
+    names = list(dict.fromkeys([*(split(column)[1] for column in known), *known]))
+    hint = did_you_mean(metric, names, f"there are: {listed(names, 12)}")
+    raise UsageError(f"{path} has no number called '{metric}'; {hint}")

@@ -1,0 +1,132 @@
+"""Curves as SVG within a page: no script, no request, and no style but its own.
+
+The colours are variables, `--c0` and on, and where a page does not set them those that are read on white and on black
+pages. Lines are told apart without colours as well: from the fourth on they are dashed, each in its own way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+
+from trainer.runs.lines import PALETTE, PARTS, Line, scale_of
+from trainer.runs.scale import Scale, epoch_ticks
+from trainer.wording import count, either, printable
+
+__all__ = ["COLUMNS", "chart", "key"]
+
+WIDTH, HEIGHT = 360, 190  # of the picture
+LEFT, RIGHT, TOP, BOTTOM = 46, 16, 24, 20  # margins, for the labels
+COLUMNS = 600  # points across: as many dots as a picture of this kind has on a page
+_EITHER = ("#3b8bd0", *PALETTE[1:])  # on white and on black pages: the palette's blue is too dark for a black one
+WHOLE = len(PARTS)  # lines, from the first, are not dashed
+_DASHES = ("", "7 3", "2 3", "9 3 2 3")
+
+
+def chart(
+    lines: Sequence[Line], title: str, *, marked: int | None = None, legend: bool = True, columns: int = COLUMNS
+) -> str:
+    """Curves over the epochs as an <svg>; empty where not one of them has a number.
+
+    Args:
+        title: what is drawn, such as "loss".
+        marked: an epoch at which a line stands.
+        legend: name the curves beside the title.
+        columns: how many columns of points a curve is thinned to.
+    """
+    shown = [line for line in lines if line.finite]
+    if not shown:
+        return ""
+    scale = scale_of(shown, ticks=5)
+    first = min(int(line.epochs[0]) for line in shown)
+    last = max(int(line.epochs[-1]) for line in shown)
+    label = f"{title} of {either([line.name for line in shown], 'and')} over {count(last - first + 1, 'epoch')}"
+    parts = [
+        *_heights(scale),
+        *_epochs(first, last),
+        *([_mark(_across(marked, first, last))] if marked is not None else []),
+        *(_path(line.thinned(columns), scale, first, last) for line in shown),
+        f'<text x="0" y="12" font-weight="bold">{_text(title)}{" (log)" if scale.logarithmic else ""}</text>',
+    ]
+    if legend:
+        names = "".join(
+            f'<tspan dx="8" style="fill:{_colour(line.colour)}">{_text(line.name)}</tspan>' for line in shown
+        )
+        parts.append(f'<text x="{WIDTH - RIGHT}" y="12" text-anchor="end">{names}</text>')
+    return (
+        f'<svg role="img" aria-label="{_text(label)}" viewBox="0 0 {WIDTH} {HEIGHT}" font-size="11" '
+        f'font-family="sans-serif" fill="currentColor" style="display:block;width:100%;max-width:{WIDTH * 1.5:.0f}px;'
+        f'overflow:visible">{"".join(parts)}</svg>'
+    )
+
+
+def key(place: int) -> str:
+    """What a curve of that place in the palette looks like, as a small <svg class="key">."""
+    return f'<svg class="key" viewBox="0 0 36 8" aria-hidden="true"><path d="M2,4H34" {_stroke(place)}/></svg>'
+
+
+def _text(words: str) -> str:
+    return escape(printable(words))
+
+
+def _colour(place: int) -> str:
+    return f"var(--c{place % len(PALETTE)},{_EITHER[place % len(_EITHER)]})"
+
+
+def _stroke(place: int) -> str:
+    """How a curve is drawn; those of the parts of a data set are whole, and so are the first runs."""
+    dashes = _DASHES[place % len(_DASHES)] if place >= WHOLE else ""
+    dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
+    ends = 'stroke-linecap="round" stroke-linejoin="round"'
+    return f'fill="none" style="stroke:{_colour(place)}" stroke-width="2" {ends}{dashed}'
+
+
+def _heights(scale: Scale) -> list[str]:
+    """A pale line at each tick of the axis, and its number."""
+    heights = [(scale.label(tick), _height(scale, tick)) for tick in scale.ticks]
+    return [
+        f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="currentColor" opacity=".15"/>'
+        f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{label}</text>'
+        for label, y in heights
+    ]
+
+
+def _epochs(first: int, last: int) -> list[str]:
+    """The numbers below: whole epochs, fewer of them where they are long."""
+    ticks = epoch_ticks(first, last, most=6 if last < 10_000 else 3)
+    return [
+        f'<text x="{_across(tick, first, last):.1f}" y="{HEIGHT - 5}" text-anchor="middle">'
+        f"{'epoch ' if tick == first else ''}{tick:,}</text>"
+        for tick in ticks
+    ]
+
+
+def _mark(x: float) -> str:
+    return (
+        f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}" stroke="currentColor" opacity=".6" '
+        f'stroke-dasharray="1 3"/>'
+    )
+
+
+def _across(epoch: int, first: int, last: int) -> float:
+    return LEFT + (WIDTH - LEFT - RIGHT) * (0.5 if first == last else (epoch - first) / (last - first))
+
+
+def _height(scale: Scale, value: float) -> float:
+    return TOP + (HEIGHT - TOP - BOTTOM) * (1 - scale.position(value))
+
+
+def _path(line: Line, scale: Scale, first: int, last: int) -> str:
+    """A path with a piece for each stretch of numbers; a number alone is a dot."""
+    pieces, pen = [], "M"
+    finite = np.isfinite(line.values).tolist()
+    for epoch, value, there in zip(line.epochs.tolist(), line.values.tolist(), finite, strict=True):
+        if not there:
+            pen = "M"
+            continue
+        pieces.append(f"{pen}{_across(epoch, first, last):.1f},{_height(scale, value):.1f}")
+        pieces += ["h0"] if pen == "M" else []
+        pen = "L"
+    return f'<path d="{"".join(pieces)}" {_stroke(line.colour)}/>'
