@@ -130,16 +130,14 @@ def charts(drawn: Sequence[tuple[str, str]]) -> str:
 
 
 def picture(values: Array) -> str | None:
-    """Numbers (height, width), or with 1 or 3 channels, as an <img>, from the least to the largest; None for others."""
-    if values.ndim == 3 and values.shape[2] == 1:
-        values = values[:, :, 0]
-    if values.ndim not in (2, 3) or values.shape[2:] not in ((), (3,)) or min(values.shape) < 2:
+    """Numbers (height, width, 1 or 3 channels) as an <img>, from the least to the largest; None for others."""
+    if values.ndim != 3 or values.shape[2] not in (1, 3) or not np.isfinite(values).any():
         return None
     from PIL import Image
 
     low, high = np.nanmin(values), np.nanmax(values)
-    grey = np.nan_to_num((values - low) / max(high - low, 1e-12)) * 255
-    image = Image.fromarray(grey.round().astype(np.uint8))
+    dots = (np.nan_to_num((values - low) / max(high - low, 1e-12)) * 255).round().astype(np.uint8)
+    image = Image.fromarray(dots[:, :, 0] if dots.shape[2] == 1 else dots)
     image.thumbnail((MOST_PIXELS, MOST_PIXELS))
     content = io.BytesIO()
     image.save(content, "png")
