@@ -59,7 +59,7 @@ def test_the_folder_of_a_run_is_the_same_run_again(trainer: Trainer, folder: Pat
     (folder / "small.yaml").write_text("seed: 3\n")
     again = runs.load(trainer("run", str(first.path), "--quiet").out.splitlines()[-1])
     assert again.path != first.path
-    assert again.path.name.endswith("-small")
+    assert "-small" in again.path.name  # with -002 behind it within one second
     assert again.config == first.config
     assert (again.path / "parameters.safetensors").read_bytes() == (first.path / "parameters.safetensors").read_bytes()
     assert list(again.metrics) == list(first.metrics)
