@@ -112,6 +112,7 @@ def test_a_run_without_an_epoch_has_no_curve(make):
         ("status.json", b"[]", "{path} holds no mapping but list of 0"),
         ("status.json", b"{", "{path} is not JSON: "),
         ("metrics.csv", b"epoch\n\xff\n", "{path}: 'utf-8' codec"),
+        ("metrics.csv", b"epoch\n99999999999999999999\n", "{path}: Python int too large"),
     ],
 )
 def test_what_is_missing_or_damaged_is_said_with_its_path(make, file, content, said):

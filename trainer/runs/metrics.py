@@ -143,7 +143,7 @@ def read_metrics(path: str | os.PathLike[str]) -> Metrics:
             name: np.array([(int if name in _COUNTS else float)(row[i]) for row in body], dtype=_dtype(name))
             for i, name in enumerate(header)
         }
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise DataError(f"{path}: {error}") from None
 
 

@@ -140,7 +140,7 @@ def _matrix(path: Path) -> str:
     try:
         header, *rows = csv.reader(path.read_text(encoding="utf-8").splitlines())
         matrix: Array = np.array([[int(float(cell)) for cell in row[1:]] for row in rows])
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise DataError(f"{path}: {error}") from None
     if matrix.shape != (len(header) - 1, len(header) - 1):
         raise DataError(f"{path} is no square table")
