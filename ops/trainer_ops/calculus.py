@@ -255,8 +255,8 @@ def _slid(full: Array, over: Array, shape: tuple[int, ...]) -> Array:
 
 
 convolve.defvjp(
-    a=lambda dy, a_shape, v, mode: _slid(_full(dy, math.prod(a_shape), v.size, mode), np.flip(v), a_shape),
-    v=lambda dy, a, v_shape, mode: _slid(_full(dy, a.size, math.prod(v_shape), mode), np.flip(a), v_shape),
+    a=lambda dy, a_shape, v, mode: _slid(_full(dy, math.prod(a_shape), np.size(v), mode), np.flip(v), a_shape),
+    v=lambda dy, a, v_shape, mode: _slid(_full(dy, np.size(a), math.prod(v_shape), mode), np.flip(a), v_shape),
 )
 
 

@@ -79,10 +79,10 @@ def _last(dy: Array, shape: tuple[int, ...]) -> Array:
 
 def _correlated(dy: Array, a: Array, shape: tuple[int, ...]) -> Array:
     """The transpose of a product with `a`. NumPy leaves out zeros in front, which are no variables of the result."""
-    size = math.prod(shape)
-    if not size or not a.size:  # of no coefficients NumPy makes a 0
+    size, other = math.prod(shape), np.size(a)
+    if not size or not other:  # of no coefficients NumPy makes a 0
         return np.zeros(shape, dy.dtype)
-    whole = np.concatenate([np.zeros(size + a.size - 1 - dy.shape[0], dy.dtype), dy])
+    whole = np.concatenate([np.zeros(size + other - 1 - dy.shape[0], dy.dtype), dy])
     return np.reshape(np.convolve(whole, np.flip(np.reshape(a, -1)), "valid"), shape)
 
 

@@ -9,8 +9,8 @@ import pytest
 
 import trainer
 from trainer.checker.checks.complexes import REMEDY, complex_inputs
-from trainer.checker.checks.corners import corners
 from trainer.checker.checks.extremes import far_out, nothing_wanted, spoilt
+from trainer.checker.checks.kinks import corners
 from trainer.checker.evidence import statement
 from trainer.checker.run import examine
 from trainer.plugins import shared

@@ -43,6 +43,8 @@ def laid_out(array: Array) -> Array:
     it."""
     if is_dense(array):
         return np.array(array, order="K")
+    array = array.view()
+    array.flags.writeable = False  # a broadcast array that is asked where it lies warns of whoever may write to it
     low, high = byte_bounds(array)
     start = low % ALIGNMENT
     memory = aligned(start + high - low)

@@ -11,9 +11,9 @@ from trainer.checker.case import Case
 from trainer.checker.checks.algebra import adjoint_identity, alone, broadcasting, linear_in_dy
 from trainer.checker.checks.arrays import empty_and_0d, float32, integers, layouts, mixed_dtypes, repeatable, unchanged
 from trainer.checker.checks.complexes import complex_inputs
-from trainer.checker.checks.corners import corners
 from trainer.checker.checks.derivatives import first_order, second_order, table
 from trainer.checker.checks.extremes import far_out, nothing_wanted, one_ulp, spoilt
+from trainer.checker.checks.kinks import corners
 from trainer.checker.checks.record import compiled, recorded, residuals, written
 from trainer.checker.checks.sizes import few, many
 from trainer.checker.report import Failure
