@@ -43,8 +43,6 @@ def laid_out(array: Array) -> Array:
     it."""
     if is_dense(array):
         return np.array(array, order="K")
-    array = array.view()
-    array.flags.writeable = False  # a broadcast array that is asked where it lies warns of whoever may write to it
     low, high = byte_bounds(array)
     start = low % ALIGNMENT
     memory = aligned(start + high - low)
@@ -58,7 +56,7 @@ def may_change(array: Array) -> bool:
     """Whether anybody may write to an array: it, or what it is a view of, is writeable."""
     owner: Any = array
     while isinstance(owner, np.ndarray):
-        if owner.flags.writeable:
+        if 0 in owner.strides or owner.flags.writeable:  # of a broadcast array NumPy warns who asks for its flag
             return True
         owner = owner.base
     return owner is not None  # memory that is not NumPy's own
