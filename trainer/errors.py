@@ -44,7 +44,7 @@ class Hint(NamedTuple):
     """A way out: what to set to what, as the library spells it, and what that brings."""
 
     setting: str
-    value: Any
+    value: object
     why: str
 
     def __str__(self) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import operator
+from functools import reduce
 
 import numpy as np
 
@@ -76,7 +78,8 @@ def sinc_derivative(x: Array, *, order: int = 1) -> Array:
     """
     near = np.abs(x.real) < 0.5 + 0.5 * order
     inside = np.where(near, x, 0).astype(np.float32 if x.dtype == np.float16 else x.dtype)  # whose powers stay finite
-    series = sum(_term(k, order) * inside ** (2 * k - order) for k in range((order + 1) // 2, 22 + 3 * order))
+    terms = (_term(k, order) * inside ** (2 * k - order) for k in range((order + 1) // 2, 22 + 3 * order))
+    series = reduce(operator.add, terms)
     far = np.where(near, 1, x)
     y = np.sin(math.pi * far) / (math.pi * far)
     for n in range(1, order + 1):

@@ -14,6 +14,7 @@ from trainer.checker.references import Reference, derive
 from trainer.checker.spaces import Space
 from trainer.engine.op import Op
 from trainer.engine.rules import NONDIFFERENTIABLE, Rule, place
+from trainer.engine.tensor import Tensor
 from trainer.engine.transforms import vjp
 from trainer.engine.tree import flatten, leaves
 from trainer.rng import generator
@@ -130,7 +131,7 @@ class Case:
             y = self.subject.target(*self._rebuild(arguments), **self.attributes)
         return tuple(leaves(y))
 
-    def call(self, *xs: Any) -> tuple[Any, ...]:
+    def call(self, *xs: object) -> tuple[Any, ...]:
         """The results as a function of the differentiable arguments."""
         return self.call_all(self.arguments_with(xs))
 
@@ -146,7 +147,7 @@ class Case:
     def pull_twice(self, k: int, dys: Sequence[ArrayLike], along: ArrayLike) -> tuple[ArrayLike, ...]:
         """The gradient of ⟨δx, along⟩, where δx is what the k-th input's rule makes of `dys`."""
 
-        def gradient(*xs: Any) -> object:
+        def gradient(*xs: object) -> object:
             return vjp(self.call, *xs)[1](tuple(dys))[k]
 
         found: tuple[ArrayLike, ...] = vjp(gradient, *self.xs)[1](along)
@@ -156,7 +157,7 @@ class Case:
         """The arrays that stand on the tape for `xs`, which has its own, and what `pull` gives."""
         arrays: list[ArrayLike] = []
 
-        def call(*tensors: Any) -> tuple[Any, ...]:
+        def call(*tensors: Tensor) -> tuple[Any, ...]:
             arrays.extend(t._value for t in tensors)
             return self.call(*tensors)
 
@@ -249,7 +250,7 @@ class Case:
         return f"{self.number}: " + ", ".join(parts)
 
 
-def is_float_array(a: Any) -> bool:
+def is_float_array(a: object) -> bool:
     """Whether `a` is an array of real or complex numbers; Python's own numbers are constants of a program."""
     return isinstance(a, np.ndarray | np.generic) and a.dtype.kind in "fc"
 
@@ -260,7 +261,7 @@ def _some(size: int, rng: np.random.Generator) -> list[int]:
     return sorted(int(i) for i in rng.choice(size, CHOSEN, replace=False))
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     if isinstance(value, np.ndarray):
         return f"{value.dtype} {value.shape}"
     return cut(repr(value), 40)
@@ -296,7 +297,7 @@ def _own_cases(subject: Subject, op: Op) -> Iterator[Case]:
         yield Case(subject, number, *_taken_apart(sample), where)
 
 
-def _taken_apart(sample: Any, keywords: set[str] | None = None) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _taken_apart(sample: object, keywords: set[str] | None = None) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Arguments and attributes. Where a function could take a dict as an argument, `keywords` tells what it is."""
     arguments, attributes = sample if isinstance(sample, tuple) else (sample,), {}
     if arguments and isinstance(arguments[-1], dict) and (keywords is None or keywords.issuperset(arguments[-1])):

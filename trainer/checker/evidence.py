@@ -11,7 +11,7 @@ import numpy as np
 from trainer.checker.case import Case
 from trainer.checker.report import Failure
 from trainer.errors import DetachError, NotDifferentiableError, OpError
-from trainer.types import ArrayLike
+from trainer.types import Array, ArrayLike
 
 __all__ = ["differs", "excess", "failure", "leaves_numpy", "noise", "number", "raised", "scale_of", "statement"]
 
@@ -41,7 +41,7 @@ def noise(case: Case, *functions: Callable[[list[ArrayLike]], ArrayLike], eps: f
     A change out of all proportion is a jump, not rounding, and counts for nothing.
     """
     rng = np.random.default_rng(case.number)
-    total: Any = 0.0
+    total: Array | float = 0.0
     for function in functions:
         base = function(case.xs)
         moved = np.zeros_like(base)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import TracebackType
 
 import numpy as np
 
@@ -71,9 +71,11 @@ class quietly:  # a class that reads as a word: `with quietly():`
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", np.exceptions.ComplexWarning)
 
-    def __exit__(self, *exception: Any) -> None:
-        self._warnings.__exit__(*exception)
-        self._state.__exit__(*exception)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
+    ) -> None:
+        self._warnings.__exit__(kind, error, traceback)
+        self._state.__exit__(kind, error, traceback)
 
 
 def _as_complex(

@@ -36,7 +36,7 @@ class Chain:
     steps: tuple[tuple[Any, tuple[int, ...]], ...]
     results: tuple[int, ...]
 
-    def __call__(self, *inputs: Any) -> object:
+    def __call__(self, *inputs: object) -> object:
         found: list[Any] = []
         for ufunc, taken in self.steps:
             found.append(ufunc(*(inputs[t] if t >= 0 else found[~t] for t in taken)))

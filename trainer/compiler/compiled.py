@@ -70,7 +70,7 @@ class Compiled:
         self._warned = False
         self._lock = threading.Lock()
 
-    def __call__(self, *args: Any) -> Any:
+    def __call__(self, *args: object) -> Any:
         leaves: list[Any] = []
         structure = tuple([_structure(a, leaves) for a in args])
         signature: list[Any] = []
@@ -106,7 +106,7 @@ class Compiled:
             )
         return prepared.executor.program
 
-    def _prepared(self, args: tuple[object, ...], leaves: list[object], key: Any) -> Prepared | None:
+    def _prepared(self, args: tuple[object, ...], leaves: list[object], key: tuple[object, ...]) -> Prepared | None:
         """What runs for these arguments; None where no program does."""
         numbers = not self._by_value or key not in self._by_value
         if not numbers:

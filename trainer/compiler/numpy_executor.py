@@ -159,7 +159,7 @@ class NumpyExecutor:
         shares = isinstance(result, np.ndarray) and np.may_share_memory(result, inputs[0])
         return result if shares or (isinstance(result, np.ndarray) and not result.size) else None
 
-    def _calls(self, instruction: Instruction, known: Known, inputs: list[object], outputs: list[object]) -> list[Call]:
+    def _calls(self, instruction: Instruction, known: Known, inputs: list[Any], outputs: list[Array]) -> list[Call]:
         op, attributes = instruction.op, instruction.attributes
         if isinstance(op.forward, np.ufunc) and not attributes:
             return [partial(op.forward, *inputs, out=tuple(outputs) if len(outputs) > 1 else outputs[0])]
@@ -192,7 +192,7 @@ class NumpyExecutor:
                 found.append(out)
         return calls
 
-    def _scratch(self, register: int, like: Any, mask: bool) -> object:
+    def _scratch(self, register: int, like: Array, mask: bool) -> object:
         """An array for a result between two calls of a chain; all chains share them."""
         key = register, like.shape, like.strides, np.dtype(np.bool_) if mask else like.dtype
         if key not in self._between:
@@ -202,13 +202,13 @@ class NumpyExecutor:
 
 def _reduction(
     known: Known,
-    x: Any,
-    out: Any,
-    axis: Any = None,
+    x: Array,
+    out: Array,
+    axis: int | tuple[int, ...] | None = None,
     keepdims: bool = False,
-    dtype: Any = None,
-    initial: Any = None,
-    **others: Any,
+    dtype: object = None,
+    initial: object = None,
+    **others: object,
 ) -> list[Call] | None:
     """A reduction straight into its place, where NumPy's function does no more than that."""
     if dtype is not None or initial is not None or x.dtype != out.dtype or known.reduces is None:
@@ -222,7 +222,7 @@ def _reduction(
     return calls
 
 
-def pieces_of(whole: Any, parts: Sequence[Any], axis: int) -> list[tuple[Any, Any]]:
+def pieces_of(whole: Array, parts: Sequence[Any], axis: int) -> list[tuple[Array, Array]]:
     """Per part of a concatenation its place and the part, but for those that lie in their place."""
     found, start = [], 0
     for part in parts:
@@ -233,7 +233,7 @@ def pieces_of(whole: Any, parts: Sequence[Any], axis: int) -> list[tuple[Any, An
     return found
 
 
-def _into(outputs: tuple[Any, ...], forward: Callable[..., Any], *inputs: Any) -> None:
+def _into(outputs: tuple[Any, ...], forward: Callable[..., Any], *inputs: object) -> None:
     """Call a function that brings its own arrays, and copy what it gives."""
     result = forward(*inputs)
     for output, array in zip(outputs, result if isinstance(result, tuple) else (result,), strict=True):

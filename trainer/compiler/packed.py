@@ -29,7 +29,7 @@ class Packed:
         self.forward = forward
         self.holders = holders
 
-    def __call__(self, *leaves: Any, **attributes: Any) -> object:
+    def __call__(self, *leaves: object, **attributes: object) -> object:
         return self.forward(*self.arguments(leaves), **attributes)
 
     def arguments(self, leaves: Sequence[object]) -> tuple[Any, ...]:

@@ -20,6 +20,7 @@ import numpy as np
 
 from trainer.engine.memory import may_change
 from trainer.errors import DetachError
+from trainer.types import Array
 
 __all__ = ["Draws", "Surroundings", "same_bits"]
 
@@ -190,7 +191,7 @@ def _held(constants: Sequence[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
     """Those of the arrays that somebody else has too, or the memory that they look at: a rule's own zeros and ones are
     nobody's any more, and nobody writes to them."""
 
-    def counts(array: Any) -> tuple[int, int]:
+    def counts(array: Array) -> tuple[int, int]:
         return sys.getrefcount(array), 0 if array.base is None else sys.getrefcount(array.base)
 
     pairs = [(np.empty(1), None), (np.empty(1)[:], None)]
@@ -305,7 +306,7 @@ def _frozen(state: object) -> Any:
     return state.tobytes() if isinstance(state, np.ndarray) else state
 
 
-def _state(source: Any) -> Any:
+def _state(source: np.random.RandomState | np.random.BitGenerator) -> Any:
     return source.get_state(legacy=False) if isinstance(source, np.random.RandomState) else source.state
 
 

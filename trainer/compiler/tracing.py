@@ -46,7 +46,7 @@ class Record:
     """
 
     program: Program
-    result: Any
+    result: object
     rebuild: Callable[[Sequence[Any]], Any]
     constants: list[tuple[Array, Any]]
 
@@ -98,7 +98,7 @@ def trace(
     return Record(program, plain, _with_arrays(rebuild_outputs, arrays) if arrays else rebuild_outputs, tracer.taken())
 
 
-def _is_point(output: Any) -> bool:
+def _is_point(output: object) -> bool:
     """Whether a result is an array without axes, and no scalar as most functions of NumPy's give."""
     array = output._value if isinstance(output, Tensor) else output
     return isinstance(array, np.ndarray) and not array.ndim
@@ -158,7 +158,7 @@ class _Tracer:
             if isinstance(argument, np.ndarray) and may_change(argument)
         ]
 
-    def value_of(self, argument: Any) -> Value:
+    def value_of(self, argument: object) -> Value:
         """The value that stands for an argument; a constant where nothing recorded led to it."""
         if type(argument) is Number:
             return self.numbers[id(argument)][1]
@@ -195,8 +195,8 @@ class _Tracer:
     def observe(self, op: Op, args: Sequence[Any], attributes: dict[str, Any], result: Any) -> None:
         if any(type(a) in HOLDERS for a in args):
             op, args = unpacked(op, args, attributes)
-        if isinstance(op.forward, np.ufunc) and any(type(a) is Number for a in args):
-            inputs = self._converted(op, args)
+        if isinstance(ufunc := op.forward, np.ufunc) and any(type(a) is Number for a in args):
+            inputs = self._converted(ufunc, args)
         else:
             inputs = tuple(map(self.value_of, args))
         entry = swept.get()
@@ -218,10 +218,9 @@ class _Tracer:
             self.several[results[0]._node.parents[0]] = outputs
         self.instructions.append(Instruction(op, inputs, {**op.attributes, **attributes}, outputs, scope))
 
-    def _converted(self, op: Op, args: Sequence[Any]) -> tuple[Value, ...]:
+    def _converted(self, ufunc: np.ufunc, args: Sequence[Any]) -> tuple[Value, ...]:
         """A ufunc's arguments, with Numbers in the dtype that they have beside the others."""
         given = [float if type(a) is Number else getattr(a, "dtype", type(a)) for a in args]
-        ufunc: Any = op.forward
         dtypes = ufunc.resolve_dtypes((*given, *[None] * ufunc.nout))
         return tuple(
             self._cast(self.value_of(a), dtype) if type(a) is Number else self.value_of(a)
@@ -274,7 +273,7 @@ class _Arithmetic:
     def __init__(self, python: Callable[..., Any]) -> None:
         self.python = python
 
-    def __call__(self, *numbers: Any) -> object:
+    def __call__(self, *numbers: object) -> object:
         result = self.python(*(n.item() if isinstance(n, np.ndarray | np.generic) else n for n in numbers))
         if type(result) is not float:
             raise ShapeError(

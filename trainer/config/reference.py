@@ -106,7 +106,7 @@ def _takes(field: FieldInfo, row: Section) -> str:
     return f"{expected(plain)}, or {named}"
 
 
-def _within(annotation: Any) -> Iterator[Any]:
+def _within(annotation: object) -> Iterator[Any]:
     yield annotation
     for part in typing.get_args(annotation):
         yield from _within(part)

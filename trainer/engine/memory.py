@@ -54,7 +54,7 @@ def laid_out(array: Array) -> Array:
 
 def may_change(array: Array) -> bool:
     """Whether anybody may write to an array: it, or what it is a view of, is writeable."""
-    owner: Any = array
+    owner: object = array
     while isinstance(owner, np.ndarray):
         if 0 in owner.strides or owner.flags.writeable:  # of a broadcast array NumPy warns who asks for its flag
             return True
@@ -62,7 +62,7 @@ def may_change(array: Array) -> bool:
     return owner is not None  # memory that is not NumPy's own
 
 
-def own(value: Any) -> Any:
+def own(value: object) -> Any:
     """The same, with copies of the arrays that somebody else may write to, in tuples, lists, dicts and slices too."""
     if type(value) is np.ndarray:
         return laid_out(value) if may_change(value) else value

@@ -23,6 +23,7 @@ from trainer.engine.plan import Plan
 from trainer.engine.rules import NONDIFFERENTIABLE, ZERO, Absence, Rule, Signature, read_signature
 from trainer.engine.tensor import Tensor, plain
 from trainer.errors import DetachError, OpError, RuleError, ShapeError
+from trainer.types import Array
 from trainer.wording import describe, nearest
 
 __all__ = ["ARRAY_TYPES", "REQUIRED", "Op", "op"]
@@ -62,7 +63,7 @@ class Op:
         forward: Callable[..., Any],
         *,
         name: str | None = None,
-        implements: Any = None,
+        implements: object = None,
         binder: Callable[..., dispatch.Call] | None = None,
         elementwise: bool | None = None,
         inputs: tuple[str, ...] | None = None,
@@ -246,7 +247,7 @@ class Op:
 
     # Recording: the hot path.
 
-    def __call__(self, *args: Any, **attributes: Any) -> Any:
+    def __call__(self, *args: object, **attributes: object) -> Any:
         """The forward function's result: a plain array, or a Tensor when an argument is one."""
         for arg in args:
             kind = type(arg)
@@ -369,7 +370,13 @@ class Op:
         return tuple(f"{self.inputs[0]}[{i}]" for i in range(count)) if self.variadic else self.inputs
 
     def _record_other(
-        self, y: Any, values: Any, parents: tuple[Node | None, ...], attributes: Any, plan: Plan, frame: FrameType
+        self,
+        y: object,
+        values: Sequence[Any],
+        parents: tuple[Node | None, ...],
+        attributes: dict[str, Any],
+        plan: Plan,
+        frame: FrameType,
     ) -> Any:
         """Record a call that returned several arrays; refuse anything that is no array at all."""
         if not isinstance(y, tuple) or not all(isinstance(v, np.ndarray | np.generic) for v in y):
@@ -391,7 +398,7 @@ class Op:
         return kind(*results) if hasattr(kind, "_fields") else tuple(results)
 
 
-def _is_part(y: Any, values: Sequence[Any], parents: Sequence[Node | None]) -> bool:
+def _is_part(y: Array | np.generic, values: Sequence[Any], parents: Sequence[Node | None]) -> bool:
     """Whether a result lies in the memory of an array that is no Tensor's."""
     constants = (v for v, parent in zip(values, parents, strict=True) if parent is None and type(v) is np.ndarray)
     return any(np.may_share_memory(y, constant) for constant in constants)

@@ -41,6 +41,7 @@ from trainer.engine.plan import RuleCall, Source
 from trainer.engine.tensor import Tensor
 from trainer.engine.tree import flatten
 from trainer.errors import DetachError, NotDifferentiableError, ShapeError
+from trainer.types import Array
 
 __all__ = ["History", "backward", "check_cotangent", "history", "sweep"]
 
@@ -159,7 +160,7 @@ def _sweep(cotangents: dict[Node, Any], past: History, variables: Sequence[Node]
 
 
 def _run_several(
-    cotangents: dict[Node, Any], node: Node, call: RuleCall, dy: Any, residuals: tuple[Any, ...],
+    cotangents: dict[Node, Any], node: Node, call: RuleCall, dy: object, residuals: tuple[Any, ...],
     active: set[Node] | None, recorded: bool,
 ) -> None:  # fmt: skip
     """Run a rule that serves several inputs at once, or report an input that has none."""
@@ -180,7 +181,7 @@ def _run_several(
             cotangents[parent] = g if have is None else have + g
 
 
-def _run_recorded(node: Node, call: RuleCall, dy: Any, residuals: tuple[Any, ...], wanted: tuple[bool, ...]) -> Any:
+def _run_recorded(node: Node, call: RuleCall, dy: object, residuals: tuple[Any, ...], wanted: tuple[bool, ...]) -> Any:
     try:
         return call.run(dy, residuals, wanted)
     except (TypeError, ValueError) as error:
@@ -192,12 +193,12 @@ def _run_recorded(node: Node, call: RuleCall, dy: Any, residuals: tuple[Any, ...
         raise verify.not_recordable(node, call, error) from error
 
 
-def _run_opaque(node: Node, call: RuleCall, dy: Any, residuals: tuple[Any, ...], wanted: tuple[bool, ...]) -> Any:
+def _run_opaque(node: Node, call: RuleCall, dy: object, residuals: tuple[Any, ...], wanted: tuple[bool, ...]) -> Any:
     """Record a rule that leaves NumPy as one call, of an op that nobody can differentiate further."""
     assert node.op is not None
     leaves, rebuild = flatten((dy, residuals))
 
-    def forward(*arrays: Any) -> object:
+    def forward(*arrays: object) -> object:
         dy, residuals = rebuild(arrays)
         result = call.run(dy, residuals, wanted)
         return result if call.single else tuple(g for g, want in zip(result, wanted, strict=True) if want)
@@ -233,7 +234,7 @@ def _on_tape(source: Source, value: Any, node: Node) -> object:
     return value
 
 
-def _collect_result(cotangents: dict[Node, Any], node: Node, dy: Any) -> None:
+def _collect_result(cotangents: dict[Node, Any], node: Node, dy: object) -> None:
     """Put the cotangent of one of several results in its place."""
     parent = node.parents[0]
     assert parent is not None
@@ -250,7 +251,9 @@ def _complete_results(node: Node, results: list[Any]) -> tuple[Any, ...]:
     )
 
 
-def check_cotangent(dy: Any, shape: tuple[int, ...], dtype: np.dtype[Any], what: str = "the cotangent") -> object:
+def check_cotangent(
+    dy: object, shape: tuple[int, ...], dtype: np.dtype[Any], what: str = "the cotangent"
+) -> Tensor | Array:
     """`dy` as an array of the result's shape and dtype; Python numbers take the dtype."""
     if not isinstance(dy, Tensor):
         given = np.asarray(dy)
@@ -263,7 +266,7 @@ def check_cotangent(dy: Any, shape: tuple[int, ...], dtype: np.dtype[Any], what:
     return dy
 
 
-def backward(y: Tensor, dy: Any = None) -> None:
+def backward(y: Tensor, dy: object = None) -> None:
     """`Tensor.backward`: the gradient of `y` with respect to every variable that led to it."""
     if recording_all.get():
         raise DetachError(

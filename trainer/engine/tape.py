@@ -93,7 +93,7 @@ class Tape:
         arrays = {id(v): v for node in self.entries for v in node.residuals if isinstance(v, np.ndarray)}
         return sum(a.nbytes for a in arrays.values())
 
-    def replay(self, dy: Any = None) -> Adjoints:
+    def replay(self, dy: object = None) -> Adjoints:
         """Replay the tape in reverse, (16), and keep the adjoint of every entry, from δy back to the variables.
 
         Args:
@@ -184,12 +184,12 @@ def _residuals(node: Node) -> str:
     return f"  residuals {', '.join(names)}" if names else ""
 
 
-def _is_default(value: Any, default: Any) -> bool:
+def _is_default(value: object, default: object) -> bool:
     return value is default or (
         type(value) is type(default) and not isinstance(value, np.ndarray) and bool(value == default)
     )
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = repr(value.value if isinstance(value, Tensor) else np.asarray(value).tolist())
     return text if len(text) <= 60 else text[:57] + "..."

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Any, NoReturn
 
 import numpy as np
+import numpy.typing as npt
 
 from trainer.engine import callers, dispatch, ufuncs
 from trainer.engine.dispatch import TABLE
@@ -257,7 +258,9 @@ class Tensor:
             return ufuncs.along_axes(ufunc, *inputs, **kwargs)
         return op.record(*dispatch.arguments(function, op, inputs, kwargs))
 
-    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+    def __array_function__(
+        self, function: Callable[..., Any], types: object, args: tuple[object, ...], kwargs: dict[str, object]
+    ) -> Any:
         op = TABLE.get(function) or dispatch.find(function)
         if op is None:
             if function in dispatch.STRUCTURAL:
@@ -290,7 +293,7 @@ class Tensor:
     __neg__, __pos__ = _unary(np.negative), _unary(np.positive)
     __abs__, __invert__ = _unary(np.absolute), _unary(np.invert)
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: object) -> Any:
         op = TABLE.get(operator.getitem) or _load(operator.getitem)
         return op.record((self, index), {})
 
@@ -331,7 +334,7 @@ class Tensor:
     imag = property(_unary(np.imag), doc="The imaginary part.")
 
     def astype(
-        self, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True
+        self, dtype: npt.DTypeLike, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True
     ) -> Any:
         """As `np.astype`."""
         if order != "K" or casting != "unsafe":

@@ -245,7 +245,7 @@ def checkpoint(f: Function) -> Function:
             digests[:] = map(_digest, results)
             return results
 
-        def rule(dy: Any, arrays: Any, wanted: tuple[bool, ...]) -> list[Any]:
+        def rule(dy: Sequence[object], arrays: Sequence[object], wanted: tuple[bool, ...]) -> list[Any]:
             positions = [i for i, want in enumerate(wanted) if want]
 
             def of_wanted(*chosen: object) -> tuple[Any, ...]:
@@ -404,7 +404,7 @@ def _of(cotangents: dict[Node, Any], variables: Sequence[Node], given: Sequence[
     return results
 
 
-def _stack_rows(rows: list[Any], shape: tuple[int, ...], like: Any) -> list[Any]:
+def _stack_rows(rows: list[Any], shape: tuple[int, ...], like: Sequence[Any]) -> list[Any]:
     """Per argument its block of the Jacobian, from the rows that the pullback gave."""
     if not rows:
         return [tree_map(lambda x: np.zeros(shape + np.shape(x), np.result_type(x.dtype)), a) for a in like]

@@ -53,14 +53,14 @@ class _Judged:
         rule = place(self.call.function)
         return _table(op=f"{self.op.name}, from {self.op.origin}", rule=rule, **rows, called=called(self.node))
 
-    def wrong(self, position: int, parent: Node, g: Any, what: str) -> RuleError:
+    def wrong(self, position: int, parent: Node, g: object, what: str) -> RuleError:
         """The error for what the rule returned for one input."""
         target = self.input(position)
         rows = {"input": target, "expected": f"{parent.dtype} {parent.shape}, as the input", "got": describe(g)}
         return RuleError(f"the rule of op '{self.op.name}' for '{target}' returned {what}\n{self.table(**rows)}")
 
 
-def settle(node: Node, call: RuleCall, position: int, parent: Node, g: Any, dy: Any) -> Any:
+def settle(node: Node, call: RuleCall, position: int, parent: Node, g: Any, dy: object) -> Any:
     """The cotangent `g` made to fit its input, or a RuleError.
 
     Args:
@@ -101,7 +101,7 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     return np.reshape(g, shape)
 
 
-def wrong_count(node: Node, call: RuleCall, result: Any, expected: int) -> RuleError:
+def wrong_count(node: Node, call: RuleCall, result: object, expected: int) -> RuleError:
     """The error for a rule of several inputs that did not return one cotangent for each."""
     judged = _Judged(node, call)
     got = f"{len(result)} results" if isinstance(result, list | tuple) else _kind(result)
@@ -142,7 +142,7 @@ def _table(**rows: str) -> str:
     return "\n".join(f"  {name:<9} {text}" for name, text in rows.items())
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     if value is None:
         return "None; it must return a cotangent (did it forget `return`?)"
     return f"a {type(value).__name__}; a cotangent is a NumPy array"

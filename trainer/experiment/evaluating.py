@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -198,7 +197,7 @@ def _classes(model: Model, outputs: Array, targets: Array) -> tuple[Array | None
 
 def _errors(model: Model, outputs: Array, targets: Array) -> dict[str, tuple[float, float, float]]:
     """Of each number that is predicted, where the outputs are as many."""
-    values: Any = expected(model.link, outputs)
+    values = expected(model.link, outputs)
     if values.shape != targets.shape or values.ndim != 2:
         return {}
     names = model.targets.names if len(model.targets.names) == values.shape[1] else map(str, range(values.shape[1]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -53,7 +52,7 @@ def worst_rows(model: Model, cost: CostFunction, outputs: Array, rows: Rows) -> 
 
 def _words(model: Model, cost: CostFunction, outputs: Array, targets: Array) -> Iterator[tuple[str, str]]:
     """What each row is, and what it was taken for."""
-    plain: Any = expected(model.link, outputs)
+    plain = expected(model.link, outputs)
     if isinstance(cost, Several) or outputs.ndim != 2:
         yield from [("", "")] * len(outputs)
     elif model.class_names and outputs.shape[1] in (1, len(model.class_names)):

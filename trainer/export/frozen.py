@@ -266,7 +266,7 @@ class _Writer:
         raise UsageError(f"{what}, and the file has NumPy alone{layer}")
 
 
-def _is_numpy(name: str, forward: Any) -> bool:
+def _is_numpy(name: str, forward: object) -> bool:
     """Whether NumPy, or a helper, has a function of this name that does this."""
     if isinstance(forward, np.ufunc):
         return name in HELPERS or getattr(np, name, None) is forward
@@ -274,7 +274,7 @@ def _is_numpy(name: str, forward: Any) -> bool:
     return ours and (name in METHODS or name in HELPERS or callable(getattr(np, name, None)))
 
 
-def _literal(value: Any) -> str:
+def _literal(value: object) -> str:
     """A number, an option, as Python has it."""
     if isinstance(value, np.dtype) or (isinstance(value, type) and issubclass(value, np.generic)):
         return f"np.{np.dtype(value).name}" if np.dtype(value) != bool else "bool"
@@ -289,7 +289,7 @@ def _literal(value: Any) -> str:
     return repr(value)
 
 
-def _index(part: Any) -> str:
+def _index(part: object) -> str:
     """A part of an index, as it stands between brackets."""
     if part is Ellipsis:
         return "..."
@@ -328,7 +328,7 @@ class _Code:
             return self._named(f"np.concatenate([{', '.join(inputs)}], axis={attributes['axis']})")
         return self._named(_NODES[kind].format(*inputs))
 
-    def constant(self, value: Any, dtype: npt.DTypeLike | None = None) -> str:
+    def constant(self, value: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> str:
         """A number in its place, or an array by its name."""
         array = np.asarray(value, dtype)
         if not array.ndim:

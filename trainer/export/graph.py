@@ -53,7 +53,7 @@ class Nodes(Protocol):
 
     def node(self, kind: str, *inputs: str, **attributes: Any) -> str: ...
 
-    def constant(self, value: Any, dtype: npt.DTypeLike | None = None) -> str: ...
+    def constant(self, value: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> str: ...
 
     def integers(self, values: Sequence[int]) -> str: ...
 
@@ -84,7 +84,7 @@ class Graph:
         self.nodes.append(helper.make_node(kind, list(inputs), names, name=names[0], **attributes))
         return names[0]
 
-    def constant(self, value: Any, dtype: npt.DTypeLike | None = None, name: str | None = None) -> str:
+    def constant(self, value: npt.ArrayLike, dtype: npt.DTypeLike | None = None, name: str | None = None) -> str:
         """A constant; equal ones are one."""
         array = np.ascontiguousarray(np.asarray(value, dtype)).reshape(np.shape(value))
         key = (array.dtype.str, array.shape, array.tobytes())

@@ -16,8 +16,10 @@ from trainer.errors import UsageError
 from trainer.experiment.model import Model
 from trainer.export.whole import edges
 from trainer.nn.calls import name_of
+from trainer.nn.contract import MinimalLayer
 from trainer.nn.initialise import initialised
-from trainer.nn.layers import OpLayer
+from trainer.nn.layers import Dense, OpLayer
+from trainer.nn.structure import Columns, Parallel, Repeat, Residual, Sequential
 from trainer.types import Array, Shape
 from trainer.wording import listed
 
@@ -70,7 +72,7 @@ class Module:
         self.made.append(f'self.register_buffer("{path}", {kind})')
         self.state[path] = np.ascontiguousarray(array)
 
-    def layer(self, path: str, layer: Any, parameters: Parameters, shape: Shape) -> Shape:
+    def layer(self, path: str, layer: MinimalLayer, parameters: Parameters, shape: Shape) -> Shape:
         """Write a layer that gets this shape per example; the shape that it gives.
 
         Raises UsageError where it has no equivalent.
@@ -172,7 +174,7 @@ def _needs(holds: bool, name: str, what: str) -> None:
 
 
 @_writes("dense")
-def _dense(m: Module, path: str, layer: Any, p: Parameters, shape: Shape) -> None:
+def _dense(m: Module, path: str, layer: Dense, p: Parameters, shape: Shape) -> None:
     bias = {"bias": p["bias"]} if "bias" in p else {}
     options = "" if bias else ", bias=False"
     m.add(path, f"nn.Linear({shape[-1]}, {layer.units}{options})", weight=np.transpose(p["weights"]), **bias)
@@ -180,12 +182,12 @@ def _dense(m: Module, path: str, layer: Any, p: Parameters, shape: Shape) -> Non
 
 
 @_writes("flatten")
-def _flatten(m: Module, path: str, layer: Any, p: Parameters, shape: Shape) -> None:
+def _flatten(m: Module, path: str, layer: object, p: Parameters, shape: Shape) -> None:
     m.told.append("x = x.flatten(1)")
 
 
 @_writes("reshape")
-def _reshape(m: Module, path: str, layer: Any, p: Parameters, shape: Shape) -> None:
+def _reshape(m: Module, path: str, layer: MinimalLayer, p: Parameters, shape: Shape) -> None:
     after = initialised(layer, np.random.default_rng(0), shape)[1]
     m.told.append(f"x = x.reshape(len(x), {', '.join(map(str, after))})")
 
@@ -196,14 +198,14 @@ def _permute(m: Module, path: str, layer: Any, p: Parameters, shape: Shape) -> N
 
 
 @_writes("columns")
-def _columns(m: Module, path: str, layer: Any, p: Parameters, shape: Shape) -> None:
+def _columns(m: Module, path: str, layer: Columns, p: Parameters, shape: Shape) -> None:
     m.told.append(f"x = x[..., {list(layer.columns)}]")
 
 
 # Images: channels last here, first there.
 
 
-def _per_axis(value: Any, rank: int) -> list[int]:
+def _per_axis(value: int | Sequence[int], rank: int) -> list[int]:
     return [int(v) for v in np.broadcast_to(value, (rank,))]
 
 
@@ -247,7 +249,7 @@ def _average_pool(m: Module, path: str, layer: Any, p: Parameters, shape: Shape)
 
 
 @_writes("global_average_pool", "global_max_pool")
-def _global(m: Module, path: str, layer: Any, p: Parameters, shape: Shape) -> None:
+def _global(m: Module, path: str, layer: object, p: Parameters, shape: Shape) -> None:
     over = "mean" if name_of(layer) == "global_average_pool" else "amax"
     m.told.append(f"x = x.{over}({tuple(range(1, len(shape)))})")
 
@@ -293,7 +295,7 @@ def _embedding(m: Module, path: str, layer: Any, p: Parameters, shape: Shape) ->
 
 
 @_writes("learned_positions")
-def _learned(m: Module, path: str, layer: Any, p: Parameters, shape: Shape) -> None:
+def _learned(m: Module, path: str, layer: object, p: Parameters, shape: Shape) -> None:
     table = np.asarray(p["table"])
     m.made.append(f"self.{path} = nn.Parameter(torch.zeros({list(table.shape)}))")
     m.state[path] = np.ascontiguousarray(table)
@@ -301,13 +303,13 @@ def _learned(m: Module, path: str, layer: Any, p: Parameters, shape: Shape) -> N
 
 
 @_writes("sinusoidal_positions")
-def _sinusoidal(m: Module, path: str, layer: Any, p: Parameters, shape: Shape) -> None:
+def _sinusoidal(m: Module, path: str, layer: MinimalLayer, p: Parameters, shape: Shape) -> None:
     m.buffer(path, layer.apply({}, np.zeros((1, *shape), m.dtype))[0])
     m.told.append(f"x = x + self.{path}")
 
 
 @_writes("mean_over_positions", "max_over_positions", "last_position")
-def _over_positions(m: Module, path: str, layer: Any, p: Parameters, shape: Shape) -> None:
+def _over_positions(m: Module, path: str, layer: object, p: Parameters, shape: Shape) -> None:
     over = {"mean_over_positions": ".mean(1)", "max_over_positions": ".amax(1)", "last_position": "[:, -1]"}
     m.told.append(f"x = x{over[name_of(layer)]}")
 
@@ -391,7 +393,7 @@ def _block(m: Module, path: str, layer: Any, p: Parameters, shape: Shape) -> Non
 
 
 @_writes("residual")
-def _residual(m: Module, path: str, layer: Any, p: Parameters, shape: Shape) -> None:
+def _residual(m: Module, path: str, layer: Residual, p: Parameters, shape: Shape) -> None:
     before = f"{path}_in"
     m.told.append(f"{before} = x")
     m.sequence(f"{path}_layers", layer.layers, p["layers"], shape)
@@ -401,7 +403,7 @@ def _residual(m: Module, path: str, layer: Any, p: Parameters, shape: Shape) -> 
 
 
 @_writes("parallel")
-def _parallel(m: Module, path: str, layer: Any, p: Parameters, shape: Shape) -> None:
+def _parallel(m: Module, path: str, layer: Parallel, p: Parameters, shape: Shape) -> None:
     m.told.append(f"{path}_in = x")
     outputs = []
     for name, branch in layer.branches().items():
@@ -417,11 +419,11 @@ def _parallel(m: Module, path: str, layer: Any, p: Parameters, shape: Shape) -> 
 
 
 @_writes("repeat")
-def _repeat(m: Module, path: str, layer: Any, p: Parameters, shape: Shape) -> None:
+def _repeat(m: Module, path: str, layer: Repeat, p: Parameters, shape: Shape) -> None:
     for time in range(layer.times):
         shape = m.sequence(f"{path}_{time}", layer.layers, p[str(time)], shape)
 
 
 @_writes("sequential")
-def _sequential(m: Module, path: str, layer: Any, p: Parameters, shape: Shape) -> None:
+def _sequential(m: Module, path: str, layer: Sequential, p: Parameters, shape: Shape) -> None:
     m.sequence(path, layer.layers, p, shape)

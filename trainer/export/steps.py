@@ -18,6 +18,21 @@ from trainer.export.graph import Nodes
 from trainer.types import Array
 
 if TYPE_CHECKING:
+    from sklearn.decomposition import PCA, FastICA
+    from sklearn.feature_selection import VarianceThreshold
+    from sklearn.impute import SimpleImputer
+    from sklearn.kernel_approximation import RBFSampler
+    from sklearn.preprocessing import (
+        Binarizer,
+        KBinsDiscretizer,
+        MinMaxScaler,
+        Normalizer,
+        PolynomialFeatures,
+        PowerTransformer,
+        RobustScaler,
+        StandardScaler,
+    )
+
     from trainer.data import Preprocessing
 
 __all__ = ["STEPS", "preprocessed"]
@@ -88,12 +103,12 @@ def _product(g: Nodes, x: str, matrix: Array) -> str:
     return g.node("MatMul", x, g.constant(np.ascontiguousarray(matrix, np.float64)))
 
 
-def _standard(g: Nodes, x: str, e: Any) -> str:
+def _standard(g: Nodes, x: str, e: StandardScaler) -> str:
     x = _shifted(g, x, e.mean_ if e.with_mean else None)
     return _divided(g, x, e.scale_ if e.with_std else None)
 
 
-def _min_max(g: Nodes, x: str, e: Any) -> str:
+def _min_max(g: Nodes, x: str, e: MinMaxScaler) -> str:
     x = g.node("Add", g.node("Mul", x, g.constant(e.scale_, np.float64)), g.constant(e.min_, np.float64))
     if not e.clip:
         return x
@@ -101,12 +116,12 @@ def _min_max(g: Nodes, x: str, e: Any) -> str:
     return g.node("Min", g.node("Max", x, low), high)
 
 
-def _robust(g: Nodes, x: str, e: Any) -> str:
+def _robust(g: Nodes, x: str, e: RobustScaler) -> str:
     x = _shifted(g, x, e.center_ if e.with_centering else None)
     return _divided(g, x, e.scale_ if e.with_scaling else None)
 
 
-def _normalizer(g: Nodes, x: str, e: Any) -> str:
+def _normalizer(g: Nodes, x: str, e: Normalizer) -> str:
     """Rows by their length; a row of zeros stays."""
     axes, keep = g.integers([1]), {"keepdims": 1}
     if e.norm == "l2":
@@ -117,11 +132,11 @@ def _normalizer(g: Nodes, x: str, e: Any) -> str:
     return g.node("Div", x, g.node("Where", g.node("Equal", length, zero), one, length))
 
 
-def _binarizer(g: Nodes, x: str, e: Any) -> str:
+def _binarizer(g: Nodes, x: str, e: Binarizer) -> str:
     return g.cast(g.node("Greater", x, g.constant(e.threshold, np.float64)), np.float64)
 
 
-def _power(g: Nodes, x: str, e: Any) -> str:
+def _power(g: Nodes, x: str, e: PowerTransformer) -> str:
     """Each column by its own λ. Box & Cox, 1964; Yeo & Johnson, 2000, which mirrors negative numbers with 2 − λ."""
     lambdas, one = np.asarray(e.lambdas_, np.float64), g.constant(1.0, np.float64)
     if e.method == "box-cox":
@@ -144,7 +159,7 @@ def _powered(g: Nodes, x: str, lambdas: Array) -> str:
     return g.node("Where", g.constant(none), log, g.node("Div", less, g.constant(safe)))
 
 
-def _polynomial(g: Nodes, x: str, e: Any) -> str:
+def _polynomial(g: Nodes, x: str, e: PolynomialFeatures) -> str:
     """The product of each output's factors, one after the other: no power of a negative number is taken."""
     columns = []
     one = g.constant(np.ones((1, 1)))
@@ -161,7 +176,7 @@ def _polynomial(g: Nodes, x: str, e: Any) -> str:
     return g.node("Concat", *columns, axis=1)
 
 
-def _bins(g: Nodes, x: str, e: Any) -> str:
+def _bins(g: Nodes, x: str, e: KBinsDiscretizer) -> str:
     """How many inner edges are not above x; one-hot, whether that is the bin's number."""
     columns = []
     for i, edges in enumerate(e.bin_edges_):
@@ -174,7 +189,7 @@ def _bins(g: Nodes, x: str, e: Any) -> str:
     return g.node("Concat", *columns, axis=1)
 
 
-def _imputer(g: Nodes, x: str, e: Any) -> str:
+def _imputer(g: Nodes, x: str, e: SimpleImputer) -> str:
     missing = g.node("IsNaN", x)
     filled = g.node("Where", missing, g.constant(np.asarray(e.statistics_, np.float64)), x)
     if not e.add_indicator:
@@ -183,20 +198,20 @@ def _imputer(g: Nodes, x: str, e: Any) -> str:
     return g.node("Concat", filled, lacking, axis=1)
 
 
-def _pca(g: Nodes, x: str, e: Any) -> str:
+def _pca(g: Nodes, x: str, e: PCA) -> str:
     y = _product(g, _shifted(g, x, e.mean_), e.components_.T)
     return _divided(g, y, np.sqrt(e.explained_variance_)) if e.whiten else y
 
 
-def _ica(g: Nodes, x: str, e: Any) -> str:
+def _ica(g: Nodes, x: str, e: FastICA) -> str:
     return _product(g, _shifted(g, x, e.mean_ if e.whiten else None), e.components_.T)
 
 
-def _chosen(g: Nodes, x: str, e: Any) -> str:
+def _chosen(g: Nodes, x: str, e: VarianceThreshold) -> str:
     return g.node("Gather", x, g.integers(np.flatnonzero(e.get_support()).tolist()), axis=1)
 
 
-def _rbf(g: Nodes, x: str, e: Any) -> str:
+def _rbf(g: Nodes, x: str, e: RBFSampler) -> str:
     angle = g.node("Add", _product(g, x, e.random_weights_), g.constant(e.random_offset_, np.float64))
     return g.node("Mul", g.node("Cos", angle), g.constant(math.sqrt(2 / e.n_components), np.float64))
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import numpy as np
 
 from trainer.errors import UsageError
 from trainer.types import Array, Shape
 from trainer.wording import did_you_mean
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler
 
 __all__ = ["Initial", "draw"]
 
@@ -43,7 +46,7 @@ class _Spelling:
     def __get_pydantic_core_schema__(self, source: object, handler: object) -> Any:
         from pydantic_core import core_schema as schema
 
-        options: Any = schema.dict_schema(schema.str_schema(), schema.any_schema())
+        options = schema.dict_schema(schema.str_schema(), schema.any_schema())
         return schema.no_info_after_validator_function(_admitted, options)
 
 
@@ -59,7 +62,7 @@ def _admitted(initial: object) -> Any:
 class _Either:
     """Decides which of the two spellings is meant, so that a complaint is about that one."""
 
-    def __get_pydantic_core_schema__(self, source: object, handler: Any) -> Any:
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> Any:
         from pydantic_core import core_schema as schema
 
         name, options = get_args(source)
@@ -144,7 +147,7 @@ _DRAWN: Mapping[str, Callable[..., Array]] = {
 
 def _read(initial: object) -> tuple[str, dict[str, float]]:
     """The name and all of its options. Raises UsageError where either is wrong."""
-    given: Any = {}
+    given: object = {}
     if isinstance(initial, str):
         name = initial
     elif isinstance(initial, Mapping) and len(initial) == 1:

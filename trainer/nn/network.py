@@ -242,7 +242,7 @@ class Network:
     def apply(
         self,
         parameters: Sequence[Any],
-        x: Any,
+        x: object,
         draw: Draw | None = None,
         entering: Callable[[int], None] | None = None,
     ) -> tuple[Any, dict[str, Any]]:

@@ -13,7 +13,7 @@ own, the function's, or the class's in snake case. Traits are what a kind needs 
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import pluggy
 
@@ -26,7 +26,7 @@ hookimpl = pluggy.HookimplMarker("trainer")
 class Register(Protocol):
     """What a hook is handed: call it once per component."""
 
-    def __call__(self, obj: Any, *, name: str | None = None, **traits: Any) -> None: ...
+    def __call__(self, obj: object, *, name: str | None = None, **traits: object) -> None: ...
 
 
 @hookspec

@@ -9,14 +9,17 @@ from __future__ import annotations
 import inspect
 import re
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import cached_property, partial
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from trainer.errors import PluginError
 from trainer.plugins.signatures import CALLS, mistakes
 from trainer.plugins.traits import ReaderTraits, Traits, traits_of
+
+if TYPE_CHECKING:
+    from trainer.engine.op import Op
 
 __all__ = ["DISTRIBUTION", "KINDS", "Component", "Parameter", "component", "is_ours", "noun", "snake_case"]
 
@@ -56,8 +59,8 @@ class Parameter:
     """One thing that a config may set on a component. `default` is None where `required`."""
 
     name: str
-    annotation: Any
-    default: Any = None
+    annotation: object
+    default: object = None
     required: bool = False
 
 
@@ -211,7 +214,7 @@ def _shown(obj: object) -> str:
     return str(getattr(obj, "__name__", None) or repr(obj))
 
 
-def _is_op(obj: object) -> bool:
+def _is_op(obj: object) -> TypeGuard[Op]:
     if inspect.isclass(obj) or inspect.isroutine(obj):
         return False  # decided without importing the engine, and NumPy with it
     from trainer.engine.op import Op
@@ -219,7 +222,7 @@ def _is_op(obj: object) -> bool:
     return isinstance(obj, Op)
 
 
-def _parameters(kind: str, target: Any) -> Iterator[Parameter]:
+def _parameters(kind: str, target: object) -> Iterator[Parameter]:
     if _is_op(target):
         from trainer.engine.op import REQUIRED
 
@@ -235,7 +238,7 @@ def _parameters(kind: str, target: Any) -> Iterator[Parameter]:
         yield from _function_parameters(kind, target)
 
 
-def _function_parameters(kind: str, function: Any) -> Iterator[Parameter]:
+def _function_parameters(kind: str, function: Callable[..., object]) -> Iterator[Parameter]:
     """Keyword-only parameters are options; a data set has no arrays to take, so there every parameter is one."""
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD,) if kind == "datasets" else ()
     annotations = _annotations(function)

@@ -85,7 +85,7 @@ def _numpy_build() -> dict[str, Any]:
     """Which BLAS NumPy calls, and which of its vector instructions this processor has; NumPy promises neither key."""
     import numpy as np
 
-    built: Any = np.show_config(mode="dicts")
+    built = np.show_config(mode="dicts")
     blas = built.get("Build Dependencies", {}).get("blas", {})
     return {
         "blas": " ".join(str(blas[key]) for key in ("name", "version") if key in blas) or None,

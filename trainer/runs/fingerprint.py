@@ -85,7 +85,7 @@ def numerics(threads: int | None, executor: str) -> dict[str, Any]:
     from threadpoolctl import threadpool_info
 
     blas = [library for library in threadpool_info() if library["user_api"] == "blas"]
-    simd: Any = np.show_config(mode="dicts")
+    simd = np.show_config(mode="dicts")
     return {
         "numpy": np.__version__,
         "blas": sorted(f"{b['internal_api']} {b['version']} {b.get('architecture', '')}".strip() for b in blas),

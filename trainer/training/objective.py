@@ -36,7 +36,7 @@ class Penalty(Checked):
 
     def of(self, named: Mapping[str, Numeric]) -> Any:
         """The price of these parameters."""
-        price: Any = 0.0
+        price: Numeric | float = 0.0
         for name, w in named.items():
             if fnmatchcase(name, self.parameters):
                 if self.l1:

@@ -6,7 +6,7 @@ parts apart: one random sum of the results, and one of the gradient, along a ran
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from trainer.checker.report import Failure
 from trainer.checker.spaces import Space
 from trainer.engine.transforms import vjp
 from trainer.errors import NotDifferentiableError, OpError
+from trainer.types import Array
 
 __all__ = ["complex_inputs"]
 
@@ -63,7 +64,7 @@ def _two_orders(case: Case, call: Callable[..., tuple[object, ...]]) -> Iterator
     space = Space(call(*case.xs))
     dys = space.cotangents(rng.normal(size=space.size))
 
-    def gradient(*xs: Any) -> tuple[Any, ...]:
+    def gradient(*xs: object) -> tuple[Any, ...]:
         found: tuple[Any, ...] = vjp(call, *xs)[1](tuple(dys))
         return found
 
@@ -88,7 +89,7 @@ def _along_lines(case: Case, f: Callable[..., Any], rng: np.random.Generator, wh
         alone = Space([case.xs[k]])
         (along,) = alone.values(rng.normal(size=alone.size))
 
-        def on_line(t: Any, k: int = k, along: Any = along) -> Any:
+        def on_line(t: Sequence[Array], k: int = k, along: Array = along) -> list[Array]:
             moved = [x + t[0] * along if i == k else x for i, x in enumerate(case.xs)]
             return [np.array(space.flatten(f(*moved)) @ weights)]
 

@@ -13,7 +13,7 @@ from trainer.checker.evidence import differs, excess, leaves_numpy, number
 from trainer.checker.references import derive, quietly
 from trainer.checker.report import Failure
 from trainer.checker.spaces import Space
-from trainer.checker.tables import entries
+from trainer.checker.tables import Entry, entries
 from trainer.engine.transforms import vjp
 from trainer.types import ArrayLike
 
@@ -44,12 +44,12 @@ def table(case: Case) -> Iterator[Failure | str]:
             yield from _table_entry(case, entry, arguments)
 
 
-def _table_entry(case: Case, entry: Any, arguments: list[ArrayLike]) -> Iterator[Failure | str]:
+def _table_entry(case: Case, entry: Entry, arguments: list[ArrayLike]) -> Iterator[Failure | str]:
     op = case.op
     assert op is not None
     for position, wanted in entry.derivatives.items():
 
-        def f(x: Any, position: int = position) -> object:
+        def f(x: object, position: int = position) -> object:
             return op(*[x if i == position else a for i, a in enumerate(arguments)], **entry.attributes)
 
         y, pullback = vjp(f, arguments[position])

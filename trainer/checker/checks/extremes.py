@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -92,7 +92,9 @@ def one_ulp(case: Case) -> Iterator[Failure | str]:
         yield from _judged(one_ulp, case.spread(held), k, 0.1, (2.0**-56,))
 
 
-def _judged(check: Any, at: Case, k: int, relative: float, steps: tuple[float, ...]) -> Iterator[Failure | str]:
+def _judged(
+    check: Callable[..., object], at: Case, k: int, relative: float, steps: tuple[float, ...]
+) -> Iterator[Failure | str]:
     wide = [x.astype(np.longdouble) for x in at.xs]
     try:
         values = at.forward(wide)

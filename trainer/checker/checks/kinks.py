@@ -144,7 +144,7 @@ def _orders(
 ) -> tuple[tuple[ArrayLike, ...], tuple[ArrayLike, ...] | None]:
     """The gradient, and that of ⟨δx, along⟩, which is None where a rule leaves NumPy."""
 
-    def gradient(*xs: Any) -> tuple[Any, ...]:
+    def gradient(*xs: object) -> tuple[Any, ...]:
         found: tuple[Any, ...] = vjp(at.call, *xs)[1](tuple(dys))
         return found
 

@@ -15,9 +15,11 @@ import traceback
 import tracemalloc
 from collections.abc import Callable, Iterator
 from functools import partial
+from types import FrameType
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from trainer.checker.case import Case
 from trainer.checker.checks.extremes import is_foreign
@@ -131,7 +133,7 @@ def _cost(case: Case, axis: int, length: int) -> tuple[int, int]:
         return 0, 0
     calls = 0
 
-    def count(frame: Any, event: str, argument: Any) -> None:
+    def count(frame: FrameType, event: str, argument: object) -> None:
         nonlocal calls
         calls += event == "call"
 
@@ -175,5 +177,5 @@ def _in_half(case: Case, axis: int) -> Iterator[Failure | str]:
             return
 
 
-def _as(dtype: Any) -> Callable[[ArrayLike], ArrayLike]:
+def _as(dtype: npt.DTypeLike) -> Callable[[ArrayLike], ArrayLike]:
     return lambda a: a.astype(dtype) if a.dtype.kind == "f" else a

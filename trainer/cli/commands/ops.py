@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
@@ -150,7 +151,7 @@ def _source(op: Op) -> str:
     return f"{module}'s {op.forward.__name__}, made an op in {op.module}"
 
 
-def _place(function: Any) -> str:
+def _place(function: Callable[..., object]) -> str:
     """`file:line`, relative to the current folder where it lies below it, so that a terminal can open it."""
     from trainer.engine.rules import place
 

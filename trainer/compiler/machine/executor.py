@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -133,7 +132,7 @@ class NativeExecutor(NumpyExecutor):
                 results.append([output.tobytes("K") for output in bound.outputs])
         return "" if results[0] == results[1] else "its bits differ from NumPy's"
 
-    def _random(self, array: Any, bound: Bound, rng: np.random.Generator) -> object:
+    def _random(self, array: Array, bound: Bound, rng: np.random.Generator) -> object:
         """Numbers for a comparison; indices within the shortest axis."""
         if array.dtype.kind in "iu":
             shortest = min((n for i in bound.inputs if isinstance(i, np.ndarray) for n in i.shape if n), default=1)

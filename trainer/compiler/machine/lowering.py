@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from trainer.compiler.chain import Chain, chain_of
 from trainer.compiler.functions import COMPARISONS, Known
@@ -98,7 +99,7 @@ def _elementwise(ufunc: np.ufunc, inputs: Sequence[object], out: Array) -> Lower
     return [*casts, make.loop(ufunc, *operands, out)]
 
 
-def _cast(value: Any, dtype: np.dtype[Any]) -> tuple[Array, list[MachineInstruction]] | None:
+def _cast(value: object, dtype: np.dtype[Any]) -> tuple[Array, list[MachineInstruction]] | None:
     """The value as an array of a dtype, and the instructions that keep it so."""
     if not isinstance(value, np.ndarray):
         return np.asarray(value, dtype), []
@@ -119,7 +120,12 @@ def _matmul(inputs: Sequence[Any], out: Array) -> Lowered:
 
 
 def _reduction(
-    known: Known, inputs: Sequence[Any], out: Array, axis: Any = None, keepdims: bool = False, **others: Any
+    known: Known,
+    inputs: Sequence[Any],
+    out: Array,
+    axis: int | tuple[int, ...] | None = None,
+    keepdims: bool = False,
+    **others: object,
 ) -> Lowered:
     """The output has stride 0 along the reduced axes. A sum starts from 0, a maximum from the first."""
     ufunc, x = known.reduces, inputs[0]
@@ -143,7 +149,7 @@ def _division(out: Array, count: int) -> list[MachineInstruction]:
     return [divide] if wide is out else [make.cast(wide, out), divide, make.cast(out, wide)]
 
 
-def _spread(x: Array, out: Array, axis: Any, keepdims: bool) -> tuple[Array, Array]:
+def _spread(x: Array, out: Array, axis: int | tuple[int, ...] | None, keepdims: bool) -> tuple[Array, Array]:
     """The output with the reduced axes back, of length 1, and broadcast along them."""
     axes = range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
     whole = out if keepdims else np.expand_dims(out, tuple(a % x.ndim for a in axes))
@@ -222,9 +228,12 @@ def _full_like(inputs: Sequence[object], out: Array, **attributes: object) -> Lo
     return None if cast is None else [*cast[1], make.copy(out, cast[0])]
 
 
-def _pad(inputs: Sequence[Any], out: Array, pad_width: Any, mode: str = "constant", **attributes: Any) -> Lowered:
+def _pad(
+    inputs: Sequence[Any], out: Array, pad_width: Sequence[tuple[int, int]], mode: str = "constant", *,
+    constant_values: npt.ArrayLike = 0, **others: object,
+) -> Lowered:  # fmt: skip
     """A frame of one number around the elements."""
-    x, value = inputs[0], attributes.get("constant_values", 0)
+    x, value = inputs[0], constant_values
     if mode != "constant" or np.ndim(value) or np.shape(pad_width) != (out.ndim, 2):
         return None
     inside = out[tuple(slice(before, before + n) for (before, _), n in zip(pad_width, x.shape, strict=True))]

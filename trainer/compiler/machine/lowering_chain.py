@@ -20,7 +20,7 @@ is found so, k being the call that is looked at:
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -37,7 +37,10 @@ CODES: dict[Any, int] = {f: getattr(m, known.code) for f, known in FUNCTIONS.ite
 # The longer calls: code, pattern (a function and what it takes, nested), and the order in which the machine takes what
 # the letters stand for: "a", "b" and "e" for anything, "s", "t" and "u" for numbers, "-" for a place that is not read.
 # Where one pattern is part of another the longer one comes first.
-_LONGER: tuple[tuple[int, Any, str], ...] = (
+# An argument by its letter, or a call: the ufunc and what it takes.
+_Pattern: TypeAlias = "str | tuple[np.ufunc, *tuple[_Pattern, ...]]"
+
+_LONGER: tuple[tuple[int, _Pattern, str], ...] = (
     (
         m.ADAM_STEP,
         (np.subtract, "a", (np.multiply, "s", (np.divide, "b", (np.add, (np.multiply, (np.sqrt, "e"), "t"), "u")))),
@@ -97,7 +100,7 @@ def _calls(chain: Chain, number: Sequence[bool]) -> Iterator[tuple[int, int, tup
 
 
 def _fits(
-    chain: Chain, number: Sequence[bool], pattern: Any, place: int, found: dict[str, int], swallowed: set[int]
+    chain: Chain, number: Sequence[bool], pattern: _Pattern, place: int, found: dict[str, int], swallowed: set[int]
 ) -> bool:
     """Whether a pattern fits what stands at a place of the chain: an argument n, or the result ~k of a call. Fills in
     what the letters stand for and which calls the pattern covers."""

@@ -5,8 +5,6 @@ Nothing is ever unpickled: a pickle can run code.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from trainer.data.dataset import Task, class_indices
@@ -29,7 +27,7 @@ def load_arrays(path: str, mapped: bool = False) -> Array | dict[str, Array]:
             _check_beginning(path, beginning)
             mapped = mapped and beginning == NPY
             file.seek(0)
-            loaded: Any = np.load(path if mapped else file, mmap_mode="r" if mapped else None, allow_pickle=False)
+            loaded = np.load(path if mapped else file, mmap_mode="r" if mapped else None, allow_pickle=False)
             if not isinstance(loaded, np.lib.npyio.NpzFile):
                 return _plain(path, loaded)
             return {name: _plain(path, loaded[name]) for name in loaded.files}

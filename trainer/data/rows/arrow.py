@@ -21,6 +21,9 @@ from trainer.types import Array
 from trainer.wording import count
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyarrow import parquet
+
     from trainer.data.rows.csv_rows import Header
 
 __all__ = ["Doubt", "parquet_rows", "quick_csv"]
@@ -71,7 +74,7 @@ def _ahead(items: Iterator[Some]) -> Iterator[Some]:
             yield item
 
 
-def _inputs(spec: InputSpec, batch: Any) -> Array:
+def _inputs(spec: InputSpec, batch: pa.RecordBatch) -> Array:
     """The columns of a batch side by side; those of categories come as numbers and the texts that these stand for."""
     if not spec.categories:
         inputs = np.empty((batch.num_rows, len(spec.columns)))
@@ -84,7 +87,7 @@ def _inputs(spec: InputSpec, batch: Any) -> Array:
     return inputs
 
 
-def _column(column: Column, values: Any) -> Array:
+def _column(column: Column, values: pa.Array) -> Array:
     if not column.categories:
         numbers: Array = values.to_numpy(zero_copy_only=False)
         return numbers
@@ -124,7 +127,7 @@ def parquet_rows(path: Path, spec: InputSpec, known: Sequence[str] = ()) -> Stre
     return Stream(shown, _parquet_blocks(shown, file, spec, wanted), remarks)
 
 
-def _parquet_blocks(shown: str, file: Any, spec: InputSpec, wanted: list[str]) -> Iterator[Block]:
+def _parquet_blocks(shown: str, file: parquet.ParquetFile, spec: InputSpec, wanted: list[str]) -> Iterator[Block]:
     import pyarrow as pa
 
     done = 0
@@ -148,7 +151,7 @@ def _place(shown: str, done: int) -> Any:
     return lambda row: f"{shown}: row {done + row + 1:,}"
 
 
-def _plain(values: Any, column: Column) -> Array:
+def _plain(values: pa.Array, column: Column) -> Array:
     """A column as NumPy has it: texts and what has gaps as objects, numbers as they are."""
     import pyarrow as pa
 
