@@ -13,7 +13,6 @@ from trainer.cli.arguments import PluginOption
 from trainer.cli.plugin_commands import report_problems
 from trainer.cli.terminal.tables import print_table
 from trainer.errors import UsageError
-from trainer.plugins.traits import DatasetTraits
 from trainer.wording import did_you_mean, shape_of
 
 if TYPE_CHECKING:
@@ -96,6 +95,7 @@ def list_components(kind: Kind, name: str | None, plugins: Sequence[str]) -> Non
 def _print_datasets(components: Mapping[str, Component]) -> None:
     """Data sets with what a person chooses one by: its size, and what there is to learn."""
     from trainer.data import facts_of
+    from trainer.plugins.traits import DatasetTraits
 
     rows = []
     for _, component in sorted(components.items()):
