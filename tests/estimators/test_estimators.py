@@ -126,6 +126,19 @@ def test_a_function_may_be_a_callback_and_end_the_training():
     assert estimator.n_iter_ == 2
 
 
+def test_an_epoch_is_measured_where_somebody_asks_and_else_is_the_mean_of_its_batches():
+    plain, asked = small(batch_size=40).fit(X, Y), small(batch_size=40, metrics=["accuracy"]).fit(X, Y)
+    assert list(plain.history_) == ["train_loss"]
+    assert list(asked.history_) == ["train_loss", "train_accuracy"]
+    assert all(plain.parameters_[k].tobytes() == v.tobytes() for k, v in asked.parameters_.items())
+    steps = []
+    watched = small(batch_size=40, callbacks=[lambda record, training: steps.append(record)]).fit(X, Y)
+    assert watched.history_["train_loss"] == asked.history_["train_loss"]
+    first = [record for record in steps if record.epoch == 1 and hasattr(record, "loss")]
+    assert [record.rows for record in first] == [40, 40, 40, 30]
+    assert plain.history_["train_loss"][0] == pytest.approx(sum(r.loss * r.rows for r in first) / 150)
+
+
 def test_weights_of_rows():
     """A row of weight 0 is as good as left out; and what weighs more is fitted better."""
     weights = np.where(Y == 1, 0.0, 1.0)

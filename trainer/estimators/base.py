@@ -19,12 +19,13 @@ from trainer.config import LoadedConfig
 from trainer.config import load as load_config
 from trainer.data.dataset import Dataset
 from trainer.data.preprocessing.scaling import Scaling
+from trainer.errors import DivergedError
 from trainer.experiment.builder import Builder
 from trainer.experiment.model import STAND_INS, Model, model_facts, model_of
 from trainer.plugins import shared
 from trainer.plugins.traits import CostTraits
 from trainer.runs.parameters import Saved
-from trainer.training import Epoch, Training, TrainingState
+from trainer.training import Step, Training, TrainingState
 from trainer.training.threads import pinned
 from trainer.types import Array
 
@@ -54,7 +55,9 @@ class TrainerEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn shi
 
     Attributes:
         parameters_: the parameters by name, as `parameters.safetensors` has them.
-        history_: what was measured after each epoch, lists by the names of the columns of metrics.csv.
+        history_: what was measured after each epoch, lists by the names of the columns of metrics.csv. Where nothing
+            asks for more (metrics, rows for validation, stop, callbacks, a schedule), "train_loss" alone, the mean
+            loss of the epoch's batches, each before its update.
         n_iter_: how many epochs were trained.
         n_features_in_, feature_names_in_: of the inputs, as everywhere in scikit-learn.
     """
@@ -144,12 +147,22 @@ class TrainerEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn shi
 
     def _trained(self, loaded: LoadedConfig, training: Training) -> Self:
         training.callbacks = [*training.callbacks, *(each for each in self.callbacks if callable(each))]
+        if not self._measures(training):
+            training.measured = ()
+        losses: list[Step] = []
         with pinned(loaded.config.compute.threads):
             for record in training.records():
-                if isinstance(record, Epoch):
-                    for part, numbers in record.numbers.items():
-                        for name, value in numbers.items():
-                            self.history_.setdefault(f"{part}_{name}", []).append(value)
+                if isinstance(record, Step):
+                    losses.append(record)
+                    continue
+                of_batches = sum(step.loss * step.rows for step in losses) / sum(step.rows for step in losses)
+                for part, numbers in (record.numbers or {"train": {"loss": of_batches}}).items():
+                    for name, value in numbers.items():
+                        self.history_.setdefault(f"{part}_{name}", []).append(value)
+                losses.clear()
+        for name, array in training.parameters.items():
+            if not np.isfinite(array).all():
+                raise DivergedError(f"'{name}' is not finite after the last step; take a smaller step_size")
         data = training.data
         self.parameters_ = training.parameters
         self.about_ = model_facts(loaded, data)
@@ -161,6 +174,11 @@ class TrainerEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn shi
         self.n_iter_ = training.epoch
         self._model = model_of(loaded, self.about_, self._saved())
         return self
+
+    def _measures(self, training: Training) -> bool:
+        """Whether anybody asks for an epoch's numbers, which take a pass of their own over the rows."""
+        watches = training.stopping.watches or not isinstance(training.step_size, int | float)
+        return bool(self.metrics is not None or self.callbacks or watches or len(training.data.validation))
 
     def _loaded(self, dataset: Dataset, dtype: np.dtype[Any], *, whole: bool = True) -> LoadedConfig:
         """The config that the parameters are, for these rows; without what is about more than one epoch of them."""

@@ -80,6 +80,7 @@ class Training:
         penalties: what a step adds to the mean cost; no part of the loss that an epoch reports.
         stopping: when to end before the last epoch, and whether to hand back the best.
         callbacks: are told every record before it is yielded, and may end the training.
+        measured: the parts whose numbers an epoch's record has; None for all that there are to watch.
 
     Attributes:
         state: how far it has come, a value; `resume` goes on from such a one.
@@ -103,6 +104,7 @@ class Training:
     penalties: Sequence[Penalty] = ()
     stopping: Stopping = field(default_factory=Stopping)
     callbacks: Sequence[Callback] = ()
+    measured: Sequence[Part] | None = None
     state: TrainingState = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -277,7 +279,8 @@ class Training:
         """The end of a pass: where it led, and what follows from that."""
         theta, beside = self._now
         self._change(epoch=self.epoch + 1, batches=0, settled={} if beside is self.state.layer_state else beside)
-        numbers = {part: self.evaluate(part) for part in self.data.watched}
+        parts = self.data.watched if self.measured is None else self.measured
+        numbers = {part: self.evaluate(part) for part in parts}
         self._change(
             schedule=self.schedule.watch(self.state.schedule, numbers), seconds=time.perf_counter() - self._clock
         )
