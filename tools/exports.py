@@ -40,7 +40,7 @@ def chain(rng: np.random.Generator) -> Network | None:
             layers += [Flatten(), Dense(int(np.prod(example.shape))), reshape.build(shape=example.shape)]
         layers += [example.layer, OpLayer(shared().get("ops", str(rng.choice(ACTIVATIONS))).target)]
     try:
-        return Network(layers, picked[0][1].shape)  # type: ignore[arg-type]
+        return Network(layers, picked[0][1].shape)  # type: ignore[arg-type]  # layers of all kinds, by their contract
     except (ShapeError, UsageError):
         return None
 

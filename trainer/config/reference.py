@@ -6,18 +6,19 @@ All of it is read off the schema, so that a new key is here as soon as there is 
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from trainer.config.schema import DEFAULT_OPTIMIZER, Choice, Config
-from trainer.config.sections import Kind, Section, sections
+from trainer.config.sections import Kind, Section, sections, within
 from trainer.config.synonyms import KEYS, exactly, unknown
 from trainer.errors import UsageError
 from trainer.limits import expected
+from trainer.wording import either
 
 __all__ = ["Entry", "entries", "entry"]
 
@@ -91,7 +92,7 @@ def _takes(field: FieldInfo, row: Section) -> str:
         several = ", or a list of such mappings" if row.form == "mappings" else ""
         off = ", or false" if row.off else ""
         keys = [key for key, inner in row.model.model_fields.items() if not inner.exclude]
-        return f"a mapping of {_listed(keys)}{several}{off}"
+        return f"a mapping of {either(keys, 'and')}{several}{off}"
     if not row.kinds:
         return expected(field.rebuild_annotation()) or "a value"
     one, several_words = Kind(*row.kinds).words
@@ -102,19 +103,8 @@ def _takes(field: FieldInfo, row: Section) -> str:
     named = f"{one} by name, with its options"
     if row.form != "value or choice":
         return named
-    (plain, *_) = (each for each in typing.get_args(field.annotation) if Choice not in _within(each))
+    (plain, *_) = (each for each in typing.get_args(field.annotation) if Choice not in within(each))
     return f"{expected(plain)}, or {named}"
-
-
-def _within(annotation: object) -> Iterator[Any]:
-    yield annotation
-    for part in typing.get_args(annotation):
-        yield from _within(part)
-
-
-def _listed(names: Sequence[str]) -> str:
-    *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _default(field: FieldInfo, row: Section) -> str:

@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 
 from trainer.plugins.registry import noun
 
-__all__ = ["Form", "Kind", "Relative", "Section", "SectionModel", "place", "sections"]
+__all__ = ["Form", "Kind", "Relative", "Section", "SectionModel", "place", "sections", "within"]
 
 Form = Literal["value", "choice", "value or choice", "choices", "named choices", "source", "mapping", "mappings"]
 
@@ -127,17 +127,17 @@ def place(rows: Mapping[str, Section], kind: str, shown: str) -> str:
 
 
 def _section(field: FieldInfo, path: tuple[str, ...]) -> Section:
-    within = [*_within(field.rebuild_annotation())]
-    kinds = next((mark.kinds for mark in within if isinstance(mark, Kind)), ())
-    model = next((one for one in within if isinstance(one, type) and issubclass(one, BaseModel)), None)
+    parts = [*within(field.rebuild_annotation())]
+    kinds = next((mark.kinds for mark in parts if isinstance(mark, Kind)), ())
+    model = next((one for one in parts if isinstance(one, type) and issubclass(one, BaseModel)), None)
     given = next((mark for mark in field.metadata if isinstance(mark, Section)), Section())
     return replace(
         given,
         path=path,
-        form=_form(field, kinds, model, many=any(typing.get_origin(one) is list for one in within)),
+        form=_form(field, kinds, model, many=any(typing.get_origin(one) is list for one in parts)),
         kinds=kinds,
-        filled=any(getattr(mark, "min_length", None) for mark in within),
-        off=any(one is False for one in within),
+        filled=any(getattr(mark, "min_length", None) for mark in parts),
+        off=any(one is False for one in parts),
         model=model,
         inner={} if model is None else sections(model, path),
     )
@@ -157,8 +157,8 @@ def _form(field: FieldInfo, kinds: tuple[str, ...], model: type[BaseModel] | Non
     return "value or choice" if typing.get_args(field.annotation) else "choice"
 
 
-def _within(annotation: object) -> Iterator[Any]:
+def within(annotation: object) -> Iterator[Any]:
     """An annotation and all that it is made of, marks included."""
     yield annotation
     for part in typing.get_args(annotation):
-        yield from _within(part)
+        yield from within(part)

@@ -160,11 +160,12 @@ class TrainerEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn shi
                     for name, value in numbers.items():
                         self.history_.setdefault(f"{part}_{name}", []).append(value)
                 losses.clear()
-        for name, array in training.parameters.items():
+        parameters = training.parameters
+        for name, array in parameters.items():
             if not np.isfinite(array).all():
                 raise DivergedError(f"'{name}' is not finite after the last step; take a smaller step_size")
         data = training.data
-        self.parameters_ = training.parameters
+        self.parameters_ = parameters
         self.about_ = model_facts(loaded, data)
         self.fitted_ = {
             **(data.scaling.to_arrays() if data.scaling is not None else {}),
