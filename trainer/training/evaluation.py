@@ -8,13 +8,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
 
+from trainer.compiler.executors import Backend
 from trainer.data.prepared import Part, Prepared
 from trainer.errors import DivergedError, UsageError
 from trainer.nn.network import Network
+from trainer.training.blocks import Blocks
 from trainer.types import Array, CostFunction
 from trainer.wording import described, source_of
 
@@ -37,6 +40,7 @@ class Evaluation:
         cost: C, of (predictions, targets), one value per example.
         metrics: functions of (predictions, targets) by name.
         reports: such functions that return a table instead of a number.
+        backend: runs the forward function and the cost as programs, with the same bits; without one they are called.
     """
 
     network: Network
@@ -44,6 +48,21 @@ class Evaluation:
     data: Prepared
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     reports: Mapping[str, Report] = field(default_factory=dict)
+    backend: Backend | None = None
+
+    @cached_property
+    def _forward(self) -> Blocks:
+        network = self.network
+        return Blocks(lambda named, x: network.apply(network.tree(named), x)[0], self.backend)
+
+    @cached_property
+    def _costs(self) -> Blocks:
+        cost = self.cost
+        return Blocks(lambda _, predictions, targets: cost(predictions, targets), self.backend)
+
+    def _predictions(self, inputs: Array, theta: Array, layers: Mapping[str, Array]) -> Array:
+        named = {**self.network.named(theta), **layers}
+        return self._forward(named, [inputs], self.network.rows_at_once(inputs.dtype.itemsize))
 
     def numbers(self, part: Part, theta: Array, layers: Mapping[str, Array]) -> dict[str, float]:
         """The mean cost, as "loss", and the metrics; empty where there are no such rows.
@@ -57,10 +76,9 @@ class Evaluation:
             if not np.isfinite(value).all():
                 raise DivergedError(f"'{name}', which a layer keeps from step to step, is not finite")
         with np.errstate(all="ignore"):
-            predictions = self.network.predict(theta, rows.inputs, layers)
-            pieces = [slice(i, i + COSTS_AT_ONCE) for i in range(0, len(rows), COSTS_AT_ONCE)]
-            costs = [self.cost(predictions[piece], rows.targets[piece]) for piece in pieces]
-            loss = float(np.mean(np.concatenate(costs), dtype=np.float64))
+            predictions = self._predictions(rows.inputs, theta, layers)
+            costs = self._costs({}, [predictions, rows.targets], COSTS_AT_ONCE)
+            loss = float(np.mean(costs, dtype=np.float64))
         if not math.isfinite(loss):
             raise DivergedError(f"the loss after the epoch is {loss}")
         return {"loss": loss} | self._measured(self.metrics, predictions, part)
@@ -69,7 +87,7 @@ class Evaluation:
         """The tables of `reports`: of the test rows, or of the training rows where there are none."""
         part: Part = "test" if len(self.data.test) else "train"
         with np.errstate(all="ignore"):
-            predictions = self.network.predict(theta, self.data.divided[part].inputs, layers)
+            predictions = self._predictions(self.data.divided[part].inputs, theta, layers)
         return self._measured(self.reports, predictions, part)
 
     def _measured(

@@ -116,8 +116,9 @@ class Training:
             self.objective, prepared(self.optimizer, [part.slice for part in network.parts])
         )
         self.schedule = schedule_of(self.step_size, self.steps)
-        self._evaluation = Evaluation(network, self.cost, self.data, self.metrics, self.reports)
         self._runner = runner(self.executor, self.step_function, self.data.train.arrays)
+        backend = None if self.runs_on == "eager" else self.backend
+        self._evaluation = Evaluation(network, self.cost, self.data, self.metrics, self.reports, backend)
         self._ahead = 1
         self.state = self._beginning()
 
