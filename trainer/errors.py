@@ -31,6 +31,7 @@ __all__ = [
     "NotDifferentiableError",
     "OpError",
     "PluginError",
+    "Problem",
     "RuleError",
     "ShapeError",
     "StorageError",
@@ -87,10 +88,34 @@ class UsageError(TrainerError):
     exit_code = 2
 
 
+class Problem(NamedTuple):
+    """One thing that is wrong with a config, as data.
+
+    Attributes:
+        message: what, and what would be right.
+        source: the file, or "command line".
+        line, column: where, from 1; None of the config as a whole, and the line of an override.
+        excerpt: the line with a caret under the place; empty of the config as a whole.
+    """
+
+    message: str
+    source: str
+    line: int | None
+    column: int | None
+    excerpt: str
+
+
 class ConfigError(TrainerError):
-    """A config that cannot be used."""
+    """A config that cannot be used.
+
+    problems: everything that is wrong with it, as data; empty where there is no config to point at.
+    """
 
     exit_code = 2
+
+    def __init__(self, message: str, problems: Sequence[Problem] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
 
 
 class DataError(TrainerError):

@@ -10,6 +10,8 @@ from trainer import runs
 from trainer.config import load
 from trainer.errors import ConfigError, DivergedError, UsageError
 from trainer.experiment import Observer, execute
+from trainer.experiment.size import size_of
+from trainer.runs.lock import locked
 
 LINE = {
     "dataset": {"name": "linear", "rows": 100, "noise": 0.1},
@@ -143,3 +145,27 @@ def test_a_batch_has_no_more_rows_than_there_are():
     training = trainer.train(LINE, ["batch_size=1000", "epochs=1"]).training
     assert training.batch_size == len(training.data.train) == len(training.batches(0)[0])
     assert training.program().inputs[1].shape[0] == training.batch_size
+
+
+def test_a_run_can_be_given_the_folder_itself_and_begins_there_again(tmp_path):
+    folder = tmp_path / "own"
+    folder.mkdir()
+    loaded = load({**LINE, "checkpoint": False})
+    whole = execute(loaded, tmp_path / "runs").folder
+    (folder / "metrics.csv").write_text("epoch\n1\n")
+    for _ in range(2):
+        assert execute(loaded, folder, itself=True).folder == folder
+        for name in ("parameters.safetensors", "resolved.yaml", "config.yaml"):
+            assert (folder / name).read_bytes() == (whole / name).read_bytes()
+        assert (folder / "metrics.csv").read_text().count("\n") == (whole / "metrics.csv").read_text().count("\n")
+    with locked(folder), pytest.raises(UsageError, match="is being trained by process"):
+        execute(loaded, folder, itself=True)
+
+
+def test_the_size_of_a_run_is_known_before_it_runs():
+    size = size_of(load({**LINE, "batch_size": 10, "epochs": 3}))
+    assert (size.parameters, size.rows, size.steps) == (2, 80, 24)
+    larger = size_of(load({**LINE, "network": [{"dense": 1000}, {"dense": 1}], "optimizer": "adam"}))
+    assert larger.parameters == 3001
+    assert larger.bytes > 4 * 4 * 3001  # θ, its gradient, and two moments of it
+    assert larger.disk >= 2 * 3 * 4 * 3001

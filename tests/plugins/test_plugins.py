@@ -250,6 +250,13 @@ def test_a_file_loaded_twice_is_one_module_until_it_changes(write, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["mine.py"]  # no __pycache__ beside a person's config
 
 
+def test_of_what_is_installed_only_some_may_be_wanted(installed):
+    installed(bad_import="raise SystemExit", one=GOOD.format(name="mine"), two=GOOD.format(name="theirs"))
+    plugins = Plugins(entry_points={"one"})
+    assert plugins.names("costs") == ["mine"]
+    assert plugins.problems == []  # what is not wanted is not imported
+
+
 def test_a_listed_plugin_that_is_installed_too_is_no_duplicate(installed):
     installed(mine=GOOD.format(name="mine"))
     assert Plugins(["installed_mine"]).names("costs") == ["mine"]

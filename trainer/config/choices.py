@@ -140,8 +140,8 @@ class Chooser:
             self.problems.add(node.name_span, f"dataset needs a name or a path; {self._listed('dataset')}")
         elif check("dataset.name", str, name, self.problems) is not INVALID:
             component = self.component("dataset", name.value)
-            there = _there(folder, name.value, self.formats)
-            if component is None and there:
+            there = _there(folder, name.value, self.formats) if component is None else ""
+            if there:
                 self.problems.add(name.span, f"there is no data set '{name.value}', but {there}")
             elif component is None:
                 self._add_unknown("dataset", name.value, name.span, None)

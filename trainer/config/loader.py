@@ -18,12 +18,13 @@ from typing import Any
 from trainer.config.choices import Chooser, rename_keys, spread_dataset
 from trainer.config.document import Node, Unreadable, parse
 from trainer.config.overrides import Override, apply, read, spelt
+from trainer.config.policy import Policy
 from trainer.config.schema import DEFAULT_OPTIMIZER, SECTIONS, Config, DatasetConfig, SubNetwork
 from trainer.config.sections import Relative, Section, SectionModel
 from trainer.config.source import Problems, Source, Span
 from trainer.config.values import INVALID, check, complaint, found
 from trainer.data.preprocessing import SCALING, STEPS
-from trainer.errors import ConfigError, DataError, PluginError, ShapeError, UsageError
+from trainer.errors import ConfigError, DataError, PluginError, Problem, ShapeError, UsageError
 from trainer.plugins import Component, Plugins
 from trainer.plugins.loading import is_file
 from trainer.plugins.traits import Traits
@@ -82,7 +83,9 @@ class LoadedConfig:
         raise loaded.error(("network", 1), "relu changes nothing here")
         """
         span = self._span(loc)
-        return ConfigError(span.show(message) if span else f"{self.path}: {message}")
+        if span:
+            return span.error(message)
+        return ConfigError(f"{self.path}: {message}", [Problem(message, str(self.path), None, None, "")])
 
     @contextmanager
     def at(self, *loc: str | int) -> Iterator[None]:
@@ -117,6 +120,9 @@ def load(
     config: str | os.PathLike[str] | Mapping[str, object],
     overrides: Sequence[str] = (),
     plugins: Sequence[str] | Plugins = (),
+    *,
+    text: str | None = None,
+    policy: Policy | None = None,
 ) -> LoadedConfig:
     """The config in a YAML file, or in a mapping of the same keys.
 
@@ -125,6 +131,8 @@ def load(
         overrides: `key=value` arguments; `network.0.dense=64` reaches into the file, the last of two counts.
         plugins: further plugins, files relative to the current folder or modules; or a `Plugins`, which then is used
             instead of what is installed, and gets the config's own plugins added.
+        text: the YAML, where it is in no file; `config` is what errors call it then.
+        policy: what the config may ask for, where somebody else has written it; nothing else is imported or opened.
 
     Raises ConfigError with every problem that there is, each with its place, the line, and what would be right.
 
@@ -134,9 +142,11 @@ def load(
     path = Path("config") if isinstance(config, Mapping) else Path(config)
     extra, plugins = ((), plugins) if isinstance(plugins, Plugins) else (plugins, Plugins())
     problems = Problems()
-    source = Source(os.fspath(path), _written(config) if isinstance(config, Mapping) else _text(path))
+    if text is None:
+        text = _written(config) if isinstance(config, Mapping) else _text(path)
+    source = Source(os.fspath(path), text)
     root, arguments = _trees(source, overrides, problems)
-    loader = _Loader(root, path, source, problems, plugins)
+    loader = _Loader(root, path, source, problems, plugins, policy)
     loader.add_plugins(arguments, extra)
     loader.apply(arguments)
     found = loader.config()
@@ -196,8 +206,11 @@ def _trees(source: Source, overrides: Sequence[str], problems: Problems) -> tupl
 class _Loader:
     """Turns a tree into a Config."""
 
-    def __init__(self, root: Node, path: Path, source: Source, problems: Problems, plugins: Plugins) -> None:
+    def __init__(
+        self, root: Node, path: Path, source: Source, problems: Problems, plugins: Plugins, policy: Policy | None
+    ) -> None:
         self.root = root
+        self.policy = policy
         self.path = path
         self.source = source
         self.problems = problems
@@ -220,6 +233,9 @@ class _Loader:
         if node is None or check("plugins", list[str], node, self.problems) is INVALID:
             return
         for item in node.value:
+            if self.policy is not None and not self.policy.plugin(item, item.span, self.problems):
+                self.chooser.incomplete = True
+                continue
             folder = self.folder(item)
             self._add_plugin(item.value, folder, item.span)
             if is_file(item.value):
@@ -254,6 +270,8 @@ class _Loader:
         """The config; None after a problem."""
         self._check_keys()
         items: dict[str, Node] = self.root.value
+        if self.policy is not None:
+            self.doubtful |= self.policy.apply(self.root, self.problems)
         first = [key for key in ("networks",) if key in items]  # what follows may name them
         values = {
             key: INVALID if key in self.doubtful else self._value(key, items[key])

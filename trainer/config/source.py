@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
-from trainer.errors import ConfigError
+from trainer.errors import ConfigError, Problem
 
 __all__ = ["Problems", "Source", "Span"]
 
@@ -66,6 +66,15 @@ class Span:
         """The message with its place before it and the excerpt below it."""
         return f"{self.place}: {message}\n{self.excerpt()}"
 
+    def problem(self, message: str) -> Problem:
+        """The message with its place, as data."""
+        line = None if self.source.argument else self.line + 1
+        return Problem(message, self.source.name, line, self.column + 1, self.excerpt())
+
+    def error(self, message: str) -> ConfigError:
+        """The message with its place as an error."""
+        return ConfigError(self.show(message), [self.problem(message)])
+
 
 class Problems:
     """Collects what is wrong, so that a person hears of everything at once.
@@ -79,18 +88,21 @@ class Problems:
     """
 
     def __init__(self) -> None:
-        self._found: dict[str, tuple[bool, int, int]] = {}
+        self._found: dict[str, tuple[tuple[bool, int, int], Problem]] = {}
 
     def add(self, where: Span | Source, message: str) -> None:
         """Note a problem with a part of a source, or with a source as a whole."""
         if isinstance(where, Span):
-            self._found.setdefault(where.show(message), (where.source.argument, where.line, where.column))
+            order = where.source.argument, where.line, where.column
+            self._found.setdefault(where.show(message), (order, where.problem(message)))
         else:
-            self._found.setdefault(f"{where.name}: {message}", (where.argument, -1, 0))
+            problem = Problem(message, where.name, None, None, "")
+            self._found.setdefault(f"{where.name}: {message}", ((where.argument, -1, 0), problem))
 
     def __bool__(self) -> bool:
         return bool(self._found)
 
     def error(self) -> ConfigError:
         """All problems in one error, in the order of the file; those of the command line last."""
-        return ConfigError("\n\n".join(sorted(self._found, key=lambda text: self._found[text])))
+        texts = sorted(self._found, key=lambda text: self._found[text][0])
+        return ConfigError("\n\n".join(texts), [self._found[text][1] for text in texts])

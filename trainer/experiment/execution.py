@@ -114,6 +114,7 @@ def execute(
     folder: str | os.PathLike[str] | None = None,
     observers: Sequence[Observer] = (),
     *,
+    itself: bool = False,
     debug: bool = False,
     allow_unchecked: bool = False,
 ) -> Outcome:
@@ -121,6 +122,7 @@ def execute(
 
     Args:
         folder: where the run's own folder goes; without it nothing is written.
+        itself: `folder` is there, and is the run's own.
         debug: look at every value of every step.
         allow_unchecked: train with an op of a stranger's whose derivative is wrong, and record it.
 
@@ -136,13 +138,25 @@ def execute(
         if folder is None:
             return _trained(training, observers, remarks(loaded, training))
         name = loaded.config.name or loaded.path.stem
-        run = RunFolder(folder, name, config_text=_as_given(loaded), resolved=named_config(loaded, name))
-        with locked(run.path), run, ending_tidily():
+        with _begun(loaded, Path(folder), name, itself) as run, ending_tidily():
             about = describe_environment(
                 seed=loaded.config.seed, plugins=plugins_of(loaded), threads=threads, folder=loaded.path.parent
             )
             run.save_environment({**about, "executor": training.runs_on, "unchecked_ops": unchecked})
             return recorded(loaded, training, run, observers, threads.threads, unchecked)
+
+
+@contextmanager
+def _begun(loaded: LoadedConfig, folder: Path, name: str, itself: bool) -> Iterator[RunFolder]:
+    """A folder for the run, in `folder` or `folder` itself, that nobody else writes to until the block ends."""
+    given, resolved = _as_given(loaded), named_config(loaded, name)
+    if itself:  # somebody may be training there
+        with locked(folder), RunFolder.at(folder, name, config_text=given, resolved=resolved) as run:
+            yield run
+    else:
+        run = RunFolder(folder, name, config_text=given, resolved=resolved)
+        with locked(run.path), run:
+            yield run
 
 
 def check_program(loaded: LoadedConfig, training: Training) -> None:

@@ -30,6 +30,7 @@ from trainer.experiment.execution import (
     unchecked_ops,
 )  # fmt: skip
 from trainer.experiment.observer import Observer
+from trainer.plugins import Plugins
 from trainer.runs.checkpoint import Checkpoint, Checkpoints
 from trainer.runs.fingerprint import changed, data_fingerprint, file_fingerprint, numerics
 from trainer.runs.folder import RunFolder
@@ -63,6 +64,7 @@ def resume(
     overrides: Sequence[str] = (),
     observers: Sequence[Observer] = (),
     *,
+    plugins: Plugins | None = None,
     debug: bool = False,
     allow_unchecked: bool = False,
 ) -> Outcome:
@@ -71,13 +73,14 @@ def resume(
     Args:
         overrides: `key=value`; `epochs`, `stop`, `checkpoint`, `compute.threads` and `compute.executor` may change.
         observers: are told what there is to know by `notice`, then every step and epoch from there on.
+        plugins: instead of what is installed.
 
     Raises UsageError for a run that is done, that another process trains, or that cannot go on with what was changed;
     DataError where data or metrics.csv are not those of the checkpoint; and what `execute` raises.
     """
     path = load_run(folder).path
     with locked(path):
-        loaded = load(path / "resolved.yaml", overrides)
+        loaded = load(path / "resolved.yaml", overrides, () if plugins is None else plugins)
         name = loaded.config.name or re.sub(r"^\d{8}-\d{6}-", "", path.name)
         checkpoints = Checkpoints(path / FOLDER)
         checkpoint = checkpoints.newest()

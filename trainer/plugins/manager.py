@@ -16,7 +16,7 @@ What shaped it:
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -66,7 +66,7 @@ class Plugins:
     Args:
         sources: files (`swish.py`, relative to `folder`) or names of importable modules.
         folder: where relative files are looked for; the current folder by default.
-        entry_points: False leaves the installed plugins out.
+        entry_points: False leaves the installed plugins out; names, all but those and ours.
 
     Raises PluginError when one of the sources is missing, does not import, has a misspelt hook, or registers a name
     that is taken.
@@ -76,11 +76,14 @@ class Plugins:
     []
     """
 
-    def __init__(self, sources: Sequence[str] = (), *, folder: Path | None = None, entry_points: bool = True) -> None:
+    def __init__(
+        self, sources: Sequence[str] = (), *, folder: Path | None = None, entry_points: bool | Collection[str] = True
+    ) -> None:
         self.problems: list[PluginProblem] = []
         self._folder = folder
         self._lock = threading.RLock()
-        self._pending: list[EntryPoint] | None = None if entry_points else []  # installed and not imported yet
+        self._allowed = entry_points
+        self._pending: list[EntryPoint] | None = None if entry_points is not False else []  # not imported yet
         self._plugins: list[Plugin] = []  # installed and imported
         self._listed: list[Plugin] = []
         self._packages: dict[str, str | None] = {}  # of the installed ones, the broken among them
@@ -209,7 +212,7 @@ class Plugins:
         if self._pending is None:
             from importlib.metadata import entry_points
 
-            self._pending = [*entry_points(group=GROUP)]
+            self._pending = [entry for entry in entry_points(group=GROUP) if self._may_load(entry)]
         # Our own commands are in trainer.cli, so `trainer --help` need not import every op to learn that there is none.
         pending, self._pending = self._pending, []
         for entry in pending:
@@ -220,6 +223,9 @@ class Plugins:
         # Shipped ones first, so that of two who want a name it is the stranger who is told.
         self._plugins.sort(key=lambda plugin: (not plugin.ours, plugin.name))
         return self._plugins
+
+    def _may_load(self, entry: EntryPoint) -> bool:
+        return self._allowed is True or is_ours(_package(entry)) or entry.name in (self._allowed or ())
 
     def _import(self, entry: EntryPoint) -> None:
         package = self._packages[entry.name] = _package(entry)

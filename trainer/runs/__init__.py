@@ -12,14 +12,33 @@
         status.json               running, finished, interrupted, diverged or failed, and why
 
 `RunFolder` writes one, `load` reads one.
+
+The names load when they are first used: who only asks whether a run is being trained needs no NumPy.
 """
 
-from trainer.files import atomic_write
-from trainer.runs.environment import describe_environment
-from trainer.runs.folder import RunFolder
-from trainer.runs.loading import Run, load
-from trainer.runs.metrics import read_metrics
-from trainer.runs.parameters import load_parameters, save_parameters
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trainer.files import atomic_write
+    from trainer.runs.environment import describe_environment
+    from trainer.runs.folder import RunFolder
+    from trainer.runs.loading import Run, load
+    from trainer.runs.metrics import read_metrics
+    from trainer.runs.parameters import load_parameters, save_parameters
+
+_HOME = {
+    "Run": "runs.loading",
+    "RunFolder": "runs.folder",
+    "atomic_write": "files",
+    "describe_environment": "runs.environment",
+    "load": "runs.loading",
+    "load_parameters": "runs.parameters",
+    "read_metrics": "runs.metrics",
+    "save_parameters": "runs.parameters",
+}
 
 __all__ = [
     "Run",
@@ -31,3 +50,9 @@ __all__ = [
     "read_metrics",
     "save_parameters",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"trainer.{_HOME[name]}"), name)

@@ -64,10 +64,25 @@ class RunFolder:
         Raises UsageError when `root` cannot hold folders.
         """
         started = datetime.now(UTC)
-        self._open(_new_folder(Path(root), name, started), name, started)
-        atomic_write(self.path / "config.yaml", config_text)
-        atomic_write(self.path / "resolved.yaml", _yaml(resolved or {}))
+        self._begin(_new_folder(Path(root), name, started), name, started, config_text, resolved or {})
         self.save_environment(environment or {})
+
+    @classmethod
+    def at(cls, path: Path, name: str, *, config_text: str | bytes, resolved: Mapping[str, object]) -> RunFolder:
+        """The folder `path` itself, which is there, as a new run's; what an attempt has begun in it begins again."""
+        run = cls.__new__(cls)
+        with writing(path):
+            for record in ("metrics.csv", "log.txt"):
+                (path / record).unlink(missing_ok=True)
+        run._begin(path, name, datetime.now(UTC), config_text, resolved)
+        return run
+
+    def _begin(
+        self, path: Path, name: str, now: datetime, config_text: str | bytes, resolved: Mapping[str, object]
+    ) -> None:
+        self._open(path, name, now)
+        atomic_write(path / "config.yaml", config_text)
+        atomic_write(path / "resolved.yaml", _yaml(resolved))
 
     @classmethod
     def reopen(
