@@ -1,0 +1,90 @@
+"""The tables of the database. A version is a script; what has been released is never changed, the next is added."""
+
+from __future__ import annotations
+
+__all__ = ["MIGRATIONS"]
+
+MIGRATIONS = (
+    """
+    CREATE TABLE runs (
+        id TEXT PRIMARY KEY,
+        owner TEXT NOT NULL,
+        name TEXT NOT NULL,
+        state TEXT NOT NULL,
+        wish TEXT,                      -- why it is to stop
+        reason TEXT NOT NULL,           -- of the state, in words
+        attempt INTEGER NOT NULL DEFAULT 0,
+        executor TEXT NOT NULL,
+        handle TEXT,                    -- what the executor calls the attempt
+        config TEXT NOT NULL,           -- as it was posted
+        overrides TEXT NOT NULL,        -- JSON; those of resumes are behind those of the submission
+        files TEXT NOT NULL,            -- JSON: the uploads and runs that the config names, as they lie here
+        sha256 TEXT NOT NULL,           -- of what is trained: the resolved config
+        size TEXT NOT NULL,             -- JSON: the estimate
+        tags TEXT NOT NULL DEFAULT '[]',
+        note TEXT NOT NULL DEFAULT '',
+        created TEXT NOT NULL,
+        started TEXT,
+        ended TEXT,
+        epoch INTEGER NOT NULL DEFAULT 0,
+        epochs INTEGER NOT NULL DEFAULT 0,
+        step INTEGER NOT NULL DEFAULT 0,
+        steps INTEGER NOT NULL DEFAULT 0,
+        loss REAL,
+        reached INTEGER NOT NULL DEFAULT 0,  -- the step of the newest checkpoint when the last attempt was lost
+        losses INTEGER NOT NULL DEFAULT 0,   -- attempts in a row that were lost there
+        version INTEGER NOT NULL DEFAULT 1,
+        idem_key TEXT,
+        idem_sha256 TEXT,
+        UNIQUE (owner, idem_key)
+    ) STRICT;
+    CREATE INDEX runs_by_state ON runs (state, owner, id);
+    CREATE INDEX runs_by_owner ON runs (owner, id);
+    CREATE INDEX runs_by_content ON runs (owner, sha256);
+
+    CREATE TABLE attempts (
+        run TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+        number INTEGER NOT NULL,
+        executor TEXT NOT NULL,
+        handle TEXT,
+        started TEXT NOT NULL,
+        ended TEXT,
+        exit TEXT,
+        cpu_seconds REAL,
+        peak_bytes INTEGER,
+        PRIMARY KEY (run, number)
+    ) STRICT;
+
+    CREATE TABLE events (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        run TEXT NOT NULL,
+        at TEXT NOT NULL,
+        kind TEXT NOT NULL,             -- state, points, log, warning, end
+        data TEXT NOT NULL              -- JSON
+    ) STRICT;
+    CREATE INDEX events_by_run ON events (run, seq);
+
+    CREATE TABLE tokens (
+        id TEXT PRIMARY KEY,
+        sha256 TEXT NOT NULL UNIQUE,
+        user TEXT NOT NULL,
+        scopes TEXT NOT NULL,           -- words
+        created TEXT NOT NULL,
+        expires TEXT,
+        used TEXT
+    ) STRICT;
+
+    CREATE TABLE uploads (
+        id TEXT PRIMARY KEY,
+        owner TEXT NOT NULL,
+        name TEXT NOT NULL,
+        sha256 TEXT NOT NULL,
+        suffix TEXT NOT NULL,
+        bytes INTEGER NOT NULL,
+        created TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX uploads_by_owner ON uploads (owner, id);
+
+    CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+    """,
+)
