@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 
 import numpy as np
@@ -11,6 +12,7 @@ import trainer
 from trainer.config import load as load_config
 from trainer.errors import DataError, ShapeError, UsageError
 from trainer.experiment import build
+from trainer.experiment.products import same_in_every_place
 
 CSV = "age,city,height,sold\n" + "".join(
     f"{20 + i % 37},{('Rome', 'Paris', 'Oslo')[i % 3]},{150 + (7 * i) % 50}.5,{('no', 'yes')[(i // 3) % 2]}\n"
@@ -40,12 +42,16 @@ KINDS = {
         "dataset": {"name": "wine", "preprocess": ["standard_scaler", {"pca": 5}]},
         "network": [{"dense": 3}], "cost": "softmax_cross_entropy", "compute": {"dtype": "float64"},
     },
+    "wide": {
+        "dataset": {"name": "digits", "standardize": True}, "cost": "softmax_cross_entropy",
+        "network": [{"dense": 64}, "relu", {"dense": 24}, "tanh", {"dense": 10}],
+    },
     "images": {
         "dataset": "digits", "cost": "softmax_cross_entropy",
         "network": [{"reshape": [8, 8, 1]}, {"conv2d": 4}, "relu", "batch_norm", "flatten", {"dense": 10}],
     },
 }  # fmt: skip
-PROBABLE = ("softmax", "log_softmax", "sigmoid", "double", "images")
+PROBABLE = ("softmax", "log_softmax", "sigmoid", "double", "wide", "images")
 
 
 def trained(config):
@@ -111,6 +117,35 @@ def test_a_row_has_the_same_bits_alone_in_any_batch_and_in_any_place(kind):
         assert np.array_equal(model.outputs(rows[i : i + 1])[0], together[i])
     assert np.array_equal(model.outputs(rows[::-1]), together[::-1])
     assert np.array_equal(model.outputs(rows[5:300]), together[5:300])
+
+
+def test_where_products_depend_on_the_place_of_a_row_a_model_computes_in_double(kind, monkeypatch):
+    outcome = trained(KINDS[kind])
+    model, rows, said = trainer.load(outcome.folder), raw(outcome), {}
+    for holds in (True, False):
+        monkeypatch.setattr("trainer.experiment.model.same_in_every_place", lambda dtype, holds=holds: holds)
+        this = replace(model)
+        assert this.computing == (model.dtype if holds else np.float64)
+        said[holds] = this.outputs(rows)
+        assert said[holds].dtype == model.dtype
+    assert np.array_equal(said[True], said[False]) == (model.dtype == np.float64)
+    np.testing.assert_allclose(said[True], said[False], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("rows", [1, 5, 12])
+def test_a_product_whose_rows_differ_by_their_place_is_told(rows, monkeypatch):
+    """Such as OpenBLAS's kernels for AVX2 make of float32: a place in a block decides in which order is summed up."""
+
+    class Blocked(np.ndarray):
+        def __matmul__(self, other):
+            product = np.asarray(self) @ other
+            product[rows - 1 :: 12] = np.nextafter(product[rows - 1 :: 12], 0)
+            return product
+
+    assert same_in_every_place.__wrapped__(np.dtype(np.float64))
+    tile = np.tile
+    monkeypatch.setattr(np, "tile", lambda *given: tile(*given).view(Blocked))
+    assert not same_in_every_place.__wrapped__(np.dtype(np.float64))
 
 
 def test_what_is_expected_of_a_count_is_the_exponential():

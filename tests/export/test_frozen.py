@@ -46,8 +46,10 @@ def ran(model, folder):
 LAYERS = [(name, i) for name, examples in EXAMPLES.items() for i in range(len(examples))]
 
 
+@pytest.mark.parametrize("even", [True, False], ids=["float32", "in double"])
 @pytest.mark.parametrize(("name", "number"), LAYERS)
-def test_every_layer_has_the_bits_of_the_model(name, number, tmp_path):
+def test_every_layer_has_the_bits_of_the_model(name, number, even, tmp_path, monkeypatch):
+    monkeypatch.setattr("trainer.experiment.model.same_in_every_place", lambda dtype: even)
     example = EXAMPLES[name][number]
     model = model_of(Network([example.layer], example.shape, [name]))
     rows = example.inputs(21, np.float32)

@@ -5,7 +5,8 @@
     model.predict_proba([[5.1, 3.5, 1.4, 0.2]])
 
 Rows are computed in blocks of one size, the last filled up with copies of its last row: BLAS gives a row other last
-bits in a product of another height, and so a row's prediction does not depend on those that come with it.
+bits in a product of another height, and so a row's prediction does not depend on those that come with it. Where a row's
+bits depend on its place in the block as well, the network computes in double (see `products`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from trainer.data.preprocessing.scaling import Scaling
 from trainer.data.spec import InputSpec, TargetSpec
 from trainer.errors import DataError, ShapeError, UsageError
 from trainer.experiment.components import built
+from trainer.experiment.products import PRECISE, same_in_every_place
 from trainer.nn.contract import Layout, located
 from trainer.nn.network import Network
 from trainer.plugins.traits import CostTraits
@@ -75,7 +77,7 @@ class Model:
         link: what makes of the network's outputs what is expected of a target (see `CostTraits`).
         scaling, preprocessing: what was fitted to the training rows, one of the two at most.
         reading: how the data set was read: the `dataset:` of the config.
-        dtype: in which the network computes.
+        dtype: in which the network was trained, and of its outputs.
         loaded: the part of its run's config that belongs to it; the data set in it is a stand-in.
     """
 
@@ -156,11 +158,21 @@ class Model:
         count = len(rows)
         if count < self.rows:
             rows = np.concatenate([rows, np.broadcast_to(rows[-1:], (self.rows - count, *rows.shape[1:]))])
-        return np.asarray(self.network.apply(self._tree, self.prepared(rows))[0])[:count]
+        x = self.prepared(rows).astype(self.computing, copy=False)
+        return np.asarray(self.network.apply(self._tree, x)[0], dtype=self.dtype)[:count]
+
+    @cached_property
+    def computing(self) -> np.dtype[Any]:
+        """In which the network computes what it predicts."""
+        return self.dtype if same_in_every_place(self.dtype) else PRECISE
 
     @cached_property
     def _tree(self) -> list[dict[str, Any]]:
-        return self.network.tree(self.parameters)
+        return self.network.tree({name: self.computed_with(value) for name, value in self.parameters.items()})
+
+    def computed_with(self, value: Array) -> Array:
+        """A parameter in the precision of computing."""
+        return value.astype(self.computing, copy=False) if value.dtype == self.dtype else value
 
     def prepared(self, rows: Array) -> Array:
         """Inputs as the network takes them: scaled or preprocessed, and of its dtype. Raises StepError."""

@@ -7,28 +7,32 @@ file holds both as they are.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from trainer.data.preprocessing.pipeline import StepError
 from trainer.data.rows import Block, Stream, open_rows
+from trainer.data.rows.ahead import in_order
+from trainer.data.rows.stream import Blocks
 from trainer.errors import DataError, UsageError
 from trainer.experiment.model import Model, check_outputs
 from trainer.files import writing_whole
-from trainer.training.threads import pinned
+from trainer.training.threads import pinned, processors
 from trainer.types import Array
 from trainer.wording import either
 
 __all__ = ["ENDINGS", "Predicted", "predict_rows", "write_predictions"]
 
+Made = TypeVar("Made")
 Write = Callable[[bytes], None]
+MOST_THREADS = 8  # that compute; each holds some of the blocks
 ENDINGS = (".csv", ".npz", ".parquet")
 
 
@@ -45,22 +49,41 @@ class Predicted(NamedTuple):
     files: tuple[str, ...]
 
 
-def predict_rows(model: Model, stream: Stream) -> Iterator[Predicted]:
-    """What a model says of the rows of a stream, block by block; with the bits that `model.predict` has.
+def predict_rows(
+    model: Model, stream: Stream, work: Callable[[Predicted], Made]
+) -> Generator[tuple[Predicted, Made], None, None]:
+    """What a model says of the rows of a stream, block by block, and what `work` makes of it; threads do both ahead.
+
+    The bits are those that `model.predict` has. The caller sees to one thread for each product of BLAS, which is a
+    setting of the process.
 
     Raises DataError where preprocessing cannot use a row.
     """
+
+    def said(numbered: tuple[int, Block]) -> tuple[Predicted, Made]:
+        some = _said(model, stream.path, *numbered)
+        return some, work(some)
+
+    return in_order(said, _numbered(stream.blocks), min(processors(), MOST_THREADS))
+
+
+def _numbered(blocks: Blocks) -> Generator[tuple[int, Block], None, None]:
+    """Blocks, with how many rows are before them."""
     done = 0
-    for block in stream.blocks:
-        with pinned(1), np.errstate(all="ignore"):
-            outputs = _computed(model, stream.path, block, done)
-        check_outputs(outputs, partial(_place, stream.path, done))
-        done += len(block.values)
+    with closing(blocks):
+        for block in blocks:
+            yield done, block
+            done += len(block.values)
+
+
+def _said(model: Model, path: str, done: int, block: Block) -> Predicted:
+    with np.errstate(all="ignore"):
+        outputs = _computed(model, path, block, done)
+        check_outputs(outputs, partial(_place, path, done))
         if not model.class_names:
-            yield Predicted(model.decided(outputs), None, block.files)
-        else:
-            flat = outputs.ndim == 2 and model.has_probabilities
-            yield Predicted(model.classes(outputs), model.probabilities(outputs) if flat else None, block.files)
+            return Predicted(model.decided(outputs), None, block.files)
+        flat = outputs.ndim == 2 and model.has_probabilities
+        return Predicted(model.classes(outputs), model.probabilities(outputs) if flat else None, block.files)
 
 
 def _place(path: str, done: int, row: int) -> str:
@@ -106,17 +129,22 @@ def write_predictions(model: Model, data: Path, out: Path | None, write: Write) 
     rows = 0
     with ExitStack() as stack:
         sink = _sink(model, out, write if out is None else stack.enter_context(writing_whole(out)))
-        for some in predict_rows(model, stream):
-            sink.add(some)
-            rows += len(some.values)
+        stack.enter_context(pinned(1))
+        predicted = predict_rows(model, stream, sink.form)
+        with closing(predicted):
+            for some, formed in predicted:
+                sink.add(some, formed)
+                rows += len(some.values)
         sink.end()
     return rows, stream.remarks
 
 
 class _Sink(Protocol):
-    """Turns predictions into a file's bytes."""
+    """Turns predictions into a file's bytes: in threads what can be, and then in order."""
 
-    def add(self, some: Predicted) -> None: ...
+    def form(self, some: Predicted) -> Any: ...
+
+    def add(self, some: Predicted, formed: Any) -> None: ...
 
     def end(self) -> None: ...
 
@@ -150,22 +178,24 @@ class _Csv:
     write: Write
     started: bool = False
 
-    def add(self, some: Predicted) -> None:
+    def form(self, some: Predicted) -> bytes:
         if some.values.ndim > 2:
             raise UsageError(
                 f"predictions of shape {some.values.shape[1:]} are no columns; write an .npz file, -o OUT.npz"
             )
-        if not self.started:
-            self.write((",".join(map(_quoted, _columns(self.model, some))) + "\n").encode())
-            self.started = True
         if some.probabilities is not None and not some.files:
-            self.write(self._quick(some.values, some.probabilities))
-            return
+            return self._quick(some.values, some.probabilities)
         cells = [[*map(_quoted, some.files)]] if some.files else []
         cells += [self._texts(column) for column in np.atleast_2d(some.values.T)]
         chances = () if some.probabilities is None else some.probabilities.T
         cells += [[f"{p:.6f}" for p in column.tolist()] for column in chances]
-        self.write("".join([",".join(row) + "\n" for row in zip(*cells, strict=True)]).encode())
+        return "".join([",".join(row) + "\n" for row in zip(*cells, strict=True)]).encode()
+
+    def add(self, some: Predicted, formed: bytes) -> None:
+        if not self.started:
+            self.write((",".join(map(_quoted, _columns(self.model, some))) + "\n").encode())
+            self.started = True
+        self.write(formed)
 
     def end(self) -> None:
         pass
@@ -203,7 +233,10 @@ class _Npz:
     write: Write
     pieces: list[Predicted] = field(default_factory=list)
 
-    def add(self, some: Predicted) -> None:
+    def form(self, some: Predicted) -> None:
+        return
+
+    def add(self, some: Predicted, formed: None) -> None:
         self.pieces.append(some)
 
     def end(self) -> None:
@@ -247,18 +280,21 @@ class _Parquet:
     write: Write
     writer: Any = None
 
-    def add(self, some: Predicted) -> None:
+    def form(self, some: Predicted) -> Any:
         import pyarrow as pa
-        from pyarrow import parquet
 
         values = np.array(self.model.class_names)[some.values] if self.model.class_names else some.values
         columns: list[Any] = [list(some.files)] if some.files else []
         columns += [*np.atleast_2d(values.T)]
         columns += [] if some.probabilities is None else [*some.probabilities.T]
-        table = pa.table({n: pa.array(c) for n, c in zip(_columns(self.model, some), columns, strict=True)})
+        return pa.table({n: pa.array(c) for n, c in zip(_columns(self.model, some), columns, strict=True)})
+
+    def add(self, some: Predicted, formed: Any) -> None:
+        from pyarrow import parquet
+
         if self.writer is None:
-            self.writer = parquet.ParquetWriter(_Pipe(self.write), table.schema)
-        self.writer.write_table(table)
+            self.writer = parquet.ParquetWriter(_Pipe(self.write), formed.schema)
+        self.writer.write_table(formed)
 
     def end(self) -> None:
         self.writer.close()

@@ -63,7 +63,8 @@ def to_python(model: Model, name: str) -> str:
     """
     numbers: dict[str, Array] = {}
     named = {key: np.asarray(model.parameters[key]) for key in sorted(model.parameters)}
-    program = recorded(model.network, named, model.dtype, model.rows)
+    wide = {key: model.computed_with(value) for key, value in named.items()}
+    program = recorded(model.network, wide, model.computing, model.rows)
     writer = _Writer(program, [f'P["{key}"]' for key in named], numbers)
     body = [*writer.lines()]
     numbers |= named
@@ -74,10 +75,10 @@ def to_python(model: Model, name: str) -> str:
         *helpers,
         before,
         f"def network(x):\n{_indented(body)}",
-        _ENDING.format(last=_last(model)),
+        _ENDING.format(last=_last(model), **_precisions(model)),
         _probabilities(model),
         _predict(model),
-        f'P = dict(np.load(io.BytesIO(base64.b64decode("""\n{_text(numbers)}\n"""))))',
+        f'P = dict(np.load(io.BytesIO(base64.b64decode("""\n{_text(numbers)}\n"""))))' + _widened(model),
     ]
     return "\n\n\n".join(part for part in parts if part) + "\n"
 
@@ -120,6 +121,20 @@ def _prepared(model: Model, numbers: dict[str, Array]) -> str:
     return f'def prepared(x):\n    """Rows as the network takes them."""\n{_indented(lines)}'
 
 
+def _precisions(model: Model) -> dict[str, str]:
+    """How a block comes to the precision of computing and back, where that is another than the model's."""
+    casts = {"wide": model.computing, "narrow": model.dtype}
+    return {name: "" if model.computing == model.dtype else f".astype(np.{kind})" for name, kind in casts.items()}
+
+
+def _widened(model: Model) -> str:
+    """The line that brings the parameters to the precision of computing, which holds the same numbers."""
+    if model.computing == model.dtype:
+        return ""
+    narrow, wide = model.dtype, model.computing
+    return f"\nP = {{n: a.astype(np.{wide}) if a.dtype == np.{narrow} else a for n, a in P.items()}}"
+
+
 _ENDING = '''def outputs(x):
     """What the network gives for rows of inputs, shape (rows, *INPUT_SHAPE)."""
     x = np.asarray(x, dtype=np.float64)
@@ -130,7 +145,7 @@ _ENDING = '''def outputs(x):
         rows = x[start : start + ROWS]
         filled = np.concatenate([rows, np.repeat(rows[-1:], ROWS - len(rows), axis=0)])
         with np.errstate(all="ignore"):
-            blocks.append(network(prepared(filled))[: len(rows)])
+            blocks.append(network(prepared(filled){wide})[: len(rows)]{narrow})
     return np.concatenate(blocks) if blocks else np.empty({last})'''
 
 

@@ -116,3 +116,51 @@ def test_what_a_spec_is_survives_json():
     spec, targets = InputSpec.of(data), TargetSpec.of(data)
     assert InputSpec.from_plain(json.loads(json.dumps(spec.plain()))) == spec
     assert TargetSpec.from_plain(json.loads(json.dumps(targets.plain()))) == targets
+
+
+def pieces_of(monkeypatch, size):
+    monkeypatch.setattr("trainer.data.rows.arrow.BYTES", size)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("header", ['"a",b\n', "\n\na,b\n", 'a,"b"\r\n', ""])
+def test_where_a_file_is_cut_changes_no_number(header, mark, end, tmp_path, monkeypatch):
+    path = tmp_path / "rows.csv"
+    values = np.random.default_rng(3).normal(size=(50, 2))
+    lines = [f"{a!r}, {b!r}" for a, b in values.tolist()]
+    path.write_text(mark + header.replace("\n", end) + end.join(lines), encoding="utf-8", newline="")
+    spec = InputSpec((2,), ("a", "b") if header else ())
+    for size in (1, 37, 64, 500, 2**20):
+        pieces_of(monkeypatch, size)
+        assert read(path, spec).tobytes() == values.tobytes()
+
+
+def test_a_cell_may_hold_the_end_of_a_line_wherever_the_file_is_cut(tmp_path, monkeypatch):
+    path = tmp_path / "rows.csv"
+    cells = ['"two\nlines"', "plain", '"1,""2\n3,4"', '5" x', '"a\n\n,b"', '"\n1,2\n"']
+    rows = [f"{i},{cells[i % 6]},{i + 0.5}" for i in range(60)]
+    path.write_text("\n".join(["a,note,b", *[f"{i},-,0.5" for i in range(20)], *rows]) + "\n")
+    spec = InputSpec((2,), ("a", "b"))
+    expected = [[i, 0.5] for i in range(20)] + [[i, i + 0.5] for i in range(60)]
+    for size in range(1, 300, 7):
+        pieces_of(monkeypatch, size)
+        assert read(path, spec).tolist() == expected
+
+
+def test_a_byte_order_mark_within_a_file_is_refused_wherever_the_file_is_cut(tmp_path, monkeypatch):
+    path = tmp_path / "rows.csv"
+    path.write_text("a,b\n1,2\n\ufeff3,4\n", encoding="utf-8")
+    spec = InputSpec((2,), ("a", "b"))
+    said = f"{path}:3: column 'a': '\\ufeff3' is not a finite number; put one there"
+    for size in (1, 4, 100):
+        pieces_of(monkeypatch, size)
+        assert read(path, spec) == said
+
+
+def test_a_line_longer_than_pyarrow_is_given_is_read_all_the_same(tmp_path, monkeypatch):
+    path = tmp_path / "rows.csv"
+    path.write_text("a,b\n1,2\n" + " " * 300 + "3,4\n5,6\n")
+    pieces_of(monkeypatch, 8)
+    monkeypatch.setattr("trainer.data.rows.arrow.LONGEST", 100)
+    assert read(path, InputSpec((2,), ("a", "b"))).tolist() == [[1, 2], [3, 4], [5, 6]]

@@ -4,7 +4,6 @@ array of inputs is taken out whole."""
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy as np
 from trainer.data.readers.array_file import PARTS
 from trainer.data.readers.stored import load_arrays, load_one, texts_of
 from trainer.data.rows.columns import ignored, places
-from trainer.data.rows.stream import AT_ONCE, Block, Stream
+from trainer.data.rows.stream import AT_ONCE, Block, Blocks, Stream
 from trainer.data.spec import InputSpec
 from trainer.errors import DataError
 from trainer.types import Array
@@ -88,7 +87,7 @@ def _check_rows(shown: str, array: Array, spec: InputSpec) -> None:
         raise DataError(f"{shown} has no rows; there is no row to predict")
 
 
-def _blocks(shown: str, array: Array, spec: InputSpec) -> Iterator[Block]:
+def _blocks(shown: str, array: Array, spec: InputSpec) -> Blocks:
     rows = max(1, min(AT_ONCE, 2**22 // max(1, math.prod(spec.shape))))
     for start in range(0, len(array), rows):
         values = np.asarray(array[start : start + rows], dtype=np.float64)

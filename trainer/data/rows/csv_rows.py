@@ -7,6 +7,8 @@ both read the same numbers, and say the same of a mistake.
 
 from __future__ import annotations
 
+import csv
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from itertools import islice
@@ -15,7 +17,7 @@ from typing import IO, Any, NamedTuple
 
 from trainer.data.readers.table import Table, check_even, names_of, read_utf8, rows_of
 from trainer.data.rows.columns import ignored, of_table, places, width
-from trainer.data.rows.stream import AT_ONCE, Block, Stream
+from trainer.data.rows.stream import AT_ONCE, Block, Blocks, Stream
 from trainer.data.spec import InputSpec
 from trainer.errors import DataError
 from trainer.wording import count, listed
@@ -28,7 +30,7 @@ class Header(NamedTuple):
 
     names: of the columns; their numbers where there is no header.
     first, line: the first row that is not empty, and the line that it starts on.
-    lines: of the file before the first row of data.
+    start: where the first row of data begins, in bytes.
     """
 
     path: str
@@ -37,7 +39,7 @@ class Header(NamedTuple):
     has_header: bool
     first: list[str]
     line: int
-    lines: int
+    start: int
 
 
 def open_csv(path: Path, reading: Mapping[str, Any]) -> Header:
@@ -48,8 +50,7 @@ def open_csv(path: Path, reading: Mapping[str, Any]) -> Header:
     names = names_of(shown, first, line, reading.get("header"))
     header = names is not None
     plain = [str(j) for j in range(len(first))]
-    lines = _lines_of_first(path, delimiter) if header else 0
-    return Header(shown, delimiter, names or plain, header, first, line, lines)
+    return Header(shown, delimiter, names or plain, header, first, line, _start(path, delimiter, header))
 
 
 def _first(path: str, rows: Iterator[tuple[list[str], int]]) -> tuple[list[str], int]:
@@ -58,14 +59,22 @@ def _first(path: str, rows: Iterator[tuple[list[str], int]]) -> tuple[list[str],
     raise DataError(f"{path} is empty; there is no row to predict")
 
 
-def _lines_of_first(path: Path, delimiter: str) -> int:
-    """How many lines the first row and what is empty before it take."""
-    import csv
+def _start(path: Path, delimiter: str, header: bool) -> int:
+    """Where the rows of data begin, in bytes: after the byte order mark, the header, and what is empty before it."""
+    with path.open("rb") as binary:
+        before = len(BOM_UTF8) if binary.read(len(BOM_UTF8)) == BOM_UTF8 else 0
+    if not header:
+        return before
+
+    def counted(lines: Iterator[str]) -> Iterator[str]:
+        nonlocal before
+        for line in lines:
+            before += len(line.encode())
+            yield line
 
     with _opened(path) as file:
-        reader = csv.reader(file, delimiter=delimiter, skipinitialspace=True)
-        next(row for row in reader if row)
-        return reader.line_num
+        next(row for row in csv.reader(counted(file), delimiter=delimiter, skipinitialspace=True) if row)
+    return before
 
 
 def csv_rows(path: Path, spec: InputSpec, reading: Mapping[str, object], known: Sequence[str] = ()) -> Stream:
@@ -113,7 +122,7 @@ def _others(found: int, reading: Mapping[str, object]) -> set[int]:
     return {j % found for j in numbers if isinstance(j, int) and -found <= j < found}
 
 
-def _blocks(header: Header, spec: InputSpec, where: list[int]) -> Iterator[Block]:
+def _blocks(header: Header, spec: InputSpec, where: list[int]) -> Blocks:
     done = 0
     if find_spec("pyarrow") is not None:
         from trainer.data.rows.arrow import Doubt, quick_csv

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from trainer.data.readers.image_folder import SUFFIXES, pixels_of, visible
-from trainer.data.rows.stream import Block, Stream
+from trainer.data.rows.stream import Block, Blocks, Stream
 from trainer.data.spec import InputSpec
 from trainer.errors import DataError
 from trainer.wording import either
@@ -43,7 +43,7 @@ def _files(folder: Path) -> Iterator[Path]:
             raise DataError(f"{entry} is no image; an image ends in {either(SUFFIXES)}")
 
 
-def _blocks(path: Path, files: list[Path], spec: InputSpec, resized: bool) -> Iterator[Block]:
+def _blocks(path: Path, files: list[Path], spec: InputSpec, resized: bool) -> Blocks:
     height, width, channels = spec.shape
     for start in range(0, len(files), AT_ONCE):
         some = files[start : start + AT_ONCE]

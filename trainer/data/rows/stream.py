@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from trainer.types import Array
 
-__all__ = ["AT_ONCE", "Block", "Stream"]
+__all__ = ["AT_ONCE", "Block", "Blocks", "Stream"]
 
 AT_ONCE = 8192  # rows of a block, where a source does not have blocks of its own
 
@@ -18,6 +18,9 @@ class Block(NamedTuple):
 
     values: Array
     files: tuple[str, ...] = ()
+
+
+Blocks = Generator[Block, None, None]  # whoever does not take them all closes them
 
 
 @dataclass(frozen=True)
@@ -30,5 +33,5 @@ class Stream:
     """
 
     path: str
-    blocks: Iterator[Block]
+    blocks: Blocks
     remarks: tuple[str, ...] = ()
