@@ -7,14 +7,15 @@ beside the old one and renamed over it, none of 40.
 from __future__ import annotations
 
 import errno
+import io
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from trainer.errors import StorageError
 
-__all__ = ["atomic_write", "remove", "writing", "writing_whole"]
+__all__ = ["appending", "atomic_write", "new_folder", "remove", "writing", "writing_whole"]
 
 # What a file system answers that cannot force a folder to the disk (network shares, some virtual machines' folders).
 # Its renames are as durable as it makes them: nothing here could make them more so.
@@ -72,6 +73,36 @@ def writing_whole(path: str | os.PathLike[str]) -> Iterator[Callable[[bytes | me
         raise
     with writing(target):
         _sync_folder(target.parent)
+
+
+def appending(path: str | os.PathLike[str]) -> io.FileIO:
+    """A file to append to, unbuffered: what is written reaches other processes at once, and is not forced to the disk.
+
+    Where it is new its name is forced, so that the file is there after a power cut with all that was forced of it.
+    Raises StorageError.
+    """
+    with writing(path):
+        new = not os.path.exists(path)
+        file = io.open(path, "ab", buffering=0)  # noqa: SIM115, UP020  the caller closes it
+        try:
+            if new:
+                _sync_folder(Path(path).parent)
+        except OSError:
+            file.close()
+            raise
+        return file
+
+
+def new_folder(path: Path) -> None:
+    """Make a folder, and those above it that are missing; its name is there after a power cut.
+
+    Raises FileExistsError where it is there already, and OSError.
+    """
+    if not path.parent.exists():
+        with suppress(FileExistsError):  # somebody else was quicker
+            new_folder(path.parent)
+    path.mkdir()
+    _sync_folder(path.parent)
 
 
 def remove(path: Path) -> None:

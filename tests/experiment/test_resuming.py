@@ -17,7 +17,7 @@ import pytest
 
 import trainer
 from trainer.config import load
-from trainer.errors import DataError, StorageError, UsageError
+from trainer.errors import DataError, UsageError
 from trainer.experiment import Observer, execute, resume
 from trainer.runs import load as load_run
 from trainer.runs.checkpoint import Checkpoints
@@ -219,33 +219,6 @@ def test_plugins_of_the_command_line_and_paths_are_found_again_from_elsewhere(
     monkeypatch.chdir(tmp_path / "else")
     resume(folder)
     assert load_run(folder).status == "finished"
-
-
-WRITES = ("open", "write", "fsync", "replace")
-
-
-@pytest.mark.parametrize("call", WRITES)
-def test_a_disk_that_refuses_leaves_the_checkpoint_before(
-    call: str, untouched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = stopped(tmp_path, StopAt(12))
-    real = getattr(os, call)
-    count = 0
-
-    def refusing(target: Any, *rest: Any) -> Any:
-        nonlocal count
-        count += 1
-        if count > 20:
-            raise OSError(28, "No space left on device")
-        return real(target, *rest)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(f"trainer.files.os.{call}", refusing)
-        with pytest.raises(StorageError, match=re.escape(str(folder)) + r".* cannot be written: No space left") as told:
-            resume(folder)
-    assert told.value.exit_code == 1
-    resume(folder)
-    assert remains(folder) == remains(untouched)
 
 
 KILLED = {**SMALL, "epochs": 60, "stop": {"best": True}, "checkpoint": {"seconds": 0.02}}

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.runs.dying_disk import Died, Disk
-from trainer import files
+from tests.runs.dying_disk import REFUSALS, Disk, build
 from trainer.errors import DataError, StorageError, UsageError
 from trainer.runs import checkpoint
 from trainer.runs.checkpoint import Checkpoint, Checkpoints
@@ -35,6 +34,7 @@ def save(checkpoints: Checkpoints, step: int) -> None:
 
 
 def is_that_of(found: Checkpoint, step: int) -> bool:
+    """Whether it is of that step; its contents must be."""
     expected = arrays(step)
     assert found.values == {"epoch": step // 2, "best": 0.1 * step}
     assert found.facts == {"config": "ab12"}
@@ -65,66 +65,68 @@ def test_saving_the_same_step_again_replaces_it(tmp_path):
     assert checkpoints.newest().arrays["theta"][0] == 8
 
 
-def saves(folder: Path, disk: Disk, monkeypatch, steps=(1, 2, 3)) -> list[int]:
-    """Save until the disk dies; the steps that were saved."""
-    done = []
-    with monkeypatch.context() as patch:
-        patch.setattr(files, "os", disk)
-        try:
-            for step in steps:
-                save(Checkpoints(folder), step)
-                done.append(step)
-        except Died:
-            pass
-    return done
+SAVED = [1, 2, 2, 3, 3, 3]  # the steps: the last one of a run is saved again once its epoch was told
 
 
-def calls_of_three_saves(tmp_path, monkeypatch) -> int:
-    disk = Disk()
-    saves(tmp_path / "counted", disk, monkeypatch)
-    return disk.calls
+def saves(disk: Disk) -> None:
+    """Save them in the folder of a disk, the arrays of the n-th with n in them."""
+    for n, step in enumerate(SAVED, 1):
+        Checkpoints(disk.root / "checkpoints").save(
+            step, arrays(n), {"epoch": n // 2, "best": 0.1 * n}, {"config": "ab12"}
+        )
+        disk.label = lambda n=n: n  # type: ignore[misc]
 
 
-def test_a_crash_at_any_call_leaves_the_old_checkpoint_or_the_new_one(tmp_path, monkeypatch):
-    calls = calls_of_three_saves(tmp_path, monkeypatch)
-    states = 0
-    for dies_at in range(1, calls + 1):
-        disk = Disk(dies_at)
-        done = saves(tmp_path / f"run{dies_at}", disk, monkeypatch)
-        for i, state in enumerate(disk.leftovers()):
-            folder = tmp_path / f"left{dies_at}-{i}"
-            states += 1
-            folder.mkdir()
-            for name, content in state.items():
-                (folder / name).write_bytes(content)
-            checkpoints = Checkpoints(folder)
-            found = checkpoints.newest()
-            allowed = {len(done), len(done) + 1}
-            assert (found.step if found else 0) in allowed, (dies_at, sorted(state))
-            assert found is None or is_that_of(found, found.step)
-            if i % 5 == 0:  # the next process goes on, and sweeps what was left
-                save(checkpoints, 9)
-                assert is_that_of(checkpoints.newest(), 9)
-                assert {entry.suffix for entry in folder.iterdir()} == {".json", ".safetensors"}
-    assert states > 2 * calls
+def newest(folder: Path) -> int:
+    """Which of them is there; 0 for none."""
+    found = Checkpoints(folder / "checkpoints").newest()
+    if found is None:
+        return 0
+    number = int(found.arrays["count"])
+    is_that_of(found, number)
+    assert found.step == SAVED[number - 1]
+    return number
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EROFS], ids=errno.errorcode.get)
-def test_a_system_that_refuses_any_call_costs_no_older_checkpoint(tmp_path, monkeypatch, code):
-    calls = calls_of_three_saves(tmp_path, monkeypatch)
-    for refused in range(1, calls + 1):
-        folder = tmp_path / f"run{refused}"
-        disk = Disk(refused, OSError(code, os.strerror(code)))
-        with pytest.raises(StorageError) as caught:
-            saves(folder, disk, monkeypatch)
-        assert str(caught.value).startswith(f"{folder}{os.sep}")
+def test_a_crash_at_any_call_leaves_the_old_checkpoint_or_the_new_one(tmp_path):
+    disk = Disk(tmp_path / "disk", label=lambda: 0)
+    disk.root.mkdir()
+    with disk.mounted():
+        saves(disk)
+    states = {(moment.label, tuple(state.items())): moment for moment in disk.moments for state in moment.states()}
+    assert len(states) > disk.calls
+    for i, ((done, state), moment) in enumerate(states.items()):
+        folder = build(dict(state), tmp_path / str(i))
+        assert newest(folder) in {done, done + 1}, (moment.call, dict(state).keys())
+        if i % 5 == 0:  # the next process goes on, and sweeps what was left
+            checkpoints = Checkpoints(folder / "checkpoints")
+            save(checkpoints, 9)
+            assert is_that_of(checkpoints.newest(), 9)
+            assert not checkpoints.damaged
+            names = [entry.name for entry in checkpoints.folder.iterdir()]
+            assert len(names) == 2 * len(checkpoints.steps())
+
+
+@pytest.mark.parametrize("code", REFUSALS, ids=errno.errorcode.get)
+@pytest.mark.parametrize("for_good", [False, True], ids=["once", "for good"])
+def test_a_system_that_refuses_any_call_costs_no_older_checkpoint(tmp_path, code, for_good):
+    whole = Disk(tmp_path / "whole")
+    whole.root.mkdir()
+    with whole.mounted():
+        saves(whole)
+    for refused in range(1, whole.calls + 1):
+        disk = Disk(tmp_path / f"run{refused}", lambda: 0, refused, code, for_good)
+        disk.root.mkdir()
+        with disk.mounted(), pytest.raises(StorageError) as caught:
+            saves(disk)
+        assert str(caught.value).startswith(f"{disk.root}{os.sep}")
         assert str(caught.value).endswith(f" cannot be written: {os.strerror(code)}")
-        checkpoints = Checkpoints(folder)
-        found = checkpoints.newest()
-        assert not checkpoints.damaged
-        assert found is None or is_that_of(found, found.step)
+        done = disk.label()
+        assert newest(disk.root) in {done, done + 1}
+        checkpoints = Checkpoints(disk.root / "checkpoints")
         save(checkpoints, 9)
         assert is_that_of(checkpoints.newest(), 9)
+        assert not checkpoints.damaged
 
 
 def test_no_flipped_bit_loads_silently_wrong(tmp_path):

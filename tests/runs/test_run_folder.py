@@ -10,7 +10,7 @@ from trainer.data import Scaling
 from trainer.errors import DataError, DivergedError, UsageError
 from trainer.runs import RunFolder, load
 from trainer.runs.folder import _new_folder
-from trainer.runs.lock import locked
+from trainer.runs.lock import held
 from trainer.training import Epoch
 
 
@@ -42,6 +42,7 @@ def test_everything_that_was_written_is_read_back(tmp_path: Path) -> None:
     assert sorted(path.name for path in folder.path.iterdir()) == [
         "config.yaml",
         "environment.json",
+        "lock",
         "log.txt",
         "loss.png",
         "loss.svg",
@@ -55,14 +56,14 @@ def test_everything_that_was_written_is_read_back(tmp_path: Path) -> None:
 
 def test_a_run_that_goes_on_can_be_read(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path, "mlp", resolved={"seed": 0})
-    with locked(folder.path):
-        assert load(folder.path).status == "running"
+    assert load(folder.path).status == "running"
     assert load(folder.path).metrics == {}
     fill(folder, 2)
     assert load(folder.path).metrics["epoch"].tolist() == [1, 2]
     with pytest.raises(DataError, match=r"there is no parameters\.safetensors in"):
         _ = load(folder.path).parameters
     folder.close()
+    assert not held(folder.path)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,7 @@ def test_a_root_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "runs").touch()
     with pytest.raises(UsageError) as caught:
         RunFolder(tmp_path / "runs", "mlp")
-    assert str(caught.value) == f"{tmp_path}/runs cannot hold run folders: File exists"
+    assert str(caught.value) == f"{tmp_path}/runs cannot hold run folders: Not a directory"
 
 
 def test_loading_what_is_no_run_says_what_is_there(tmp_path: Path) -> None:

@@ -28,7 +28,6 @@ from trainer.experiment.recorder import Recorder
 from trainer.experiment.remarks import more_threads, remarks
 from trainer.runs.environment import describe_environment
 from trainer.runs.folder import RunFolder
-from trainer.runs.lock import locked
 from trainer.training import Epoch, Training
 from trainer.training.threads import pinned
 from trainer.types import Array
@@ -138,25 +137,17 @@ def execute(
         if folder is None:
             return _trained(training, observers, remarks(loaded, training))
         name = loaded.config.name or loaded.path.stem
-        with _begun(loaded, Path(folder), name, itself) as run, ending_tidily():
+        given, resolved = _as_given(loaded), named_config(loaded, name)
+        if itself:
+            run = RunFolder.at(Path(folder), name, config_text=given, resolved=resolved)
+        else:
+            run = RunFolder(folder, name, config_text=given, resolved=resolved)
+        with run, ending_tidily():
             about = describe_environment(
                 seed=loaded.config.seed, plugins=plugins_of(loaded), threads=threads, folder=loaded.path.parent
             )
             run.save_environment({**about, "executor": training.runs_on, "unchecked_ops": unchecked})
             return recorded(loaded, training, run, observers, threads.threads, unchecked)
-
-
-@contextmanager
-def _begun(loaded: LoadedConfig, folder: Path, name: str, itself: bool) -> Iterator[RunFolder]:
-    """A folder for the run, in `folder` or `folder` itself, that nobody else writes to until the block ends."""
-    given, resolved = _as_given(loaded), named_config(loaded, name)
-    if itself:  # somebody may be training there
-        with locked(folder), RunFolder.at(folder, name, config_text=given, resolved=resolved) as run:
-            yield run
-    else:
-        run = RunFolder(folder, name, config_text=given, resolved=resolved)
-        with locked(run.path), run:
-            yield run
 
 
 def check_program(loaded: LoadedConfig, training: Training) -> None:

@@ -4,9 +4,10 @@
         000000001200.safetensors   every array of the training's state
         000000001200.json          the manifest: the rest of the state, what it belongs to, and digests of both files
 
-A checkpoint is there once its manifest is, and the manifest is written last. It holds the length and the SHA-256 of the
-arrays and, in its own last key, the SHA-256 of all that stands before: one flipped bit anywhere is found, and the one
-before is used. Two are kept for that reason, so a disk needs room for three.
+A checkpoint is there once its manifest is, and the manifest is written last. It holds the name, the length and the
+SHA-256 of the arrays and, in its own last key, the SHA-256 of all that stands before: one flipped bit anywhere is
+found, and the one before is used. Two are kept for that reason, so a disk needs room for three. Where a step is saved
+again (the last one, once its epoch was told), the new arrays stand beside the old until the new manifest names them.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from trainer.errors import DataError, UsageError
-from trainer.files import atomic_write, remove, writing, writing_whole
+from trainer.files import atomic_write, new_folder, remove, writing, writing_whole
 from trainer.types import Array
 
 __all__ = ["Checkpoint", "Checkpoints"]
 
 FORMAT = 1
 _KINDS = {"f": "F", "i": "I", "u": "U", "b": "BOOL"}  # what safetensors calls NumPy's kinds, before the bits
-_NAME = re.compile(r"(\d{12})\.(json|safetensors)")
+_NAME = re.compile(r"(\d{12})(?:\.json|(?:-again)?\.safetensors)")
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,9 @@ class Checkpoints:
         """
         pieces = list(_pieces(arrays))
         with writing(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
-        path, digest = self._path(step, "safetensors"), hashlib.sha256()
+            if not self.folder.exists():
+                new_folder(self.folder)
+        path, digest = self._free(step), hashlib.sha256()
         with ThreadPoolExecutor(1) as digesting, writing_whole(path) as write:
             for piece in pieces:
                 digesting.submit(digest.update, piece)  # while the disk is at work
@@ -87,14 +89,14 @@ class Checkpoints:
             "facts": dict(facts),
             "arrays": {"file": path.name, "bytes": sum(map(len, pieces)), "sha256": digest.hexdigest()},
         }
-        atomic_write(self._path(step, "json"), json.dumps({**manifest, "sha256": _digest(manifest)}, indent=1) + "\n")
+        atomic_write(self._path(step, ".json"), json.dumps({**manifest, "sha256": _digest(manifest)}, indent=1) + "\n")
         self.tidy()
-        return self._path(step, "json")
+        return self._path(step, ".json")
 
     def steps(self) -> list[int]:
         """The steps that have a manifest, ascending."""
-        found = (_NAME.fullmatch(entry.name) for entry in self._entries())
-        return sorted(int(name[1]) for name in found if name is not None and name[2] == "json")
+        found = (_NAME.fullmatch(entry.name) for entry in self._entries() if entry.suffix == ".json")
+        return sorted(int(name[1]) for name in found if name is not None)
 
     def newest(self) -> Checkpoint | None:
         """The newest that is whole, or None. What is wrong with newer ones is in `damaged`, a sentence each."""
@@ -110,7 +112,7 @@ class Checkpoints:
         """The checkpoint after `step`. Raises DataError where it is not the one that was written."""
         from safetensors.numpy import load
 
-        path = self._path(step, "json")
+        path = self._path(step, ".json")
         manifest = _manifest(path)
         about = manifest["arrays"]
         arrays = path.with_name(about["file"])
@@ -131,6 +133,8 @@ class Checkpoints:
             name = _NAME.fullmatch(entry.name)
             if entry.suffix == ".tmp" or (name is not None and int(name[1]) not in kept):
                 remove(entry)
+            elif name is not None and entry.suffix != ".json" and self._named(int(name[1])) not in (None, entry.name):
+                remove(entry)  # of the same step, before or after the one that counts
 
     def _entries(self) -> list[Path]:
         try:
@@ -139,7 +143,19 @@ class Checkpoints:
             return []
 
     def _path(self, step: int, kind: str) -> Path:
-        return self.folder / f"{step:012d}.{kind}"
+        return self.folder / f"{step:012d}{kind}"
+
+    def _named(self, step: int) -> str | None:
+        """The file of arrays that a step's manifest names; None where no manifest vouches for one."""
+        try:
+            return str(_manifest(self._path(step, ".json"))["arrays"]["file"])
+        except DataError:
+            return None
+
+    def _free(self, step: int) -> Path:
+        """Where new arrays of a step are in nobody's way."""
+        path, again = self._path(step, ".safetensors"), self._path(step, "-again.safetensors")
+        return again if self._named(step) == path.name else path
 
 
 def _pieces(arrays: Mapping[str, Array]) -> Iterator[bytes | memoryview]:

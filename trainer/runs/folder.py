@@ -11,7 +11,8 @@ import io
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from signal import Signals
@@ -19,7 +20,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from trainer.errors import DivergedError, UsageError
-from trainer.files import atomic_write, writing
+from trainer.files import appending, atomic_write, new_folder, remove, writing
+from trainer.runs.lock import locked
 from trainer.runs.metrics import EpochRecord, MetricsFile, read_metrics
 from trainer.runs.parameters import save_parameters
 
@@ -38,6 +40,8 @@ _SIGNALLED = {128 + number: number.name for number in Signals}
 
 class RunFolder:
     """A new folder `<root>/<time>-<name>/` and the writer of everything in it; a context manager that notes the end.
+
+    It is this process's (see `trainer.runs.lock`) until it is closed.
 
     Leaving the `with` block sets the status: "finished"; "interrupted" after Ctrl-C or a request to exit; "diverged"
     after DivergedError; "failed" after any other exception, always with the reason. Exceptions pass through.
@@ -61,34 +65,47 @@ class RunFolder:
     ) -> None:
         """Make the folder, with config.yaml (`config_text` as it is), resolved.yaml and environment.json in it.
 
-        Raises UsageError when `root` cannot hold folders.
+        Raises UsageError when `root` is no place for folders, StorageError when the disk refuses.
         """
         started = datetime.now(UTC)
-        self._begin(_new_folder(Path(root), name, started), name, started, config_text, resolved or {})
-        self.save_environment(environment or {})
+        path = _new_folder(Path(root), name, started)
+        self._begin(path, name, started, config_text, resolved or {}, environment or {})
 
     @classmethod
     def at(cls, path: Path, name: str, *, config_text: str | bytes, resolved: Mapping[str, object]) -> RunFolder:
-        """The folder `path` itself, which is there, as a new run's; what an attempt has begun in it begins again."""
+        """The folder `path` itself, which is there, as a new run's; what an attempt has begun in it begins again.
+
+        Raises UsageError where another process trains there.
+        """
         run = cls.__new__(cls)
-        with writing(path):
-            for record in ("metrics.csv", "log.txt"):
-                (path / record).unlink(missing_ok=True)
-        run._begin(path, name, datetime.now(UTC), config_text, resolved)
+        run._begin(path, name, datetime.now(UTC), config_text, resolved, {}, begun=("metrics.csv", "log.txt"))
         return run
 
     def _begin(
-        self, path: Path, name: str, now: datetime, config_text: str | bytes, resolved: Mapping[str, object]
+        self,
+        path: Path,
+        name: str,
+        now: datetime,
+        config_text: str | bytes,
+        resolved: Mapping[str, object],
+        environment: Mapping[str, object],
+        begun: Sequence[str] = (),
     ) -> None:
-        self._open(path, name, now)
-        atomic_write(path / "config.yaml", config_text)
-        atomic_write(path / "resolved.yaml", _yaml(resolved))
+        with ExitStack() as held:
+            held.enter_context(locked(path))
+            for record in begun:
+                remove(path / record)
+            with self._opened_in(path, name, now):
+                atomic_write(path / "config.yaml", config_text)
+                atomic_write(path / "resolved.yaml", _yaml(resolved))
+                self.save_environment(environment)
+            self._held = held.pop_all()
 
     @classmethod
     def reopen(
         cls, path: Path, name: str, *, resolved: Mapping[str, object], rows: int = 0, seconds: float = 0.0
     ) -> RunFolder:
-        """A folder that is there, to go on in it.
+        """A folder that is there, and that the caller has locked, to go on in it.
 
         Args:
             resolved: the config as it is used from now on.
@@ -100,20 +117,27 @@ class RunFolder:
         with writing(metrics):
             if metrics.exists():
                 os.truncate(metrics, rows)
-        run._open(path, name, datetime.now(UTC), seconds)
-        atomic_write(path / "resolved.yaml", _yaml(resolved))
+        with run._opened_in(path, name, datetime.now(UTC), seconds):
+            atomic_write(path / "resolved.yaml", _yaml(resolved))
         return run
 
-    def _open(self, path: Path, name: str, now: datetime, seconds: float = 0.0) -> None:
+    @contextmanager
+    def _opened_in(self, path: Path, name: str, now: datetime, seconds: float = 0.0) -> Iterator[None]:
+        """Open what is written to; where the block fails, it is closed and the status says so."""
         self.path, self.name = path, name
         self.reason: str | None = None  # why it finished, where that is not the end of its epochs
         self.tested: Mapping[str, float] = {}  # what is measured once, at the end, and so is in no row of metrics.csv
         self._opened, self._before = now, seconds
         self._started = _started(path / "status.json") or now.isoformat(timespec="milliseconds")
-        self._set_status("running")
+        self._held = ExitStack()
         self._metrics = MetricsFile(path / "metrics.csv")
-        with writing(path / "log.txt"):
-            self._log = (path / "log.txt").open("ab", buffering=0)
+        self._log = appending(path / "log.txt")
+        try:
+            self._set_status("running")
+            yield
+        except BaseException as error:
+            self.close(*_ending(error))
+            raise
 
     def __enter__(self) -> RunFolder:
         return self
@@ -175,10 +199,13 @@ class RunFolder:
 
     def close(self, status: Status = "finished", reason: str | None = None) -> None:
         """Set the final status. The `with` statement calls this."""
-        self.log(status if reason is None else f"{status}: {reason}")
-        self._metrics.close()
-        self._log.close()
-        self._set_status(status, reason)
+        try:
+            self.log(status if reason is None else f"{status}: {reason}")
+        finally:  # a disk that takes no line more may have room for another status of the same size
+            self._metrics.close()
+            self._log.close()
+            with self._held:
+                self._set_status(status, reason)
 
     def _set_status(self, status: Status, reason: str | None = None) -> None:
         now = datetime.now(UTC)
@@ -235,18 +262,17 @@ def _new_folder(root: Path, name: str, now: datetime) -> Path:
     """
     plain = re.sub(r"[^\w.-]+", "-", name).strip("-.")[:80].encode()[:200].decode(errors="ignore") or "run"
     stem = f"{now.astimezone():%Y%m%d-%H%M%S}-{plain}"
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        number = 1
+    number = 1
+    with writing(root):
         while True:
             path = root / (stem if number == 1 else f"{stem}-{number:03}")
             try:
-                path.mkdir()  # the one step that two processes cannot both succeed in
+                new_folder(path)  # the one step that two processes cannot both succeed in
                 return path
             except FileExistsError:
                 number += 1
-    except OSError as error:
-        raise UsageError(f"{root} cannot hold run folders: {error.strerror or error}") from None
+            except (NotADirectoryError, PermissionError) as error:
+                raise UsageError(f"{root} cannot hold run folders: {error.strerror}") from None
 
 
 def _yaml(content: Mapping[str, object]) -> str:

@@ -31,7 +31,7 @@ def locked(folder: Path) -> Iterator[None]:
     """Hold the run in `folder` for the block. Raises UsageError, with the process, where another one holds it."""
     path = folder / NAME
     with writing(path):
-        file = path.open("a+b")
+        file = path.open("a+b", buffering=0)
     with file:
         waited_until = time.monotonic() + _PATIENCE
         while not _take(file, exclusive=True):
@@ -41,7 +41,6 @@ def locked(folder: Path) -> Iterator[None]:
         with writing(path):
             file.truncate(0)
             file.write(json.dumps({"pid": os.getpid(), "host": platform.node()}).encode())
-            file.flush()
         yield
 
 

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from trainer.errors import DataError
-from trainer.files import writing
+from trainer.files import appending, writing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,7 +78,7 @@ class MetricsFile:
         csv.writer(text, lineterminator="\n").writerows([*rows, [repr(value) for value in row.values()]])
         line = text.getvalue().encode()
         with writing(self.path):
-            self._file = self._file or self.path.open("ab", buffering=0)  # not before: a CSV file has a header
+            self._file = self._file or appending(self.path)  # not before: a CSV file has a header
             if self._file.write(line) != len(line):  # an unbuffered write may fall short when the disk is full
                 raise OSError(errno.ENOSPC, "a whole row has no room")
 

@@ -170,7 +170,7 @@ def test_a_diverged_run_exits_with_3_and_keeps_what_there_is(trainer: Trainer, f
         (["."], "error: . is a folder; name a config file; in it are small.yaml\n"),
         (["small.yaml", "epochs=-1"], "error: command line: epochs expects a whole number of at least 1, found -1\n"),
         (["small.yaml", "--plugin", "gone.py"], "gone.py"),
-        (["small.yaml", "--out", "small.yaml"], "error: small.yaml cannot hold run folders: File exists\n"),
+        (["small.yaml", "--out", "small.yaml"], "error: small.yaml cannot hold run folders: Not a directory\n"),
     ],
 )
 def test_what_a_person_can_mend_exits_with_2_and_leaves_no_folder(
