@@ -55,7 +55,9 @@ def register_schedules(register: Register) -> None:
 def register_metrics(register: Register) -> None:
     for metric in metrics.CLASSIFICATION:
         lower = metric in (metrics.log_loss, metrics.perplexity)
-        register(metric, task="classification", better="lower" if lower else "higher")
+        positive = {"average_precision": "always", "precision": "binary", "recall": "binary", "f1": "binary"}
+        better = "lower" if lower else "higher"
+        register(metric, task="classification", better=better, positive=positive.get(metric.__name__))
     for metric in metrics.REGRESSION:
         register(metric, task="regression", better="higher" if metric is metrics.r2 else "lower")
     for table in metrics.REPORTS:

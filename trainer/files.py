@@ -15,11 +15,24 @@ from pathlib import Path
 
 from trainer.errors import StorageError
 
-__all__ = ["appending", "atomic_write", "new_folder", "remove", "writing", "writing_whole"]
+__all__ = ["appending", "atomic_write", "expanded", "new_folder", "remove", "writing", "writing_whole"]
 
 # What a file system answers that cannot force a folder to the disk (network shares, some virtual machines' folders).
 # Its renames are as durable as it makes them: nothing here could make them more so.
 _NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES, errno.EPERM}
+
+
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """A path that somebody wrote, in which `~` is the home folder; where there is none, `~` is a name like any other.
+
+    >>> expanded("~/x.csv") == Path.home() / "x.csv", expanded("a~b").name
+    (True, 'a~b')
+    """
+    path = Path(path)
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
 
 
 def atomic_write(path: str | os.PathLike[str], content: bytes | str) -> None:

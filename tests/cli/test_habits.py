@@ -77,3 +77,39 @@ def test_an_option_of_its_optimizers_name_needs_no_second_one(config):
     texts = ("{momentum: 0.8}", "{momentum: {momentum: 0.8}}")
     short, long = (load(config, [f"optimizer={text}"]).config for text in texts)
     assert short.optimizer.options == long.optimizer.options
+
+
+@pytest.mark.parametrize(
+    ("habit", "way"),
+    [
+        ("validation=0.2", "'validation' is called 'validation_fraction' here and belongs to dataset"),
+        ("val_data=v.csv", "'val_data' is called 'validation_path' here and belongs to dataset"),
+        ("test_set=t.csv", "'test_set' is called 'test_path' here and belongs to dataset"),
+        ("pos_label=1", "'pos_label' is called 'positive' here and belongs to dataset"),
+        ("cv=5", "'cv' is called 'folds' here and belongs to dataset"),
+    ],
+)
+def test_what_another_library_calls_a_key_of_a_section_is_sent_there(habit, way, config):
+    with pytest.raises(ConfigError) as caught:
+        load(config, [habit])
+    name = way.split("'")[3]
+    assert str(caught.value).startswith(f"command line: {way}; write dataset.{name}=...")
+
+
+def test_folds_need_no_section_on_the_command_line(config):
+    for typed in (["folds=4", "fold=1"], ["dataset.folds=4", "dataset.fold=1"]):
+        dataset = load(config, typed).config.dataset
+        assert (dataset.folds, dataset.fold) == (4, 1)
+
+
+def test_one_mistake_in_a_section_is_one_message(config):
+    with pytest.raises(ConfigError) as caught:
+        load(config, ["stop.foo=1"])
+    assert str(caught.value).startswith("command line: unknown option 'foo' of stop; there are: patience,")
+    assert "stop says nothing" not in str(caught.value)
+
+
+def test_the_last_layer_is_number_minus_one(config):
+    assert load(config, ["network.-1.dense=4"]).config.network[0].options == {"units": 4}
+    with pytest.raises(ConfigError, match="network has 1 entry, counted from 0; 1 appends one, found '-2'"):
+        load(config, ["network.-2.dense=4"])

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
+from trainer import train
 from trainer.config import load
 from trainer.errors import ConfigError
 from trainer.experiment import build
+from trainer.experiment.remarks import remarks
 from trainer.runs.parameters import save_parameters
 
 CONFIG = """
@@ -85,3 +89,99 @@ def test_a_file_of_another_program_is_taken_without_a_digest_and_a_run_folder_is
     with pytest.raises(ConfigError) as caught:
         build(load("c.yaml", ["start_from=run"]))
     assert "run/parameters.safetensors cannot be loaded: there is no parameters.safetensors.sha256" in str(caught.value)
+
+
+def rows_of(tmp_path, name, columns, classes):
+    """Fifty rows that tell two classes apart, as a config's data set."""
+    rng = np.random.default_rng(1)
+    means = {"height": 1.0, "width": -1.0, "depth": 0.0}
+    rows = [
+        ",".join([*(f"{means[c] * (1 if i % 2 else -1) + rng.normal():.3f}" for c in columns), classes[i % 2]])
+        for i in range(50)
+    ]
+    (tmp_path / name).write_text("\n".join([",".join([*columns, "animal"]), *rows]))
+    return {
+        "dataset": str(tmp_path / name),
+        "network": [{"dense": 4}, "tanh", {"dense": 2}],
+        "cost": "softmax_cross_entropy",
+        "step_size": 0.1,
+        "epochs": 3,
+    }
+
+
+@pytest.fixture
+def cats_and_dogs(tmp_path):
+    """A run on the columns height and width."""
+    given = rows_of(tmp_path, "first.csv", ["height", "width"], ["cat", "dog"])
+    return train(given, out=tmp_path / "runs").folder
+
+
+MEANT = [
+    (["width", "height"], ["cat", "dog"],
+     "column 0 is 'height' there, and 'width' here; the others differ in their order alone"),
+    (["height", "depth"], ["cat", "dog"], "column 1 is 'width' there, and 'depth' here"),
+    (["height", "width"], ["ant", "cat"], "class 0 is 'cat' there, and 'ant' here"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("columns", "classes", "difference"), MEANT)
+def test_parameters_of_other_columns_or_classes_are_refused_and_those_between_are_not(
+    columns, classes, difference, cats_and_dogs, tmp_path
+):
+    given = rows_of(tmp_path, "second.csv", columns, classes)
+    with pytest.raises(ConfigError) as caught:
+        build(load({**given, "start_from": str(cats_and_dogs)}))
+    assert f"{difference}; take the other layers alone, start_from: " in str(caught.value)
+    (patterns,) = re.findall(r"parameters: \[(.*?)\]", str(caught.value))
+    chosen = [pattern.strip("'") for pattern in patterns.split(", ")]
+    training = build(load({**given, "start_from": {"path": str(cats_and_dogs), "parameters": chosen}}))
+    layer = "2" if "column" in difference else "0"
+    assert set(training.initial) == {f"{layer}.weights", f"{layer}.bias"}
+
+
+def test_the_same_columns_and_classes_in_another_file_are_taken(cats_and_dogs, tmp_path):
+    given = rows_of(tmp_path, "second.csv", ["height", "width"], ["dog", "cat"])
+    training = build(load({**given, "start_from": str(cats_and_dogs)}))
+    assert len(training.initial) == 4
+
+
+def test_what_stands_before_the_columns_are_mixed_is_of_columns_too(tmp_path):
+    network = ["batch_norm", {"dense": 4}, "tanh", {"dense": 2}]
+    given = {**rows_of(tmp_path, "first.csv", ["height", "width"], ["cat", "dog"]), "network": network}
+    run = train(given, out=tmp_path / "runs").folder
+    other = {**rows_of(tmp_path, "second.csv", ["width", "height"], ["cat", "dog"]), "network": network}
+    for pattern in ("0.*", "1.weights", "0.mean"):
+        with pytest.raises(ConfigError, match="column 0 is 'height' there"):
+            build(load({**other, "start_from": {"path": str(run), "parameters": [pattern]}}))
+    build(load({**other, "start_from": {"path": str(run), "parameters": ["3.*"]}}))
+
+
+def test_the_numbers_of_categories_and_characters_are_compared_by_what_they_stand_for(tmp_path):
+    network = [{"embedding": {"entries": 4, "size": 2}}, "flatten", {"dense": 2}]
+    texts = [("Bonn", "Rome"), ("Bonn", "Oslo")]
+    given = []
+    for cities in texts:
+        rows = [f"{cities[i % 2]},{'ab'[i % 3 > 0]}" for i in range(30)]
+        (tmp_path / f"{cities[1]}.csv").write_text("\n".join(["city,y", *rows]))
+        dataset = {"path": str(tmp_path / f"{cities[1]}.csv"), "categorical": ["city"], "encode": "index"}
+        given.append({"dataset": dataset, "network": network, "cost": "softmax_cross_entropy", "step_size": 0.1})
+    run = train({**given[0], "epochs": 1}, out=tmp_path / "runs").folder
+    with pytest.raises(ConfigError, match="column 'city': category 1 is 'Rome' there, and 'Oslo' here"):
+        build(load({**given[1], "start_from": str(run)}))
+    network = [{"embedding": {"entries": 4, "size": 2}}, {"dense": 4}]
+    for name, text in (("first.txt", "abcd" * 40), ("second.txt", "abce" * 40)):
+        (tmp_path / name).write_text(text)
+    poem = {"dataset": {"path": str(tmp_path / "first.txt"), "length": 8}, "network": network, "step_size": 0.1}
+    poem |= {"cost": "softmax_cross_entropy", "epochs": 1}
+    run = train(poem, out=tmp_path / "runs").folder
+    other = {**poem, "dataset": {"path": str(tmp_path / "second.txt"), "length": 8}}
+    for pattern in ("0.*", "1.*"):
+        with pytest.raises(ConfigError, match="class 3 is 'd' there, and 'e' here"):
+            build(load({**other, "start_from": {"path": str(run), "parameters": [pattern]}}))
+
+
+def test_inputs_of_another_scale_are_a_remark(cats_and_dogs, tmp_path):
+    given = rows_of(tmp_path, "second.csv", ["height", "width"], ["cat", "dog"])
+    loaded = load({**given, "start_from": str(cats_and_dogs)}, ["dataset.standardize=true"])
+    line = "start_from: the inputs of that run were as they are in the data, and here they are standardised"
+    assert line in remarks(loaded, build(loaded))

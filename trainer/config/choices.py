@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import typing
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from trainer.config.schema import SECTIONS, Chain, Choice, DatasetConfig, Weight
 from trainer.config.source import Problems, Span
 from trainer.config.synonyms import KEYS, NAMES, exactly, hint_of, unknown
 from trainer.config.values import INVALID, check, found
-from trainer.data.readers.registry import Formats
+from trainer.data.given import parts_in
+from trainer.data.readers.registry import Formats, why_missing
 from trainer.errors import DataError
 from trainer.limits import Nested
 from trainer.plugins import Component, Parameter, Plugins
@@ -92,10 +93,10 @@ class Chooser:
         ]
         return INVALID if any(item is None or item is INVALID for item in chosen) else Chain(chosen)
 
-    def dataset(self, node: Node, folder: Path) -> DatasetConfig | None:
-        """The data set section, after `spread_dataset`; relative paths of the file start at `folder`."""
+    def dataset(self, node: Node, located: Callable[[Node], Path]) -> DatasetConfig | None:
+        """The data set section, after `spread_dataset`; `located` says where a path leads that is written there."""
         items = dict(node.value)
-        component, span, plain = self._data_source(node, items, folder)
+        component, span, plain = self._data_source(node, items, located)
         if component is None:
             return None
         parameters = {p.name: p for p in component.parameters}
@@ -106,6 +107,9 @@ class Chooser:
         options = {key: items.pop(key) for key in list(items) if key in parameters}
         values = self._values(component, span, options, doubtful)
         common = {key: self._common(key, item) for key, item in items.items() if key not in doubtful}
+        for key in ("validation_path", "test_path"):
+            if isinstance(common.get(key), str):
+                common[key] = self._part(key, items[key], located(items[key]), plain)
         if values is None or any(value is INVALID for value in common.values()):
             return None
         return DatasetConfig.model_validate({"component": component, "options": values, **plain, **common})
@@ -118,6 +122,16 @@ class Chooser:
                 node = items.pop(key)
                 self.problems.add(node.key_span or node.span, f"{other.says(key)}, and '{path.name}' has none")
 
+    def _part(self, key: str, node: Node, path: Path, plain: Mapping[str, str]) -> object:
+        """The path of rows that stand apart."""
+        if "path" not in plain:
+            self.problems.add(node.key_span or node.span, f"{key} is read as path is, and there is none")
+        elif path.exists():
+            return str(path)
+        else:
+            self.problems.add(node.span, why_missing(path))
+        return INVALID
+
     def _common(self, key: str, node: Node) -> object:
         if SECTIONS["dataset"].inner[key].form == "choices" and isinstance(node.value, list) and node.value:
             steps = [self.choose(key, item) for item in node.value]
@@ -127,7 +141,7 @@ class Chooser:
         return check(f"dataset.{key}", annotation, node, self.problems)
 
     def _data_source(
-        self, node: Node, items: dict[str, Node], folder: Path
+        self, node: Node, items: dict[str, Node], located: Callable[[Node], Path]
     ) -> tuple[Component | None, Span, dict[str, str]]:
         """What makes the data: a component, or a file's reader seen as one. Takes `name` or `path` out of `items`."""
         name, path = items.pop("name", None), items.pop("path", None)
@@ -135,12 +149,12 @@ class Chooser:
             self.problems.add(path.key_span or path.span, "dataset has a name and a path; keep one of the two")
         elif path is not None:
             if check("dataset.path", str, path, self.problems) is not INVALID:
-                return self._reader(path, folder), path.span, {"path": str(folder / path.value)}
+                return self._reader(path, located(path)), path.span, {"path": str(located(path))}
         elif name is None:
             self.problems.add(node.name_span, f"dataset needs a name or a path; {self._listed('dataset')}")
         elif check("dataset.name", str, name, self.problems) is not INVALID:
             component = self.component("dataset", name.value)
-            there = _there(folder, name.value, self.formats) if component is None else ""
+            there = _there(located(name), name.value, self.formats) if component is None else ""
             if there:
                 self.problems.add(name.span, f"there is no data set '{name.value}', but {there}")
             elif component is None:
@@ -148,8 +162,8 @@ class Chooser:
             return component, name.span, {"name": name.value}
         return None, node.span, {}
 
-    def _reader(self, node: Node, folder: Path) -> Component | None:
-        path = folder / node.value
+    def _reader(self, node: Node, path: Path) -> Component | None:
+        path = parts_in(path).get("train", path)
         try:
             return self.formats.find(path).reads(path)
         except DataError as error:
@@ -359,13 +373,13 @@ def spread_dataset(node: Node, plugins: Plugins) -> Node:
     return node
 
 
-def _there(folder: Path, name: str, formats: Formats) -> str:
+def _there(path: Path, name: str, formats: Formats) -> str:
     """What stands beside the config under the name of a data set that there is not, and how to write it."""
     if "\0" in name or not name:
         return ""
-    if (folder / name).is_dir():
+    if path.is_dir():
         return f"there is a folder: write {name}/ or {{path: {name}}}"
-    files = [name + suffix for suffix in formats.endings if (folder / (name + suffix)).is_file()]
+    files = [name + suffix for suffix in formats.endings if path.with_name(path.name + suffix).is_file()]
     return f"there is a file: write {files[0]}" if files else ""
 
 

@@ -22,9 +22,11 @@ from trainer.config.policy import Policy
 from trainer.config.schema import DEFAULT_OPTIMIZER, SECTIONS, Config, DatasetConfig, SubNetwork
 from trainer.config.sections import Relative, Section, SectionModel
 from trainer.config.source import Problems, Source, Span
+from trainer.config.synonyms import KEYS, exactly, hint_of
 from trainer.config.values import INVALID, check, complaint, found
 from trainer.data.preprocessing import SCALING, STEPS
 from trainer.errors import ConfigError, DataError, PluginError, Problem, ShapeError, UsageError
+from trainer.files import expanded
 from trainer.plugins import Component, Plugins
 from trainer.plugins.loading import is_file
 from trainer.plugins.traits import Traits
@@ -222,6 +224,10 @@ class _Loader:
         """Where a relative path starts: a file's beside the file, the command line's in the current folder."""
         return Path.cwd() if node.span.source.argument else self.path.parent.absolute()
 
+    def located(self, node: Node) -> Path:
+        """Where a path leads that is written there."""
+        return self.folder(node) / expanded(node.value)
+
     def add_plugins(self, arguments: Sequence[Override], extra: Sequence[str]) -> None:
         """Load the plugins of `--plugin` and of `plugins:`; the other overrides need the components to be known."""
         for override in arguments:
@@ -292,12 +298,18 @@ class _Loader:
 
     def _check_keys(self) -> None:
         for key in [key for key in self.root.value if key not in Config.model_fields]:
-            section = _INNER.get(key)
+            section, name = _INNER.get(key), key
+            if section is None and not hint_of(key, "config", "") and not exactly(key, Config.model_fields, KEYS):
+                name = exactly(key, _INNER, KEYS) or key
+                section = _INNER.get(name)
             if section:
                 item = self.root.value.pop(key)
                 span = item.key_span or item.span
-                way = f"write {section}.{key}=..." if span.source.argument else f"write it below '{section}:', indented"
-                self.problems.add(span, f"'{key}' belongs to {section}; {way}")
+                way = (
+                    f"write {section}.{name}=..." if span.source.argument else f"write it below '{section}:', indented"
+                )
+                called = "" if name == key else f"is called '{name}' here and "
+                self.problems.add(span, f"'{key}' {called}belongs to {section}; {way}")
         self.doubtful |= rename_keys(self.root, list(Config.model_fields), self.problems, kind="config")
 
     def _value(self, key: str, node: Node) -> Any:
@@ -320,8 +332,7 @@ class _Loader:
 
     def _dataset(self, node: Node) -> DatasetConfig | None:
         if isinstance(node.value, dict):
-            path = node.value.get("path", node)
-            return self.chooser.dataset(node, self.folder(path))
+            return self.chooser.dataset(node, self.located)
         self._complain("dataset", "dataset expects the name of a data set, a file or a mapping", node)
         return None
 
@@ -336,6 +347,7 @@ class _Loader:
         if not isinstance(node.value, dict):
             return self._complain(name, f"{name} expects a mapping", node)
         fields = model.model_fields
+        whole = set(node.value) <= set(fields)
         doubtful = rename_keys(node, list(fields), self.problems, f"of {name}")
         values = {
             key: INVALID
@@ -350,9 +362,9 @@ class _Loader:
             return INVALID
         for key in values:
             if any(isinstance(mark, Relative) for mark in fields[key].metadata):
-                values[key] = str(self.folder(node.value[key]) / values[key])
+                values[key] = str(self.located(node.value[key]))
         made = model(**values)
-        if isinstance(made, SectionModel) and (problem := made.problem()):
+        if whole and isinstance(made, SectionModel) and (problem := made.problem()):
             self.problems.add(node.span, f"{problem}; for example {section.right}")
         return made
 

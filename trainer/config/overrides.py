@@ -19,6 +19,10 @@ from trainer.errors import Hint
 __all__ = ["Override", "apply", "flat", "read", "spelt"]
 
 
+# What one asks of a run rather than of a config, and so types without its section.
+_SHORT = {"folds": "dataset", "fold": "dataset"}
+
+
 @dataclass(frozen=True)
 class Override:
     """One argument: the keys that lead to a value, each with its place, and the value."""
@@ -29,6 +33,8 @@ class Override:
 
 def read(argument: str, problems: Problems) -> Override | None:
     """The parsed argument; None after a problem.
+
+    Counted from the end, -1 is the last entry of a list.
 
     >>> override = read("network.0.dense=64", Problems())
     >>> [key for key, _ in override.keys], override.value.value
@@ -41,6 +47,8 @@ def read(argument: str, problems: Problems) -> Override | None:
         return None
     keys = []
     column = 0
+    if path.strip() in _SHORT:
+        keys.append((_SHORT[path.strip()], Span(source, 0, 0, len(path))))
     for key in path.split("."):
         keys.append((key.strip(), Span(source, 0, column, column + len(key))))
         column += len(key) + 1
@@ -70,11 +78,13 @@ def apply(root: Node, override: Override, problems: Problems, first_option: Call
     for depth, (key, span) in enumerate(override.keys):
         last = depth == len(override.keys) - 1
         value = override.value if last else Node({}, span)
-        if isinstance(node.value, list) and not key.isdecimal() and depth > 1:
+        if isinstance(node.value, list) and not key.removeprefix("-").isdecimal() and depth > 1:
             option = first_option(_section(names).key, names[depth - 1])  # the [...] of {residual: [...]}
             if option is not None:
                 node.value = {option: Node(node.value, node.span, node.span)}
         if isinstance(node.value, list):
+            if key[:1] == "-" and key[1:].isdecimal() and int(key[1:]) <= len(node.value):
+                key = names[depth] = str(len(node.value) + int(key))
             if not _enter(node, key, span, names[:depth], problems):
                 return
             index = int(key)

@@ -18,6 +18,7 @@ from trainer.wording import did_you_mean
 __all__ = ["Policy"]
 
 UPLOAD, RUN = "upload:", "run:"
+PARTS = ("validation_path", "test_path")  # of `dataset`, beside its path
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,20 @@ class Policy:
         return refused
 
     def _dataset(self, node: Node, problems: Problems) -> bool:
+        beside = [self._part(key, part, problems) for key in PARTS if (part := _inner(node, key)) is not None]
+        return self._source(node, problems) and all(beside)
+
+    def _part(self, key: str, node: Node, problems: Problems) -> bool:
+        """Rows for validation or the test in a file of their own."""
+        if not isinstance(node.value, str):
+            return True
+        if node.value.startswith(UPLOAD):
+            return self._found(f"dataset.{key}", node, UPLOAD, self.uploads, problems)
+        what = f"dataset.{key} names a file of the server's, '{node.value}'"
+        problems.add(node.span, f"{what}; upload the data, and write {UPLOAD}ID with the id that comes back")
+        return False
+
+    def _source(self, node: Node, problems: Problems) -> bool:
         name, path = _inner(node, "name"), _inner(node, "path")
         given = path if path is not None else name
         if given is None or not isinstance(given.value, str):

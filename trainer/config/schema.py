@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
 from trainer.config.sections import Kind, Relative, Section, SectionModel, sections
+from trainer.data.given import GIVEN, PartName, parts_in
 from trainer.data.split import TEST_FRACTION, Split
+from trainer.errors import DataError
 from trainer.limits import Words
 from trainer.plugins.registry import Component
 from trainer.wording import either
@@ -97,6 +100,14 @@ class DatasetConfig(SectionModel):
 
     name: str | None = Field(None, description="A data set by name.")
     path: str | None = Field(None, description="A .csv, .npz, .npy or .txt file or a folder, relative to the config.")
+    validation_path: Annotated[str | None, Relative()] = Field(
+        None,
+        description="A file or folder of the rows for validation, read by the names of those in path. A folder path "
+        "that holds train, val and test needs to say nothing.",
+    )
+    test_path: Annotated[str | None, Relative()] = Field(
+        None, description="A file or folder of the rows for the test, read by the names of those in path."
+    )
     split: Literal["stratified", "random", "grouped", "ordered"] | None = Field(
         None,
         description="Which rows are the test: drawn, each class in its share (the default for classes); drawn; whole "
@@ -121,6 +132,11 @@ class DatasetConfig(SectionModel):
         "an epoch, watches them, and the test is looked at once, at the end.",
     )
     stratify: bool | None = Field(None, description="true for split: stratified, false for split: random.")
+    positive: Annotated[str | int | bool | None, Words(("the name of one of two classes", "names of classes"))] = Field(
+        None,
+        description="Which of two classes is the positive one, the second: precision, recall and f1 are about it, and "
+        "a single output is its log-odds.",
+    )
     standardize: bool = Field(
         False,
         description="Bring every input to mean 0 and deviation 1 in the training rows; a category's index stays.",
@@ -148,12 +164,26 @@ class DatasetConfig(SectionModel):
     @property
     def division(self) -> Split:
         """How its rows are divided. Raises DataError where what is written contradicts itself."""
-        return Split(self.split, self.stratify, self.test_fraction, self.folds, self.fold, self.validation_fraction)
+        parts, test, folds = self.part_files, self.test_fraction, self.folds
+        for part, asked in (("test", "folds" if folds else "test_fraction" if test else ""), ("validation",
+            "validation_fraction" if self.validation_fraction else "")):  # fmt: skip
+            if part in parts and asked:
+                raise DataError(f"{asked} and {parts[part]} both say which rows are for {part}: leave one out", asked)
+        fraction = 0.0 if parts and test is None and folds is None else test
+        return Split(self.split, self.stratify, fraction, folds, self.fold, self.validation_fraction)
+
+    @property
+    def part_files(self) -> dict[PartName, Path]:
+        """The files or folders of rows for validation and for the test, where they stand apart."""
+        there = parts_in(Path(self.path)) if self.path else {}
+        given = {"validation": self.validation_path, "test": self.test_path}
+        found = {part: Path(path) if path else there.get(part) for part, path in given.items()}
+        return {part: found[part] for part in GIVEN if found[part] is not None}
 
     def plain(self) -> dict[str, Any]:
         """Everything, defaults included, for YAML."""
         plain = self.model_dump(exclude_none=True, exclude={"preprocess"})
-        if self.folds is None:
+        if self.folds is None and not self.part_files:
             plain.setdefault("test_fraction", TEST_FRACTION)
         if self.preprocess is not None:
             plain["preprocess"] = [step.plain() for step in self.preprocess]

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -61,6 +61,8 @@ class Dataset:
     has_missing: whether inputs may hold NaN for what is missing; stored as whether they do.
     some: whether these are some rows of a larger set, in which a class may have none.
     target_names: what the columns of targets are called, where they have names.
+    given: shape (n,), which part each row is in where files say so: 0 to train, 1 to validate, 2 to test; see
+        `trainer.data.given`. With it a class needs a row to train alone.
 
     Raises DataError when any of that does not hold, or when a number is not finite.
 
@@ -84,6 +86,7 @@ class Dataset:
     has_missing: bool = False
     some: bool = False
     target_names: tuple[str, ...] = ()
+    given: Array | None = None
 
     def __post_init__(self) -> None:
         if self.task not in ("classification", "regression"):
@@ -118,6 +121,22 @@ class Dataset:
     def rows(self) -> int:
         """How many rows there are."""
         return len(self.inputs)
+
+    def with_positive(self, name: str) -> Dataset:
+        """The same rows with this class as the second of the two, which is what 1, and a score above 0, stands for.
+
+        Raises DataError unless it is one of two.
+        """
+        if len(self.class_names) != 2:
+            classes = f"has {len(self.class_names)}" if self.class_names else "is a regression, without any"
+            raise DataError(f"positive is one of two classes, and data set {self.name!r} {classes}", "positive")
+        if name not in self.class_names:
+            there = " and ".join(map(repr, self.class_names))
+            raise DataError(f"data set {self.name!r} has no class {name!r}; its classes are {there}", "positive")
+        if self.class_names[1] == name:
+            return self
+        targets = np.where(self.targets < 0, self.targets, 1 - self.targets)
+        return replace(self, class_names=self.class_names[::-1], targets=targets)
 
     def facts(self) -> Facts:
         """Name, rows, shape of one row's inputs, task, number of classes (None for a regression), description."""

@@ -156,22 +156,38 @@ class Split:
         """
         by = self.resolved(dataset).by
         assert by is not None
-        rows = _Labels(dataset, dataset.targets, dataset.groups, "test")
+        if dataset.given is not None:
+            return self._divide_given(dataset, dataset.given, by, seed)
+        return self._drawn(_Labels(dataset, dataset.targets, dataset.groups, "test"), by, seed)
+
+    def _divide_given(self, dataset: Dataset, given: Array, by: SplitName, seed: int) -> Divided:
+        """Parts that stand in files of their own, and of the other rows those that are drawn."""
+        own, validation, test = (np.flatnonzero(given == part) for part in range(3))
+        groups = None if dataset.groups is None else dataset.groups[own]
+        drawn = self._drawn(_Labels(dataset, dataset.targets[own], groups, "test"), by, seed)
+        return Divided(own[drawn.train], *(
+            np.concatenate([own[rows], others])
+            for rows, others in ((drawn.validation, validation), (drawn.test, test))
+        ))  # fmt: skip
+
+    def _drawn(self, rows: _Labels, by: SplitName, seed: int) -> Divided:
+        """Numbers within these rows."""
+        dataset = rows.dataset
         if self.folds is None:
             train, test = _shared_out(rows, by, self.fraction, seed)
         else:
-            _check_enough_rows(dataset, by, self.folds)
+            _check_enough_rows(rows, by, self.folds)
             train, test = _fold(rows, by, self.folds, self.fold or 0, seed)
         validation = test[:0]
         if self.validation_fraction:
             if dataset.task == "classification":
-                _check_every_class_is_trained(dataset, train, by)
-            groups = None if dataset.groups is None else dataset.groups[train]
-            rest = _Labels(dataset, _targets(dataset, train, by), groups, "validation")
+                _check_every_class_is_trained(rows, train, by)
+            groups = None if rows.groups is None else rows.groups[train]
+            rest = _Labels(dataset, _targets(rows, train, by), groups, "validation")
             kept, taken = _shared_out(rest, by, self.validation_fraction, seed)
             train, validation = train[kept], train[taken]
         if dataset.task == "classification":
-            _check_every_class_is_trained(dataset, train, by)
+            _check_every_class_is_trained(rows, train, by)
         return Divided(train, validation, test)
 
     def _check_ways(self) -> None:
@@ -310,12 +326,12 @@ def _groups(labels: _Labels, at_least: int) -> tuple[Array, Array]:
     return sizes, group_of_row
 
 
-def _check_enough_rows(dataset: Dataset, by: SplitName, folds: int) -> None:
+def _check_enough_rows(labels: _Labels, by: SplitName, folds: int) -> None:
     needed = folds + (by == "ordered")
-    if dataset.rows < needed:
+    if labels.rows < needed:
         first = ", and one more to begin with" if by == "ordered" else ""
         raise DataError(
-            f"data set {dataset.name!r} has {count(dataset.rows, 'row')}, and folds: {folds} needs one for each "
+            f"data set {labels.dataset.name!r} has {count(labels.rows, 'row')}, and folds: {folds} needs one for each "
             f"fold{first}: use fewer folds",
             "folds",
         )
@@ -348,16 +364,17 @@ def _folds(labels: _Labels, by: SplitName, folds: int, rng: np.random.Generator)
     return fold_of_row
 
 
-def _targets(dataset: Dataset, rows: Array, by: SplitName) -> Array:
+def _targets(labels: _Labels, rows: Array, by: SplitName) -> Array:
     """Targets of rows for training: those of an ordered split are the first, and mapped ones stay where they are."""
-    return dataset.targets[: len(rows)] if by == "ordered" else dataset.targets[rows]
+    return labels.targets[: len(rows)] if by == "ordered" else labels.targets[rows]
 
 
-def _check_every_class_is_trained(dataset: Dataset, train: Array, by: SplitName) -> None:
+def _check_every_class_is_trained(labels: _Labels, train: Array, by: SplitName) -> None:
+    dataset = labels.dataset
     classes = len(dataset.class_names)
     if dataset.targets.ndim > 1 or dataset.some:
         return  # a vocabulary, of which any row holds a part; or such rows as there are just now
-    trained = np.bincount(_targets(dataset, train, by), minlength=classes)
+    trained = np.bincount(_targets(labels, train, by), minlength=classes)
     if not trained.all():
         missing = dataset.class_names[int(trained.argmin())]
         way_out = {

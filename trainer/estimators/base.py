@@ -21,7 +21,7 @@ from trainer.data.dataset import Dataset
 from trainer.data.preprocessing.scaling import Scaling
 from trainer.errors import DivergedError
 from trainer.experiment.builder import Builder
-from trainer.experiment.model import STAND_INS, Model, model_facts, model_of
+from trainer.experiment.model import STAND_INS, Model, model_facts, model_of, stand_ins
 from trainer.plugins import shared
 from trainer.plugins.traits import CostTraits
 from trainer.runs.parameters import Saved
@@ -187,6 +187,8 @@ class TrainerEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn shi
         settings = {key: given.pop(key) for key in _OF_DATA}
         if isinstance(settings["class_weights"], Mapping):
             settings["class_weights"] = {str(name): weight for name, weight in settings["class_weights"].items()}
+        if len(dataset.class_names) == 2:
+            settings["positive"] = dataset.class_names[1]  # as everywhere in scikit-learn
         if not whole:
             settings["validation_fraction"], given["stop"] = 0.0, None
         given["compute"] = {"dtype": str(dtype), **(given["compute"] or {})}
@@ -225,7 +227,8 @@ class TrainerEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn shi
         """What was learnt, without scikit-learn; see `trainer.load`."""
         check_is_fitted(self, "parameters_")
         if "_model" not in self.__dict__:
-            self._model = model_of(self._load({**self.about_["config"], **STAND_INS}), self.about_, self._saved())
+            config = {**self.about_["config"], **stand_ins(self.about_["reading"])}
+            self._model = model_of(self._load(config), self.about_, self._saved())
         return self._model
 
     def _outputs(self, X: object) -> Array:

@@ -11,21 +11,21 @@ import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from trainer.compiler.executors import Backend
 from trainer.data.dataset import Dataset
+from trainer.data.given import with_parts
 from trainer.data.loading import load as load_dataset
 from trainer.data.prepared import Fitted, Prepared, prepare
 from trainer.errors import UsageError
 from trainer.experiment.checks import at_layers, check_choices, check_declared, check_patterns, try_rows
 from trainer.experiment.components import built
-from trainer.experiment.scores import Scores, scores_of
+from trainer.experiment.scores import Scores, called, scores_of
 from trainer.nn.contract import Layout, located
-from trainer.nn.network import Network, matching
+from trainer.nn.network import Network
 from trainer.optimizers import Accumulate, Average, ClipNorm, ClipParameterNorm, ClipValue, Optimizer
 from trainer.plugins.traits import CostTraits
 from trainer.training import Training
@@ -81,7 +81,7 @@ class Builder:
         network = self.network(data)
         check_choices(loaded, network, data)
         values = network.initial_values(config.seed, config.compute.dtype)
-        saved = self.saved(values)
+        saved = self.saved(network, data, values)
         cost = self.component(config.cost, "cost")
         scores = scores_of(loaded, cost, data, try_rows(loaded, network, {**values, **saved}, cost, data))
         rows = len(data.train)
@@ -123,14 +123,19 @@ class Builder:
     def data(self) -> Prepared:
         """The data set: loaded, split, scaled and encoded as the cost wants its targets."""
         config, settings = self.config, self.config.dataset
-        dataset = self._dataset
+        dataset, remarks = self._dataset, ()
         if dataset is None:
             with self.loaded.at("dataset"):
                 dataset = load_dataset(settings.component, settings.options, seed=config.seed)
+                if settings.part_files:
+                    dataset, remarks = with_parts(dataset, settings.part_files, settings.plain())
+        if settings.positive is not None:
+            with self.loaded.at("dataset"):
+                dataset = dataset.with_positive(called(settings.positive, dataset.class_names))
         check_declared(self.loaded, dataset)
         # Of rows in memory the config says nothing, so that there is no line to point at.
         with self.loaded.at("dataset") if self._dataset is None else nullcontext():
-            return prepare(
+            prepared = prepare(
                 dataset,
                 targets=CostTraits.of(config.cost.component).targets or "values",
                 split=settings.division,
@@ -144,6 +149,7 @@ class Builder:
                 seed=config.seed,
                 fitted=self._fitted,
             )
+        return replace(prepared, remarks=(*remarks, *prepared.remarks)) if remarks else prepared
 
     def network(self, data: Prepared) -> Network:
         """The layers for these data, tied and frozen as the config says."""
@@ -205,29 +211,14 @@ class Builder:
             schedule_of(size, steps).watch({}, _numbers(data, scores))
         return cast("Schedule", size)
 
-    def saved(self, own: Mapping[str, Array]) -> Mapping[str, Array]:
+    def saved(self, network: Network, data: Prepared, own: Mapping[str, Array]) -> Mapping[str, Array]:
         """The values of `start_from` that take the place of the network's own."""
         given = self.config.start_from
         if given is None:
             return {}
-        from trainer.runs.parameters import load_parameters  # 50 ms that only a config with start_from: needs
+        from trainer.experiment.starting import initial_values  # 50 ms that only a config with start_from: needs
 
-        path = Path(given.path)
-        with self.loaded.at("start_from"):
-            file = path / "parameters.safetensors" if path.is_dir() else path
-            saved = load_parameters(file, foreign=file is path).parameters
-        with self.loaded.at("start_from", "parameters"):
-            wanted = matching(given.parameters, list(saved))
-        common = {name: value for name, value in saved.items() if name in wanted and name in own}
-        for name, value in common.items():
-            if value.shape != own[name].shape:
-                what = f"'{name}' has shape {value.shape} there, and {own[name].shape} in this network"
-                hint = f"say which to take, start_from: {{path: {path.name}, parameters: ['0.*']}}"
-                raise self.loaded.error(("start_from",), f"{what}; {hint}")
-        if not common:
-            names = f"there: {', '.join(saved) or 'none'}; here: {', '.join(own) or 'none'}"
-            raise self.loaded.error(("start_from",), f"no parameter there has the name of one here ({names})")
-        return common
+        return initial_values(self.loaded, given, network, data, own)
 
     def stopping(self, data: Prepared, scores: Scores) -> Stopping:
         """The limits that the config sets, after asking them for what they need of an epoch's numbers."""

@@ -294,8 +294,14 @@ def load(run: str | os.PathLike[str], plugins: Plugins | Sequence[str] = ()) -> 
     file = path if path.is_file() else load_run(path).path / FILE
     saved = load_parameters(file)
     about = _about(file, saved)
-    loaded = load_config({**about["config"], **STAND_INS}, (), plugins)
+    loaded = load_config({**about["config"], **stand_ins(about["reading"])}, (), plugins)
     return model_of(loaded, about, saved)
+
+
+def stand_ins(reading: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What stands in, with what metrics ask of the data set that was read so."""
+    positive = {"positive": reading["positive"]} if "positive" in reading else {}
+    return {**STAND_INS, "dataset": {**STAND_INS["dataset"], **positive}}
 
 
 def _about(file: Path, saved: Saved) -> dict[str, Any]:

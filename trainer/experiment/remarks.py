@@ -33,6 +33,7 @@ def remarks(loaded: LoadedConfig, training: Training) -> list[str]:
         *_of_batches(config, training),
         *_of_length(config, training),
         *_of_choosing(training),
+        *_of_beginning(loaded, training),
     ]
 
 
@@ -77,6 +78,13 @@ def _of_length(config: Config, training: Training) -> Iterator[str]:
                 f"{config.step_size.name} descends over all {training.steps:,} steps of the run, and stop.seconds may "
                 f"end it before; give it steps of its own"
             )
+
+
+def _of_beginning(loaded: LoadedConfig, training: Training) -> Iterator[str]:
+    if training.initial:
+        from trainer.experiment.starting import differs  # 50 ms that only a config with start_from: needs
+
+        yield from differs(loaded, training.data)
 
 
 def _of_choosing(training: Training) -> Iterator[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
     from trainer.data.prepared import Prepared
     from trainer.types import Array, CostFunction
 
-__all__ = ["Scores", "scores_of"]
+__all__ = ["Scores", "called", "scores_of"]
+
+# Two classes of which the words say which is the positive one: the second by the alphabet, as it happens.
+PLAIN = {("no", "yes"), ("false", "true"), ("n", "y"), ("f", "t"), ("negative", "positive"), ("neg", "pos")}
 
 Loc = tuple[str | int, ...]
 
@@ -55,7 +59,7 @@ def scores_of(loaded: LoadedConfig, cost: CostFunction | Several, data: Prepared
         for name in _defaults(loaded, data):
             component = loaded.plugins.get("metrics", name)
             scores.add(name, component.build(), MetricTraits.of(component))
-    for title, choice, loc, part in _given(loaded, cost):
+    for title, choice, loc, part in _given(loaded, cost, data):
         with loaded.at(*loc):
             metric = _made(choice, part)
             if part is None:
@@ -74,12 +78,13 @@ def _defaults(loaded: LoadedConfig, data: Prepared) -> tuple[str, ...]:
 
 
 def _given(
-    loaded: LoadedConfig, cost: CostFunction | Several
+    loaded: LoadedConfig, cost: CostFunction | Several, data: Prepared
 ) -> Iterator[tuple[str, Choice, Loc, tuple[Several, int] | None]]:
     """Each metric that the config names: its title, where it stands, and the part of several costs that it is for."""
     choices = loaded.config.metrics or []
     for i, (title, choice) in enumerate(zip(_titles(choices), choices, strict=True)):
-        yield title, choice, ("metrics", i), None
+        with loaded.at("metrics", i):
+            yield _of_class(title, choice, loaded, data), choice, ("metrics", i), None
     if not isinstance(cost, Several):
         return
     for i, part in enumerate(loaded.config.cost.options["parts"]):
@@ -94,7 +99,56 @@ def _titles(choices: Iterable[Choice]) -> list[str]:
     However the options are spelt, so that a resolved config, which has them all, gives the same columns; and in word
     characters, since a title is the name of a column and of a file.
     """
-    return [re.sub(r"[^\w.-]+", "_", "_".join([choice.name, *_told(choice)])).strip("_") for choice in choices]
+    return [_in_word_characters("_".join([choice.name, *_told(choice)])) for choice in choices]
+
+
+def _in_word_characters(title: str) -> str:
+    return re.sub(r"[^\w.-]+", "_", title).strip("_")
+
+
+def _of_class(title: str, choice: Choice, loaded: LoadedConfig, data: Prepared) -> str:
+    """The title with the class that the metric is about, where that is one of two and has a name.
+
+    Raises UsageError where nothing says which of the two it is. Numbers do, of which 1 is the positive one.
+    """
+    positive = MetricTraits.of(choice.component).positive
+    if positive is None or len(data.class_names) != 2:
+        return title
+    if positive == "binary" and choice.options.get("average") not in (None, "binary"):
+        return title
+    first, second = data.class_names
+    if _in_order(first, second):
+        return title
+    if loaded.config.dataset.positive is not None or (first.lower(), second.lower()) in PLAIN:
+        return _in_word_characters(f"{title}_{second}")
+    both = f", or {choice.name}: macro for the mean of both" if positive == "binary" else ""
+    raise UsageError(
+        f"{choice.name} of two classes is about one of them, and {first!r} and {second!r} do not say which: write "
+        f"positive: {_yaml(first)} or positive: {_yaml(second)} below dataset{both}"
+    )
+
+
+def _in_order(first: str, second: str) -> bool:
+    """Whether two names are numbers, of which the larger comes second."""
+    try:
+        return float(first) < float(second)
+    except ValueError:
+        return False
+
+
+def _yaml(name: str) -> str:
+    """A name as one writes it in a config."""
+    return json.dumps(name, ensure_ascii=False) if re.search(r"[^\w .-]|^[ .-]|^$| $", name) else name
+
+
+def called(name: str | int | bool, names: Sequence[str]) -> str:
+    """The class that a config names; YAML makes `true` of what a file spells True.
+
+    >>> called(True, ("False", "True")), called(1, ("0", "1")), called("b", ("a", "b"))
+    ('True', '1', 'b')
+    """
+    text = str(name)
+    return next((each for each in names if isinstance(name, bool) and each.lower() == text.lower()), text)
 
 
 def _told(choice: Choice) -> Iterator[str]:

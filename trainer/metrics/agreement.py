@@ -74,9 +74,9 @@ def precision(predictions: Array, targets: Array, *, average: Average = None) ->
     scikit-learn's `precision_score` with `zero_division=0`.
 
     Args:
-        average: "binary", of class 1 alone, the default for two classes; "macro", the mean over classes that occur
-            among targets or predictions, the default for more; "weighted", their mean by the number of their members;
-            "micro", over all examples together.
+        average: "binary", of the second of two classes alone, which a data set's `positive` names, the default for two;
+            "macro", the mean over classes that occur among targets or predictions, the default for more; "weighted",
+            their mean by the number of their members; "micro", over all examples together.
 
     >>> precision(np.array([[1.0], [2.0], [-1.0]]), np.array([[1.0], [0.0], [1.0]]))
     0.5

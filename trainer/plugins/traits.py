@@ -63,11 +63,14 @@ class MetricTraits(Traits):
         task: what it is for, where it is for one only.
         better: whether a lower or a higher number is better.
         report: whether it returns a table, for the end of a run, and not a number.
+        positive: whether of two classes it is about the second alone, the positive one: "always", or "binary" where an
+            option `average` may say otherwise.
     """
 
     task: Task | None = None
     better: Literal["lower", "higher"] = "higher"
     report: bool = False
+    positive: Literal["always", "binary"] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +119,7 @@ def traits_of(kind: str, given: Mapping[str, object], noun: str) -> Traits:
     """The traits that a call of `register` gives. Raises PluginError for one that the kind has not, or not so.
 
     >>> traits_of("metrics", {"better": "lower"}, "metric")
-    MetricTraits(task=None, better='lower', report=False)
+    MetricTraits(task=None, better='lower', report=False, positive=None)
     >>> traits_of("costs", {"target": "classes"}, "cost")
     Traceback (most recent call last):
     trainer.errors.PluginError: a cost has no trait 'target'; did you mean 'targets'?

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from trainer.plugins.manager import Plugins
     from trainer.plugins.registry import Component
 
-__all__ = ["Format", "Formats", "any_folder"]
+__all__ = ["Format", "Formats", "any_folder", "why_missing"]
 
 
 def any_folder(path: Path) -> bool:
@@ -106,7 +106,7 @@ class Formats(Mapping[str, Format]):
         if not fitting and (path.suffix or path.is_file()):
             raise DataError(f"'{path.name}' is no data file: one ends in {either(self.endings)}, or is a folder")
         if not path.is_file():
-            raise DataError(_why_missing(path))
+            raise DataError(why_missing(path))
         endings = (ending for row in fitting for ending in row.endings)
         longest = max((ending for ending in endings if path.name.lower().endswith(ending)), key=len)
         first, *others = (row for row in fitting if longest in row.endings)
@@ -123,7 +123,8 @@ class Formats(Mapping[str, Format]):
         return min(having, key=lambda row: (row.folder is not None) != path.is_dir(), default=None)
 
 
-def _why_missing(path: Path) -> str:
+def why_missing(path: Path) -> str:
+    """That there is no such file or folder, with the nearest name."""
     inside = path.parent.is_dir()
     hint = did_you_mean(path.name, os.listdir(path.parent)) if inside else ""
     what = "file" if path.suffix else "folder"

@@ -20,7 +20,7 @@ from trainer.data.readers.table import read_utf8
 from trainer.errors import DataError
 from trainer.types import Array
 
-__all__ = ["Unit", "decode", "encode", "read_text", "windows"]
+__all__ = ["Unit", "decode", "encode", "read_text", "recoded", "windows"]
 
 Unit = Literal["characters", "bytes"]
 
@@ -112,6 +112,21 @@ def encode(text: str, class_names: tuple[str, ...]) -> Array:
         return np.array([index_of[_escaped(character)] for character in text], dtype=np.int64)
     except KeyError as error:
         raise DataError(f"{error.args[0]!r} is not among the {len(class_names)} characters of the data set") from None
+
+
+def recoded(dataset: Dataset, class_names: tuple[str, ...], path: str) -> tuple[Array, Array]:
+    """Inputs and targets of windows in the indices of another text's characters.
+
+    Raises DataError for a character that is not among those.
+    """
+    known = {name: index for index, name in enumerate(class_names)}
+    strange = [name for name in dataset.class_names if name not in known]
+    if strange:
+        raise DataError(
+            f"{path}: the character {strange[0]!r} is not among the {len(class_names)} of the text that is trained on"
+        )
+    index = np.array([known[name] for name in dataset.class_names])
+    return index[dataset.inputs.astype(np.int64)].astype(np.float64), index[dataset.targets]
 
 
 def decode(indices: Array, class_names: tuple[str, ...]) -> str:

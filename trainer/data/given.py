@@ -1,0 +1,119 @@
+"""Parts of a data set that stand in files or folders of their own: which rows are validated and tested, files say.
+
+    dataset: {path: train.csv, test_path: test.csv}
+    dataset: photos/                                    with photos/train, photos/val and photos/test in it
+
+The rows of the training file say what a column, a category and a class is; the others are read by their names, as rows
+to predict are, and what no training row had is refused at its row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from trainer.data.dataset import Dataset
+from trainer.data.readers.image_folder import visible
+from trainer.data.readers.text_file import read_text, recoded
+from trainer.data.spec import InputSpec, TargetSpec
+from trainer.errors import DataError
+from trainer.types import Array
+
+__all__ = ["GIVEN", "PartName", "parts_in", "with_parts"]
+
+PartName = Literal["validation", "test"]
+GIVEN: Mapping[PartName, int] = {
+    "validation": 1,
+    "test": 2,
+}  # what `Dataset.given` has for their rows; 0 for the others
+NAMES: Mapping[str, str] = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "validation"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+
+
+def parts_in(path: Path) -> dict[str, Path]:
+    """The parts "train", "validation" and "test" of a folder that holds nothing else; empty for any other path.
+
+    Each is a folder of folders, or a file, called after it: photos/train/ and photos/test/, or train.csv and val.csv.
+    """
+    if not path.is_dir():
+        return {}
+    entries = visible(path)
+    parts = {NAMES.get(entry.stem.lower() if entry.is_file() else entry.name.lower(), ""): entry for entry in entries}
+    if "" in parts or len(parts) < len(entries) or "train" not in parts or len(parts) < 2:
+        return {}
+    whole = all(entry.is_file() or any(each.is_dir() for each in visible(entry)) for entry in entries)
+    return parts if whole else {}
+
+
+def with_parts(
+    dataset: Dataset, files: Mapping[PartName, Path], reading: Mapping[str, Any]
+) -> tuple[Dataset, tuple[str, ...]]:
+    """The data set with the rows of these files behind its own, and what a person should know of how they were read.
+
+    Args:
+        reading: the `dataset:` of a config, by which the training file was read.
+
+    Raises DataError, with the file and the row, for rows that are not as those of training are.
+    """
+    if dataset.mapped:
+        raise DataError(
+            f"data set {dataset.name!r} is read from disk while it trains, so its test is its last rows: leave "
+            f"{' and '.join(f'{part}_path' for part in files)} out"
+        )
+    inputs, targets, part, remarks = [dataset.inputs], [dataset.targets], [np.zeros(dataset.rows, np.int64)], []
+    for name, path in files.items():
+        try:
+            x, y, told = _rows(dataset, path, reading)
+        except DataError as error:
+            raise DataError(str(error), f"{name}_path" if f"{name}_path" in reading else "path") from error
+        inputs.append(x)
+        targets.append(y)
+        part.append(np.full(len(x), GIVEN[name]))
+        remarks += [f"{path.name}: {text}" for text in told]
+    rows = sum(map(len, inputs[1:]))
+    whole = replace(
+        dataset,
+        inputs=np.concatenate(inputs),
+        targets=np.concatenate(targets),
+        groups=None if dataset.groups is None else np.concatenate([dataset.groups, np.full(rows, -1)]),
+        weights=None if dataset.weights is None else np.concatenate([dataset.weights, np.ones(rows)]),
+        has_missing=dataset.has_missing or reading.get("missing") == "allow",
+        given=np.concatenate(part),
+    )
+    return whole, tuple(remarks)
+
+
+def _rows(dataset: Dataset, path: Path, reading: Mapping[str, Any]) -> tuple[Array, Array, tuple[str, ...]]:
+    """Inputs and targets of the rows of one file, and what is to be said of them."""
+    if path.suffix.lower() == ".txt":
+        options = {key: reading[key] for key in ("unit", "length", "stride") if key in reading}
+        return (*recoded(read_text(path, **options), dataset.class_names, str(path)), ())
+    from trainer.data.rows import open_rows  # which only such a data set needs
+    from trainer.data.rows.targets import read_targets
+
+    spec = InputSpec.of(dataset)
+    spec = replace(spec, has_missing=spec.has_missing or reading.get("missing") == "allow")
+    known = [*dataset.target_names, *_roles(reading)]
+    stream = open_rows(path, spec, reading, known)
+    blocks = list(stream.blocks)
+    inputs = np.concatenate([block.values for block in blocks])
+    if reading.get("reconstruct"):
+        return inputs, np.zeros((len(inputs), *dataset.targets.shape[1:]), dataset.targets.dtype), stream.remarks
+    files = [file for block in blocks for file in block.files]
+    targets = read_targets(path, TargetSpec.of(dataset), reading, files)
+    if len(targets) != len(inputs):
+        raise DataError(f"{path} has {len(inputs)} rows of inputs, and {len(targets)} of targets")
+    return inputs, targets.reshape(len(targets), *dataset.targets.shape[1:]), stream.remarks
+
+
+def _roles(reading: Mapping[str, Any]) -> list[str]:
+    """The columns that are no inputs, by their names."""
+    given = [reading.get(role) for role in ("group", "weight", "ignore")]
+    return [name for each in given for name in (each if isinstance(each, list) else [each]) if isinstance(name, str)]
