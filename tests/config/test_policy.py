@@ -151,3 +151,18 @@ def test_everything_that_is_refused_is_said_at_once():
 def test_what_would_cost_without_bound_is_refused_at_its_line(text, line, says):
     problems = refused(text)
     assert any(found == line and says in message for found, _, message in problems), problems
+
+
+@pytest.mark.parametrize("part", ["validation_path", "test_path"])
+def test_a_part_in_a_file_of_its_own_is_an_upload_too(part, tmp_path):
+    rest = GOOD.partition("\n")[2]
+    (tmp_path / "a1.csv").write_text("x,y\n1,2\n")
+    policy = Policy(uploads={"a1": tmp_path / "a1.csv", "b1": tmp_path / "a1.csv"})
+    loaded = load(
+        "posted.yaml", (), shared(), text=f"dataset: {{path: upload:a1, {part}: upload:b1}}\n{rest}", policy=policy
+    )
+    assert getattr(loaded.config.dataset, part) == str(tmp_path / "a1.csv")
+    for spelt in (str(tmp_path / "a1.csv"), "../a1.csv", "~/a1.csv", "upload:c1", "upload:../a1"):
+        (problem,) = refused(f"dataset: {{path: upload:a1, {part}: {spelt}}}\n{rest}", policy=policy)
+        assert problem[2].startswith((f"dataset.{part} names a file of the server's", f"dataset.{part}: there is no"))
+        assert refused(f"dataset: upload:a1\n{rest}", f"dataset.{part}={spelt}", policy=policy)

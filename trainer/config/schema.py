@@ -176,9 +176,9 @@ class DatasetConfig(SectionModel):
     def part_files(self) -> dict[PartName, Path]:
         """The files or folders of rows for validation and for the test, where they stand apart."""
         there = parts_in(Path(self.path)) if self.path else {}
-        given = {"validation": self.validation_path, "test": self.test_path}
-        found = {part: Path(path) if path else there.get(part) for part, path in given.items()}
-        return {part: found[part] for part in GIVEN if found[part] is not None}
+        said = {"validation": self.validation_path, "test": self.test_path}
+        given = {**there, **{part: Path(path) for part, path in said.items() if path is not None}}
+        return {part: given[part] for part in GIVEN if part in given}
 
     def plain(self) -> dict[str, Any]:
         """Everything, defaults included, for YAML."""

@@ -123,7 +123,7 @@ class Builder:
     def data(self) -> Prepared:
         """The data set: loaded, split, scaled and encoded as the cost wants its targets."""
         config, settings = self.config, self.config.dataset
-        dataset, remarks = self._dataset, ()
+        dataset, remarks = self._dataset, tuple[str, ...]()
         if dataset is None:
             with self.loaded.at("dataset"):
                 dataset = load_dataset(settings.component, settings.options, seed=config.seed)
