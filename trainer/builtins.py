@@ -75,13 +75,13 @@ def register_executors(register: Register) -> None:
 @hookimpl
 def register_readers(register: Register) -> None:
     from trainer.data.readers.array_file import read_npy, read_npz
-    from trainer.data.readers.csv_file import read_csv
+    from trainer.data.readers.csv_file import ENDINGS, read_csv
     from trainer.data.readers.image_folder import read_images
     from trainer.data.readers.mapped import is_array_folder, read_array_folder
     from trainer.data.readers.registry import any_folder
     from trainer.data.readers.text_file import read_text
 
-    register(read_csv, name="csv", endings=(".csv",), example="flowers.csv")
+    register(read_csv, name="csv", endings=ENDINGS, example="flowers.csv")
     register(read_npz, name="npz", endings=(".npz",), example="clouds.npz")
     register(read_npy, name="npy", endings=(".npy",), example="table.npy")
     register(read_text, name="text", endings=(".txt",), example="poems.txt")

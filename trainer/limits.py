@@ -125,6 +125,9 @@ def admits(annotation: object, value: object) -> bool:
         return value in args
     if origin is list:
         return isinstance(value, list) and all(admits(args[0], item) for item in value)
+    if origin is dict:
+        pairs = value.items() if isinstance(value, dict) else ()
+        return isinstance(value, dict) and all(admits(args[0], k) and admits(args[1], v) for k, v in pairs)
     if origin is tuple and args[-1] is not ...:
         same = isinstance(value, list | tuple) and len(value) == len(args)
         return same and all(admits(arg, item) for arg, item in zip(args, cast("list[object]", value), strict=True))

@@ -117,7 +117,9 @@ def test_an_editor_finds_the_mistake(validator):
 
 def test_an_editor_says_what_an_option_is(validator):
     of_files = validator.schema["$defs"]["datasets"]["anyOf"][2]["properties"]
-    assert of_files["delimiter"]["description"] == "the character between cells."
+    assert of_files["delimiter"]["description"] == (
+        'the character between cells, or "tab". Default: that of , ; tab | which divides all rows alike.'
+    )
     files = {
         "target",
         "categorical",

@@ -19,6 +19,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from trainer.data.account import Account
+from trainer.data.dates import Dates
 from trainer.errors import DataError
 from trainer.types import Array
 
@@ -59,6 +61,8 @@ class Dataset:
     mapped: whether the arrays are memory maps. Then inputs are kept as they are, C-contiguous float32 or float64, and
         so are the targets of a regression.
     has_missing: whether inputs may hold NaN for what is missing; stored as whether they do.
+    dates, booleans: the columns that were dates, with what became of each, and those that were true or false.
+    account: how the source was understood, column by column, for a person to look at.
     some: whether these are some rows of a larger set, in which a class may have none.
     target_names: what the columns of targets are called, where they have names.
     given: shape (n,), which part each row is in where files say so: 0 to train, 1 to validate, 2 to test; see
@@ -87,6 +91,9 @@ class Dataset:
     some: bool = False
     target_names: tuple[str, ...] = ()
     given: Array | None = None
+    dates: Mapping[str, Dates] = field(default_factory=dict)
+    booleans: tuple[str, ...] = ()
+    account: Account | None = None
 
     def __post_init__(self) -> None:
         if self.task not in ("classification", "regression"):
@@ -110,6 +117,8 @@ class Dataset:
             "categories": {name: tuple(texts) for name, texts in self.categories.items()},
             "has_missing": self.has_missing and bool(np.isnan(inputs).any()),
             "target_names": tuple(self.target_names),
+            "dates": {name: Dates.of_plain(read) for name, read in self.dates.items()},
+            "booleans": tuple(self.booleans),
         }.items():
             object.__setattr__(self, field_name, value)
 

@@ -45,7 +45,10 @@ def parts_in(path: Path) -> dict[str, Path]:
     if not path.is_dir():
         return {}
     entries = visible(path)
-    parts = {NAMES.get(entry.stem.lower() if entry.is_file() else entry.name.lower(), ""): entry for entry in entries}
+    parts = {
+        NAMES.get(entry.name.lower().partition(".")[0] if entry.is_file() else entry.name.lower(), ""): entry
+        for entry in entries
+    }
     if "" in parts or len(parts) < len(entries) or "train" not in parts or len(parts) < 2:
         return {}
     whole = all(entry.is_file() or any(each.is_dir() for each in visible(entry)) for entry in entries)
@@ -93,7 +96,7 @@ def with_parts(
 def _rows(dataset: Dataset, path: Path, reading: Mapping[str, Any]) -> tuple[Array, Array, tuple[str, ...]]:
     """Inputs and targets of the rows of one file, and what is to be said of them."""
     if path.suffix.lower() == ".txt":
-        options = {key: reading[key] for key in ("unit", "length", "stride") if key in reading}
+        options = {key: reading[key] for key in ("unit", "length", "stride", "encoding") if key in reading}
         return (*recoded(read_text(path, **options), dataset.class_names, str(path)), ())
     from trainer.data.rows import open_rows  # which only such a data set needs
     from trainer.data.rows.targets import read_targets

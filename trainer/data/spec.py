@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any, Self
 
 from trainer.data.dataset import Dataset, Task
+from trainer.data.dates import Dates
 from trainer.types import Shape
 
 __all__ = ["Column", "InputSpec", "TargetSpec"]
@@ -22,15 +23,21 @@ class Column:
     """A column of inputs as it stands in a file: of numbers, or of texts where there are `categories`.
 
     one_hot: whether the inputs have a column of 0 and 1 for each category, or one with the category's number.
+    dates: how it is read where it holds dates.
+    boolean: whether it holds true and false, or yes and no.
     """
 
     name: str
     categories: tuple[str, ...] = ()
     one_hot: bool = False
+    dates: Dates | None = None
+    boolean: bool = False
 
     @property
     def width(self) -> int:
         """How many columns of inputs it becomes."""
+        if self.dates is not None:
+            return len(self.dates.parts)
         return len(self.categories) if self.one_hot else 1
 
 
@@ -50,12 +57,22 @@ class InputSpec:
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     parts: Mapping[str, Shape] = field(default_factory=dict)
     has_missing: bool = False
+    dates: Mapping[str, Dates] = field(default_factory=dict)
+    booleans: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, dataset: Dataset) -> Self:
         """Of the rows of a data set."""
         shape = dataset.inputs.shape[1:]
-        return cls(shape, dataset.feature_names, dataset.categories, dataset.parts, dataset.has_missing)
+        return cls(
+            shape,
+            dataset.feature_names,
+            dataset.categories,
+            dataset.parts,
+            dataset.has_missing,
+            dataset.dates,
+            dataset.booleans,
+        )
 
     @property
     def named(self) -> bool:
@@ -84,7 +101,11 @@ class InputSpec:
             made = [f"{name}={category}" for category in categories]
             if made == list(names[place : place + len(made)]):
                 return Column(name, categories, one_hot=True)
-        return Column(names[place])
+        for name, dates in self.dates.items():
+            made = [f"{name}.{part}" for part in dates.parts]
+            if made == list(names[place : place + len(made)]):
+                return Column(name, dates=dates)
+        return Column(names[place], boolean=names[place] in self.booleans)
 
     def plain(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -94,6 +115,8 @@ class InputSpec:
             "categories": {name: list(texts) for name, texts in self.categories.items()},
             "parts": {name: list(shape) for name, shape in self.parts.items()},
             "has_missing": self.has_missing,
+            "dates": {name: [read.format, list(read.parts)] for name, read in self.dates.items()},
+            "booleans": list(self.booleans),
         }
 
     @classmethod
@@ -105,6 +128,8 @@ class InputSpec:
             {name: tuple(texts) for name, texts in plain["categories"].items()},
             {name: tuple(shape) for name, shape in plain["parts"].items()},
             bool(plain["has_missing"]),
+            {name: Dates.of_plain(read) for name, read in plain.get("dates", {}).items()},
+            tuple(plain.get("booleans", ())),
         )
 
 

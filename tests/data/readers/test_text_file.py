@@ -80,7 +80,11 @@ BAD: list[tuple[str | bytes, dict[str, Any], str]] = [
     ("abcd", {"unit": "words"}, "poem.txt: the option unit is 'characters' or 'bytes', not 'words'"),
     ("abcd", {"length": 2.5}, "poem.txt: the option length is a whole number, not 2.5"),
     ("abcd", {"lenght": 2}, "poem.txt has no option 'lenght'; did you mean 'length'?"),
-    (b"a\nb\xff", {}, "poem.txt:2: byte 0xff is not UTF-8; save the file in the encoding UTF-8"),
+    (
+        b"a\nb\xff",
+        {},
+        "poem.txt:2: byte 0xff is not UTF-8; say encoding: cp1252 if this is right: 'bÿ', or save the file as UTF-8",
+    ),
 ]
 
 

@@ -15,8 +15,8 @@ from trainer.errors import DataError
 
 # What the CSV reader can be told, and what becomes of it where there are no targets: some is told again, `encode` and
 # `categorical` stand in the columns, and the roles are columns that are left out.
-AGAIN = {"delimiter", "header", "missing"}
-SETTLED = {"target", "task", "categorical", "encode", "group", "weight", "ignore"}
+AGAIN = {"delimiter", "header", "missing", "missing_values", "decimal", "thousands", "units", "encoding", "comment"}
+SETTLED = {"target", "task", "categorical", "encode", "dates", "group", "weight", "ignore"}
 
 
 def test_every_option_of_the_csv_reader_has_its_place_here():

@@ -1,43 +1,28 @@
-"""A CSV file as a data set.
+"""A CSV file as a data set: numbers and text, divided by commas, or by semicolons or tabs, which is told by the rows.
 
-CSV has no types, so every decision is a rule that can be said in a line, and an option overrules it:
+CSV has no types, so every decision is a rule that can be said in a line, and an option overrules it: whether the first
+line is a header, in `trainer.data.readers.header`; which column is what, in `trainer.data.readers.roles`; what a number
+is, in `trainer.data.readers.spelling`. `trainer validate` shows what was understood.
 
-    header       The first line names the columns if none of its cells is a number.
-    target       The last column that no other option names. Several are numbers to predict, side by side.
-    task         Classification if the target column holds text, regression if it holds numbers; both at once: say
-                 which. Whole numbers are numbers, however few of them are distinct: `task: classification` makes them
-                 classes.
-    categorical  The columns whose cells name categories; `auto`: all that hold text.
-    group        The column of what rows have in common: it is kept out of the inputs, and a grouped split keeps rows
-                 of a group together.
-    weight       The column of how much a row counts.
-    ignore       The columns that are left out.
-
-Every other column is an input and must be numbers. Everything that does not fit is an error with its line and column.
-No value is guessed, and no row is left out.
+Everything that does not fit is an error with its line and column. No value is guessed, and no row is left out.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated, Literal
-
-import numpy as np
+from typing import Literal
 
 from trainer.data.dataset import Dataset, Task
-from trainer.data.readers.features import Encoding, Feature, encode_features
-from trainer.data.readers.table import Table, read_table
+from trainer.data.readers.decoding import COMPRESSED
+from trainer.data.readers.features import Encoding
+from trainer.data.readers.roles import DateColumns, Name, Names, Roles, dataset_of
+from trainer.data.readers.spelling import Spelling
+from trainer.data.readers.table import Layout, Table, read_table, said
 from trainer.errors import DataError
-from trainer.limits import Words
-from trainer.types import Array
 
-__all__ = ["Names", "read_csv"]
+__all__ = ["ENDINGS", "Names", "read_csv"]
 
-_COLUMN = ("the name or the index of a column", "names or indices of columns")
-Name = Annotated[str | int, Words(_COLUMN)]
-Names = Annotated[str | int | list[str | int], Words(("a column or a list of columns", "columns"))]
+ENDINGS = tuple(f"{kind}{packed}" for packed in ("", *COMPRESSED) for kind in (".csv", ".tsv"))
 
 
 def read_csv(
@@ -46,64 +31,61 @@ def read_csv(
     target: Names | None = None,
     task: Task | None = None,
     header: bool | None = None,
-    delimiter: str = ",",
+    delimiter: str | None = None,
     categorical: Names | None = None,
     encode: Encoding = "one_hot",
+    dates: DateColumns | None = None,
     group: Name | None = None,
     weight: Name | None = None,
     ignore: Names | None = None,
     missing: Literal["error", "allow"] = "error",
+    missing_values: list[str | int | float] | None = None,
+    decimal: str = ".",
+    thousands: str | None = None,
+    units: list[str] | None = None,
+    encoding: str = "utf-8",
+    comment: str | None = None,
 ) -> Dataset:
-    """The rows of a UTF-8 CSV file; the data set has the file's name.
+    """The rows of a CSV file, which may be compressed (.gz, .bz2, .xz, .zst); the data set has the file's name.
 
     Columns go by name, or by index from 0 (negative: from the end).
 
     target: the target column, or a list of them. Default: the last that has no other role.
     task: "classification" or "regression". Default: by the cells of the target column.
-    header: whether the first line names the columns. Default: whether none of its cells is a number.
-    delimiter: the character between cells.
+    header: whether the first line names the columns. Default: whether none of its cells is a number; where the rows
+        below make that doubtful it has to be said.
+    delimiter: the character between cells, or "tab". Default: that of , ; tab | which divides all rows alike.
     categorical: the columns that hold categories, or "auto" for every column of text.
     encode: "one_hot", a column of 0 and 1 for each category, or "index", for an embedding.
+    dates: the columns of dates, which become year, month, day, weekday, and hour if there are times: [sold], or with a
+        format where they are not ISO 8601, {sold: "%d.%m.%Y"}.
     group, weight: the column of each row's group, and of its weight, a number above 0.
     ignore: the columns that are left out.
     missing: "allow" makes a missing number NaN, for an imputer to fill in, and a missing category one of its own, "?";
         "error" refuses both.
+    missing_values: the cells that say that a value is missing, ["", "-"] or [-999]; [] for none. Default: empty cells,
+        ?, NA, N/A, NaN, null, and what else pandas takes for it.
+    decimal: the mark before decimals.
+    thousands: the mark between groups of digits, in which case 1,234 is a number.
+    units: texts beside numbers that mean nothing more, ["%", "$"]: 12 % is 12.
+    encoding: of the text, such as "cp1252", "latin-1" or "utf-16"; a byte order mark overrules it.
+    comment: what a line begins with that is none of the data, such as "#".
 
     Raises DataError, with line and column, for whatever is not a complete table of numbers and categories with a
     target.
 
         read_csv("flowers.csv", target="species")
-        read_csv("sensors.csv", target=0, task="regression", header=False, delimiter=";")
-        read_csv("houses.csv", target="price", categorical=["city"], group="street")
+        read_csv("sensors.csv", target=0, task="regression", header=False, delimiter=";", decimal=",")
+        read_csv("houses.csv", target="price", categorical=["city"], group="street", dates=["sold"])
     """
-    if missing not in ("error", "allow"):
-        raise DataError(f"missing is 'error' or 'allow', not {missing!r}", "missing")
-    table = _read(path, header, delimiter)
-    roles = _Roles(table)
-    groups = roles.take("group", group)
-    weights = roles.take("weight", weight)
-    roles.take("ignored", ignore)
-    chosen = None if categorical == "auto" else roles.take("categorical", categorical)
-    targets = roles.take("target", target) if target is not None else roles.last()
-    inputs = encode_features(_features(roles, chosen, missing == "allow"), encode, table.path)
-    values, task, class_names = _targets(table, targets, task)
-    return Dataset(
-        Path(path).name,
-        inputs.inputs,
-        values,
-        task,
-        class_names,
-        inputs.names if table.has_header or inputs.categories else (),
-        groups=table.indices(groups[0], "group")[0] if groups else None,
-        weights=_weights(table, weights[0]) if weights else None,
-        categories=inputs.categories,
-        has_missing=missing == "allow",
-        target_names=tuple(table.names[j] for j in targets) if table.has_header else (),
-    )
+    roles = Roles(target, task, categorical, encode, dates, group, weight, ignore, missing)
+    options = {"decimal": decimal, "thousands": thousands, "units": units, "missing_values": missing_values}
+    table = _read(path, header, Layout(delimiter, encoding, comment), Spelling.of(options))
+    return dataset_of(table, roles, _said(table, encoding))
 
 
-def _read(path: str | os.PathLike[str], header: bool | None, delimiter: str) -> Table:
-    table = read_table(path, header, delimiter)
+def _read(path: str | os.PathLike[str], header: bool | None, layout: Layout, spelling: Spelling) -> Table:
+    table = read_table(path, header, layout, spelling)
     if len(table.names) < 2:
         raise DataError(
             f"{table.path} has one column, and a data set needs a target column beside at least one column of inputs"
@@ -112,94 +94,7 @@ def _read(path: str | os.PathLike[str], header: bool | None, delimiter: str) -> 
     return table
 
 
-class _Roles:
-    """Which column is what; none is two things."""
-
-    def __init__(self, table: Table) -> None:
-        self.table = table
-        self.taken: dict[int, str] = {}
-
-    def take(self, role: str, names: Names | None) -> list[int]:
-        """The indices of the columns that an option names."""
-        given = [] if names is None else names if isinstance(names, list) else [names]
-        columns = []
-        for place, name in enumerate(given):
-            option = ("ignore" if role == "ignored" else role, place)
-            column = self.table.find(name, role, *option)
-            if column in self.taken:
-                before = self.taken[column]
-                what = "twice" if before == role else f"as {before} and as {role}"
-                label = f"{self.table.path}: {self.table.label(column)}"
-                raise DataError(f"{label} is named {what}; a column is one thing", *option)
-            self.taken[column] = role
-            columns.append(column)
-        return columns
-
-    def last(self) -> list[int]:
-        """The last column without a role."""
-        free = [j for j in range(len(self.table.names)) if j not in self.taken]
-        if not free:
-            raise DataError(f"{self.table.path} has no column left for the target; name it with target")
-        return self.take("target", free[-1])
-
-
-def _features(roles: _Roles, chosen: Sequence[int] | None, missing: bool) -> list[Feature]:
-    """The columns of inputs; `chosen` are those of categories, None for all that hold text."""
-    auto, table = chosen is None, roles.table
-    features = [
-        _feature(table, j, auto or j in (chosen or ()), auto, missing)
-        for j in range(len(table.names))
-        if roles.taken.get(j, "categorical") == "categorical"
-    ]
-    if not features:
-        raise DataError(f"{table.path} has no column of inputs beside those that target, group, weight and ignore name")
-    return features
-
-
-def _feature(table: Table, column: int, may_be_categories: bool, auto: bool, missing: bool) -> Feature:
-    name = table.names[column]
-    if may_be_categories:
-        way_out = f"cells are numbers; mend it, or name the column under categorical: [{name}]"
-        if not auto or table.holds_text(column, way_out):
-            return Feature(name, *table.indices(column, "category", missing))
-    named = f"[{name}]" if table.has_header else f"[{column}]"
-    way_out = f", or say categorical: {named} if the column names categories"
-    return Feature(name, table.numbers(column, way_out, missing))
-
-
-def _targets(table: Table, columns: Sequence[int], task: Task | None) -> tuple[Array, Task, tuple[str, ...]]:
-    """Targets, task and class names."""
-    if task not in (None, "classification", "regression"):
-        raise DataError(f"task is 'classification' or 'regression', not {task!r}", "task")
-    if len(columns) != 1:
-        return _several_targets(table, columns, task), "regression", ()
-    (column,) = columns
-    if task is None:
-        way_out = "targets are numbers; mend it, or say task: classification if all of them name classes"
-        task = "classification" if table.holds_text(column, way_out) else "regression"
-    if task == "classification":
-        indices, names = table.indices(column, "class")
-        return indices, task, names
-    return table.numbers(column, ", or say task: classification if the targets name classes"), task, ()
-
-
-def _several_targets(table: Table, columns: Sequence[int], task: Task | None) -> Array:
-    if not columns:
-        raise DataError(f"{table.path}: target is an empty list; name a column, or leave target out", "target")
-    if task == "classification":
-        raise DataError(
-            f"{table.path}: {len(columns)} target columns are numbers to predict, and a classification has one target; "
-            f"keep one, or leave task out",
-            "task",
-        )
-    way_out = ": several targets are numbers to predict; for classes name one target column"
-    return np.stack([table.numbers(column, way_out) for column in columns], axis=1)
-
-
-def _weights(table: Table, column: int) -> Array:
-    weights = table.numbers(column, ", above 0, for the weight of the row")
-    if weights.min() <= 0:
-        row = int((weights <= 0).argmax())
-        cell = table.columns[column][row]
-        raise table.error(row, column, f"weight {cell} is not above 0; remove a row that does not count")
-    return weights
+def _said(table: Table, encoding: str) -> list[str]:
+    """How the file is written, for a person to look at."""
+    header = f"line {table.header_line} names the columns" if table.has_header else "no header"
+    return [header, f"cells are separated by {said(table.delimiter)}", *([encoding] if encoding != "utf-8" else [])]

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from trainer.data.dates import Dates
 from trainer.errors import DataError
 from trainer.types import Array
 
@@ -20,11 +21,17 @@ MOST_COLUMNS = 1000  # that one column of categories may become; beyond, an embe
 
 @dataclass(frozen=True)
 class Feature:
-    """A column of inputs: numbers, float64 (n,), or, where there are `categories`, indices of them, int64 (n,)."""
+    """A column of inputs: numbers, float64 (n,), or, where there are `categories`, indices of them, int64 (n,).
+
+    dates: how a column of dates was read; then the values are its parts, float64 (n, parts).
+    boolean: whether the numbers stand for false and true.
+    """
 
     name: str
     values: Array
     categories: tuple[str, ...] = ()
+    dates: Dates | None = None
+    boolean: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,9 @@ def encode_features(features: Sequence[Feature], encode: Encoding, where: str) -
                 )
             columns.append(feature.values[:, None] == np.arange(len(feature.categories)))
             names += [f"{feature.name}={category}" for category in feature.categories]
+        elif feature.dates is not None:
+            columns.append(feature.values)
+            names += [f"{feature.name}.{part}" for part in feature.dates.parts]
         else:
             columns.append(feature.values[:, None])
             names.append(feature.name)

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trainer.data.readers.decoding import COMPRESSED
 from trainer.errors import DataError
 from trainer.plugins.traits import DatasetTraits, ReaderTraits
 from trainer.wording import did_you_mean, either
@@ -104,7 +105,8 @@ class Formats(Mapping[str, Format]):
             return next(row for row in reversed([*self.values()]) if row.folder is not None and row.folder(path))
         fitting = [row for row in self.values() if path.name.lower().endswith(row.endings)]
         if not fitting and (path.suffix or path.is_file()):
-            raise DataError(f"'{path.name}' is no data file: one ends in {either(self.endings)}, or is a folder")
+            plain = [ending for ending in self.endings if not ending.endswith(COMPRESSED)]
+            raise DataError(f"'{path.name}' is no data file: one ends in {either(plain)}, or is a folder")
         if not path.is_file():
             raise DataError(why_missing(path))
         endings = (ending for row in fitting for ending in row.endings)

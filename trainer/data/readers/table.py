@@ -13,22 +13,45 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
-from pathlib import Path
+from itertools import islice
+from typing import Literal
 
 import numpy as np
 
 from trainer.data.dataset import class_indices
+from trainer.data.dates import formats, moment
+from trainer.data.readers.decoding import read_text_of
+from trainer.data.readers.header import names_of
+from trainer.data.readers.spelling import Spelling, readings, shown, why_near
 from trainer.errors import DataError
 from trainer.types import Array
-from trainer.wording import count, cut, did_you_mean, listed
+from trainer.wording import count, did_you_mean, either, listed
 
-__all__ = ["Table", "check_even", "is_missing", "names_of", "parse", "read_table", "read_utf8", "rows_of", "shown"]
+__all__ = ["Kind", "Layout", "Table", "check_even", "read_table", "rows_of", "sniffed", "why_date"]
 
 MENDING = "fill it in, remove the row, or have it filled in by missing: allow and preprocess: [simple_imputer]"
 MOST_COLUMNS = 12  # a message does not list more
-MISSING = frozenset({"", "?", "na", "n/a", "nan", "null"})
+FIRST = 1000  # rows by which a header is told
+SNIFFED = 50  # rows by which a delimiter is
+DELIMITERS = (",", ";", "\t", "|")
+BOOLEANS = ({"false": 0.0, "true": 1.0}, {"no": 0.0, "yes": 1.0})
+
+Kind = Literal["numbers", "booleans", "dates", "near numbers", "text", "mixed", "nothing"]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a text file is divided: `delimiter` None is told from the file, "tab" is a tab.
+
+    comment: what a line begins with that is none of the data.
+    """
+
+    delimiter: str | None = None
+    encoding: str = "utf-8"
+    comment: str | None = None
 
 
 @dataclass(frozen=True)
@@ -40,15 +63,26 @@ class Table:
     has_header: bool
     rows: list[list[str]]
     lines: list[int]
+    spelling: Spelling = field(default_factory=Spelling)
+    delimiter: str = ","
+    header_line: int = 1
+    _numbers: dict[int, Array | None] = field(default_factory=dict, compare=False, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.rows)
 
     @cached_property
     def columns(self) -> list[tuple[str, ...]]:
         """The cells of each column."""
         return list(zip(*self.rows, strict=True))
 
+    def place(self) -> str:
+        """Where the names of the columns stand."""
+        return f"{self.path}:{self.header_line}"
+
     def label(self, column: int) -> str:
-        """`column 'width'`, or `column 0` in a file without a header."""
-        return f"column {self.names[column]!r}" if self.has_header else f"column {column}"
+        """`column 'width'`, or `column 0` in a file without a header, or where it has no name."""
+        return f"column {self.names[column]!r}" if self.has_header and self.names[column] else f"column {column}"
 
     def error(self, row: int, column: int, problem: str) -> DataError:
         """An error that begins with file, line and column."""
@@ -56,27 +90,52 @@ class Table:
 
     def find(self, column: str | int, purpose: str, *option: str | int) -> int:
         """Index of a column by its name or its index (negative: from the end); the rest is for the error."""
-        count = len(self.names)
-        if isinstance(column, int):
-            if not -count <= column < count:
-                raise DataError(f"{self.path} has columns 0 to {count - 1}, and no {purpose} column {column}", *option)
-            return column % count
-        if not self.has_header:
-            raise DataError(
-                f"{self.path} has no header line, so there is no {purpose} column {column!r}: give its index, 0 to "
-                f"{count - 1}, or header: true if the first line names the columns",
-                *option,
-            )
-        if column not in self.names:
-            hint = did_you_mean(column, self.names, f"it has {listed(self.names, MOST_COLUMNS)}")
-            use = f"to be {purpose}" if purpose in ("ignored", "categorical") else f"for the {purpose}"
-            raise DataError(f"{self.path} has no column {column!r} {use}; {hint}", *option)
-        return self.names.index(column)
+        return find(self.path, self.names, self.has_header, column, purpose, *option)
 
     def other_delimiter(self) -> str:
         """The hint for a file whose only column holds another mark that separates cells; empty otherwise."""
-        used = [mark for mark in (",", ";", "\t", "|") if mark in self.rows[0][0]]
-        return f"; if {used[0]!r} separates the cells, say delimiter: {used[0]!r}" if used else ""
+        used = [mark for mark in DELIMITERS if mark in self.rows[0][0]]
+        return f"; if {used[0]!r} separates the cells, say delimiter: {said(used[0])}" if used else ""
+
+    def missing(self, column: int) -> int:
+        """How many cells say that their value is missing."""
+        if self._finite(column) is not None:
+            return 0
+        marks = {cell for cell in set(self.columns[column]) if self.spelling.is_missing(cell)}
+        return sum(cell in marks for cell in self.columns[column]) if marks else 0
+
+    def first(self, column: int, rows: int) -> list[str]:
+        """The first cells as they stand there."""
+        return list(self.columns[column][:rows])
+
+    def present(self, column: int) -> list[str]:
+        """The different cells that are not missing, in the order in which they come."""
+        return [cell for cell in dict.fromkeys(self.columns[column]) if not self.spelling.is_missing(cell)]
+
+    def kind(self, column: int) -> Kind:
+        """What all cells of a column are, but for the missing ones."""
+        if self._finite(column) is not None:
+            return "numbers"
+        present = self.present(column)
+        if not present:
+            return "nothing"
+        numbers = sum(self.spelling.parse(cell) is not None for cell in present)
+        if numbers == len(present):
+            return "numbers"
+        if readings(present, self.spelling):
+            return "near numbers"
+        if numbers:
+            return "mixed"
+        if _booleans(present) is not None:
+            return "booleans"
+        return "dates" if formats(present) else "text"
+
+    def _finite(self, column: int) -> Array | None:
+        """A column of which every cell is a finite number; None for any other."""
+        if column not in self._numbers:
+            values = self.spelling.numbers(self.columns[column])
+            self._numbers[column] = values if values is not None and np.isfinite(values).all() else None
+        return self._numbers[column]
 
     def numbers(self, column: int, way_out: str, missing: bool | None = None) -> Array:
         """A column as float64.
@@ -84,45 +143,111 @@ class Table:
         missing: whether a cell may be missing, for NaN; None where nothing can allow it.
         """
         cells = self.columns[column]
-        values = _all_numbers(cells)
-        if values is not None and np.isfinite(values).all():
+        values = self._finite(column)
+        if values is not None:
             return values
-        numbers = [parse(cell) for cell in cells]
+        numbers = [self.spelling.parse(cell) for cell in cells]
         for row, value in enumerate(numbers):
-            if missing and is_missing(cells[row]):
+            absent = self.spelling.is_missing(cells[row])
+            if missing and absent:
                 numbers[row] = math.nan
-            elif value is None or not math.isfinite(value):
-                raise self.error(row, column, self._why_no_number(row, cells[row], way_out, missing))
+            elif value is None or absent or not math.isfinite(value):
+                raise self.error(row, column, self._why_no_number(row, column, way_out, missing))
         return np.array(numbers, dtype=np.float64)
 
-    def _why_no_number(self, row: int, cell: str, way_out: str, missing: bool | None) -> str:
-        if is_missing(cell):
-            ways = "fill it in or remove the row" if missing is None else MENDING
-            return f"{shown(cell)} is a missing value; {ways}: nothing is dropped silently"
-        if "," in cell and parse(cell.replace(",", ".")) is not None:
-            return f"{cell!r} is not a number; decimals take a point"
+    def booleans(self, column: int, missing: bool | None = None) -> Array:
+        """A column of true and false, or of yes and no, as 1 and 0, float64; NaN for what is missing.
+
+        Raises DataError for any other cell.
+        """
+        words = _booleans(self.present(column)) or {word: value for pair in BOOLEANS for word, value in pair.items()}
+        values = np.empty(len(self))
+        for row, cell in enumerate(self.columns[column]):
+            value = words.get(cell.lower())
+            if value is None and self.spelling.is_missing(cell) and missing:
+                value = math.nan
+            if value is None:
+                if self.spelling.is_missing(cell):
+                    raise self.error(row, column, self._why_missing(cell, missing))
+                raise self.error(row, column, f"{shown(cell)} is not one of {either(map(repr, words))}")
+            values[row] = value
+        return values
+
+    def dates(self, column: int, form: str, missing: bool | None = None) -> list[datetime | None]:
+        """The times of a column of dates, in a format of `datetime.strptime` or ISO 8601; None for what is missing.
+
+        Raises DataError for a cell that is none.
+        """
+        cells = self.columns[column]
+        known = {cell: moment(cell, form) for cell in set(cells)}
+        for row, cell in enumerate(cells):
+            if known[cell] is not None:
+                continue
+            if self.spelling.is_missing(cell):
+                if not missing:
+                    raise self.error(row, column, self._why_missing(cell, missing))
+            elif form:
+                raise self.error(row, column, f"{shown(cell)} is no date as {form!r} has it")
+            else:
+                forms = formats(self.present(column))
+                raise self.error(
+                    row,
+                    column,
+                    f"{shown(cell)} is no date as ISO 8601 has it, 2026-01-31{in_form(self.names[column], forms)}",
+                )
+        return [known[cell] for cell in cells]
+
+    def _why_missing(self, cell: str, missing: bool | None) -> str:
+        ways = "fill it in or remove the row" if missing is None else MENDING
+        return f"{shown(cell)} is a missing value; {ways}: nothing is dropped silently"
+
+    def _why_no_number(self, row: int, column: int, way_out: str, missing: bool | None) -> str:
+        cell = self.columns[column][row]
+        if self.spelling.is_missing(cell):
+            return self._why_missing(cell, missing)
+        near = readings(self.present(column), self.spelling) or readings([cell], self.spelling)
+        if near:
+            return why_near(cell, near)
         if not self.has_header and row == 0:
             return f"{shown(cell)} is not a number; if this line names the columns, say header: true"
+        present = self.present(column)
+        forms = formats(present)
+        if forms:
+            return why_date(cell, self.names[column] if self.has_header else str(column), forms)
+        if " " not in cell and self.spelling.missing_values is None and _sign_of_nothing(cell):
+            marks = f"missing_values: ['', {cell!r}], missing: allow"
+            return f"{shown(cell)} is not a number; if it says that a value is missing, say {marks}"
+        if way_out and self.mostly_different(column):
+            way_out = f", or ignore: [{self.names[column]}], since hardly a cell comes twice"
         return f"{shown(cell)} is not a finite number; put one there{way_out}"
 
-    def indices(self, column: int, what: str, missing: bool | None = None) -> tuple[Array, tuple[str, ...]]:
+    def mostly_different(self, column: int) -> bool:
+        """Whether hardly a cell comes twice, so that they name no categories."""
+        return mostly_different(len(set(self.columns[column])), len(self))
+
+    def indices(
+        self, column: int, what: str, missing: bool | None = None, codes: bool = False
+    ) -> tuple[Array, tuple[str, ...]]:
         """A column of names as indices, int64, and the sorted names; `what` a name stands for is for the errors.
 
         missing: whether a cell may be missing; all that are share a name of their own, "?". None where nothing can
             allow it.
+        codes: whether names are what they are, 7 and 007 two of them, because somebody said so. Otherwise two
+            spellings of one number are refused.
         """
-        cells = self.columns[column]
-        if missing:
-            cells = tuple("?" if is_missing(cell) else cell for cell in cells)
-        for row, cell in enumerate(cells):
-            if is_missing(cell) and not missing:
-                allow = f", or say missing: allow, which makes a {what} of its own, '?', of it"
-                ways = f"fill it in or remove the row{allow if missing is not None else ''}"
-                raise self.error(row, column, f"{shown(cell)} is a missing {what}; {ways}")
+        cells: Sequence[str] = self.columns[column]
+        absent = {cell for cell in set(cells) if self.spelling.is_missing(cell)}
+        if absent and missing:
+            cells = ["?" if cell in absent else cell for cell in cells]
+        elif absent:
+            row = next(row for row, cell in enumerate(cells) if cell in absent)
+            allow = f", or say missing: allow, which makes a {what} of its own, '?', of it"
+            ways = f"fill it in or remove the row{allow if missing is not None else ''}"
+            raise self.error(row, column, f"{shown(cells[row])} is a missing {what}; {ways}")
         indices, names = class_indices(cells)
-        spellings: dict[float, str] = {}
-        for name in names:
-            value = parse(name)
+        spellings: dict[object, str] = {}
+        for name in () if codes else names:
+            value = self.spelling.exactly(name)
             if value is not None and spellings.setdefault(value, name) != name:
                 row = cells.index(name)
                 raise self.error(
@@ -130,108 +255,187 @@ class Table:
                 )
         return indices, names
 
-    def holds_text(self, column: int, way_out: str) -> bool:
-        """Whether a column's cells are all text (yes) or all numbers (no), but for the missing ones.
+    def refuse(self, column: int, kind: Kind, way_out: str) -> DataError:
+        """The error for a column that is taken for text and looks like something else."""
+        cells, present = self.columns[column], self.present(column)
+        if kind == "dates":
+            name = self.names[column] if self.has_header else str(column)
+            row = cells.index(present[0])
+            return self.error(row, column, f"{why_date(present[0], name, formats(present))}{way_out}")
+        odd = next(cell for cell in present if self.spelling.parse(cell) is None)
+        row = cells.index(odd)
+        if kind == "near numbers":
+            return self.error(row, column, f"{why_near(odd, readings(present, self.spelling))}{way_out}")
+        return self.error(row, column, f"{shown(odd)} is text where other {way_out}")
 
-        Raises DataError, which ends in `way_out`, at the first text of a column that holds both.
-        """
-        cells = self.columns[column]
-        if _all_numbers(cells) is not None:
-            return False
-        present = [cell for cell in cells if not is_missing(cell)]
-        text = [cell for cell in present if parse(cell) is None]
-        if text and len(text) < len(present):
-            raise self.error(cells.index(text[0]), column, f"{shown(text[0])} is text where other {way_out}")
-        return bool(text)
+
+def find(path: str, names: Sequence[str], has_header: bool, column: str | int, purpose: str, *option: str | int) -> int:
+    """Index of a column by its name or its index, see `Table.find`."""
+    count = len(names)
+    if isinstance(column, int):
+        inside = -count <= column < count
+        quoted = f'in quotes, "{column}", it is the name of one'
+        if has_header and str(column) in names and not (inside and names[column] == str(column)):
+            if inside:
+                other = column - count if column >= 0 else column + count
+                raise DataError(
+                    f"{path}: {column} is the index of a column and the name of another; {quoted}, and {other} is the "
+                    f"index",
+                    *option,
+                )
+            raise DataError(f"{path} has columns 0 to {count - 1}, and no {purpose} column {column}; {quoted}", *option)
+        if not inside:
+            raise DataError(f"{path} has columns 0 to {count - 1}, and no {purpose} column {column}", *option)
+        return column % count
+    if not has_header:
+        raise DataError(
+            f"{path} has no header line, so there is no {purpose} column {column!r}: give its index, 0 to "
+            f"{count - 1}, or header: true if the first line names the columns",
+            *option,
+        )
+    if column not in names:
+        hint = did_you_mean(column, names, f"it has {listed(names, MOST_COLUMNS)}")
+        use = f"to be {purpose}" if purpose in ("ignored", "categorical", "dates") else f"for the {purpose}"
+        raise DataError(f"{path} has no column {column!r} {use}; {hint}", *option)
+    if names.count(column) > 1:
+        places = [str(j) for j, name in enumerate(names) if name == column]
+        raise DataError(f"{path}: columns {either(places, 'and')} are all named {column!r}; give an index", *option)
+    return names.index(column)
 
 
-def parse(cell: str) -> float | None:
-    """The number that `cell` spells, infinite and NaN included, or None.
+def mostly_different(distinct: int, rows: int) -> bool:
+    """Whether so many different texts among so many rows are no categories.
 
-    Python reads '1_000' as a number; in a data file it is a word.
+    >>> mostly_different(541, 600), mostly_different(30, 600), mostly_different(5, 5)
+    (True, False, False)
     """
-    try:
-        return None if "_" in cell else float(cell)
-    except ValueError:
-        return None
+    return rows >= 20 and distinct >= 0.9 * rows
 
 
-def _all_numbers(cells: Sequence[str]) -> Array | None:
-    """What `parse` makes of every cell, many times faster; None if one of them is no number."""
-    try:
-        return None if "_" in "".join(cells) else np.array(list(map(float, cells)))
-    except ValueError:
-        return None
+def why_date(cell: str, name: str, forms: Sequence[str]) -> str:
+    """That a cell is a date, and what to say for its parts as columns, or to leave it out."""
+    ways = [f"dates: [{name}]" if not form else f"dates: {{{name}: {form!r}}}" for form in forms[:3]]
+    return (
+        f"{shown(cell)} is a date: say {either(ways)} for year, month, day and weekday as columns, or ignore: [{name}]"
+    )
 
 
-def is_missing(cell: str) -> bool:
-    """Whether a cell says that its value is missing."""
-    return cell.lower() in MISSING
+def in_form(name: str, forms: Sequence[str]) -> str:
+    """The hint at formats that would fit."""
+    ways = [f"dates: {{{name}: {form!r}}}" for form in forms[:3] if form]
+    return f"; say {either(ways)}" if ways else f"; say in which format it is, as in dates: {{{name}: '%d.%m.%Y'}}"
 
 
-def shown(cell: str) -> str:
-    """A cell in a message, cut short."""
-    if not cell:
-        return "an empty cell"
-    return repr(cut(cell, 40))
+def said(delimiter: str) -> str:
+    r"""A delimiter as it can be written in YAML, in a shell and in Python.
+
+    >>> said("\t"), said(";")
+    ('tab', "';'")
+    """
+    return "tab" if delimiter == "\t" else repr(delimiter)
 
 
-def read_table(path: str | os.PathLike[str], header: bool | None, delimiter: str) -> Table:
-    """The cells of a UTF-8 file with as many of them in each row; `header` None: if no cell of line 1 is a number."""
-    place = os.fspath(path)
-    rows, lines = _read_rows(place, read_utf8(place), delimiter)
+def _booleans(cells: Iterable[str]) -> dict[str, float] | None:
+    """The pair of words that all of these cells are of, and what they stand for."""
+    words = {cell.lower() for cell in cells}
+    return next((pair for pair in BOOLEANS if words <= pair.keys()), None)
+
+
+def _sign_of_nothing(cell: str) -> bool:
+    return not any(character.isalnum() for character in cell) or cell.lower() in ("missing", "unknown", "none", "nil")
+
+
+def read_table(
+    path: str | os.PathLike[str], header: bool | None, layout: Layout, spelling: Spelling | None = None
+) -> Table:
+    """The cells of a file with as many of them in each row; `header` None: as `names_of` tells it."""
+    place, spelling = os.fspath(path), spelling or Spelling()
+    text = read_text_of(place, layout.encoding)
+    delimiter = delimiter_of(layout.delimiter) or sniffed(place, text, layout.comment)
+    rows, lines = _read_rows(place, text, delimiter, layout.comment)
     if not rows:
         raise DataError(f"{place} is empty; a data set needs at least one row")
     for row, line in zip(rows, lines, strict=True):
-        check_even(place, rows[0], lines[0], row, line, delimiter)
-    names = names_of(place, rows[0], lines[0], header)
+        check_even(place, rows[0], lines[0], row, line, delimiter, layout)
+    names = names_of(place, rows[0], lines[0], header, rows[1 : FIRST + 1], lines[1 : FIRST + 1], spelling)
     if names is None:
-        return Table(place, [str(j) for j in range(len(rows[0]))], False, rows, lines)
+        plain = [str(j) for j in range(len(rows[0]))]
+        return Table(place, plain, False, rows, lines, spelling, delimiter, 0)
     if len(rows) == 1:
         raise DataError(f"{place} has a header (line {lines[0]}) and no rows; say header: false if that line is data")
-    return Table(place, names, True, rows[1:], lines[1:])
+    return Table(place, names, True, rows[1:], lines[1:], spelling, delimiter, lines[0])
 
 
-def names_of(path: str, first: list[str], line: int, header: bool | None) -> list[str] | None:
-    """The columns' names, if the first row holds them: where `header` does not say so, if none of it is a number."""
-    if header is False or (header is None and any(parse(cell) is not None for cell in first)):
+def delimiter_of(given: str | None) -> str | None:
+    r"""The character that separates cells, a tab also by its name or as `\t`; None where it is to be told.
+
+    Raises DataError for what is none.
+    """
+    if given is None:
         return None
-    _check_names(f"{path}:{line}", first, header is not None)
-    return first
-
-
-def read_utf8(path: str) -> str:
-    """The text of a file, without the byte order mark that it may begin with."""
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from None
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
+    delimiter = "\t" if given in ("tab", "\\t") else given
+    if len(delimiter) != 1 or delimiter in '"\r\n':
         raise DataError(
-            f"{path}:{line}: byte 0x{content[error.start]:02x} is not UTF-8; save the file in the encoding UTF-8"
-        ) from None
+            f"a delimiter is one character, such as ',' or ';', or the word tab, not {given!r}", "delimiter"
+        )
+    return delimiter
 
 
-def _read_rows(path: str, text: str, delimiter: str) -> tuple[list[list[str]], list[int]]:
+def sniffed(path: str, text: str, comment: str | None = None) -> str:
+    """The delimiter by which the first rows have as many cells each, more than one; a comma where there is none.
+
+    Raises DataError where each row could be divided in two ways.
+    """
+    beginning = text[: 2**16]
+    fitting: dict[str, list[list[str]]] = {}
+    for mark in DELIMITERS:
+        with suppress(DataError):
+            rows = [*islice(_some_rows(path, beginning, mark, comment), SNIFFED)]
+            if len(beginning) < len(text) and len(rows) < SNIFFED:
+                rows = rows[:-1]  # of which the last may be cut
+            if len({len(row) for row in rows}) == 1 and len(rows[0]) > 1:
+                fitting[mark] = rows
+    if len(fitting) < 2:
+        return next(iter(fitting), ",")
+    best, *others = fitting
+    for other in others:
+        if all(any(other in cell for cell in row) for row in fitting[best]):
+            ways = either(f"delimiter: {said(mark)}" for mark in (best, other))
+            raise DataError(f"{path}: both {best!r} and {other!r} may separate the cells; say {ways}", "delimiter")
+    return best
+
+
+def _some_rows(path: str, text: str, delimiter: str, comment: str | None) -> Iterator[list[str]]:
+    """The rows of a text that may end anywhere."""
+    try:
+        for row, _ in rows_of(path, io.StringIO(text, newline=""), delimiter, comment):
+            yield row
+    except DataError:
+        return
+
+
+def _read_rows(path: str, text: str, delimiter: str, comment: str | None = None) -> tuple[list[list[str]], list[int]]:
     """Cells without the space around them, and the line that each row starts on."""
     rows, lines = [], []
-    for row, line in rows_of(path, io.StringIO(text, newline=""), delimiter):
+    for row, line in rows_of(path, io.StringIO(text, newline=""), delimiter, comment):
         rows.append(row)
         lines.append(line)
     return rows, lines
 
 
-def rows_of(path: str, lines: Iterable[str], delimiter: str) -> Iterator[tuple[list[str], int]]:
+def rows_of(
+    path: str, lines: Iterable[str], delimiter: str, comment: str | None = None
+) -> Iterator[tuple[list[str], int]]:
     """The rows of a file's lines one by one: cells without the space around them, and the line that it starts on.
 
     Raises DataError for what is no CSV.
     """
-    if len(delimiter) != 1 or delimiter in '"\r\n':
-        raise DataError(f"a delimiter is one character, such as ',' or ';' or a tab, not {delimiter!r}", "delimiter")
-    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
+    reader = csv.reader(
+        _without_comments(lines, comment) if comment else lines,
+        delimiter=delimiter,
+        skipinitialspace=True,
+        strict=True,
+    )
     start = 1
     try:
         for row in reader:
@@ -244,37 +448,41 @@ def rows_of(path: str, lines: Iterable[str], delimiter: str) -> Iterator[tuple[l
         ) from None
 
 
-def check_even(path: str, first: list[str], at: int, row: list[str], line: int, delimiter: str) -> None:
+def _without_comments(lines: Iterable[str], comment: str) -> Iterator[str]:
+    """The same number of lines; one that begins a comment, and lies within no quotes, is empty."""
+    within = False
+    for line in lines:
+        if not within and line.lstrip().startswith(comment):
+            yield "\n"
+            continue
+        within ^= line.count('"') % 2 == 1
+        yield line
+
+
+def check_even(
+    path: str, first: list[str], at: int, row: list[str], line: int, delimiter: str, layout: Layout | None = None
+) -> None:
     """Refuse a row that has more or fewer cells than the first."""
     if len(row) != len(first):
-        way_out = _way_to_even_rows(path, first, row, delimiter)
+        way_out = _way_to_even_rows(path, first, at, row, delimiter, layout or Layout())
         raise DataError(f"{path}:{line}: {count(len(row), 'cell')}, but line {at} has {len(first)}; {way_out}")
 
 
-def _way_to_even_rows(path: str, first: list[str], row: list[str], delimiter: str) -> str:
-    """What to do about a row that has more or fewer cells than the first."""
-    for mark in (",", ";", "\t", "|"):
+def _way_to_even_rows(path: str, first: list[str], at: int, row: list[str], delimiter: str, layout: Layout) -> str:
+    """What to do about a row that has more or fewer cells than the first: what it looks like comes first."""
+    for cells, which in ((first, f"line {at}"), (row, "it")):
+        if cells[0][:1] in ("#", "%") and layout.comment is None and cells[0][0] != row[0][:1] + first[0][:1]:
+            mark = cells[0][0]
+            return f"{which} begins with {mark!r}, as a comment does: say comment: '{mark}' if it is one"
+    for mark in DELIMITERS:
         if mark != delimiter and any(mark in cell for cell in first) and any(mark in cell for cell in row):
             with suppress(DataError):
-                widths = {len(cells) for cells in _read_rows(path, read_utf8(path), mark)[0]}
+                text = read_text_of(path, layout.encoding)
+                widths = {len(cells) for cells in _read_rows(path, text, mark, layout.comment)[0]}
                 if len(widths) == 1:
                     commas = delimiter == "," and re.search(r"\d,\d", ",".join(row))
-                    decimals = ", and write decimals with a point" if commas else ""
-                    return f"{mark!r} seems to separate the cells: say delimiter: {mark!r}{decimals}"
+                    decimals = ", and decimal: ','" if commas else ""
+                    return f"{mark!r} seems to separate the cells: say delimiter: {said(mark)}{decimals}"
+    if len(row) == len(first) + 1 and not row[-1]:
+        return f"it ends in a delimiter: remove it, or end line {at} in one and say ignore: [-1]"
     return "fill in what is missing" if len(row) < len(first) else f"quote a cell that holds {delimiter!r}"
-
-
-def _check_names(place: str, names: list[str], declared: bool) -> None:
-    """Refuse a header that may be a row of data: where nobody declared it, 'NA' is rather a value than a name."""
-    column_of: dict[str, int] = {}
-    for j, name in enumerate(names):
-        if not name or (is_missing(name) and not declared):
-            raise DataError(
-                f"{place}: {shown(name)} is no name for column {j}; rename it, or say header: false if this line is "
-                f"data"
-            )
-        if column_of.setdefault(name, j) != j:
-            raise DataError(
-                f"{place}: columns {column_of[name]} and {j} are both named {name!r}; rename one, or say header: false "
-                f"if this line is data"
-            )

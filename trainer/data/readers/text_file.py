@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 
 from trainer.data.dataset import Dataset
-from trainer.data.readers.table import read_utf8
+from trainer.data.readers.decoding import read_text_of
 from trainer.errors import DataError
 from trainer.types import Array
 
@@ -30,9 +30,14 @@ BYTES = tuple(f"0x{byte:02x}" if not 0x20 <= byte < 0x7F else chr(byte) for byte
 
 
 def read_text(
-    path: str | os.PathLike[str], *, unit: Unit = "characters", length: int = 64, stride: int | None = None
+    path: str | os.PathLike[str],
+    *,
+    unit: Unit = "characters",
+    length: int = 64,
+    stride: int | None = None,
+    encoding: str = "utf-8",
 ) -> Dataset:
-    r"""The windows of a UTF-8 text file; the data set has the file's name.
+    r"""The windows of a text file; the data set has the file's name.
 
     Inputs are indices into `class_names`, shape (n, length), whole numbers that an embedding looks up; targets have the
     same shape, each the index of what follows. Class names are the characters, escaped where they would not print
@@ -44,12 +49,15 @@ def read_text(
         those of a stretch of the text, of about 50 and at least four windows long, are a group. What is left at the
         end, too short for a window, belongs to none.
 
-    Raises DataError for a text that is not UTF-8, is shorter than a window, or has one character only.
+    encoding: of the file, such as "cp1252" or "utf-16".
+
+    Raises DataError for bytes that are no text in that encoding, and for a text that is shorter than a window, or has
+    one character only.
 
         read_text("poems.txt", length=128)
     """
     shown = os.fspath(path)
-    text = read_utf8(shown)
+    text = read_text_of(shown, encoding)
     if not text:
         raise DataError(f"{shown} is empty; a data set needs at least one row")
     return windows(Path(shown).name, text, unit=unit, length=length, stride=stride)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trainer.data.rows.ahead import in_order
-from trainer.data.rows.columns import encoded, ignored, index_of, of_array, places, width
+from trainer.data.rows.columns import USUAL, encoded, ignored, index_of, of_array, places, width
 from trainer.data.rows.stream import AT_ONCE, Block, Blocks, Stream
 from trainer.data.spec import Column, InputSpec
 from trainer.errors import DataError, UsageError
@@ -50,6 +50,8 @@ def quick_csv(header: Header, spec: InputSpec, where: list[int]) -> Iterator[Arr
     import pyarrow as pa
     from pyarrow import csv
 
+    if any(column.dates is not None or column.boolean for column in spec.columns):
+        raise Doubt
     names = [str(j) for j in where]
     texts = pa.dictionary(pa.int32(), pa.string())
     kinds = {n: texts if c.categories else pa.float64() for n, c in zip(names, spec.columns, strict=True)}
@@ -113,7 +115,7 @@ def _column(column: Column, values: pa.Array) -> Array:
     if not column.categories:
         numbers: Array = values.to_numpy(zero_copy_only=False)
         return numbers
-    known = [index_of(column, text.strip()) for text in values.dictionary.to_pylist()]
+    known = [index_of(column, text.strip(), USUAL) for text in values.dictionary.to_pylist()]
     if None in known or values.null_count:
         raise Doubt
     indices: Array = np.array(known, dtype=np.int64)[values.indices.to_numpy()]
@@ -178,6 +180,8 @@ def _plain(values: pa.Array, column: Column) -> Array:
     import pyarrow as pa
 
     kind = values.type
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        values = values.cast(pa.timestamp("us"))
     if not column.categories and (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
         plain: Array = np.asarray(values.to_numpy(zero_copy_only=False))
         return plain

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from trainer.data.readers.table import MOST_COLUMNS, Table, is_missing, shown
+from trainer.data.dates import moment, moments, numbers_of
+from trainer.data.readers.spelling import Spelling, shown
+from trainer.data.readers.table import MOST_COLUMNS, Table
 from trainer.data.spec import Column, InputSpec
 from trainer.errors import DataError
 from trainer.types import Array
@@ -16,6 +18,7 @@ from trainer.wording import listed, nearest
 
 __all__ = ["encoded", "ignored", "index_of", "of_columns", "of_table", "places", "width"]
 
+USUAL = Spelling()
 SHOWN = 6  # columns, or categories, that a message lists
 
 
@@ -47,9 +50,9 @@ def ignored(spec: InputSpec, names: Iterable[str], known: Iterable[str] = ()) ->
     return (f"columns that the model does not take are ignored: {listed(left, SHOWN)}",) if left else ()
 
 
-def index_of(column: Column, cell: str) -> int | None:
+def index_of(column: Column, cell: str, spelling: Spelling) -> int | None:
     """The number of a category; of a missing one that of "?", where there was such. None for one that is not known."""
-    cell = "?" if is_missing(cell) and "?" in column.categories else cell
+    cell = "?" if "?" in column.categories and spelling.is_missing(cell) else cell
     return column.categories.index(cell) if cell in column.categories else None
 
 
@@ -62,19 +65,24 @@ def of_table(spec: InputSpec, table: Table, where: Sequence[int]) -> Array:
 
 
 def _of_cells(spec: InputSpec, table: Table, j: int, column: Column) -> Array:
+    missing = True if spec.has_missing else None
+    if column.dates is not None:
+        return numbers_of(table.dates(j, column.dates.format, missing), column.dates.parts)
+    if column.boolean:
+        return table.booleans(j, missing)
     if not column.categories:
-        return table.numbers(j, "", True if spec.has_missing else None)
+        return table.numbers(j, "", missing)
     cells = table.columns[j]
-    known = {cell: index_of(column, cell) for cell in set(cells)}
+    known = {cell: index_of(column, cell, table.spelling) for cell in set(cells)}
     for row, cell in enumerate(cells):
         if known[cell] is None:
-            raise table.error(row, j, _unknown(column, cell))
+            raise table.error(row, j, _unknown(column, cell, table.spelling))
     return np.array([known[cell] for cell in cells])
 
 
-def _unknown(column: Column, cell: str) -> str:
+def _unknown(column: Column, cell: str, spelling: Spelling) -> str:
     known = listed([*map(repr, column.categories)], SHOWN)
-    what = f"{shown(cell)} is a missing category" if is_missing(cell) else f"{shown(cell)} is a category"
+    what = f"{shown(cell)} is a missing category" if spelling.is_missing(cell) else f"{shown(cell)} is a category"
     return f"{what} that no training row had; they had {known}"
 
 
@@ -86,7 +94,7 @@ def encoded(spec: InputSpec, columns: Sequence[Array]) -> Array:
         if column.one_hot:
             inputs[np.arange(len(values)), end + values] = 1
         else:
-            inputs[:, end] = values
+            inputs[:, end : end + column.width] = values.reshape(len(values), column.width)
         end += column.width
     return inputs
 
@@ -116,11 +124,13 @@ def of_array(spec: InputSpec, column: Column, values: Array, place: Callable[[in
     """A column's numbers, float64, or the numbers of its categories; `place` says where a row is, for the error."""
     if column.categories:
         texts = ["" if text is None or text != text else str(text).strip() for text in values.tolist()]
-        known = {text: index_of(column, text) for text in set(texts)}
+        known = {text: index_of(column, text, USUAL) for text in set(texts)}
         for row, text in enumerate(texts):
             if known[text] is None:
-                raise DataError(f"{place(row)}: column {column.name!r}: {_unknown(column, text)}")
+                raise DataError(f"{place(row)}: column {column.name!r}: {_unknown(column, text, USUAL)}")
         return np.array([known[text] for text in texts], dtype=np.int64)
+    if column.dates is not None:
+        return _dates(spec, column, values, place)
     if values.dtype.kind == "O":
         values = _numbers(column, values, place)
     if values.dtype.kind not in "biuf":
@@ -131,6 +141,22 @@ def of_array(spec: InputSpec, column: Column, values: Array, place: Callable[[in
         row = int(good.argmin())
         raise DataError(f"{place(row)}: column {column.name!r}: {numbers[row]} is not a finite number; put one there")
     return numbers
+
+
+def _dates(spec: InputSpec, column: Column, values: Array, place: Callable[[int], str]) -> Array:
+    """The parts of a column of times, of days, or of texts in the format that training had."""
+    assert column.dates is not None
+    given = values.tolist()
+    if any(isinstance(value, str) for value in given):
+        times = [moment(value.strip(), column.dates.format) if isinstance(value, str) else None for value in given]
+    else:
+        times = moments(values)
+    for row, time in enumerate(times):
+        absent = given[row] is None or given[row] != given[row]
+        if time is None and not (spec.has_missing and absent):
+            what = "a missing value" if absent else f"{shown(str(given[row]))}, which is no date"
+            raise DataError(f"{place(row)}: column {column.name!r} has {what}; put one there")
+    return numbers_of(times, column.dates.parts)
 
 
 def _numbers(column: Column, values: Array, place: Callable[[int], str]) -> Array:

@@ -7,26 +7,30 @@ both read the same numbers, and say the same of a mistake.
 
 from __future__ import annotations
 
-import csv
 from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from trainer.data.readers.table import Table, check_even, names_of, read_utf8, rows_of
+from trainer.data.readers.decoding import COMPRESSED, decoded_lines, mark_of
+from trainer.data.readers.header import holds_names
+from trainer.data.readers.spelling import Spelling
+from trainer.data.readers.table import Layout, Table, check_even, delimiter_of, rows_of, sniffed
 from trainer.data.rows.columns import ignored, of_table, places, width
 from trainer.data.rows.stream import AT_ONCE, Block, Blocks, Stream
 from trainer.data.spec import InputSpec
 from trainer.errors import DataError
 from trainer.wording import count, listed
 
+BEGINNING = 2**16  # characters of a file by which its delimiter is told
+
 __all__ = ["Header", "csv_rows", "open_csv", "tables"]
 
 
 class Header(NamedTuple):
-    """How a CSV file begins.
+    """How a CSV file begins, and how it is read on.
 
     names: of the columns; their numbers where there is no header.
     first, line: the first row that is not empty, and the line that it starts on.
@@ -34,47 +38,65 @@ class Header(NamedTuple):
     """
 
     path: str
+    layout: Layout
     delimiter: str
+    spelling: Spelling
     names: list[str]
     has_header: bool
     first: list[str]
     line: int
     start: int
 
-
-def open_csv(path: Path, reading: Mapping[str, Any]) -> Header:
-    """The beginning of a CSV file, by the options that training had. Raises DataError for what is none."""
-    shown, delimiter = str(path), str(reading.get("delimiter", ","))
-    with _opened(path) as file:
-        first, line = _first(shown, rows_of(shown, _lines(shown, file), delimiter))
-    names = names_of(shown, first, line, reading.get("header"))
-    header = names is not None
-    plain = [str(j) for j in range(len(first))]
-    return Header(shown, delimiter, names or plain, header, first, line, _start(path, delimiter, header))
+    @property
+    def quick(self) -> bool:
+        """Whether it is written as pyarrow expects, and its rows begin where the bytes of its text do."""
+        usual = self.layout.encoding.lower() in ("utf-8", "utf8") and not self.path.lower().endswith(COMPRESSED)
+        return usual and self.spelling.plain and self.layout.comment is None and self.start >= 0
 
 
-def _first(path: str, rows: Iterator[tuple[list[str], int]]) -> tuple[list[str], int]:
-    for row, line in rows:
-        return row, line
+def open_csv(path: Path, reading: Mapping[str, Any], wanted: Sequence[str] = ()) -> Header:
+    """The beginning of a CSV file, by the options that training had. Raises DataError for what is none.
+
+    wanted: names of columns; where none of the options says whether there is a header, a line with one of them is.
+    """
+    shown, spelling = str(path), Spelling.of(reading)
+    layout = Layout(reading.get("delimiter"), reading.get("encoding") or "utf-8", reading.get("comment"))
+    delimiter = delimiter_of(layout.delimiter) or sniffed(shown, _beginning(shown, layout), layout.comment)
+    first, line, begins, behind = _first(shown, layout, delimiter)
+    header = reading.get("header")
+    if header is None:
+        header = bool(set(wanted) & set(first)) or holds_names(first, spelling)
+    names = first if header else [str(j) for j in range(len(first))]
+    return Header(shown, layout, delimiter, spelling, names, header, first, line, behind if header else begins)
+
+
+def _beginning(path: str, layout: Layout) -> str:
+    """Enough of a file to tell its delimiter."""
+    lines: list[str] = []
+    size = 0
+    for line in decoded_lines(path, layout.encoding):
+        lines.append(line)
+        size += len(line)
+        if size > BEGINNING:
+            break
+    return "".join(lines)
+
+
+def _first(path: str, layout: Layout, delimiter: str) -> tuple[list[str], int, int, int]:
+    """The first row, the line that it starts on, the bytes of UTF-8 before it and behind it; −1 in another encoding."""
+    mark = mark_of(path)
+    begins = -1 if mark not in (None, "utf-8-sig") else len(BOM_UTF8) if mark else 0
+    taken = 0
+
+    def counted() -> Iterator[str]:
+        nonlocal taken
+        for text in decoded_lines(path, layout.encoding):
+            taken += len(text.encode())
+            yield text
+
+    for row, line in rows_of(path, counted(), delimiter, layout.comment):
+        return row, line, begins, -1 if begins < 0 else begins + taken
     raise DataError(f"{path} is empty; there is no row to predict")
-
-
-def _start(path: Path, delimiter: str, header: bool) -> int:
-    """Where the rows of data begin, in bytes: after the byte order mark, the header, and what is empty before it."""
-    with path.open("rb") as binary:
-        before = len(BOM_UTF8) if binary.read(len(BOM_UTF8)) == BOM_UTF8 else 0
-    if not header:
-        return before
-
-    def counted(lines: Iterator[str]) -> Iterator[str]:
-        nonlocal before
-        for line in lines:
-            before += len(line.encode())
-            yield line
-
-    with _opened(path) as file:
-        next(row for row in csv.reader(counted(file), delimiter=delimiter, skipinitialspace=True) if row)
-    return before
 
 
 def csv_rows(path: Path, spec: InputSpec, reading: Mapping[str, object], known: Sequence[str] = ()) -> Stream:
@@ -83,7 +105,7 @@ def csv_rows(path: Path, spec: InputSpec, reading: Mapping[str, object], known: 
     Raises DataError where one is missing, and as it is read for a row that is not as those of training were.
     """
     width(spec)
-    header = open_csv(path, reading)
+    header = open_csv(path, reading, [column.name for column in spec.columns] if spec.named else ())
     where, remarks = _where(header, spec, reading, known)
     return Stream(header.path, _blocks(header, spec, where), remarks)
 
@@ -114,7 +136,7 @@ def _where(
 
 def _others(found: int, reading: Mapping[str, object]) -> set[int]:
     """The columns that were no inputs in training, in a file of so many: those named by their numbers."""
-    if "delimiter" not in reading:  # it was no CSV file
+    if not {"delimiter", "encode"} & reading.keys():  # it was no table
         return set()
     given = [reading.get(role) for role in ("group", "weight", "ignore")]
     given += [reading.get("target", -1)]
@@ -124,7 +146,7 @@ def _others(found: int, reading: Mapping[str, object]) -> set[int]:
 
 def _blocks(header: Header, spec: InputSpec, where: list[int]) -> Blocks:
     done = 0
-    if find_spec("pyarrow") is not None:
+    if header.quick and find_spec("pyarrow") is not None:
         from trainer.data.rows.arrow import Doubt, quick_csv
 
         try:
@@ -149,30 +171,16 @@ def _check_some(header: Header, rows: int) -> None:
 
 def tables(header: Header, skip: int = 0) -> Iterator[Table]:
     """The cells of a CSV file, some rows at a time, without the first `skip`. Raises DataError for an uneven row."""
-    path = Path(header.path)
-    with _opened(path) as file:
-        rows = rows_of(header.path, _lines(header.path, file), header.delimiter)
-        if header.has_header:
-            next(rows)
-        for _ in islice(rows, skip):
-            pass
-        while some := list(islice(rows, AT_ONCE)):
-            for row, line in some:
-                check_even(header.path, header.first, header.line, row, line, header.delimiter)
-            cells, lines = [row for row, _ in some], [line for _, line in some]
-            yield Table(header.path, header.names, header.has_header, cells, lines)
-
-
-def _opened(path: Path) -> IO[str]:
-    try:
-        return path.open(encoding="utf-8-sig", newline="")
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from None
-
-
-def _lines(path: str, file: IO[str]) -> Iterator[str]:
-    try:
-        yield from file
-    except UnicodeDecodeError:
-        read_utf8(path)  # which knows the line
-        raise
+    text = decoded_lines(header.path, header.layout.encoding)
+    rows = rows_of(header.path, text, header.delimiter, header.layout.comment)
+    if header.has_header:
+        next(rows)
+    for _ in islice(rows, skip):
+        pass
+    while some := list(islice(rows, AT_ONCE)):
+        for row, line in some:
+            check_even(header.path, header.first, header.line, row, line, header.delimiter, header.layout)
+        cells, lines = [row for row, _ in some], [line for _, line in some]
+        yield Table(
+            header.path, header.names, header.has_header, cells, lines, header.spelling, header.delimiter, header.line
+        )

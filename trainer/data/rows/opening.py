@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from trainer.data.readers.decoding import ending_of
 from trainer.data.readers.image_folder import SUFFIXES
 from trainer.data.readers.mapped import ARRAYS, is_array_folder
 from trainer.data.rows.stream import Stream
@@ -28,7 +29,7 @@ def open_rows(path: Path, spec: InputSpec, reading: Mapping[str, object], known:
 
     Raises DataError for what is not there or cannot be read, and for rows of another kind.
     """
-    ending = path.suffix.lower()
+    ending = ending_of(path)
     if path.is_dir():
         if is_array_folder(path):
             return open_rows(path / ARRAYS[0], spec, reading, known)
@@ -38,7 +39,7 @@ def open_rows(path: Path, spec: InputSpec, reading: Mapping[str, object], known:
     if not path.exists():
         near = did_you_mean(path.name, [p.name for p in path.parent.iterdir()]) if path.parent.is_dir() else ""
         raise DataError(f"there is no file {path}" + (f"; {near}" if near else ""))
-    if ending == ".csv":
+    if ending in (".csv", ".tsv"):
         from trainer.data.rows.csv_rows import csv_rows
 
         return csv_rows(path, spec, reading, known)

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from trainer.data.dataset import as_numbers
+from trainer.data.readers.decoding import ending_of
 from trainer.data.readers.mapped import ARRAYS, is_array_folder
+from trainer.data.readers.spelling import Spelling, shown
 from trainer.data.readers.stored import classes_of, load_arrays, load_one, texts_of
-from trainer.data.readers.table import Table, parse, shown
+from trainer.data.readers.table import Table
 from trainer.data.rows.opening import PARQUET
 from trainer.data.spec import TargetSpec
 from trainer.errors import DataError
@@ -31,12 +33,12 @@ def read_targets(path: Path, spec: TargetSpec, reading: Mapping[str, object], fi
 
     Raises DataError for a file without targets, and for a class that the model does not know.
     """
-    ending = path.suffix.lower()
+    ending = ending_of(path)
     if files:
         return _classes(spec, [Path(file).parent.name for file in files], lambda row: files[row])
     if path.is_dir() and is_array_folder(path):
         return _of_array(str(path / ARRAYS[1]), load_one(str(path / ARRAYS[1])), (), spec)
-    if ending == ".csv":
+    if ending in (".csv", ".tsv"):
         return _of_csv(path, spec, reading)
     if ending == ".npz":
         arrays = load_arrays(str(path))
@@ -54,7 +56,7 @@ def read_targets(path: Path, spec: TargetSpec, reading: Mapping[str, object], fi
 def _of_csv(path: Path, spec: TargetSpec, reading: Mapping[str, object]) -> Array:
     from trainer.data.rows.csv_rows import open_csv, tables
 
-    header = open_csv(path, reading)
+    header = open_csv(path, reading, spec.names)
     if spec.names and header.has_header:
         missing = [name for name in spec.names if name not in header.names]
         if missing:
@@ -77,7 +79,9 @@ def _by_place(path: Path, found: int, reading: Mapping[str, Any]) -> list[int]:
 
 def _of_table(table: Table, columns: Sequence[int], spec: TargetSpec) -> Array:
     if spec.task == "regression":
-        return np.stack([table.numbers(j, "") for j in columns], axis=1)
+        return np.stack(
+            [table.booleans(j) if table.kind(j) == "booleans" else table.numbers(j, "") for j in columns], axis=1
+        )
     (j,) = columns
     return _classes(spec, table.columns[j], lambda row: f"{table.path}:{table.lines[row]}: {table.label(j)}")
 
@@ -85,9 +89,10 @@ def _of_table(table: Table, columns: Sequence[int], spec: TargetSpec) -> Array:
 def _classes(spec: TargetSpec, texts: Sequence[str], place: Callable[[int], str]) -> Array:
     """Indices of the classes of these names; numbers may be spelt otherwise, 1 and 1.0."""
     index: dict[str, int | None] = {name: i for i, name in enumerate(spec.class_names)}
-    numbers = {value: i for name, i in index.items() if (value := parse(name)) is not None}
+    spelling = Spelling()
+    numbers = {value: i for name, i in index.items() if (value := spelling.exactly(name)) is not None}
     for text in set(texts) - set(index):
-        value = parse(text)
+        value = spelling.exactly(text)
         index[text] = None if value is None else numbers.get(value)
     for row, text in enumerate(texts):
         if index[text] is None:

@@ -1,0 +1,114 @@
+"""Dates as columns of numbers: year, month, day, day of the week, and the hour where there is a time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from trainer.types import Array
+
+__all__ = ["Dates", "formats", "is_date", "moment", "moments", "numbers_of", "parts_of"]
+
+DAY = ("year", "month", "day", "weekday")
+ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?)?")
+# What a message offers where a column is written in none but one of these.
+OTHERS = (
+    "%Y/%m/%d", "%d.%m.%Y", "%d.%m.%y", "%d/%m/%Y", "%m/%d/%Y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%Y", "%m-%d-%Y",
+    "%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%B %d, %Y",
+)  # fmt: skip
+TIMES = ("", " %H:%M", " %H:%M:%S")
+MOST = 200  # cells that are tried in every format
+
+
+class Dates(NamedTuple):
+    """How a column of dates is read.
+
+    format: as `datetime.strptime` has it; empty for ISO 8601.
+    parts: what it becomes, a column of each.
+    """
+
+    format: str
+    parts: tuple[str, ...]
+
+    @classmethod
+    def of_plain(cls, plain: Sequence[Any]) -> Dates:
+        """From JSON."""
+        return cls(str(plain[0]), tuple(plain[1]))
+
+
+def moment(text: str, form: str = "") -> datetime | None:
+    """The time that a text names, as it is written there, whatever its zone; None where it names none.
+
+    >>> moment("2022-07-02"), moment("02.07.2022 13:30", "%d.%m.%Y %H:%M"), moment("2022-13-01")
+    (datetime.datetime(2022, 7, 2, 0, 0), datetime.datetime(2022, 7, 2, 13, 30), None)
+    """
+    try:
+        found = datetime.strptime(text, form) if form else datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found.replace(tzinfo=None)
+
+
+def is_date(text: str) -> bool:
+    """Whether a text is a date of ISO 8601.
+
+    >>> is_date("2022-07-02"), is_date("2022-07-02 13:30"), is_date("2022-7"), is_date("20220702")
+    (True, True, False, False)
+    """
+    return ISO.fullmatch(text) is not None and moment(text) is not None
+
+
+def formats(cells: Sequence[str]) -> list[str]:
+    """The formats that all of these cells could be dates in; the empty one is ISO 8601. None of them: no dates.
+
+    >>> formats(["02.07.2022"]), formats(["01/02/2022"]), formats(["12"])
+    (['%d.%m.%Y'], ['%d/%m/%Y', '%m/%d/%Y'], [])
+    """
+    some = list(dict.fromkeys(cells))[:MOST]
+    if not some or not all(any(character.isdigit() for character in cell) for cell in some):
+        return []
+    if all(map(is_date, some)):
+        return [""]
+    forms = (day + time for time in TIMES for day in OTHERS)
+    return [form for form in forms if all(moment(cell, form) is not None for cell in some)]
+
+
+def moments(values: Sequence[Any] | Array) -> list[datetime | None]:
+    """Python's times of NumPy's, or of objects among which there are times, days and gaps.
+
+    >>> moments(np.array(["2022-07-02", "NaT"], dtype="datetime64[ns]"))
+    [datetime.datetime(2022, 7, 2, 0, 0), None]
+    """
+    if isinstance(values, np.ndarray) and values.dtype.kind == "M":
+        values = values.astype("datetime64[us]").tolist()
+    return [_moment(value) for value in values]
+
+
+def _moment(value: Any) -> datetime | None:
+    if isinstance(value, datetime):
+        return None if value != value else value.replace(tzinfo=None)  # pandas' NaT is a datetime
+    return datetime(value.year, value.month, value.day) if isinstance(value, date) else None
+
+
+def parts_of(times: Sequence[datetime | None]) -> tuple[str, ...]:
+    """What a column of these times becomes."""
+    timed = any(t is not None and (t.hour or t.minute or t.second or t.microsecond) for t in times)
+    return (*DAY, "hour") if timed else DAY
+
+
+def numbers_of(times: Sequence[datetime | None], parts: Sequence[str]) -> Array:
+    """The parts of each time, float64 (n, parts): Monday is 0, 13:30 the hour 13.5. NaN where there is no time."""
+    made: Mapping[str, Any] = {
+        "year": lambda t: t.year,
+        "month": lambda t: t.month,
+        "day": lambda t: t.day,
+        "weekday": lambda t: t.weekday(),
+        "hour": lambda t: t.hour + t.minute / 60 + (t.second + t.microsecond / 1e6) / 3600,
+    }
+    gap = [np.nan] * len(parts)
+    rows = [gap if t is None else [made[part](t) for part in parts] for t in times]
+    return np.array(rows, dtype=np.float64).reshape(len(times), len(parts))
