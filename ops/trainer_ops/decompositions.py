@@ -26,7 +26,7 @@ from trainer import op
 from trainer.errors import OpError
 from trainer_ops._common import Array
 from trainer_ops.linalg import H, T, eye, matrices, to_triangle
-from trainer_ops.poles import divided
+from trainer_ops.poles import direction, divided
 
 _linalg: Any = np.linalg  # its overloads want literal modes
 
@@ -245,7 +245,7 @@ def _svd(dy: Any, y: Any, k: int) -> Array:
     x, z = H(u) @ gu, H(v) @ gv
     x, z = x - H(x), z - H(z)
     sums = s[..., None, :] + s[..., :, None]
-    p = (over_gaps(x + z, s) + divided(x - z, sums)) / 2 + diagonal_matrix(dy[1] * np.sign(s))
+    p = (over_gaps(x + z, s) + divided(x - z, sums)) / 2 + diagonal_matrix(_of_lengths(dy[1], s))
     g = u @ p @ H(v)
     if u.shape[-2] > k:
         g = g + divided(gu - u @ (H(u) @ gu), s[..., None, :]) @ H(v)
@@ -261,10 +261,15 @@ def _thin(u: Array, gu: Array, k: int) -> tuple[Array, Array]:
     return u[..., :k], gu[..., :k] - u[..., k:] @ (H(gu[..., k:]) @ u[..., :k])
 
 
+def _of_lengths(ds: Array, s: Array) -> Array:
+    """δs, and 0 for a singular value that is 0, where it has a corner: a second derivative there is nan."""
+    return ds * np.sign(s) + direction(np.zeros_like(s), np.where(ds == 0, 1, s))
+
+
 def _svdvals(dy: Array, a: Array) -> Array:
     """dsᵢ = Re(uᵢᴴ dA vᵢ)."""
     u, s, vh = np.linalg.svd(a, full_matrices=False)
-    return np.conjugate((u * (dy * np.sign(s))[..., None, :]) @ vh)
+    return np.conjugate((u * _of_lengths(dy, s)[..., None, :]) @ vh)
 
 
 svdvals.defvjp(x=lambda dy, x: _svdvals(dy, x))

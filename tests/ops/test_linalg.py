@@ -278,3 +278,12 @@ def test_what_is_kept_is_what_is_needed() -> None:
     assert linalg.det.rules["a"].residuals == ("a",)
     assert linalg.solve.rules["b"].residuals == ("a", "b_shape", "y")
     assert decompositions.cholesky.rules["a"].residuals == ("y", "upper")
+
+
+def test_a_singular_value_that_is_zero_has_no_second_derivative_and_leaves_the_others_theirs() -> None:
+    a = np.diag([2.0, 1.0, 0.0])
+    for values in (np.linalg.svdvals, lambda a: np.linalg.svd(a, compute_uv=False)):
+        second = grad(lambda a, f=values: np.sum(np.sin(grad(lambda a: np.sum(f(a)))(a))))
+        assert np.isnan(second(a)).any()
+        largest = grad(lambda a, f=values: np.sum(np.sin(grad(lambda a: np.square(f(a)[0]))(a))))
+        assert np.isfinite(largest(a)).all()
