@@ -34,7 +34,20 @@ def numbers(**given):
 
 # How rows come to the data set, which here are handed over, and what a run writes into its folder, which is none.
 OF_A_FILE = {"dataset", "name", "checkpoint"}
-SPLITS = {"name", "path", "split", "test_fraction", "folds", "fold", "stratify", "one_hot", "reconstruct"}
+SPLITS = {
+    "name",
+    "path",
+    "validation_path",
+    "test_path",
+    "positive",
+    "split",
+    "test_fraction",
+    "folds",
+    "fold",
+    "stratify",
+    "one_hot",
+    "reconstruct",
+}
 
 
 def test_every_key_of_a_config_is_a_parameter():

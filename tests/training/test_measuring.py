@@ -104,7 +104,7 @@ def test_what_watches_waits_for_the_numbers() -> None:
     ("overrides", "message"),
     [
         (["evaluate.train=off", "dataset.test_fraction=0"],
-         "there are only training rows, and evaluate: {train: off} leaves them out; write train: running, or keep rows"),
+         "there are only training rows, and evaluate: {train: off} leaves them out; write train: running"),
         (["evaluate.train=off", "stop={patience: 2, part: train}"],
          "stop watches the train rows, which are not measured; write evaluate: {train: full}"),
         (["evaluate.train=running", "stop={patience: 2, part: train, watched: accuracy}"],

@@ -243,6 +243,19 @@ class StopConfig(SectionModel):
         return "" if self.best or any(limit is not None for limit in limits) else "stop says nothing"
 
 
+class EvaluateConfig(SectionModel):
+    """What is measured after an epoch, and how often."""
+
+    train: Literal["full", "running", "off"] | Annotated[int, Field(ge=1)] = Field(
+        "full",
+        description="The training rows: all, so many of them, the mean loss of the epoch's batches as they came "
+        "(running), or none (off).",
+    )
+    every: Annotated[int, Field(ge=1)] = Field(
+        1, description="After every so many epochs, and the last; what watches the numbers waits for them."
+    )
+
+
 class CheckpointConfig(SectionModel):
     """When the state of a run is written, from which it goes on after a stop; at every stop it is, too."""
 
@@ -358,6 +371,9 @@ class Config(SectionModel):
     )
     metrics: list[Annotated[Choice, Kind("metrics")]] | None = Field(
         None, description="What is reported beside the loss; by default what suits the cost."
+    )
+    evaluate: Annotated[EvaluateConfig, Section("{train: running}")] = Field(
+        EvaluateConfig(train="full", every=1), description="What is measured after an epoch, and how often."
     )
     compute: Annotated[Compute, Section("{dtype: float64}")] = Field(
         Compute(dtype="float32", executor="auto", threads="auto"), description="Precision and processors."

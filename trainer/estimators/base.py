@@ -25,7 +25,8 @@ from trainer.experiment.model import STAND_INS, Model, model_facts, model_of, st
 from trainer.plugins import shared
 from trainer.plugins.traits import CostTraits
 from trainer.runs.parameters import Saved
-from trainer.training import Step, Training, TrainingState
+from trainer.training import Epoch, Training, TrainingState
+from trainer.training.evaluation import Measure
 from trainer.training.threads import pinned
 from trainer.types import Array
 
@@ -48,6 +49,7 @@ class TrainerEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn shi
             freeze, tie, start_from, plugins: as in a config.
         compute: as in a config; but the precision is that of the inputs of the first `fit`, if nothing is said.
         callbacks: as in a config; functions of (record, training) as well (see `trainer.training.Callback`).
+        evaluate: as in a config; None for what is asked for, see `history_`.
         standardize, preprocess, class_weights, resample, validation_fraction: as in a config's `dataset`. With
             `validation_fraction` and `stop={"patience": 10}` training ends where those rows say so. With `preprocess`
             the inputs may have nan, as what is missing; a step has to fill it in.
@@ -56,8 +58,8 @@ class TrainerEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn shi
     Attributes:
         parameters_: the parameters by name, as `parameters.safetensors` has them.
         history_: what was measured after each epoch, lists by the names of the columns of metrics.csv. Where nothing
-            asks for more (metrics, rows for validation, stop, callbacks, a schedule), "train_loss" alone, the mean
-            loss of the epoch's batches, each before its update.
+            asks for more (evaluate, metrics, rows for validation, stop, callbacks, a schedule), "train_loss" alone, the
+            mean loss of the epoch's batches, each before its update.
         n_iter_: how many epochs were trained.
         n_features_in_, feature_names_in_: of the inputs, as everywhere in scikit-learn.
     """
@@ -87,6 +89,7 @@ class TrainerEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn shi
         accumulate: int = 1,
         average: float | None = None,
         metrics: Sequence[object] | None = None,
+        evaluate: Mapping[str, object] | None = None,
         networks: Mapping[str, object] | None = None,
         freeze: Sequence[str] = (),
         tie: Mapping[str, str] | None = None,
@@ -114,6 +117,7 @@ class TrainerEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn shi
         self.accumulate = accumulate
         self.average = average
         self.metrics = metrics
+        self.evaluate = evaluate
         self.networks = networks
         self.freeze = freeze
         self.tie = tie
@@ -148,18 +152,12 @@ class TrainerEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn shi
     def _trained(self, loaded: LoadedConfig, training: Training) -> Self:
         training.callbacks = [*training.callbacks, *(each for each in self.callbacks if callable(each))]
         if not self._measures(training):
-            training.measured = ()
-        losses: list[Step] = []
+            training.measure = Measure("running")
         with pinned(loaded.config.compute.threads):
             for record in training.records():
-                if isinstance(record, Step):
-                    losses.append(record)
-                    continue
-                of_batches = sum(step.loss * step.rows for step in losses) / sum(step.rows for step in losses)
-                for part, numbers in (record.numbers or {"train": {"loss": of_batches}}).items():
+                for part, numbers in record.numbers.items() if isinstance(record, Epoch) else ():
                     for name, value in numbers.items():
                         self.history_.setdefault(f"{part}_{name}", []).append(value)
-                losses.clear()
         parameters = training.parameters
         for name, array in parameters.items():
             if not np.isfinite(array).all():
@@ -179,7 +177,8 @@ class TrainerEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn shi
     def _measures(self, training: Training) -> bool:
         """Whether anybody asks for an epoch's numbers, which take a pass of their own over the rows."""
         watches = training.stopping.watches or not isinstance(training.step_size, int | float)
-        return bool(self.metrics is not None or self.callbacks or watches or len(training.data.validation))
+        asked = self.evaluate is not None or self.metrics is not None
+        return bool(asked or self.callbacks or watches or len(training.data.validation))
 
     def _loaded(self, dataset: Dataset, dtype: np.dtype[Any], *, whole: bool = True) -> LoadedConfig:
         """The config that the parameters are, for these rows; without what is about more than one epoch of them."""
@@ -193,6 +192,7 @@ class TrainerEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn shi
             settings["validation_fraction"], given["stop"] = 0.0, None
         given["compute"] = {"dtype": str(dtype), **(given["compute"] or {})}
         given["cost"] = self._cost if given["cost"] is None else given["cost"]
+        given["evaluate"] = self.evaluate or {}
         given["callbacks"] = [each for each in given["callbacks"] if not callable(each)]
         config = _written({**given, "dataset": {**STAND_INS["dataset"], **settings, "test_fraction": 0.0}})
         wanted = len(dataset.class_names) or math.prod(dataset.targets.shape[1:])

@@ -29,6 +29,7 @@ from trainer.nn.network import Network
 from trainer.optimizers import Accumulate, Average, ClipNorm, ClipParameterNorm, ClipValue, Optimizer
 from trainer.plugins.traits import CostTraits
 from trainer.training import Training
+from trainer.training.evaluation import Measure
 from trainer.training.objective import Penalty
 from trainer.training.schedules import Plateau, Schedule, schedule_of
 from trainer.training.stopping import Numbers, Stopping
@@ -103,6 +104,7 @@ class Builder:
             debug=debug,
             initial=saved,
             stopping=self.stopping(data, scores),
+            measure=self.measure(data),
             callbacks=[self.component(choice, "callbacks", i) for i, choice in enumerate(config.callbacks)],
             penalties=[Penalty(**penalty.model_dump()) for penalty in config.penalty],
         )
@@ -208,7 +210,7 @@ class Builder:
             size = built(given)
             if isinstance(size, Plateau) and size.better is None:
                 size = replace(size, better=scores.better.get(size.watched, "lower"))
-            schedule_of(size, steps).watch({}, _numbers(data, scores))
+            schedule_of(size, steps).watch({}, self._numbers(data, scores))
         return cast("Schedule", size)
 
     def saved(self, network: Network, data: Prepared, own: Mapping[str, Array]) -> Mapping[str, Array]:
@@ -233,14 +235,23 @@ class Builder:
         stopping = Stopping(**options)
         if stopping.watches:
             with self.loaded.at("stop"):
-                stopping.watch({}, 1, _numbers(data, scores))
+                stopping.watch({}, 1, self._numbers(data, scores))
         return stopping
+
+    def measure(self, data: Prepared) -> Measure:
+        """What is measured after an epoch. ConfigError where that would be nothing."""
+        measure = Measure(**self.config.evaluate.model_dump())
+        if measure.train == "off" and data.watched == ("train",):
+            what = "there are only training rows, and evaluate: {train: off} leaves them out"
+            raise self.loaded.error(("evaluate",), f"{what}; write train: running, or keep rows for a test")
+        return measure
+
+    def _numbers(self, data: Prepared, scores: Scores) -> Numbers:
+        """An epoch's numbers, for whoever has to say whether it finds what it watches."""
+        measure = Measure(**self.config.evaluate.model_dump())
+        names = {part: measure.names(part, scores.metrics) for part in data.watched}
+        return {part: dict.fromkeys(own, 0.0) for part, own in names.items() if own}
 
     def _line(self, *loc: str | int) -> str:
         """`configs/mlp.yaml:12:5`, without the source line."""
         return self.loaded.place(*loc).partition("\n")[0]
-
-
-def _numbers(data: Prepared, scores: Scores) -> Numbers:
-    """An epoch's numbers, for whoever has to say whether it finds what it watches."""
-    return dict.fromkeys(data.watched, dict.fromkeys(("loss", *scores.metrics), 0.0))

@@ -212,7 +212,8 @@ def _trained(
         listening = step_listeners(list(told))
         for record in training.records():
             if isinstance(record, Epoch):
-                first, last = first or record, record
+                if record.numbers:
+                    first, last = first or record, record
                 for observer in told:
                     observer.epoch(record)
             else:
@@ -228,9 +229,10 @@ def _trained(
 
 def _growth(first: Epoch, last: Epoch, hints: Sequence[Hint]) -> Iterator[str]:
     """A loss that grows without becoming infinite ends like any other; somebody has to say so."""
-    before, after = first.train["loss"], last.train["loss"]
+    part = next(iter(last.numbers))
+    before, after = first.numbers[part]["loss"], last.numbers[part]["loss"]
     if after > 10 * abs(before):
-        grew = f"the train loss grew from {number(before)} after the first epoch to {number(after)}"
+        grew = f"the {part} loss grew from {number(before)} after the first epoch to {number(after)}"
         yield advised(f"{grew}: nothing was learnt", hints, spelt)
 
 

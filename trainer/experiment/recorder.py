@@ -35,7 +35,8 @@ class Recorder(Observer):
         self._folder.log(f"warning: {text}")
 
     def epoch(self, record: Epoch) -> None:
-        self._folder.record(record)
+        if record.numbers:
+            self._folder.record(record)
         for line in self._table.lines(record):
             self._folder.log(line)
 

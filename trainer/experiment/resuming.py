@@ -55,6 +55,7 @@ _REASONS = {
     "batch_size": "steps are counted in batches",
     "step_size": "the steps so far were of another size",
     "metrics": "metrics.csv has a column for each",
+    "evaluate": "metrics.csv has a column for each number",
     "compute": "θ is of this dtype",
 }
 

@@ -38,13 +38,17 @@ class ProgressTable:
     def __init__(self, epochs: int) -> None:
         self._epochs = epochs
         self._every = math.ceil(epochs / _LINES)
+        self._shown = 0
         self._widths: list[int] = []
 
     def lines(self, record: Epoch) -> list[str]:
         """The lines to print after this epoch: none, its row, or the header and its row."""
-        first = not self._widths
-        if not (first or record.epoch == self._epochs or record.epoch % self._every == 0):
+        if not record.numbers:
             return []
+        first = not self._widths
+        if not (first or record.epoch == self._epochs or record.epoch // self._every > self._shown // self._every):
+            return []
+        self._shown = record.epoch
         left = record.seconds / record.epoch * (self._epochs - record.epoch)
         cells = {
             "epoch": f"{record.epoch}/{self._epochs}",

@@ -6,22 +6,23 @@ A metric is anybody's code: whatever it raises is told with its name and line.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import numpy as np
 
 from trainer.compiler.executors import Backend
-from trainer.data.prepared import Part, Prepared
+from trainer.data.prepared import Part, Prepared, Rows
 from trainer.errors import DivergedError, UsageError
+from trainer.limits import Checked, Limits
 from trainer.nn.network import Network
 from trainer.training.blocks import Blocks
 from trainer.types import Array, CostFunction
 from trainer.wording import described, source_of
 
-__all__ = ["COSTS_AT_ONCE", "ROWS", "Evaluation", "Metric", "Report", "measured"]
+__all__ = ["COSTS_AT_ONCE", "ROWS", "Evaluation", "Measure", "Metric", "Report", "measured"]
 
 Metric = Callable[[Array, Array], float]
 Report = Callable[[Array, Array], Array]
@@ -30,6 +31,31 @@ T = TypeVar("T")
 # Rows whose costs are computed together: a cost that compares all with all is bounded by it.
 COSTS_AT_ONCE = 1024
 ROWS = {"train": "training", "validation": "validation", "test": "test"}  # of each part, in a message
+
+
+@dataclass(frozen=True)
+class Measure(Checked):
+    """What is measured after an epoch, and how often: a pass over the training rows may cost as much as the updates.
+
+    Args:
+        train: the training rows at the parameters after the epoch, all (full) or so many of them, evenly spread;
+            "running" is the mean loss of the epoch's batches, each before its update and with its penalties, which
+            costs nothing; "off" leaves them out.
+        every: so many epochs, and after the last. In between nothing is measured, nor watched by whoever watches.
+    """
+
+    train: Annotated[Literal["full", "running", "off"] | int, Limits(ge=1)] = "full"
+    every: Annotated[int, Limits(ge=1)] = 1
+
+    def names(self, part: Part, metrics: Iterable[str]) -> list[str]:
+        """What an epoch's numbers of a part are called; none where it is not measured.
+
+        >>> Measure().names("train", ["accuracy"]), Measure("running").names("train", ["accuracy"])
+        (['loss', 'accuracy'], ['loss'])
+        """
+        if part == "train" and isinstance(self.train, str) and self.train != "full":
+            return ["loss"] if self.train == "running" else []
+        return ["loss", *metrics]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +89,13 @@ class Evaluation:
     def _predictions(self, inputs: Array, theta: Array, layers: Mapping[str, Array]) -> Array:
         named = {**self.network.named(theta), **layers}
         return self._forward(named, [inputs], self.network.rows_at_once(inputs.dtype.itemsize))
+
+    def sampled(self, count: int) -> Evaluation:
+        """The same with so many of the training rows, evenly spread over them."""
+        rows = self.data.train
+        which = np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(np.int64)
+        inputs, targets = (array[which] for array in rows.arrays[:2])
+        return replace(self, data=replace(self.data, train=Rows(inputs, targets, rows.indices[which])))
 
     def numbers(self, part: Part, theta: Array, layers: Mapping[str, Array]) -> dict[str, float]:
         """The mean cost, as "loss", and the metrics; empty where there are no such rows.

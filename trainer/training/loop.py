@@ -27,7 +27,7 @@ from trainer.errors import DivergedError, Hint, UsageError
 from trainer.nn.network import Network
 from trainer.optimizers import Optimizer, Sgd, averaged, finished, prepared
 from trainer.training.diagnosis import diagnose
-from trainer.training.evaluation import Evaluation, Metric, Report
+from trainer.training.evaluation import Evaluation, Measure, Metric, Report
 from trainer.training.objective import Objective, Penalty
 from trainer.training.program_check import STEPS, compare_with_tape
 from trainer.training.records import Best, Epoch, Step
@@ -80,7 +80,7 @@ class Training:
         penalties: what a step adds to the mean cost; no part of the loss that an epoch reports.
         stopping: when to end before the last epoch, and whether to hand back the best.
         callbacks: are told every record before it is yielded, and may end the training.
-        measured: the parts whose numbers an epoch's record has; None for all that there are to watch.
+        measure: what of the training rows is measured after an epoch, and how often anything is.
 
     Attributes:
         state: how far it has come, a value; `resume` goes on from such a one.
@@ -104,7 +104,7 @@ class Training:
     penalties: Sequence[Penalty] = ()
     stopping: Stopping = field(default_factory=Stopping)
     callbacks: Sequence[Callback] = ()
-    measured: Sequence[Part] | None = None
+    measure: Measure = field(default_factory=Measure)
     state: TrainingState = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -119,6 +119,8 @@ class Training:
         self._runner = runner(self.executor, self.step_function, self.data.train.arrays)
         backend = None if self.runs_on == "eager" else self.backend
         self._evaluation = Evaluation(network, self.cost, self.data, self.metrics, self.reports, backend)
+        if isinstance(self.measure.train, int):
+            self._sample = self._evaluation.sampled(self.measure.train)
         self._ahead = 1
         self.state = self._beginning()
 
@@ -250,7 +252,11 @@ class Training:
                 steps = self.update(batches)
                 busy += time.perf_counter() - began
                 rows += batches.size
-                self._change(batches=self.state.batches + len(steps), seconds=time.perf_counter() - self._clock)
+                self._change(
+                    batches=self.state.batches + len(steps),
+                    seconds=time.perf_counter() - self._clock,
+                    losses=self._summed(steps),
+                )
                 for step in steps:
                     self._tell(step)
                     yield step
@@ -279,22 +285,46 @@ class Training:
     def _epoch(self, rows_per_second: float) -> Epoch:
         """The end of a pass: where it led, and what follows from that."""
         theta, beside = self._now
-        self._change(epoch=self.epoch + 1, batches=0, settled={} if beside is self.state.layer_state else beside)
-        parts = self.data.watched if self.measured is None else self.measured
-        numbers = {part: self.evaluate(part) for part in parts}
+        running = self.state.losses / max(1, min(self.state.batches * self.batch_size, len(self.data.train)))
         self._change(
-            schedule=self.schedule.watch(self.state.schedule, numbers), seconds=time.perf_counter() - self._clock
+            epoch=self.epoch + 1, batches=0, losses=0.0, settled={} if beside is self.state.layer_state else beside
         )
+        numbers = self._measured(running)
+        self._change(seconds=time.perf_counter() - self._clock)
+        if numbers:
+            self._change(schedule=self.schedule.watch(self.state.schedule, numbers))
         size, seconds = self.current_step_size(), self.state.seconds
         train, validation, test = (numbers.get(part, {}) for part in ("train", "validation", "test"))
         record = Epoch(self.epoch, self.step, size, train, test, seconds, rows_per_second, validation)
-        if self.stopping.watches:
+        if self.stopping.watches and numbers:
             self._change(stopping=self.stopping.watch(self.state.stopping, self.epoch, numbers))
             self._end(self.stopping.reason(self.state.stopping))
             if self.stopping.best and self.state.stopping["of"] == self.epoch:
                 self._change(best=Best(record, np.array(theta), dict(beside)))
         self._tell(record)
         return record
+
+    def _summed(self, steps: Sequence[Step]) -> float:
+        """The sum of the losses of the epoch's rows, step by step: no bit depends on how many come at once."""
+        losses = self.state.losses
+        if self.measure.train == "running":
+            for step in steps:
+                losses += step.loss * step.rows
+        return losses
+
+    def _measured(self, running: float) -> dict[Part, dict[str, float]]:
+        """The numbers of the epoch that is over, by part, given its running loss; none where it is not its turn."""
+        measure = self.measure
+        if self.epoch % measure.every and self.epoch != self.epochs and self.ended is None:
+            return {}
+        parts = [part for part in self.data.watched if measure.names(part, self.metrics)]
+        return {part: self._numbers_after(part, running) for part in parts}
+
+    def _numbers_after(self, part: Part, running: float) -> dict[str, float]:
+        train = self.measure.train
+        if part != "train" or train == "full":
+            return self.evaluate(part)
+        return {"loss": running} if train == "running" else self._numbers(self._sample, part, *self._now)
 
     def _change(self, **changes: Any) -> None:
         self.state = replace(self.state, **changes)
@@ -363,15 +393,17 @@ class Training:
 
     def evaluate(self, part: Part) -> dict[str, float]:
         """The mean cost and the metrics on the rows of a part, at `averaged`; empty for no rows."""
-        return self._numbers(part, *self._now)
+        return self._numbers(self._evaluation, part, *self._now)
 
     def test(self) -> dict[str, float]:
         """The mean cost and the metrics on the test rows, at `parameters`: what is looked at once, at the end."""
-        return self._numbers("test", *self._at)
+        return self._numbers(self._evaluation, "test", *self._at)
 
-    def _numbers(self, part: Part, theta: Array, layers: Mapping[str, Array]) -> dict[str, float]:
+    def _numbers(
+        self, evaluation: Evaluation, part: Part, theta: Array, layers: Mapping[str, Array]
+    ) -> dict[str, float]:
         try:
-            return self._evaluation.numbers(part, theta, layers)
+            return evaluation.numbers(part, theta, layers)
         except DivergedError as error:
             raise self._diverged(what=str(error)) from None
 

@@ -29,7 +29,8 @@ class Epoch(NamedTuple):
 
     `step_size` is that of the next step, which a schedule may just have changed: 0 after the last step of a cosine.
     `train`, `validation` and `test` hold "loss" and the metrics, computed after the epoch's last update, and are empty
-    where there are no such rows; `test` also where there are rows for validation. `seconds` is the time since training
+    where there are no such rows, or they were not measured (see `Measure`); `test` also where there are rows for
+    validation. `seconds` is the time since training
     began, `rows_per_second` that of the updates alone.
     """
 

@@ -32,6 +32,7 @@ class TrainingState:
         settled: what stood beside the optimizer's `averaged` parameters after the last epoch, where these are not θ.
         step, epoch: how many are done.
         batches: how many batches of the epoch that runs are done.
+        losses: the sum of the losses of their rows, where they are measured so.
         seconds: how long it took.
         schedule: what the schedule remembers of past epochs.
         stopping: what `Stopping` remembers of them.
@@ -53,6 +54,7 @@ class TrainingState:
     step: int = 0
     epoch: int = 0
     batches: int = 0
+    losses: float = 0.0
     seconds: float = 0.0
     schedule: dict[str, Array] = field(default_factory=dict)
     stopping: dict[str, float] = field(default_factory=dict)
@@ -70,6 +72,8 @@ class TrainingState:
         Numbers that are not whole are arrays too, so that every bit of them stays, of a nan as well.
         """
         arrays = {"theta": self.theta, "seconds": np.array(self.seconds)}
+        if self.losses:
+            arrays["losses"] = np.array(self.losses)
         for group in ("optimizer", "layer_state", "settled", "schedule"):
             arrays |= _within(group, getattr(self, group))
         arrays |= _within("stopping", self.stopping, float)
@@ -101,6 +105,7 @@ class TrainingState:
                 step=about["step"],
                 epoch=about["epoch"],
                 batches=about["batches"],
+                losses=float(arrays.get("losses", 0.0)),
                 seconds=float(arrays["seconds"]),
                 schedule=dict(_named("schedule", arrays)),
                 stopping=dict(_numbers("stopping", arrays)),

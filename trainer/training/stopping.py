@@ -122,6 +122,8 @@ def number_of(who: str, watched: str, part: Part | None, numbers: Numbers) -> fl
                 f"{who} watches the test rows, which are looked at once, at the end, since there are rows for "
                 f"validation; write part: validation"
             )
+        if part == "train":
+            raise UsageError(f"{who} watches the train rows, which are not measured; write evaluate: {{train: full}}")
         more = " under dataset, write validation_fraction: 0.2, or" if part == "validation" else ""
         raise UsageError(f"{who} watches the {part} rows, and there are none;{more} write part: train")
     found = numbers[part]

@@ -78,13 +78,16 @@ class BarDisplay(Observer):
 
     def epoch(self, record: Epoch) -> None:
         self._done = record.epoch * self._rows
-        part, shown = list(record.numbers.items())[-1]
-        name = next((name for name in shown if name != "loss"), "loss")
-        self._metrics = f"{part} {name} {number(shown[name])}"
+        loss = ""
+        if record.numbers:
+            part, shown = list(record.numbers.items())[-1]
+            name = next((name for name in shown if name != "loss"), "loss")
+            self._metrics = f"{part} {name} {number(shown[name])}"
+            loss = f"loss {number(next(iter(record.numbers.values()))['loss'])}"
         now = time.perf_counter()
         if now >= self._next or record.epoch == self._epochs:
             self._next = now + _EVERY
-            self._draw(now, record.epoch, f"loss {number(record.train['loss'])}")
+            self._draw(now, record.epoch, loss)
 
     def _draw(self, now: float, epoch: int, loss: str) -> None:
         elapsed = max(now - self._started, 1e-9)
