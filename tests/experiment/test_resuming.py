@@ -21,6 +21,7 @@ from trainer.errors import DataError, UsageError
 from trainer.experiment import Observer, execute, resume
 from trainer.runs import load as load_run
 from trainer.runs.checkpoint import Checkpoints
+from trainer.runs.digests import sealed, unsealed
 
 SMALL: dict[str, Any] = {
     "name": "small",
@@ -247,8 +248,8 @@ def test_a_run_that_died_after_its_last_epoch_comes_to_its_end(untouched: Path, 
     folder = trainer.train(SMALL, out=tmp_path).folder
     assert folder is not None
     (folder / "parameters.safetensors").unlink()
-    status = json.loads((folder / "status.json").read_text()) | {"status": "running"}
-    (folder / "status.json").write_text(json.dumps(status))
+    status = unsealed((folder / "status.json").read_bytes()) | {"status": "running"}
+    (folder / "status.json").write_text(sealed(status))
     resume(folder)
     assert remains(folder) == remains(untouched)
     assert (folder / "parameters.safetensors").read_bytes() == (untouched / "parameters.safetensors").read_bytes()

@@ -98,11 +98,14 @@ def test_a_row_that_the_disk_takes_in_part_is_no_row(tmp_path: Path) -> None:
         def write(self, line: bytes) -> int:
             return len(line) - 1
 
+        def tell(self) -> int:
+            return (tmp_path / "m.csv").stat().st_size
+
         def close(self) -> None: ...
 
     with MetricsFile(tmp_path / "m.csv") as file:
         file.append(record(1))
-        file.close()
-        file._file = Full()
-        with pytest.raises(StorageError, match=r"m\.csv.*a whole row has no room"):
+        file.file.close()
+        file.file._file = Full()
+        with pytest.raises(StorageError, match=r"m\.csv.*a whole piece has no room"):
             file.append(record(2))

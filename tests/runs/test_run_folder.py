@@ -21,8 +21,8 @@ def fill(folder: RunFolder, epochs: int = 3) -> None:
 
 def test_everything_that_was_written_is_read_back(tmp_path: Path) -> None:
     text = "seed: 3   # as given\r\nname: ünï\r\n"
-    with RunFolder(tmp_path, "mlp", config_text=text, resolved={"seed": 3, "name": "ünï", "step_size": 1e-5}) as folder:
-        folder.save_environment({"seed": 3})
+    resolved = {"seed": 3, "name": "ünï", "step_size": 1e-5}
+    with RunFolder(tmp_path, "mlp", config_text=text, resolved=resolved, environment={"seed": 3}) as folder:
         fill(folder)
         folder.log("two\nlines")
         folder.save_parameters({"0.bias": np.ones(2, np.float32)}, Scaling(np.zeros(4), np.ones(4)))
@@ -133,7 +133,7 @@ def test_a_damaged_part_hides_no_other(tmp_path: Path) -> None:
     (folder.path / "environment.json").write_text("{")
     run = load(folder.path)
     assert run.config == {"seed": 1}
-    with pytest.raises(DataError, match=r"environment\.json is not JSON: "):
+    with pytest.raises(DataError, match=r"environment\.json is damaged: its 1 bytes are not those that status"):
         _ = run.environment
 
 
@@ -162,9 +162,9 @@ def test_a_run_that_goes_on_counts_the_seconds_before(tmp_path: Path) -> None:
     with RunFolder(tmp_path, "mlp") as folder:
         fill(folder)
     before = json.loads((folder.path / "status.json").read_text())
-    rows = (folder.path / "metrics.csv").stat().st_size
+    lengths = {"metrics.csv": (folder.path / "metrics.csv").stat().st_size}
     for seconds in (100.0, 250.5):
-        with RunFolder.reopen(folder.path, "mlp", resolved={}, rows=rows, seconds=seconds):
+        with RunFolder.reopen(folder.path, "mlp", resolved={}, lengths=lengths, seconds=seconds):
             pass
         status = json.loads((folder.path / "status.json").read_text())
         assert seconds <= status["seconds"] < seconds + 60

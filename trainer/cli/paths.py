@@ -19,9 +19,9 @@ def find_config(path: Path) -> Path:
     Otherwise UsageError with the config that was probably meant, or those that are near.
     """
     if path.is_file():
-        return path
+        return _checked(path)
     if (path / RESOLVED).is_file():
-        return path / RESOLVED
+        return _checked(path / RESOLVED)
     if path.is_dir():
         raise UsageError(f"{path} is a folder; name a config file{_listed('in it are', _configs(path))}")
     if not path.exists() and path.is_symlink():
@@ -31,6 +31,15 @@ def find_config(path: Path) -> Path:
         raise UsageError(f"there is no file {path}; did you mean {meant}?")
     around = path.parent if path.parent.is_dir() else Path()
     raise UsageError(f"there is no file {path}{_listed('configs nearby are', _configs(around))}")
+
+
+def _checked(path: Path) -> Path:
+    """A config that a run has left is the one that it left. Raises DataError."""
+    if path.name == RESOLVED:
+        from trainer.runs.digests import checked
+
+        checked(path)
+    return path
 
 
 def _meant(path: Path) -> Path | None:

@@ -14,17 +14,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainer.experiment.observer import Observer
-from trainer.runs.checkpoint import Checkpoints
-from trainer.runs.fingerprint import data_fingerprint, file_fingerprint, numerics
+from trainer.runs.checkpoint import FOLDER, Checkpoints
+from trainer.runs.fingerprint import data_fingerprint, numerics
+from trainer.runs.folder import LOG, METRICS
 
 if TYPE_CHECKING:
     from trainer.config.schema import CheckpointConfig
+    from trainer.runs.appended import Mark
     from trainer.runs.folder import RunFolder
     from trainer.training import Epoch, Step, Training, TrainingState
 
-__all__ = ["FOLDER", "Checkpointer"]
+__all__ = ["RECORDS", "Checkpointer"]
 
-FOLDER = "checkpoints"
+RECORDS = {"metrics": METRICS, "log": LOG}  # whose lengths a checkpoint knows, by what it calls them
 
 
 class Checkpointer(Observer):
@@ -45,7 +47,7 @@ class Checkpointer(Observer):
         self._checkpoints.tidy()
         self._training = training
         self._about: dict[str, Any] = {}
-        self._reached: tuple[TrainingState, int] = training.state, self._folder.rows
+        self._reached: tuple[TrainingState, dict[str, Mark]] = training.state, self._folder.marks
         self._saved, self._piece_ends = training.state, training.step + 1
         self._set_clock()
 
@@ -59,14 +61,14 @@ class Checkpointer(Observer):
             return
         self._piece_ends = record.step + 1
         if state.batches < self._training.steps_per_epoch:  # else the epoch's record comes next, of the same step
-            self._reached = state, self._reached[1]
+            self._reached = state, self._folder.marks
             every = self._when.steps
             if self._is_time() or (every is not None and state.step // every > self._saved.step // every):
                 self._save()
 
     def epoch(self, record: Epoch) -> None:
         state, when = self._training.state, self._when
-        self._reached = state, self._folder.rows
+        self._reached = state, self._folder.marks
         steps = when.steps is not None and state.step // when.steps > self._saved.step // when.steps
         if self._is_time() or steps or (when.epochs is not None and record.epoch % when.epochs == 0):
             self._save()
@@ -82,15 +84,15 @@ class Checkpointer(Observer):
         self._next = math.inf if self._when.seconds is None else time.monotonic() + self._when.seconds
 
     def _save(self) -> None:
-        state, rows = self._reached
+        state, marks = self._reached
         training = self._training
         self._about = self._about or {
             "data": data_fingerprint(training.data), "numerics": numerics(self._threads, training.runs_on)
         }  # fmt: skip
         self._folder.sync()
-        path = self._folder.path
-        records = {"metrics": file_fingerprint(path / "metrics.csv", rows), "log": file_fingerprint(path / "log.txt")}
+        records = {key: marks[name].facts for key, name in RECORDS.items() if name in marks}
         arrays, values = state.to_arrays()
         self._checkpoints.save(state.step, arrays, values, {**self._facts, **self._about, **records})
+        self._folder.beat()
         self._saved = state
         self._set_clock()

@@ -20,6 +20,7 @@ from trainer.metrics import confusion_matrix
 from trainer.metrics.decoding import decoded
 from trainer.nn.several import Several
 from trainer.plugins.traits import CostTraits
+from trainer.runs.digests import checked
 from trainer.training.evaluation import Evaluation
 from trainer.training.threads import pinned
 from trainer.types import Array
@@ -129,7 +130,7 @@ def _of_run(model: Model, run: Path, part: Part) -> tuple[str, Prepared, tuple[s
     from trainer.experiment.builder import load_data
 
     with pinned(1):
-        data = load_data(load(run / "resolved.yaml"))
+        data = load_data(load(checked(run / "resolved.yaml")))
     if part not in data.divided:
         there = ", ".join(data.divided)
         raise UsageError(f"the data set of {run.name} has no {part} rows; it has those of {there}: --part {there}")

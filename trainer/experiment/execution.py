@@ -26,6 +26,7 @@ from trainer.experiment.model import model_facts
 from trainer.experiment.observer import Observer, step_listeners
 from trainer.experiment.recorder import Recorder
 from trainer.experiment.remarks import more_threads, remarks
+from trainer.runs.digests import checked
 from trainer.runs.environment import describe_environment
 from trainer.runs.folder import RunFolder
 from trainer.training import Epoch, Training
@@ -105,6 +106,8 @@ def train(
         if overrides:
             raise UsageError("a config that is loaded already takes no overrides; give them to trainer.config.load")
         return execute(config, out, observers)
+    if not isinstance(config, Mapping) and Path(config).name == "resolved.yaml":
+        checked(Path(config))  # of a run: it is the one that was written
     return execute(load(config, overrides), out, observers)
 
 
@@ -137,16 +140,16 @@ def execute(
         if folder is None:
             return _trained(training, observers, remarks(loaded, training))
         name = loaded.config.name or loaded.path.stem
-        given, resolved = _as_given(loaded), named_config(loaded, name)
-        if itself:
-            run = RunFolder.at(Path(folder), name, config_text=given, resolved=resolved)
-        else:
-            run = RunFolder(folder, name, config_text=given, resolved=resolved)
+        about = describe_environment(
+            seed=loaded.config.seed, plugins=plugins_of(loaded), threads=threads, folder=loaded.path.parent
+        )
+        facts: dict[str, Any] = {
+            "config_text": _as_given(loaded),
+            "resolved": named_config(loaded, name),
+            "environment": {**about, "executor": training.runs_on, "unchecked_ops": unchecked},
+        }
+        run = RunFolder.at(Path(folder), name, **facts) if itself else RunFolder(folder, name, **facts)
         with run, ending_tidily():
-            about = describe_environment(
-                seed=loaded.config.seed, plugins=plugins_of(loaded), threads=threads, folder=loaded.path.parent
-            )
-            run.save_environment({**about, "executor": training.runs_on, "unchecked_ops": unchecked})
             return recorded(loaded, training, run, observers, threads.threads, unchecked)
 
 

@@ -39,6 +39,7 @@ class Recorder(Observer):
             self._folder.record(record)
         for line in self._table.lines(record):
             self._folder.log(line)
+        self._folder.beat()
 
     def ended(self) -> None:
         data = self._training.data

@@ -18,7 +18,7 @@ from trainer.config.loader import LoadedConfig, load
 from trainer.config.overrides import flat
 from trainer.errors import DataError, UsageError
 from trainer.experiment.builder import build
-from trainer.experiment.checkpointing import FOLDER
+from trainer.experiment.checkpointing import RECORDS
 from trainer.experiment.components import built
 from trainer.experiment.execution import (
     Outcome,
@@ -31,7 +31,8 @@ from trainer.experiment.execution import (
 )  # fmt: skip
 from trainer.experiment.observer import Observer
 from trainer.plugins import Plugins
-from trainer.runs.checkpoint import Checkpoint, Checkpoints
+from trainer.runs.checkpoint import FOLDER, Checkpoint, Checkpoints
+from trainer.runs.digests import checked
 from trainer.runs.fingerprint import changed, data_fingerprint, file_fingerprint, numerics
 from trainer.runs.folder import RunFolder
 from trainer.runs.loading import load as load_run
@@ -81,7 +82,7 @@ def resume(
     """
     path = load_run(folder).path
     with locked(path):
-        loaded = load(path / "resolved.yaml", overrides, () if plugins is None else plugins)
+        loaded = load(checked(path / "resolved.yaml"), overrides, () if plugins is None else plugins)
         name = loaded.config.name or re.sub(r"^\d{8}-\d{6}-", "", path.name)
         checkpoints = Checkpoints(path / FOLDER)
         checkpoint = checkpoints.newest()
@@ -94,11 +95,11 @@ def resume(
         training = build(loaded, debug=debug)
         with pinned(loaded.config.compute.threads) as threads:
             check_program(loaded, training)
-            rows, warnings = 0, list[str]()
+            lengths, warnings = dict[str, int](), list[str]()
             if checkpoint is None or state is None:
                 notices.append("there is no whole checkpoint: it begins anew")
             else:
-                rows = _rows(path, checkpoint)
+                lengths = _lengths(path, checkpoint)
                 notices += [f"{key} was {_told(before)} and is {_told(now)}" for key, (before, now) in changes.items()]
                 warnings += _differences(checkpoint, loaded, training, threads.threads)
                 state = _remembered(state, training)
@@ -108,7 +109,8 @@ def resume(
                 notices.append(f"resumed from {at}")
             seconds = training.state.seconds
             resolved = named_config(loaded, name)
-            with RunFolder.reopen(path, name, resolved=resolved, rows=rows, seconds=seconds) as run, ending_tidily():
+            reopened = RunFolder.reopen(path, name, resolved=resolved, lengths=lengths, seconds=seconds)
+            with reopened as run, ending_tidily():
                 for text in notices:
                     run.log(text)
                     for observer in observers:
@@ -164,16 +166,20 @@ def _remembered(state: TrainingState, training: Training) -> TrainingState:
     return state
 
 
-def _rows(path: Path, checkpoint: Checkpoint) -> int:
-    """How many bytes of metrics.csv the checkpoint knows of. Raises DataError where they are others now."""
-    known, metrics = checkpoint.facts["metrics"], path / "metrics.csv"
-    length: int = known["bytes"]
-    if file_fingerprint(metrics, length) != known:
-        raise DataError(
-            f"{metrics} is not the one that {checkpoint.path.name} goes on from: its first {length:,} bytes have "
-            f"changed. Put it back as it was, or {_anew(path)}"
-        )
-    return length
+def _lengths(path: Path, checkpoint: Checkpoint) -> dict[str, int]:
+    """How many bytes the checkpoint knows of each record. Raises DataError where they are others now."""
+    lengths = {}
+    for key, name in RECORDS.items():
+        if key == "log" or key not in checkpoint.facts:  # the log goes on behind what it has
+            continue
+        known, file = checkpoint.facts[key], path / name
+        if file_fingerprint(file, known["bytes"]) != known:
+            raise DataError(
+                f"{file} is not the one that {checkpoint.path.name} goes on from: its first {known['bytes']:,} bytes "
+                f"have changed. Put it back as it was, or {_anew(path)}"
+            )
+        lengths[name] = known["bytes"]
+    return lengths
 
 
 def _anew(path: Path) -> str:

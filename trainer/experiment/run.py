@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Self
 
 from trainer.errors import DataError
-from trainer.experiment.checkpointing import FOLDER
 from trainer.experiment.model import Model, load
 from trainer.experiment.observer import Observer
 from trainer.files import atomic_write
 from trainer.nn.network import Network
 from trainer.runs.card import card
-from trainer.runs.checkpoint import Checkpoints
+from trainer.runs.checkpoint import FOLDER, Checkpoints
 from trainer.runs.loading import Run as Folder
 from trainer.runs.loading import load as load_run
 from trainer.training.state import TrainingState

@@ -24,6 +24,7 @@ from trainer.experiment.model import Model
 from trainer.export.frozen import to_python
 from trainer.export.pytorch import to_pytorch
 from trainer.files import atomic_write
+from trainer.runs.digests import checked
 from trainer.training.threads import pinned
 from trainer.types import Array
 
@@ -57,7 +58,7 @@ def rows_of_run(model: Model, run: Path) -> Array:
     from trainer.config.loader import load
     from trainer.data.loading import load as load_dataset
 
-    config = load(run / "resolved.yaml").config
+    config = load(checked(run / "resolved.yaml")).config
     inputs = load_dataset(config.dataset.component, config.dataset.options, seed=config.seed).inputs
     if inputs.shape[1:] != model.inputs.shape:
         raise UsageError(

@@ -9,7 +9,8 @@
                                   .sha256 beside it
         environment.json          versions, processor, threads, revision
         log.txt                   what happened, with times
-        status.json               running, finished, interrupted, diverged or failed, and why
+        status.json               running, finished, interrupted, diverged or failed, and why; who trains, and when it
+                                  was last seen; the length and the SHA-256 of every file above
 
 `RunFolder` writes one, `load` reads one.
 

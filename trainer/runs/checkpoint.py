@@ -25,8 +25,9 @@ from trainer.errors import DataError, UsageError
 from trainer.files import atomic_write, new_folder, remove, writing, writing_whole
 from trainer.types import Array
 
-__all__ = ["Checkpoint", "Checkpoints"]
+__all__ = ["FOLDER", "Checkpoint", "Checkpoints"]
 
+FOLDER = "checkpoints"  # of a run
 FORMAT = 1
 _KINDS = {"f": "F", "i": "I", "u": "U", "b": "BOOL"}  # what safetensors calls NumPy's kinds, before the bits
 _NAME = re.compile(r"(\d{12})(?:\.json|(?:-again)?\.safetensors)")

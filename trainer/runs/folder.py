@@ -1,7 +1,8 @@
 """The folder that a run writes while it goes on.
 
 Everything in it is of use at every instant: each file is either whole or a list of whole lines, and status.json says
-how far things have come. A run that is killed leaves "running" there, since nobody was left to write anything else.
+how far things have come, by whom, and what each file was (see `trainer.runs.digests`). A run that is killed leaves
+"running" there, since nobody was left to write anything else.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import csv
 import io
 import json
 import os
+import platform
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -20,7 +23,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from trainer.errors import DivergedError, UsageError
-from trainer.files import appending, atomic_write, new_folder, remove, writing
+from trainer.files import atomic_write, new_folder, remove, writing
+from trainer.runs.appended import Appended, Mark
+from trainer.runs.digests import STATUS, content_of, facts, read_mapping, sealed
 from trainer.runs.lock import locked
 from trainer.runs.metrics import EpochRecord, MetricsFile, read_metrics
 from trainer.runs.parameters import save_parameters
@@ -31,6 +36,11 @@ if TYPE_CHECKING:
     from trainer.data import Preprocessing, Scaling
 
 __all__ = ["RunFolder", "Status"]
+
+METRICS, LOG = "metrics.csv", "log.txt"
+_ROWS = (METRICS,)  # which have a row for each epoch or step
+_GIVEN = ("config.yaml", "environment.json")  # which a run that goes on leaves as they are
+_BEAT = 5.0  # seconds between two signs of life, at least
 
 Status = Literal["running", "finished", "interrupted", "diverged", "failed"]
 
@@ -65,20 +75,30 @@ class RunFolder:
     ) -> None:
         """Make the folder, with config.yaml (`config_text` as it is), resolved.yaml and environment.json in it.
 
+        environment: see `trainer.runs.describe_environment`.
+
         Raises UsageError when `root` is no place for folders, StorageError when the disk refuses.
         """
-        started = datetime.now(UTC)
-        path = _new_folder(Path(root), name, started)
-        self._begin(path, name, started, config_text, resolved or {}, environment or {})
+        now = datetime.now(UTC)
+        path = _new_folder(Path(root), name, now)
+        self._begin(path, name, now, config_text, resolved or {}, environment or {})
 
     @classmethod
-    def at(cls, path: Path, name: str, *, config_text: str | bytes, resolved: Mapping[str, object]) -> RunFolder:
+    def at(
+        cls,
+        path: Path,
+        name: str,
+        *,
+        config_text: str | bytes,
+        resolved: Mapping[str, object],
+        environment: Mapping[str, object] | None = None,
+    ) -> RunFolder:
         """The folder `path` itself, which is there, as a new run's; what an attempt has begun in it begins again.
 
         Raises UsageError where another process trains there.
         """
         run = cls.__new__(cls)
-        run._begin(path, name, datetime.now(UTC), config_text, resolved, {}, begun=("metrics.csv", "log.txt"))
+        run._begin(path, name, datetime.now(UTC), config_text, resolved, environment or {}, begun=(*_ROWS, LOG))
         return run
 
     def _begin(
@@ -96,45 +116,67 @@ class RunFolder:
             for record in begun:
                 remove(path / record)
             with self._opened_in(path, name, now):
-                atomic_write(path / "config.yaml", config_text)
-                atomic_write(path / "resolved.yaml", _yaml(resolved))
-                self.save_environment(environment)
+                self._write("config.yaml", config_text)
+                self._write("resolved.yaml", _yaml(resolved))
+                self._write("environment.json", _json(environment))
             self._held = held.pop_all()
 
     @classmethod
     def reopen(
-        cls, path: Path, name: str, *, resolved: Mapping[str, object], rows: int = 0, seconds: float = 0.0
+        cls,
+        path: Path,
+        name: str,
+        *,
+        resolved: Mapping[str, object],
+        lengths: Mapping[str, int],
+        seconds: float = 0.0,
     ) -> RunFolder:
         """A folder that is there, and that the caller has locked, to go on in it.
 
         Args:
             resolved: the config as it is used from now on.
-            rows: how many bytes of metrics.csv stay; what stands behind them comes again.
+            lengths: how many bytes stay of what has a row for each epoch or step, by file, 0 where it is not said; what
+                stands behind them comes again.
             seconds: for how long the run has been trained.
         """
-        run = cls.__new__(cls)
-        metrics = path / "metrics.csv"
-        with writing(metrics):
-            if metrics.exists():
-                os.truncate(metrics, rows)
-        with run._opened_in(path, name, datetime.now(UTC), seconds):
-            atomic_write(path / "resolved.yaml", _yaml(resolved))
+        run, known = cls.__new__(cls), read_mapping(path / STATUS).get("files", {})
+        given = {each: known[each] for each in _GIVEN if each in known}
+        with run._opened_in(path, name, datetime.now(UTC), seconds, given, lengths):
+            run._write("resolved.yaml", _yaml(resolved))
         return run
 
     @contextmanager
-    def _opened_in(self, path: Path, name: str, now: datetime, seconds: float = 0.0) -> Iterator[None]:
-        """Open what is written to; where the block fails, it is closed and the status says so."""
+    def _opened_in(
+        self,
+        path: Path,
+        name: str,
+        now: datetime,
+        seconds: float = 0.0,
+        given: Mapping[str, object] | None = None,
+        lengths: Mapping[str, int] | None = None,
+    ) -> Iterator[None]:
+        """Open what is written to; where the block fails, it is closed and the status says so.
+
+        From the status before the block to that after it nobody vouches for what changes: it may end at any call.
+        """
         self.path, self.name = path, name
         self.reason: str | None = None  # why it finished, where that is not the end of its epochs
         self.tested: Mapping[str, float] = {}  # what is measured once, at the end, and so is in no row of metrics.csv
-        self._opened, self._before = now, seconds
-        self._started = _started(path / "status.json") or now.isoformat(timespec="milliseconds")
+        self._opened, self._before, self._next = now, seconds, 0.0
+        self._started = _started(path / STATUS) or now.isoformat(timespec="milliseconds")
+        self._files = dict(given or {})  # what is written whole: its length and SHA-256
         self._held = ExitStack()
-        self._metrics = MetricsFile(path / "metrics.csv")
-        self._log = appending(path / "log.txt")
+        self._log = Appended(path / LOG)
+        self._appended: dict[str, Appended] = {}
+        self._set_status("running")
         try:
-            self._set_status("running")
+            if lengths is not None:
+                _cut(path, lengths)
+            self._metrics = MetricsFile(path / METRICS)
+            self._appended = {METRICS: self._metrics.file, LOG: self._log}
             yield
+            self.sync()
+            self._set_status("running")
         except BaseException as error:
             self.close(*_ending(error))
             raise
@@ -152,24 +194,24 @@ class RunFolder:
 
     def log(self, text: str) -> None:
         """Append a line to log.txt, with the time in front; the further lines of a longer text are indented."""
-        time = datetime.now().astimezone().isoformat(timespec="milliseconds")
-        with writing(self.path / "log.txt"):
-            self._log.write(f"{time}  {text.rstrip()}\n".replace("\n", "\n    ", text.rstrip().count("\n")).encode())
+        now = datetime.now().astimezone().isoformat(timespec="milliseconds")
+        self._log.append(f"{now}  {text.rstrip()}\n".replace("\n", "\n    ", text.rstrip().count("\n")).encode())
 
     @property
-    def rows(self) -> int:
-        """How many bytes of metrics.csv are written."""
-        return self._metrics.length
+    def marks(self) -> dict[str, Mark]:
+        """How far each file goes that is appended to."""
+        return {name: file.mark for name, file in self._appended.items()}
 
     def sync(self) -> None:
-        """Force metrics.csv and log.txt to the disk: before a checkpoint that counts on them."""
-        self._metrics.sync()
-        with writing(self.path / "log.txt"):
-            os.fsync(self._log.fileno())
+        """Force what is appended to the disk: before a checkpoint, or a status, that counts on it."""
+        for file in self._appended.values():
+            file.sync()
 
-    def save_environment(self, environment: Mapping[str, object]) -> None:
-        """Write environment.json (see `trainer.runs.describe_environment`)."""
-        atomic_write(self.path / "environment.json", _json(environment))
+    def beat(self) -> None:
+        """Say in status.json that the run is alive, and what its files are; often asked, it is done now and then."""
+        if time.monotonic() >= self._next:
+            self.sync()
+            self._set_status("running")
 
     def save_parameters(
         self,
@@ -189,23 +231,33 @@ class RunFolder:
         named = list(names) if len(names) == len(table) else [str(i) for i in range(len(table))]
         writer.writerow(["", *named])
         writer.writerows([name, *row] for name, row in zip(named, table.tolist(), strict=True))
-        atomic_write(self.path / f"{title}.csv", text.getvalue())
+        self._write(f"{title}.csv", text.getvalue())
 
     def save_loss(self) -> None:
         """Draw loss.svg and loss.png from the epochs recorded so far."""
         from trainer.runs.plots import save_loss
 
-        save_loss(self.path, read_metrics(self.path / "metrics.csv"), self.name)
+        for path in save_loss(self.path, read_metrics(self.path / METRICS), self.name):
+            self._files[path.name] = facts(content_of(path))
 
     def close(self, status: Status = "finished", reason: str | None = None) -> None:
         """Set the final status. The `with` statement calls this."""
         try:
             self.log(status if reason is None else f"{status}: {reason}")
+            self.sync()
         finally:  # a disk that takes no line more may have room for another status of the same size
-            self._metrics.close()
-            self._log.close()
-            with self._held:
-                self._set_status(status, reason)
+            try:
+                with self._held:
+                    self._set_status(status, reason)
+            finally:
+                for file in (self._log, *self._appended.values()):
+                    file.close()
+
+    def _write(self, name: str, content: str | bytes) -> None:
+        """Write a file whole, and remember what it is."""
+        content = content.encode() if isinstance(content, str) else content
+        atomic_write(self.path / name, content)
+        self._files[name] = facts(content)
 
     def _set_status(self, status: Status, reason: str | None = None) -> None:
         now = datetime.now(UTC)
@@ -214,17 +266,22 @@ class RunFolder:
             "reason": reason,
             "epochs": self._epochs(),
             "started": self._started,
+            "seen": now.isoformat(timespec="milliseconds"),
             "ended": None if status == "running" else now.isoformat(timespec="milliseconds"),
             "seconds": round(self._before + (now - self._opened).total_seconds(), 3),
+            "pid": os.getpid(),
+            "host": platform.node(),
         }
         if self.tested:
             content["test"] = {name: float(value) for name, value in self.tested.items()}
-        atomic_write(self.path / "status.json", _json(content))
+        content["files"] = {**self._files, **{name: mark.facts for name, mark in self.marks.items() if mark.length}}
+        atomic_write(self.path / STATUS, sealed(content))
+        self._next = time.monotonic() + _BEAT
 
     def _epochs(self) -> int:
         """Rows in metrics.csv. The file is asked, because Ctrl-C may come between any two instructions, and a count
         of our own would sometimes be one off."""
-        path = self.path / "metrics.csv"
+        path = self.path / METRICS
         return max(path.read_bytes().count(b"\n") - 1, 0) if path.exists() else 0
 
     def __repr__(self) -> str:
@@ -253,6 +310,13 @@ def _started(status: Path) -> str | None:
         return str(json.loads(status.read_bytes())["started"])
     except (OSError, ValueError, KeyError, TypeError):  # a new run, or a damaged file that is about to be written
         return None
+
+
+def _cut(path: Path, lengths: Mapping[str, int]) -> None:
+    for file in _ROWS:
+        with writing(path / file):
+            if (path / file).exists():
+                os.truncate(path / file, lengths.get(file, 0))
 
 
 def _new_folder(root: Path, name: str, now: datetime) -> Path:

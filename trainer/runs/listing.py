@@ -7,7 +7,6 @@ files, status.json and metrics.csv, and those are read only of the runs that are
 from __future__ import annotations
 
 import csv
-import json
 import operator
 import os
 import re
@@ -18,7 +17,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from trainer.errors import UsageError
+from trainer.errors import DataError, UsageError
+from trainer.runs import digests
 from trainer.runs.lock import held
 from trainer.wording import nearest
 
@@ -32,6 +32,7 @@ _CONDITION = re.compile(r"\s*([\w.-]+)\s*(<=|>=|!=|<|>|=)\s*(.+?)\s*")
 # What status.json says of a run whose process may have died without a word.
 _LIVE = "running"
 CRASHED = "crashed"
+DAMAGED = "damaged"
 
 
 def status_of(folder: Path, said: str) -> str:
@@ -57,18 +58,6 @@ def _is_run(entry: os.DirEntry[str]) -> bool:
     return (bool(STAMPED.match(entry.name)) and entry.is_dir()) or os.path.exists(Path(entry.path, "status.json"))
 
 
-def _content(path: Path) -> bytes:
-    """The bytes of a small file, a third of what `open` and its layers take."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-    try:
-        parts = []
-        while part := os.read(descriptor, 1 << 20):
-            parts.append(part)
-        return b"".join(parts)
-    finally:
-        os.close(descriptor)
-
-
 @dataclass(frozen=True)
 class Summary:
     """A run in one line. Each part is read when it is first asked for."""
@@ -82,17 +71,17 @@ class Summary:
 
     @cached_property
     def about(self) -> dict[str, Any]:
-        """status.json; of one that cannot be read, "unreadable" is the status."""
+        """status.json; of one that cannot be read, or is not what was written, "unreadable" is the status."""
         try:
-            content = json.loads(_content(self.path / "status.json"))
-        except (OSError, ValueError):
-            content = None
-        return content if isinstance(content, dict) else {"status": "unreadable"}
+            return digests.unsealed(digests.content_of(self.path / digests.STATUS))
+        except DataError:
+            return {"status": "unreadable"}
 
     @cached_property
     def status(self) -> str:
-        """finished, running, crashed, interrupted, diverged or failed."""
-        return status_of(self.path, str(self.about.get("status")))
+        """finished, running, crashed, interrupted, diverged or failed; damaged where its numbers are not those that it
+        wrote."""
+        return status_of(self.path, str(self.about.get("status"))) if self._rows is not None else DAMAGED
 
     @property
     def seconds(self) -> float:
@@ -105,11 +94,23 @@ class Summary:
     @cached_property
     def lines(self) -> list[str]:
         """The whole lines of metrics.csv, the header first; empty before the first epoch."""
-        try:
-            text = _content(self.path / "metrics.csv").decode()
-        except OSError:
-            return []
+        text = (self._rows or b"").decode(errors="replace")
         return text[: text.rfind("\n") + 1].splitlines()
+
+    @cached_property
+    def _rows(self) -> bytes | None:
+        """What is in metrics.csv, if anything; None where it is not what was written."""
+        path = self.path / "metrics.csv"
+        try:
+            content = digests.content_of(path)
+        except DataError:
+            return b""
+        if digests.agrees(path.name, content, self.about):
+            return content
+        try:
+            return digests.read(path)  # perhaps the run went on between a look at one file and at the other
+        except DataError:
+            return None
 
     @cached_property
     def last(self) -> dict[str, float]:

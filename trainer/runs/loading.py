@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainer.errors import DataError
+from trainer.runs.digests import read_mapping, read_text
 from trainer.runs.listing import status_of
 from trainer.runs.metrics import read_metrics
 from trainer.runs.parameters import Saved, load_parameters
@@ -31,8 +31,9 @@ class Run:
 
     @cached_property
     def about(self) -> dict[str, Any]:
-        """status.json: status, reason, epochs, started, ended (ISO 8601, UTC), seconds."""
-        return _read_json(self.path / "status.json")
+        """status.json: status, reason, epochs, started, seen, ended (ISO 8601, UTC), seconds, pid, host; and `files`,
+        the length and the SHA-256 of each."""
+        return read_mapping(self.path / "status.json")
 
     @property
     def status(self) -> str:
@@ -48,7 +49,7 @@ class Run:
     @cached_property
     def config_text(self) -> str:
         """The config as it was given, without overrides."""
-        return _text(self.path / "config.yaml")
+        return read_text(self.path / "config.yaml")
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -57,7 +58,7 @@ class Run:
 
         path = self.path / "resolved.yaml"
         try:
-            config = yaml.safe_load(_text(path))
+            config = yaml.safe_load(read_text(path))
         except yaml.YAMLError as error:
             raise DataError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
         return _mapping(path, config)
@@ -65,7 +66,7 @@ class Run:
     @cached_property
     def environment(self) -> dict[str, Any]:
         """environment.json: versions, processor, threads."""
-        return _read_json(self.path / "environment.json")
+        return read_mapping(self.path / "environment.json")
 
     @cached_property
     def metrics(self) -> Metrics:
@@ -95,7 +96,7 @@ class Run:
     @cached_property
     def log(self) -> str:
         """The text of log.txt."""
-        return _text(self.path / "log.txt")
+        return read_text(self.path / "log.txt")
 
 
 def load(folder: str | os.PathLike[str]) -> Run:
@@ -118,23 +119,6 @@ def load(folder: str | os.PathLike[str]) -> Run:
     siblings = [entry.parent.name for entry in path.parent.glob("*/status.json")]
     near = nearest(path.name, siblings)
     raise DataError(f"there is no run folder {path}" + (f"; did you mean {path.parent / near}?" if near else ""))
-
-
-def _text(path: Path) -> str:
-    """Raises DataError where there is none, or it cannot be read."""
-    try:
-        return path.read_bytes().decode()
-    except FileNotFoundError:
-        raise DataError(f"there is no {path.name} in {path.parent}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read: {error}") from None
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        return _mapping(path, json.loads(_text(path)))
-    except ValueError as error:
-        raise DataError(f"{path} is not JSON: {error}") from None
 
 
 def _mapping(path: Path, content: object) -> dict[str, Any]:

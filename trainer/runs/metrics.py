@@ -1,14 +1,12 @@
 """metrics.csv: a row per epoch, readable at any instant.
 
 The header goes into the file together with the first row, because only the first record says which metrics there are.
-Every row is one write to an unbuffered file opened for appending, so another process reads whole rows; a row that a
-dying machine left unfinished has no line end and is skipped.
+A row that a dying machine left unfinished has no line end and is skipped.
 """
 
 from __future__ import annotations
 
 import csv
-import errno
 import io
 import os
 from collections.abc import Mapping
@@ -17,7 +15,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from trainer.errors import DataError
-from trainer.files import appending, writing
+from trainer.runs import digests
+from trainer.runs.appended import Appended
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,8 +63,8 @@ class MetricsFile:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
+        self.file = Appended(self.path)
         self._columns = _header(self.path)
-        self._file: io.FileIO | None = None
 
     def append(self, record: EpochRecord) -> None:
         """Write one row. The names must be those of the first record."""
@@ -76,34 +75,13 @@ class MetricsFile:
             raise ValueError(f"{self.path} has the columns {self._columns}, but this epoch brings {list(row)}")
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([*rows, [repr(value) for value in row.values()]])
-        line = text.getvalue().encode()
-        with writing(self.path):
-            self._file = self._file or appending(self.path)  # not before: a CSV file has a header
-            if self._file.write(line) != len(line):  # an unbuffered write may fall short when the disk is full
-                raise OSError(errno.ENOSPC, "a whole row has no room")
-
-    @property
-    def length(self) -> int:
-        """How many bytes it has."""
-        if self._file is not None:
-            return self._file.tell()
-        return self.path.stat().st_size if self.path.exists() else 0
-
-    def sync(self) -> None:
-        """Force the rows to the disk, so that whatever is written from now on is no more durable than they are."""
-        if self._file is not None:
-            with writing(self.path):
-                os.fsync(self._file.fileno())
-
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
+        self.file.append(text.getvalue().encode())
 
     def __enter__(self) -> MetricsFile:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
+        self.file.close()
 
     def __repr__(self) -> str:
         return f"MetricsFile({str(self.path)!r})"
@@ -119,8 +97,8 @@ def _header(path: Path) -> list[str]:
 def read_metrics(path: str | os.PathLike[str]) -> Metrics:
     """The columns of a metrics.csv by name, each of shape (epochs,); `epoch` and `step` are int64, the rest float64.
 
-    A file that does not exist yet has no columns. Raises DataError for what is no text, and for a row that does not fit
-    the header.
+    A file that does not exist yet has no columns. Raises DataError for what is no text or not what was written, and for
+    a row that does not fit the header.
     """
     import numpy as np
 
@@ -128,7 +106,7 @@ def read_metrics(path: str | os.PathLike[str]) -> Metrics:
     if not path.exists():
         return {}
     try:
-        text = path.read_text(encoding="utf-8")
+        text = digests.read(path).decode()
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: {error}") from None
     rows = list(csv.reader(text[: text.rfind("\n") + 1].splitlines()))

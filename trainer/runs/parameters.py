@@ -133,7 +133,8 @@ def _content(path: Path, foreign: bool) -> bytes:
         content = path.read_bytes()
         if foreign and not beside.exists():
             return content
-        digests = [line.split()[0] for line in beside.read_text(encoding="utf-8").splitlines() if line.strip()]
+        lines = beside.read_text(encoding="utf-8", errors="replace").splitlines()
+        digests = [line.split()[0] for line in lines if line.strip()]
     except FileNotFoundError as error:
         raise DataError(f"{path} cannot be loaded: there is no {Path(error.filename).name} in {path.parent}") from None
     found = hashlib.sha256(content).hexdigest()

@@ -50,14 +50,16 @@ _COLUMNS = 1500  # of points, more than the picture has dots
 _DASHES = ("-", "--", ":", "-.")
 
 
-def save_loss(folder: str | Path, metrics: Mapping[str, Sequence[float] | object], title: str = "") -> None:
-    """Write loss.svg and loss.png (1200 × 704 pixels) into `folder`.
+def save_loss(folder: str | Path, metrics: Mapping[str, Sequence[float] | object], title: str = "") -> list[Path]:
+    """Write loss.svg and loss.png (1200 × 704 pixels) into `folder`, and say where.
 
     `metrics` maps "epoch", "train_loss" and, where there are test rows, "test_loss" to one number per epoch.
     """
     lines = lines_of(metrics)
-    for ending in ENDINGS:
-        save_plot(Path(folder) / f"loss{ending}", lines, "loss", title)
+    paths = [Path(folder) / f"loss{ending}" for ending in ENDINGS]
+    for path in paths:
+        save_plot(path, lines, "loss", title)
+    return paths
 
 
 def save_plot(path: Path, lines: Sequence[Line], what: str, title: str = "") -> None:

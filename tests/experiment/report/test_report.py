@@ -14,6 +14,7 @@ import yaml
 import trainer
 from trainer.experiment.report import report
 from trainer.runs import load
+from trainer.runs.checking import accept
 from trainer.runs.lock import locked
 
 VOID = {"meta", "link", "br", "img"}
@@ -205,6 +206,7 @@ def test_a_dataset_that_is_no_longer_there_is_said(trained):
     run = trained(seed=3)
     text = (run.path / "resolved.yaml").read_text()
     (run.path / "resolved.yaml").write_text(text.replace("name: iris", "path: gone.csv"))
+    accept(run.path)
     said = Page(report([load(run.path)])).words["What was taken for what"]
     assert said.startswith("No rows were predicted: ")
     assert "gone.csv" in said

@@ -107,6 +107,7 @@ def show(context: typer.Context, name: RunName, root: RunFolders | None = None) 
     """Show one run: how it went, what it reached, its curve, and the config that it ran."""
     from trainer.cli.terminal.curve import draw_curve
     from trainer.runs import load
+    from trainer.runs.digests import read_text
     from trainer.runs.listing import Summary
 
     run = Summary(find_run(name, root or context.obj))
@@ -123,7 +124,7 @@ def show(context: typer.Context, name: RunName, root: RunFolders | None = None) 
     )
     if curve:
         typer.echo(f"\n{curve}", color=may_colour())
-    typer.echo("\n" + (run.path / "resolved.yaml").read_text(encoding="utf-8").rstrip())
+    typer.echo("\n" + read_text(run.path / "resolved.yaml").rstrip())
 
 
 @group.command("diff")
@@ -160,6 +161,33 @@ def _compare(paths: Sequence[Path]) -> None:
 
 def _shown(value: object) -> str:
     return "-" if value is None else str(value)
+
+
+@group.command("check")
+def check(
+    context: typer.Context,
+    names: RunNames,
+    root: RunFolders | None = None,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Take the files as they are, where they were changed on purpose.")
+    ] = False,
+) -> None:
+    """Check every file of runs against what was written; exit code 1 where one is another."""
+    from trainer.runs import checking
+
+    damaged = 0
+    for path in [find_run(name, root or context.obj) for name in names]:
+        if accept:
+            changed = checking.accept(path)
+            typer.echo(f"{path}: {', '.join(changed) or 'nothing'} taken as it is")
+        problems = checking.check(path)
+        wrong = [problem for problem in problems.values() if problem]
+        typer.echo(f"{path}: {len(problems) - len(wrong)} of {count(len(problems), 'file')} as written")
+        for problem in wrong:
+            typer.echo(f"  {problem}")
+        damaged += len(wrong)
+    if damaged:
+        raise typer.Exit(1)
 
 
 @group.command("rm")

@@ -17,6 +17,7 @@ from trainer.experiment.evaluating import evaluate
 from trainer.experiment.model import load as load_model
 from trainer.experiment.report.page import MOST_TEXT, facts, note, page, section, text
 from trainer.experiment.report.parts import confused, curves_of, examples, numbers_of
+from trainer.runs.digests import read, read_text
 from trainer.runs.loading import Run
 from trainer.types import Array
 from trainer.wording import count, duration, number
@@ -138,7 +139,7 @@ def _matrix(path: Path) -> str:
     if not path.exists():
         return ""
     try:
-        header, *rows = csv.reader(path.read_text(encoding="utf-8").splitlines())
+        header, *rows = csv.reader(read_text(path).splitlines())
         matrix: Array = np.array([[int(float(cell)) for cell in row[1:]] for row in rows])
     except (ValueError, OverflowError) as error:
         raise DataError(f"{path}: {error}") from None
@@ -185,8 +186,4 @@ def _config(run: Run) -> str:
 
 
 def _resolved(run: Run) -> bytes:
-    path = run.path / "resolved.yaml"
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+    return read(run.path / "resolved.yaml")
