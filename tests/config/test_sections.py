@@ -83,32 +83,32 @@ from trainer.config.sections import SectionModel
 class PruningConfig(SectionModel):
     """How often what a run has learnt is kept."""
 
-    every: Annotated[int, Field(ge=1)] | None = Field(None, description="Epochs from one to the next.")
+    apart: Annotated[int, Field(ge=1)] | None = Field(None, description="Epochs from one to the next.")
     folder: str | None = Field(None, description="Where.")
 
     def problem(self):
-        return "" if self.every else "pruning says nothing"
+        return "" if self.apart else "pruning says nothing"
 '''
-A_LINE = '    pruning: Annotated[PruningConfig | None, Section("{every: 5}", short="folder")] = None\n'
+A_LINE = '    pruning: Annotated[PruningConfig | None, Section("{apart: 5}", short="folder")] = None\n'
 ASKED = """
 import sys, json
 from trainer.config import json_schema, load
 from trainer.config.schema import SECTIONS
 from trainer.errors import ConfigError
 
-assert load("a.yaml", ["pruning={every: 3}"]).config.pruning.every == 3
-assert load("a.yaml", ["pruning.every=2"]).config.pruning.every == 2
-assert load("a.yaml", ["pruning=here", "pruning.every=2"]).config.pruning.folder == "here"
-assert load("a.yaml", ["pruning.every=2"]).resolved()["pruning"] == {"every": 2}
+assert load("a.yaml", ["pruning={apart: 3}"]).config.pruning.apart == 3
+assert load("a.yaml", ["pruning.apart=2"]).config.pruning.apart == 2
+assert load("a.yaml", ["pruning=here", "pruning.apart=2"]).config.pruning.folder == "here"
+assert load("a.yaml", ["pruning.apart=2"]).resolved()["pruning"] == {"apart": 2}
 assert "pruning" not in load("a.yaml").resolved()
-for override in (["every=2"], ["pruning=2"], ["pruning={}"], ["pruning.evry=2"], ["pruning.every=0"]):
+for override in (["apart=2"], ["pruning=2"], ["pruning={}"], ["pruning.aprt=2"], ["pruning.apart=0"]):
     try:
         load("a.yaml", override)
     except ConfigError as error:
         print(str(error).partition("\\n")[0])
 schema = json_schema()
 assert {"type": "string"} in schema["properties"]["pruning"]["anyOf"]
-assert "every" in schema["$defs"]["PruningConfig"]["properties"]
+assert "apart" in schema["$defs"]["PruningConfig"]["properties"]
 """
 
 
@@ -127,9 +127,9 @@ def test_a_new_section_is_one_file_and_one_line(tmp_path):
     ran = subprocess.run([sys.executable, "-c", ASKED], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert ran.stderr == ""
     assert ran.stdout.splitlines() == [
-        "command line: 'every' belongs to pruning; write pruning.every=...",
-        "command line: pruning expects a mapping, found 2; for example pruning: {every: 5}",
-        "command line: pruning says nothing; for example pruning: {every: 5}",
-        "command line: unknown option 'evry' of pruning; did you mean 'every'?",
-        "command line: pruning.every expects a whole number of at least 1, found 0",
+        "command line: 'apart' belongs to pruning; write pruning.apart=...",
+        "command line: pruning expects a mapping, found 2; for example pruning: {apart: 5}",
+        "command line: pruning says nothing; for example pruning: {apart: 5}",
+        "command line: unknown option 'aprt' of pruning; did you mean 'apart'?",
+        "command line: pruning.apart expects a whole number of at least 1, found 0",
     ]

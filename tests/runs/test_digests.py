@@ -138,11 +138,13 @@ def test_the_status_says_who_trains_and_when_it_was_last_seen(tmp_path: Path) ->
     folder = RunFolder(tmp_path, "a")
     first = load(folder.path).about
     assert (first["status"], first["pid"], first["ended"]) == ("running", os.getpid(), None)
+    folder.record(epoch(1))
     folder.beat()  # too early: nothing is written
     assert load(folder.path).about == first
     folder._next = 0.0
     folder.beat()
-    assert load(folder.path).about["seen"] > first["seen"]
+    assert load(folder.path).about["seen"] >= first["seen"]
+    assert load(folder.path).about["epochs"] == 1
     folder.close()
 
 

@@ -9,13 +9,35 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from trainer.compiler.executors import Executor
 from trainer.types import Array
 
-__all__ = ["StepLoop", "moves"]
+__all__ = ["Measured", "StepLoop", "moves", "squares"]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is measured of some of k steps.
+
+    Attributes:
+        wanted: of which, (k,) of bool.
+        squares: takes of those g·g, u·u and v·v, (k, 3): of the gradient, and of v, the first that is carried, how much
+            it moved and what it is after the step.
+    """
+
+    wanted: Array
+    squares: Array
+
+
+def squares(g: Array, before: Array, after: Array) -> tuple[Any, Any, Any]:
+    """g·g, u·u and v·v of u = after − before, which is written to `before`, and v = after."""
+    np.subtract(after, before, before)
+    return np.matmul(g, g), np.matmul(before, before), np.matmul(after, after)
 
 
 class StepLoop:
@@ -39,25 +61,33 @@ class StepLoop:
         self.moves = moves(self.places, after)
 
     def run(
-        self, values: Sequence[Array], batches: Array, scalars: Sequence[Sequence[float] | Array]
+        self,
+        values: Sequence[Array],
+        batches: Array,
+        scalars: Sequence[Sequence[float] | Array],
+        measured: Measured | None = None,
     ) -> tuple[list[Array], list[float]]:
         """Take a step per row of `batches` (k, m), which holds row numbers of the sources.
 
         Args:
             values: what is carried to the first step.
             scalars: for each scalar input its value in each of the k steps.
+            measured: which steps are measured, and where the numbers go.
 
         Returns:
             What is carried after the steps that were taken, and their losses; fewer than k where one was not finite.
         """
         for place, value in zip(self.places, values, strict=True):
             place[...] = value
-        losses = self._steps(batches, scalars)
+        losses = self._steps(batches, scalars, measured)
         return [place.copy() for place in self.places], losses
 
-    def _steps(self, batches: Array, scalars: Sequence[Sequence[float] | Array]) -> list[float]:
+    def _steps(
+        self, batches: Array, scalars: Sequence[Sequence[float] | Array], measured: Measured | None
+    ) -> list[float]:
         losses: list[float] = []
-        for rows, *numbers in zip(batches, *scalars, strict=True):
+        for i, (rows, *numbers) in enumerate(zip(batches, *scalars, strict=True)):
+            before = self.places[0].copy() if measured is not None and measured.wanted[i] else None
             for place, source in zip(self.batch, self.sources, strict=True):
                 place[...] = source[rows]
             for place, number in zip(self.scalars, numbers, strict=True):
@@ -68,6 +98,8 @@ class StepLoop:
             self.executor.commit()
             for place, value in self.moves:
                 np.copyto(place, value)
+            if measured is not None and before is not None:
+                measured.squares[i] = squares(self.g, before, self.places[0])
             losses.append(float(self.loss))
         return losses
 

@@ -269,6 +269,16 @@ class CheckpointConfig(SectionModel):
     keep: Annotated[int, Field(ge=2)] = Field(2, description="How many of the last are kept.")
 
 
+class LogConfig(SectionModel):
+    """What a run writes down besides its epochs."""
+
+    steps: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="A line of metrics.jsonl after every so many steps: loss, step size, the norms of the gradient, of "
+        "the update and of θ, seconds.",
+    )
+
+
 class StartConfig(SectionModel):
     """Parameters to begin with, by name."""
 
@@ -371,6 +381,9 @@ class Config(SectionModel):
     )
     metrics: list[Annotated[Choice, Kind("metrics")]] | None = Field(
         None, description="What is reported beside the loss; by default what suits the cost."
+    )
+    log: Annotated[LogConfig, Section("{steps: 10}")] = Field(
+        LogConfig(steps=None), description="What is written down of steps."
     )
     evaluate: Annotated[EvaluateConfig, Section("{train: running}")] = Field(
         EvaluateConfig(train="full", every=1), description="What is measured after an epoch, and how often."

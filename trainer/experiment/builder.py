@@ -104,6 +104,7 @@ class Builder:
             debug=debug,
             initial=saved,
             stopping=self.stopping(data, scores),
+            logged=config.log.steps or 0,
             measure=self.measure(data),
             callbacks=[self.component(choice, "callbacks", i) for i, choice in enumerate(config.callbacks)],
             penalties=[Penalty(**penalty.model_dump()) for penalty in config.penalty],

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from trainer.experiment.observer import Observer
 from trainer.runs.checkpoint import FOLDER, Checkpoints
 from trainer.runs.fingerprint import data_fingerprint, numerics
-from trainer.runs.folder import LOG, METRICS
+from trainer.runs.folder import LOG, METRICS, STEPS
 
 if TYPE_CHECKING:
     from trainer.config.schema import CheckpointConfig
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RECORDS", "Checkpointer"]
 
-RECORDS = {"metrics": METRICS, "log": LOG}  # whose lengths a checkpoint knows, by what it calls them
+RECORDS = {"metrics": METRICS, "steps": STEPS, "log": LOG}  # whose lengths a checkpoint knows, by what it calls them
 
 
 class Checkpointer(Observer):

@@ -24,7 +24,7 @@ from trainer.experiment.builder import build
 from trainer.experiment.checkpointing import Checkpointer
 from trainer.experiment.model import model_facts
 from trainer.experiment.observer import Observer, step_listeners
-from trainer.experiment.recorder import Recorder
+from trainer.experiment.recorder import Recorder, StepRecorder
 from trainer.experiment.remarks import more_threads, remarks
 from trainer.runs.digests import checked
 from trainer.runs.environment import describe_environment
@@ -189,6 +189,8 @@ def recorded(
     for finding in unchecked:
         run.log(f"trained regardless: {finding}")
     told: list[Observer] = [Recorder(run, model_facts(loaded, training.data))]
+    if loaded.config.log.steps:
+        told.append(StepRecorder(run))
     if loaded.config.checkpoint:
         facts = {"config": named_config(loaded, run.name), "plugins": plugins_of(loaded)}
         told.append(Checkpointer(run, loaded.config.checkpoint, facts, threads))

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from trainer.experiment.observer import Observer
 from trainer.runs.folder import RunFolder
 from trainer.runs.progress import ProgressTable
+from trainer.runs.steps import lines_of_steps
 from trainer.training.threads import current
 from trainer.wording import count
 
 if TYPE_CHECKING:
-    from trainer.training import Epoch, Training
+    from trainer.training import Epoch, Step, Training
 
-__all__ = ["Recorder", "heading"]
+__all__ = ["Recorder", "StepRecorder", "heading"]
 
 
 class Recorder(Observer):
@@ -45,6 +46,26 @@ class Recorder(Observer):
         data = self._training.data
         self._folder.save_parameters(self._training.parameters, data.scaling, data.preprocessing, self._model)
         self._folder.save_loss()
+
+
+class StepRecorder(Observer):
+    """Writes the steps that were measured into metrics.jsonl, a piece of them at a time, as they were computed."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+
+    def began(self, training: Training, folder: Path | None) -> None:
+        self._training = training
+        self._pending: list[Step] = []
+        self._digits = 9 if training.theta.dtype.itemsize == 4 else 17
+
+    def step(self, record: Step) -> None:
+        if record.measured is not None:
+            self._pending.append(record)
+        state = self._training.state
+        if record.step >= state.step and self._pending:
+            pending, self._pending = self._pending, []
+            self._folder.steps.append(lines_of_steps(pending, state.seconds, self._digits))
 
 
 def heading(training: Training) -> str:

@@ -56,6 +56,7 @@ _REASONS = {
     "batch_size": "steps are counted in batches",
     "step_size": "the steps so far were of another size",
     "metrics": "metrics.csv has a column for each",
+    "log": "metrics.jsonl has a line for every so many steps",
     "evaluate": "metrics.csv has a column for each number",
     "compute": "θ is of this dtype",
 }

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RunFolder", "Status"]
 
-METRICS, LOG = "metrics.csv", "log.txt"
-_ROWS = (METRICS,)  # which have a row for each epoch or step
+METRICS, STEPS, LOG = "metrics.csv", "metrics.jsonl", "log.txt"
+_ROWS = (METRICS, STEPS)  # which have a row for each epoch or step
 _GIVEN = ("config.yaml", "environment.json")  # which a run that goes on leaves as they are
 _BEAT = 5.0  # seconds between two signs of life, at least
 
@@ -173,7 +173,8 @@ class RunFolder:
             if lengths is not None:
                 _cut(path, lengths)
             self._metrics = MetricsFile(path / METRICS)
-            self._appended = {METRICS: self._metrics.file, LOG: self._log}
+            self.steps = Appended(path / STEPS)  # takes the lines of `trainer.runs.steps`
+            self._appended = {METRICS: self._metrics.file, STEPS: self.steps, LOG: self._log}
             yield
             self.sync()
             self._set_status("running")

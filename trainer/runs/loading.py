@@ -13,12 +13,14 @@ from trainer.runs.digests import read_mapping, read_text
 from trainer.runs.listing import status_of
 from trainer.runs.metrics import read_metrics
 from trainer.runs.parameters import Saved, load_parameters
+from trainer.runs.steps import read_steps
 from trainer.wording import describe, nearest
 
 if TYPE_CHECKING:
     from trainer.data import Preprocessing, Scaling
     from trainer.runs.metrics import Metrics
     from trainer.runs.parameters import Arrays
+    from trainer.runs.steps import Steps
 
 __all__ = ["Run", "load"]
 
@@ -72,6 +74,11 @@ class Run:
     def metrics(self) -> Metrics:
         """The columns of metrics.csv, each of shape (epochs,)."""
         return read_metrics(self.path / "metrics.csv")
+
+    @cached_property
+    def steps(self) -> Steps:
+        """The columns of metrics.jsonl, each of shape (logged steps,); none where the config logs no steps."""
+        return read_steps(self.path / "metrics.jsonl")
 
     @cached_property
     def saved(self) -> Saved:

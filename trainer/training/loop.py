@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.compiler.executors import Backend
+from trainer.compiler.loop import Measured
 from trainer.data.prepared import Part, Prepared
 from trainer.data.shuffling import batch_order
 from trainer.errors import DivergedError, Hint, UsageError
@@ -30,7 +31,7 @@ from trainer.training.diagnosis import diagnose
 from trainer.training.evaluation import Evaluation, Measure, Metric, Report
 from trainer.training.objective import Objective, Penalty
 from trainer.training.program_check import STEPS, compare_with_tape
-from trainer.training.records import Best, Epoch, Step
+from trainer.training.records import Best, Epoch, Measures, Step
 from trainer.training.runners import runner
 from trainer.training.schedules import Schedule, schedule_of
 from trainer.training.settling import settled
@@ -81,6 +82,7 @@ class Training:
         stopping: when to end before the last epoch, and whether to hand back the best.
         callbacks: are told every record before it is yielded, and may end the training.
         measure: what of the training rows is measured after an epoch, and how often anything is.
+        logged: every so many steps the norms of gradient, update and θ are measured; 0 for never.
 
     Attributes:
         state: how far it has come, a value; `resume` goes on from such a one.
@@ -105,6 +107,7 @@ class Training:
     stopping: Stopping = field(default_factory=Stopping)
     callbacks: Sequence[Callback] = ()
     measure: Measure = field(default_factory=Measure)
+    logged: int = 0
     state: TrainingState = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -375,10 +378,21 @@ class Training:
             return []
         sizes = self.schedule.sizes(first, count, state.schedule)
         with np.errstate(all="ignore"):  # what overflows shows up as a loss that is not finite
-            theta, (optimizer, layers), losses = self._runner.run(state.theta, state.carried, batches, sizes, first)
+            measured = self._to_log(first, count)
+            theta, (optimizer, layers), losses = self._runner.run(
+                state.theta, state.carried, batches, sizes, first, measured
+            )
         self._change(theta=theta, optimizer=optimizer, layer_state=layers, step=first + len(losses))
         numbers, epochs, rows = range(first + 1, self.step + 1), repeat(self.epoch + 1), repeat(batches.shape[1])
-        return list(map(Step._make, zip(numbers, epochs, rows, losses, strict=False)))
+        measures = repeat(None) if measured is None else _measures(measured, sizes)
+        return list(map(Step._make, zip(numbers, epochs, rows, losses, measures, strict=False)))
+
+    def _to_log(self, first: int, count: int) -> Measured | None:
+        """Room for what is measured of the steps behind `first`; None where none of them is logged."""
+        if not self.logged:
+            return None
+        wanted = np.arange(first + 1, first + count + 1) % self.logged == 0
+        return Measured(wanted, np.zeros((count, 3), self.state.theta.dtype)) if wanted.any() else None
 
     def try_step(self) -> None:
         """A step on a full batch whose results are thrown away."""
@@ -438,3 +452,9 @@ class Training:
             hints=[*self.ways_down(), *digits],
             finding=self._diagnose(rows) if rows is not None else None,
         )
+
+
+def _measures(measured: Measured, sizes: Sequence[float]) -> Iterator[Measures | None]:
+    roots = np.sqrt(measured.squares.astype(np.float64)).tolist()
+    for wanted, size, norms in zip(measured.wanted.tolist(), sizes, roots, strict=True):
+        yield Measures(float(size), *norms) if wanted else None

@@ -12,6 +12,15 @@ from trainer.types import Array
 __all__ = ["Best", "Epoch", "Step"]
 
 
+class Measures(NamedTuple):
+    """What is measured of a step that is logged: ε, and the norms of the gradient, of the update and of θ after it."""
+
+    step_size: float
+    gradient: float
+    update: float
+    theta: float
+
+
 class Step(NamedTuple):
     """One batch, and the update of θ that it led to; with accumulated gradients only every k-th leads to one.
 
@@ -22,6 +31,7 @@ class Step(NamedTuple):
     epoch: int
     rows: int
     loss: float
+    measured: Measures | None = None
 
 
 class Epoch(NamedTuple):

@@ -19,7 +19,7 @@ from trainer.training.step import Carried, StepFunction, record_step
 from trainer.types import Array
 
 if TYPE_CHECKING:
-    from trainer.compiler.loop import StepLoop
+    from trainer.compiler.loop import Measured, StepLoop
 
 __all__ = ["Eager", "Recorded", "Runner", "runner"]
 
@@ -32,13 +32,20 @@ class Runner(Protocol):
     runs_ahead: bool  # whether many batches at once cost less than one at a time
 
     def run(
-        self, theta: Array, carried: Carried, batches: Array, step_sizes: Sequence[float], first: int
+        self,
+        theta: Array,
+        carried: Carried,
+        batches: Array,
+        step_sizes: Sequence[float],
+        first: int,
+        measured: Measured | None = None,
     ) -> tuple[Array, Carried, list[float]]:
         """Take a step per row of `batches` (k, m), which holds row numbers.
 
         Args:
             step_sizes: ε of each step.
             first: τ of the first.
+            measured: which steps are measured, and where the numbers go.
 
         Returns:
             θ and what is carried after the steps that were taken, and their losses.
@@ -60,7 +67,13 @@ class Eager:
         self.step, self.sources, self.backend = step, sources, best_backend()
 
     def run(
-        self, theta: Array, carried: Carried, batches: Array, step_sizes: Sequence[float], first: int
+        self,
+        theta: Array,
+        carried: Carried,
+        batches: Array,
+        step_sizes: Sequence[float],
+        first: int,
+        measured: Measured | None = None,
     ) -> tuple[Array, Carried, list[float]]:
         losses = []
         scalar = theta.dtype.type  # ε and τ in θ's dtype, as a program gets them
@@ -71,6 +84,10 @@ class Eager:
             loss, g, *after = self.step(theta, carried, batch, scalar(step_size), scalar(number), np.int64(number))
             if not math.isfinite(loss) or not np.isfinite(g).all():
                 break
+            if measured is not None and measured.wanted[number - first]:
+                from trainer.compiler.loop import squares  # with the programs' own products
+
+                measured.squares[number - first] = squares(np.asarray(g), theta.copy(), after[0])
             theta, carried = after
             losses.append(float(loss))
         return theta, carried, losses
@@ -86,7 +103,13 @@ class Recorded:
         self.loops: dict[int, StepLoop] = {}
 
     def run(
-        self, theta: Array, carried: Carried, batches: Array, step_sizes: Sequence[float], first: int
+        self,
+        theta: Array,
+        carried: Carried,
+        batches: Array,
+        step_sizes: Sequence[float],
+        first: int,
+        measured: Measured | None = None,
     ) -> tuple[Array, Carried, list[float]]:
         count, rows = batches.shape
         values, rebuild = flatten((theta, carried))
@@ -94,7 +117,7 @@ class Recorded:
             program = record_step(self.step, theta, carried, self.sources, rows)
             self.loops[rows] = self.backend.loop(program, len(values), self.sources)
         numbers = np.arange(first, first + count)
-        values, losses = self.loops[rows].run(values, batches, (step_sizes, numbers, numbers))
+        values, losses = self.loops[rows].run(values, batches, (step_sizes, numbers, numbers), measured)
         theta, carried = rebuild(values)
         return theta, carried, losses
 
