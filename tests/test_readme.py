@@ -59,6 +59,17 @@ def test_python_blocks_run(block, folder):
         assert result.stdout.endswith(printed)
 
 
+def test_one_short_script_trains_stops_resumes_plots_and_predicts(folder):
+    (block,) = [b for b in blocks("python") if "KeyboardInterrupt" in b.text]
+    assert len(block.text.splitlines()) <= 25
+    script = folder / "block.py"
+    script.write_text(block.text, encoding="utf-8")
+    result = run([sys.executable, str(script)], folder)
+    assert result.stdout.splitlines()[:2] == ["6", "8"], result.stderr
+    assert len(result.stdout.splitlines()) == 3
+    assert (folder / "loss.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_the_plugin_file_runs_on_its_own():
     block = next(b for b in blocks("python") if b.file == "swish.py")
     assert "@my_swish.vjp" in block.text
