@@ -8,6 +8,7 @@ LOOP: int
 FUSED: int
 REDUCE: int
 MATMUL: int
+PRODUCT: int
 COPY: int
 CAST: int
 FILL: int
@@ -41,6 +42,8 @@ MOVING_SQUARE: int
 ADAM_STEP: int
 TANH_VJP: int
 RELU_VJP: int
+
+VECTORS: int  # bytes of the widest for PRODUCT; 0 where this processor has it not
 
 class Machine:
     raised: int

@@ -2,14 +2,6 @@
 #include "machine.h"
 #include <math.h>
 
-#if defined(__GNUC__)
-#define INLINE static inline __attribute__((always_inline))
-#define INDEPENDENT _Pragma("GCC ivdep")
-#else
-#define INLINE static inline
-#define INDEPENDENT
-#endif
-
 /* s, t, u: numbers, the same for all elements; the other operands are blocks. */
 #define EACH(value)                                                                                                     \
     INDEPENDENT for (npy_intp k = 0; k < n; k++) d[k] = value;                                                          \

@@ -26,6 +26,7 @@ __all__ = [
     "gather",
     "loop",
     "matmul",
+    "product",
     "random",
     "reduce",
     "stream_in",
@@ -70,6 +71,14 @@ def reduce(ufunc: np.ufunc, code: int, target: Array, source: Array) -> MachineI
 def matmul(a: Array, b: Array, target: Array) -> MachineInstruction:
     """Matrices (…, n, k) times (…, k, m)."""
     return MachineInstruction(m.MATMUL, np.matmul, (a, b, target))
+
+
+def product(
+    a: Array, b: Array, target: Array, classes: bytes, cuts: tuple[int, ...], width: int = m.VECTORS
+) -> MachineInstruction:
+    """The same by the machine itself, with vectors of `width` bytes: `classes` says for each row and block of eight
+    columns whether it is summed in one chain or two, `cuts` where long sums end."""
+    return MachineInstruction(m.PRODUCT, (classes, cuts), (a, b, target), width)
 
 
 def copy(target: Array, source: Array) -> MachineInstruction:

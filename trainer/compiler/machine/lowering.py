@@ -19,6 +19,7 @@ from trainer.compiler.functions import COMPARISONS, Known
 from trainer.compiler.machine import instructions as make
 from trainer.compiler.machine.instructions import MachineInstruction
 from trainer.compiler.machine.lowering_chain import CODES, lower_chain
+from trainer.compiler.machine.products import sums_of
 from trainer.compiler.numpy_executor import Bound, pieces_of
 from trainer.engine.random import uniform
 from trainer.types import Array
@@ -48,7 +49,7 @@ def lower(bound: Bound) -> Lowered:
 
 def lower_own(bound: Bound) -> Lowered:
     """The instructions for arithmetic that the machine does by itself: a chain, a call that could be one, a sum or a
-    maximum of short rows, a column times a row; else None."""
+    maximum of short rows, a column times a row, a product of matrices; else None."""
     instruction, out = bound.instruction, bound.outputs[0]
     if bound.known.reduces in (np.add, np.maximum, np.minimum) and not bound.known.averages:
         lowered = lower(bound)
@@ -61,6 +62,8 @@ def lower_own(bound: Bound) -> Lowered:
         # A column times a row: sums of one product each, which start from 0.
         product = Chain(((np.multiply, (0, 1)), (np.add, (~0, 2))), (1,))
         return lower_chain(product, [*bound.inputs, 0.0], bound.outputs)
+    if instruction.op.forward is np.matmul:
+        return _product(bound.inputs, out)
     chain = chain_of(instruction)
     if chain is not None:
         # Small whole numbers, which a comparison takes, become the chain's type here, where they are known.
@@ -117,6 +120,17 @@ def _matmul(inputs: Sequence[Any], out: Array) -> Lowered:
     stack = out.shape[:-2]
     a, b = (np.broadcast_to(i, stack + i.shape[-2:]) for i in inputs)
     return [make.matmul(a, b, out)]
+
+
+def _product(inputs: Sequence[Any], out: Array) -> Lowered:
+    """A product by the machine itself, where it can find out how NumPy sums it."""
+    lowered = _matmul(inputs, out)
+    if lowered is None or not out.size or out.strides[-1] != out.itemsize:
+        return None
+    a, b, _ = lowered[0].operands
+    first = (0,) * (out.ndim - 2)
+    sums = sums_of(a[first], b[first], out[first])
+    return None if sums is None else [make.product(a, b, out, *sums)]
 
 
 def _reduction(

@@ -10,6 +10,7 @@
  *     FUSED    a chain of arithmetic on operands of one shape, block by block
  *     REDUCE   what LOOP does for a sum or a maximum, for short rows
  *     MATMUL   np.matmul's inner loop on matrices, with strided loops over the axes before the last two
+ *     PRODUCT  the same by the machine itself, with its bits
  *     COPY     elements of one size from one place to another
  *     CAST     elements of one type to another
  *     FILL     one element into every place
@@ -84,9 +85,9 @@ static int machine_traverse(machine *self, visitproc visit, void *arg) {
 
 static int machine_clear(machine *self) {
     for (Py_ssize_t i = 0; i < self->count; i++) {
-        if (self->table[i].kind != FUSED) continue;
-        PyMem_Free(self->table[i].fused.calls);
-        self->table[i].fused.calls = NULL;
+        instruction *in = &self->table[i];
+        if (in->kind == PRODUCT) PyMem_Free(in->matmul.buffer), in->matmul.buffer = NULL;
+        if (in->kind == FUSED) PyMem_Free(in->fused.calls), in->fused.calls = NULL;
     }
     self->count = 0;
     Py_CLEAR(self->keep);
@@ -139,5 +140,6 @@ PyMODINIT_FUNC PyInit__machine(void) {
         if (PyModule_AddIntConstant(module, kinds[k], k) < 0) return NULL;
     for (int k = 0; k < CODES; k++)
         if (PyModule_AddIntConstant(module, codes[k], k) < 0) return NULL;
+    if (PyModule_AddIntConstant(module, "VECTORS", product_width()) < 0) return NULL;
     return module;
 }

@@ -4,6 +4,7 @@
  *     prepare.c     from Python's tuples of arrays to instructions, with everything checked
  *     run.c         running them, without the interpreter lock
  *     arithmetic.c  the arithmetic that the machine does by itself: chains, short sums, whether all is finite
+ *     products.c    products of matrices, with OpenBLAS's bits
  */
 #ifndef TRAINER_MACHINE_H
 #define TRAINER_MACHINE_H
@@ -24,15 +25,26 @@
 #include <numpy/ufuncobject.h>
 #include <string.h>
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline))
+#define NOINLINE __attribute__((noinline))
+#define INDEPENDENT _Pragma("GCC ivdep")
+#else
+#define INLINE static inline
+#define NOINLINE
+#define INDEPENDENT
+#endif
+
 #define MAX_OPERANDS 16
 #define MAX_AXES 16
 #define MAX_CALLS 24
 #define REGISTERS 16
 #define BLOCK 2048 /* bytes of each operand that go through a chain at a time: a few of them stay in the nearest cache */
+#define MAX_PIECES 64 /* of a long sum */
 #define VECTOR 64  /* bytes; what is spread out over a block may reach so far beyond it */
 
 #define FOR_EACH_KIND(X)                                                                                                \
-    X(LOOP) X(FUSED) X(REDUCE) X(MATMUL) X(COPY) X(CAST) X(FILL) X(WHERE) X(GATHER) X(STREAM) X(RANDOM) X(CHECK) X(CALL)
+    X(LOOP) X(FUSED) X(REDUCE) X(MATMUL) X(PRODUCT) X(COPY) X(CAST) X(FILL) X(WHERE) X(GATHER) X(STREAM) X(RANDOM) X(CHECK) X(CALL)
 
 /* What a chain may consist of, how many operands each takes, and what it gives. a, b and e are arrays; s, t and u
  * numbers, the same for all elements, which come at places 3, 4 and 5 of what is taken. Every operation rounds by itself,
@@ -79,7 +91,10 @@ typedef struct {
     unsigned char code, target, take[7];
 } call;
 
-typedef struct {
+struct instruction;
+typedef void (*product_function)(const struct instruction *in, const char *a, const char *b, char *c);
+
+typedef struct instruction {
     enum kind kind;
     walk walk;
     npy_intp size;               /* bytes of an element */
@@ -101,6 +116,12 @@ typedef struct {
         struct {
             npy_intp n, k, m;
             npy_intp stride[6]; /* of the three matrices, two each */
+            /* PRODUCT: how each row of a block of eight columns is summed, 1 or 2 chains; where sums along k are cut */
+            product_function product;
+            const unsigned char *classes;
+            npy_intp cuts[MAX_PIECES];
+            int pieces;
+            void *buffer; /* room for a packed panel */
         } matmul;
         struct {
             int to, from; /* NumPy's numbers of the types */
@@ -127,6 +148,12 @@ typedef struct {
     void (*reduce)(const instruction *in, char *t, npy_intp ts, char *s, npy_intp ss, npy_intp m);
     int (*finite)(const char *p, npy_intp n, npy_intp size);
 } arithmetic;
+
+/* The product of two matrices, for elements of so many bytes and vectors of so many; NULL where there is none. */
+product_function product_of(npy_intp width, npy_intp size);
+/* Bytes of the widest vectors that this processor has them for, or 0. */
+int product_width(void);
+size_t product_room(npy_intp k, npy_intp size);
 
 extern const arithmetic *arith;
 const arithmetic *best_arithmetic(void);

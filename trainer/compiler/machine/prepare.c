@@ -169,6 +169,33 @@ static int prepare_matmul(instruction *in, PyObject *const *arrays) {
     return 0;
 }
 
+/* The same with vectors of so many bytes, summed as (classes, cuts) say; see machine.h. The result's rows are dense. */
+static int prepare_product(instruction *in, PyObject *what, PyObject *const *arrays, npy_intp width) {
+    const int type = PyArray_TYPE((PyArrayObject *)arrays[2]);
+    PyObject *classes, *cuts;
+    if (prepare_matmul(in, arrays) < 0 || !PyArg_ParseTuple(what, "SO!", &classes, &PyTuple_Type, &cuts)) return -1;
+    const npy_intp n = in->matmul.n, k = in->matmul.k, m = in->matmul.m, *s = in->matmul.stride;
+    in->matmul.product = product_of(width, in->size);
+    int good = in->matmul.product && (type == NPY_FLOAT || type == NPY_DOUBLE) && s[5] == in->size && n > 0 && k > 0 && m > 0;
+    for (int i = 0; i < 3; i++)
+        good = good && PyArray_TYPE((PyArrayObject *)arrays[i]) == type && s[2 * i] % in->size == 0 && s[2 * i + 1] % in->size == 0;
+    good = good && PyBytes_GET_SIZE(classes) == n * ((m + 7) / 8) && PyTuple_GET_SIZE(cuts) <= MAX_PIECES;
+    in->matmul.pieces = good ? (int)PyTuple_GET_SIZE(cuts) : 0;
+    npy_intp before = 0;
+    for (int i = 0; good && i < in->matmul.pieces; before = in->matmul.cuts[i++]) {
+        in->matmul.cuts[i] = PyLong_AsSsize_t(PyTuple_GET_ITEM(cuts, i));
+        good = in->matmul.cuts[i] > before && in->matmul.cuts[i] <= k;
+    }
+    if (!good || before != k) {
+        if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "the operands do not suit a product");
+        return -1;
+    }
+    in->matmul.classes = (const unsigned char *)PyBytes_AS_STRING(classes);
+    in->matmul.buffer = PyMem_Malloc(product_room(k, in->size));
+    if (!in->matmul.buffer) PyErr_NoMemory();
+    return in->matmul.buffer ? 0 : -1;
+}
+
 /* Whether two operands lie in memory that overlaps, from the first element to the last. */
 static int overlap(const walk *w, int a, int b) {
     npy_intp low[2] = {0, 0}, high[2] = {1, 1};
@@ -303,6 +330,8 @@ int prepare_instruction(instruction *in, PyObject *item) {
     case MATMUL:
         if (count != 3 || find_loop(in, what, arrays) < 0) return -1;
         return prepare_matmul(in, arrays);
+    case PRODUCT: /* as MATMUL; `what` says how the sums are done, `extra` how wide vectors are */
+        return count != 3 ? -1 : prepare_product(in, what, arrays, extra);
     case COPY: /* target, source */
     case FILL:
         if (count != 2 || same_size(arrays, 0, 1) < 0) return -1;

@@ -116,7 +116,8 @@ static void run_matmul(const instruction *in) {
     char *p[3] = {w->data[0], w->data[1], w->data[2]};
     while (total-- > 0) {
         char *args[3] = {p[0], p[1], p[2]};
-        in->loop(args, dims, steps, in->loop_data);
+        if (in->kind == PRODUCT) in->matmul.product(in, p[0], p[1], p[2]);
+        else in->loop(args, dims, steps, in->loop_data);
         for (int axis = w->axes - 1; axis >= 0; axis--) {
             for (int i = 0; i < 3; i++) p[i] += w->stride[i][axis];
             if (++at[axis] < w->shape[axis]) break;
@@ -319,7 +320,8 @@ static enum ending run_one(const instruction *in, Py_ssize_t iteration, PyThread
     case LOOP: run_loop(in); return DONE;
     case FUSED: run_fused(in); return DONE;
     case REDUCE: run_reduce(in); return DONE;
-    case MATMUL: run_matmul(in); return DONE;
+    case MATMUL:
+    case PRODUCT: run_matmul(in); return DONE;
     case COPY:
     case FILL: run_copy(in, (npy_intp[2]){0, 0}); return DONE;
     case CAST: run_cast(in); return DONE;

@@ -1,0 +1,87 @@
+"""How NumPy sums a product of matrices: found by trial, so that the machine can do it itself, to the bit.
+
+Each element of a product is a sum along k. OpenBLAS does most of them in one chain of fused operations and others in
+two, by where they stand; long sums it cuts. Random matrices of the shapes and layouts in question are multiplied by
+NumPy, and by the machine in either way: each row of each block of eight columns has to be the one or the other. The
+executor compares what is found with NumPy once more, as every instruction.
+"""
+
+from __future__ import annotations
+
+from time import thread_time
+from typing import NamedTuple
+
+import numpy as np
+
+from trainer.compiler.machine import _machine as m
+from trainer.compiler.machine import instructions as make
+from trainer.types import Array
+
+__all__ = ["Sums", "sums_of"]
+
+BLOCK = 8  # columns of one class
+SMALL, LARGE, MOST = 1 << 18, 1 << 24, 1 << 31  # multiply-adds
+BYTES = 1 << 27  # of matrices that are tried
+# The length at which OpenBLAS cuts sums along k, and the unit of what it cuts off the rest, by its kernels' dtype.
+_CUT = {np.dtype(np.float32): (320, 8), np.dtype(np.float64): (256, 4)}
+
+
+class Sums(NamedTuple):
+    """`classes`: 1 or 2 chains, for each row and block of eight columns; `cuts`: where the pieces of a sum end."""
+
+    classes: bytes
+    cuts: tuple[int, ...]
+
+
+def cuts_of(k: int, length: int, unit: int) -> tuple[int, ...]:
+    """Where the pieces of a sum of k end: as long as `length`, and the last two of what is left alike.
+
+    >>> cuts_of(300, 320, 8), cuts_of(784, 320, 8)
+    ((300,), (320, 552, 784))
+    """
+    ends, left = [0], k
+    while left:
+        piece = min(left, length)
+        if length < left < 2 * length:
+            piece = -(-(left // 2) // unit) * unit
+        ends.append(ends[-1] + piece)
+        left = k - ends[-1]
+    return tuple(ends[1:])
+
+
+def sums_of(a: Array, b: Array, out: Array) -> Sums | None:
+    """How NumPy sums the product of two matrices of these shapes and layouts, where the machine can do the same and is
+    the quicker one; else None."""
+    (n, k), columns, dtype = a.shape, b.shape[1], out.dtype
+    work = n * k * columns
+    if not m.VECTORS or dtype not in _CUT or min(n, k, columns) < 2:
+        return None
+    if work > MOST or a.nbytes + b.nbytes + out.nbytes > BYTES:
+        return None
+    rng = np.random.default_rng(0)
+    cuts, blocks = cuts_of(k, *_CUT[dtype]), -(-columns // BLOCK)
+    ways = [Sums(bytes([way]) * (n * blocks), cuts) for way in (1, 2)]
+    right = np.ones((2, n, blocks * BLOCK), bool)
+    numpys, own = [], []
+    for _ in range(3 if work < LARGE else 2):  # of two ways that differ, no eight elements agree by luck in all draws
+        left, top, place = _like(a, rng), _like(b, rng), np.empty_like(out)
+        began = thread_time()
+        expected = np.matmul(left, top)
+        numpys.append(thread_time() - began)
+        for way, sums in enumerate(ways):
+            machine = m.Machine([make.product(left, top, place, *sums)])
+            began = thread_time()
+            machine.run(0, 1)
+            own.append(thread_time() - began)
+            right[way, :, :columns] &= place == expected
+    one, two = (way.reshape(n, blocks, BLOCK).all(axis=-1) for way in right)
+    if not (one | two).all() or (work > SMALL and min(own) > min(numpys)):  # small ones are quicker wherever right
+        return None
+    return Sums(np.where(one, 1, 2).astype(np.uint8).tobytes(), cuts)
+
+
+def _like(array: Array, rng: np.random.Generator) -> Array:
+    """Random numbers in the array's layout."""
+    given = np.empty_like(array)
+    given[...] = rng.standard_normal(array.shape)
+    return given
