@@ -30,6 +30,7 @@ typedef struct {
     instruction *table;
     Py_ssize_t count;
     PyObject *keep; /* every object that an instruction points into */
+    void *room;     /* for what instructions pack, one after the other */
     int raised;     /* by the last run: NPY_FPE_DIVIDEBYZERO and so on */
 } machine;
 
@@ -55,6 +56,20 @@ static PyObject *machine_run(machine *self, PyObject *args) {
     return PyLong_FromSsize_t(iteration - start);
 }
 
+/* One piece of memory for all products, as large as the largest of them needs. */
+static int give_room(machine *self) {
+    size_t most = 0;
+    for (Py_ssize_t i = 0; i < self->count; i++) {
+        size_t needed = self->table[i].kind == PRODUCT ? product_room(&self->table[i]) : 0;
+        if (needed > most) most = needed;
+    }
+    self->room = PyMem_Malloc(most);
+    for (Py_ssize_t i = 0; self->room && i < self->count; i++)
+        if (self->table[i].kind == PRODUCT) self->table[i].matmul.buffer = self->room;
+    if (!self->room) PyErr_NoMemory();
+    return self->room ? 0 : -1;
+}
+
 static PyObject *machine_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     PyObject *items;
     if (!PyArg_ParseTuple(args, "O!", &PyList_Type, &items)) return NULL;
@@ -75,7 +90,7 @@ static PyObject *machine_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
             return NULL;
         }
     }
-    return (PyObject *)self;
+    return give_room(self) < 0 ? (Py_DECREF(self), NULL) : (PyObject *)self;
 }
 
 static int machine_traverse(machine *self, visitproc visit, void *arg) {
@@ -86,7 +101,6 @@ static int machine_traverse(machine *self, visitproc visit, void *arg) {
 static int machine_clear(machine *self) {
     for (Py_ssize_t i = 0; i < self->count; i++) {
         instruction *in = &self->table[i];
-        if (in->kind == PRODUCT) PyMem_Free(in->matmul.buffer), in->matmul.buffer = NULL;
         if (in->kind == FUSED) PyMem_Free(in->fused.calls), in->fused.calls = NULL;
     }
     self->count = 0;
@@ -98,6 +112,7 @@ static void machine_dealloc(machine *self) {
     PyObject_GC_UnTrack(self);
     machine_clear(self);
     PyMem_Free(self->table);
+    PyMem_Free(self->room);
     Py_TYPE(self)->tp_free((PyObject *)self);
 }
 

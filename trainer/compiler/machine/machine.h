@@ -121,7 +121,7 @@ typedef struct instruction {
             const unsigned char *classes;
             npy_intp cuts[MAX_PIECES];
             int pieces;
-            void *buffer; /* room for a packed panel */
+            void *buffer; /* room for a packed panel, which is the machine's */
         } matmul;
         struct {
             int to, from; /* NumPy's numbers of the types */
@@ -153,7 +153,7 @@ typedef struct {
 product_function product_of(npy_intp width, npy_intp size);
 /* Bytes of the widest vectors that this processor has them for, or 0. */
 int product_width(void);
-size_t product_room(npy_intp k, npy_intp size);
+size_t product_room(const instruction *in);
 
 extern const arithmetic *arith;
 const arithmetic *best_arithmetic(void);

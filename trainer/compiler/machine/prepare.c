@@ -191,9 +191,7 @@ static int prepare_product(instruction *in, PyObject *what, PyObject *const *arr
         return -1;
     }
     in->matmul.classes = (const unsigned char *)PyBytes_AS_STRING(classes);
-    in->matmul.buffer = PyMem_Malloc(product_room(k, in->size));
-    if (!in->matmul.buffer) PyErr_NoMemory();
-    return in->matmul.buffer ? 0 : -1;
+    return 0;
 }
 
 /* Whether two operands lie in memory that overlaps, from the first element to the last. */

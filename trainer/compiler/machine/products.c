@@ -168,4 +168,4 @@ product_function product_of(npy_intp width, npy_intp size) { return NULL; }
 #endif
 
 /* Bytes that a packed panel takes. */
-size_t product_room(npy_intp k, npy_intp size) { return (size_t)(k * PANEL * size + VECTOR); }
+size_t product_room(const instruction *in) { return (size_t)(in->matmul.k * PANEL * in->size + VECTOR); }
