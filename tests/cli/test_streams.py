@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from trainer.cli import main
+
 LINE = "dataset: {name: linear, rows: 40}\nnetwork: [dense: 1]\ncost: mean_squared_error\nstep_size: 0.1\nepochs: 2\n"
 
 
@@ -29,6 +31,28 @@ def test_a_run_that_can_tell_nobody_finishes(redirected, quiet, tmp_path):
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"", b"")
     (status,) = tmp_path.glob("runs/*/status.json")
     assert json.loads(status.read_text())["status"] == "finished"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only some systems have a disk that is always full")
+@pytest.mark.parametrize(
+    "arguments", ["list optimizers", "ops list", "schema", "validate c.yaml", "show c.yaml", "help"]
+)
+def test_what_cannot_be_written_is_one_line(arguments, tmp_path):
+    (tmp_path / "c.yaml").write_text(LINE)
+    ended = trainer(arguments, tmp_path, ">/dev/full")
+    assert (ended.returncode, ended.stderr) == (1, b"error: the output: No space left on device\n")
+    ended = trainer(arguments, tmp_path, ">&-")
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+def test_a_folder_that_may_not_be_read_is_one_line(tmp_path, monkeypatch, capsys):
+    def refuse(*arguments):
+        raise PermissionError(13, "Permission denied", "somewhere/secret")
+
+    monkeypatch.setattr("trainer.cli.commands.run.opened", refuse)
+    with pytest.raises(SystemExit) as end:
+        main(["run", "c.yaml"])
+    assert (end.value.code, capsys.readouterr().err) == (1, "error: somewhere/secret: Permission denied\n")
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252"])

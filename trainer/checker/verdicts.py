@@ -2,7 +2,8 @@
 
 The first time that an op is used in a run it is checked for a few milliseconds. The verdict is kept on disk under
 everything that it depends on, so that the next run reads it: the checker's own version, NumPy's, the plugin's package
-and version, and a digest of the sources of the op and its rules. A wrong op does not train unless somebody says so.
+and version, and a digest of the sources of the op, its rules and whatever they can reach. A wrong op does not train
+unless somebody says so.
 What ships with this project is checked before it ships.
 """
 
@@ -22,6 +23,7 @@ import numpy as np
 
 from trainer.checker.case import Subject, cases_of
 from trainer.checker.checks import BRIEF
+from trainer.checker.reach import reached
 from trainer.checker.run import examine
 from trainer.data.cache import cache_folder
 from trainer.engine.op import Op
@@ -32,7 +34,7 @@ from trainer.plugins.registry import is_ours
 
 __all__ = ["Verdict", "digest_of", "ensure_checked", "verdict_of"]
 
-FORMAT = 3  # raise it when a check changes: verdicts of other formats are made again
+FORMAT = 4  # raise it when a check changes: verdicts of other formats are made again
 
 
 @dataclass(frozen=True)
@@ -167,11 +169,12 @@ def digest_of(op: Op, attributes: Mapping[str, object] | None = None) -> str:
         functions.append(rule.function if isinstance(rule, Rule) else None)
     for function in functions:
         parts += _content(function)
+    parts += reached(inspect.unwrap(op.forward))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
 def _content(function: Callable[..., object] | None) -> Iterator[str]:
-    """What a function does, as text: its instructions and constants, and its whole file, where it may call helpers."""
+    """What a function does, as text: its instructions and constants, and its whole file."""
     function = None if function is None else inspect.unwrap(function)
     code = getattr(function, "__code__", None)
     if code is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -29,8 +30,8 @@ from trainer.cli.commands import help as helping
 from trainer.cli.commands import list as listing
 from trainer.cli.plugin_commands import Commands
 from trainer.cli.settings import ConfigCommand
-from trainer.cli.terminal.unread import prepare_streams
-from trainer.errors import TrainerError
+from trainer.cli.terminal.unread import drop_output, prepare_streams
+from trainer.errors import PluginError, TrainerError
 
 __all__ = ["app", "main"]
 
@@ -65,14 +66,38 @@ app.add_typer(ops.group, name="ops")
 def main(arguments: Sequence[str] | None = None) -> None:
     """The console command. Exits with 0, 1, 2 (usage, config), 3 (diverged) or 130 (Ctrl-C).
 
-    What a person can mend is printed without a traceback. Anything else is a bug here, and keeps its traceback.
+    What a person can mend is printed without a traceback, which --debug adds where a plugin's own code failed. Anything
+    else is a bug here, and keeps its traceback.
     """
     prepare_streams()
+    given = sys.argv[1:] if arguments is None else arguments
     try:
         app(args=arguments, prog_name="trainer")
     except TrainerError as error:
-        print(f"error: {_told(error)}", file=sys.stderr)  # noqa: T201
+        if error.__cause__ is not None and "--debug" in given:
+            import traceback
+
+            traceback.print_exception(error.__cause__)
+        more = "; the rest with --debug" if _has_more(error, given) else ""
+        print(f"error: {_told(error)}{more}", file=sys.stderr)  # noqa: T201
         sys.exit(error.exit_code)
+    except OSError as error:  # a folder that may not be read, a disk that is full; what it was about is all one can say
+        if error.filename is None and error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
+            raise
+        what = "the output" if error.filename is None else error.filename
+        print(f"error: {what}: {error.strerror}", file=sys.stderr)  # noqa: T201
+        drop_output()
+        sys.exit(1)
+
+
+def _has_more(error: TrainerError, arguments: Sequence[str]) -> bool:
+    """Whether somebody else's code failed, in a command that can show where."""
+    return (
+        isinstance(error, PluginError)
+        and error.__cause__ is not None
+        and "--debug" not in arguments
+        and arguments[:1] in (["run"], ["resume"])
+    )
 
 
 def _told(error: TrainerError) -> str:

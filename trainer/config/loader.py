@@ -71,6 +71,11 @@ class LoadedConfig:
         extra = [str(Path(each).expanduser().resolve()) if is_file(each) else each for each in self._extra]
         return {**resolved, "plugins": [*resolved.get("plugins", ()), *extra]} if extra else resolved
 
+    @property
+    def name(self) -> str:
+        """Of the run: by default that of the file, in which what is no UTF-8 is written out."""
+        return self.config.name or self.path.stem.encode(errors="backslashreplace").decode()
+
     def place(self, *loc: str | int) -> str:
         """Where a part of the config stands, such as `place("network", 1)`: the place, the source line and a caret.
 

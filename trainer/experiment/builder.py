@@ -27,6 +27,7 @@ from trainer.experiment.scores import Scores, called, scores_of
 from trainer.nn.contract import Layout, located
 from trainer.nn.network import Network
 from trainer.optimizers import Accumulate, Average, ClipNorm, ClipParameterNorm, ClipValue, Optimizer
+from trainer.plugins.faults import naming_plugins
 from trainer.plugins.traits import CostTraits
 from trainer.training import Training
 from trainer.training.evaluation import Measure
@@ -52,13 +53,14 @@ def build(loaded: LoadedConfig, *, debug: bool = False) -> Training:
     Raises ConfigError, with the place in the file, for parts that do not fit together, and DataError for data that
     cannot be read.
     """
-    with pinned(1):
+    with pinned(1), naming_plugins(loaded.plugins):
         return Builder(loaded).training(debug=debug)
 
 
 def load_data(loaded: LoadedConfig) -> Prepared:
     """The data set of a config: loaded, split, scaled and encoded as the cost wants its targets."""
-    return Builder(loaded).data()
+    with naming_plugins(loaded.plugins):
+        return Builder(loaded).data()
 
 
 class Builder:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from traceback import walk_tb
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,9 +19,11 @@ from trainer.nn.contract import says
 from trainer.nn.network import LayerError, Network, matching
 from trainer.nn.several import Several
 from trainer.nn.trial import try_layers
+from trainer.plugins.faults import at_fault
 from trainer.plugins.traits import CostTraits
 from trainer.training.objective import Objective
 from trainer.types import Array, CostFunction, Numeric
+from trainer.wording import described, source_of
 
 if TYPE_CHECKING:
     from trainer.config import LoadedConfig
@@ -109,8 +112,28 @@ def try_rows(
                 what = f"cost '{config.cost.name}' returned shape {np.shape(costs)} for {len(x)} examples"
                 raise UsageError(f"{what}; it must give one value each")
         theta, layer_state = network.divided(values, x.dtype)
-        Objective(network, cost).gradient(theta, (x, y), layer_state, np.int64(0))
+        with _at_place(loaded, network):
+            Objective(network, cost).gradient(theta, (x, y), layer_state, np.int64(0))
     return predictions
+
+
+@contextmanager
+def _at_place(loaded: LoadedConfig, network: Network) -> Iterator[None]:
+    """What a layer or a cost of a stranger's raises as it meets Tensors is a ConfigError where it stands."""
+    try:
+        yield
+    except Exception as error:
+        component = at_fault(error, loaded.plugins)
+        if component is None:
+            raise
+        frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+        met = [i for f in frames for i, layer in enumerate(network.layers) if f.f_locals.get("self") is layer]
+        told = described(error, source_of(component.target))
+        if component.kind == "costs":
+            raise loaded.error(("cost",), f"cost '{component.name}': {told}") from error
+        if not met:
+            raise
+        raise loaded.error(("network", met[-1]), f"layer {met[-1]} ({network.names[met[-1]]}): {told}") from error
 
 
 def _tried(cost: CostFunction, predictions: Array, targets: Array, network: Network) -> Numeric:

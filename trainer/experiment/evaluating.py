@@ -19,6 +19,7 @@ from trainer.experiment.worst import Worst, worst_rows
 from trainer.metrics import confusion_matrix
 from trainer.metrics.decoding import decoded
 from trainer.nn.several import Several
+from trainer.plugins.faults import naming_plugins
 from trainer.plugins.traits import CostTraits
 from trainer.runs.digests import checked
 from trainer.training.evaluation import Evaluation
@@ -118,11 +119,13 @@ def evaluate(model: Model, run: Path | None, data: Path | None = None, part: Par
     Raises DataError for rows or targets that are not as those of training were, or a data set that has changed, and
     UsageError for a part that has no rows.
     """
-    if data is not None:
-        return _measured(model, *_of_file(model, data))
-    if run is None:
+    if data is None and run is None:
         raise UsageError("parameters alone have no data set; say which rows: trainer evaluate FILE DATA")
-    return _measured(model, *_of_run(model, run, part))
+    with naming_plugins(model.loaded.plugins):
+        if data is not None:
+            return _measured(model, *_of_file(model, data))
+        assert run is not None
+        return _measured(model, *_of_run(model, run, part))
 
 
 def _of_run(model: Model, run: Path, part: Part) -> tuple[str, Prepared, tuple[str, ...]]:

@@ -12,13 +12,17 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from trainer.config.loader import LoadedConfig, load
 from trainer.config.overrides import spelt
 from trainer.engine.op import Op
+from trainer.engine.tape import tape
+from trainer.engine.tensor import Tensor
 from trainer.errors import Hint, UsageError, advised
 from trainer.experiment.builder import build
 from trainer.experiment.checkpointing import Checkpointer
@@ -26,6 +30,7 @@ from trainer.experiment.model import model_facts
 from trainer.experiment.observer import Observer, step_listeners
 from trainer.experiment.recorder import Recorder, StepRecorder
 from trainer.experiment.remarks import more_threads, remarks
+from trainer.plugins.faults import naming_plugins
 from trainer.runs.digests import checked
 from trainer.runs.environment import describe_environment
 from trainer.runs.folder import RunFolder
@@ -35,8 +40,8 @@ from trainer.types import Array
 from trainer.wording import number
 
 __all__ = [
-    "Outcome", "check_program", "ending_tidily", "execute", "named_config", "plugins_of", "recorded", "train",
-    "unchecked_ops",
+    "Outcome", "check_program", "checked_training", "ending_tidily", "execute", "named_config", "plugins_of",
+    "recorded", "train",
 ]  # fmt: skip
 
 IN_A_STEP = {"ops", "layers", "costs", "optimizers"}
@@ -133,13 +138,13 @@ def execute(
     is a folder, and DivergedError when the loss is no number any more. However it ends, also by Ctrl-C or
     SIGTERM, the folder holds everything up to there and says why.
     """
-    unchecked = unchecked_ops(loaded, allow_unchecked)
-    training = build(loaded, debug=debug)
+    unchecked, training = checked_training(loaded, allow_unchecked, debug=debug)
     with pinned(loaded.config.compute.threads) as threads:
         check_program(loaded, training)
         if folder is None:
-            return _trained(training, observers, remarks(loaded, training))
-        name = loaded.config.name or loaded.path.stem
+            with naming_plugins(loaded.plugins):
+                return _trained(training, observers, remarks(loaded, training))
+        name = loaded.name
         about = describe_environment(
             seed=loaded.config.seed, plugins=plugins_of(loaded), threads=threads, folder=loaded.path.parent
         )
@@ -157,7 +162,8 @@ def check_program(loaded: LoadedConfig, training: Training) -> None:
     """Hold the program of a step that a stranger has a part in against the tape. Raises OpError."""
     foreign = (c for c in loaded.config.choices() if c.component.kind in IN_A_STEP and not c.component.ours)
     if training.runs_on != "eager" and any(foreign):
-        training.check_program()
+        with naming_plugins(loaded.plugins):
+            training.check_program()
 
 
 def named_config(loaded: LoadedConfig, name: str) -> dict[str, Any]:
@@ -188,18 +194,24 @@ def recorded(
     """
     for finding in unchecked:
         run.log(f"trained regardless: {finding}")
-    told: list[Observer] = [Recorder(run, model_facts(loaded, training.data))]
+    recorder = Recorder(run, model_facts(loaded, training.data))
+    told: list[Observer] = [recorder]
     if loaded.config.log.steps:
         told.append(StepRecorder(run))
     if loaded.config.checkpoint:
         facts = {"config": named_config(loaded, run.name), "plugins": plugins_of(loaded)}
         told.append(Checkpointer(run, loaded.config.checkpoint, facts, threads))
     remarked = [*warnings, *remarks(loaded, training), *more_threads(loaded, training)]
-    outcome = _trained(training, [*told, *observers], remarked, run)
+    with naming_plugins(loaded.plugins):
+        outcome = _trained(training, [*told, *observers], remarked, run)
     run.reason, run.tested = training.ended, outcome.tested
     for title, table in outcome.reports.items():
-        run.save_table(title, table, training.data.class_names)
-    return outcome
+        with recorder.by_product(f"{title}.csv"):
+            run.save_table(title, table, training.data.class_names)
+    for observer in observers if recorder.failed else ():
+        for text in recorder.failed:
+            observer.warned(text)
+    return replace(outcome, warnings=(*outcome.warnings, *recorder.failed))
 
 
 def _trained(
@@ -241,18 +253,36 @@ def _growth(first: Epoch, last: Epoch, hints: Sequence[Hint]) -> Iterator[str]:
         yield advised(f"{grew}: nothing was learnt", hints, spelt)
 
 
-def unchecked_ops(loaded: LoadedConfig, allow_unchecked: bool) -> list[str]:
-    """What is wrong with the ops of others that the config uses, where that is allowed."""
-    ops = [
-        (choice.component.target, choice.options)
-        for choice in loaded.config.choices()
-        if isinstance(choice.component.target, Op) and not choice.component.ours
-    ]
-    if not ops:
-        return []
+def checked_training(loaded: LoadedConfig, allow_unchecked: bool, *, debug: bool = False) -> tuple[list[str], Training]:
+    """What is wrong with the ops of others that the training uses, where that is allowed, and the training.
+
+    Those that the config names are checked before anything is built, and those that a layer or a cost of others' calls
+    as they are met, whether they are registered or not. Raises RuleError where one is wrong.
+    """
+    choices = [*loaded.config.choices()]
+    if all(choice.component.ours for choice in choices):
+        return [], build(loaded, debug=debug)
     from trainer.checker.verdicts import ensure_checked  # 30 ms that only a stranger's op needs
 
-    return [f"{v.op}: {v.finding}" for v in ensure_checked(ops, allow_unchecked) if not v.ok]
+    named = [(c.component.target, c.options) for c in choices if isinstance(c.component.target, Op)]
+    verdicts = ensure_checked(named, allow_unchecked)
+    training = build(loaded, debug=debug)
+    known = {id(op) for op, _ in named}
+    with naming_plugins(loaded.plugins):
+        met = [(op, attributes) for op, attributes in _met(training) if id(op) not in known]
+    verdicts += ensure_checked(met, allow_unchecked)
+    return [f"{verdict.op}: {verdict.finding}" for verdict in verdicts if not verdict.ok], training
+
+
+def _met(training: Training) -> list[tuple[Op, Mapping[str, object]]]:
+    """Every op that the loss of two rows calls, with its attributes."""
+    rows = training.data.train[:2]
+    inputs = Tensor(rows.inputs) if rows.inputs.dtype.kind == "f" else rows.inputs
+    named = {name: Tensor(value) for name, value in training.network.named(training.theta).items()}
+    with np.errstate(all="ignore"):
+        batch = [inputs, *rows.arrays[1:]]
+        loss, _ = training.objective.loss(named, training.state.layer_state, batch, np.int64(0))
+    return [(node.op, node.attributes) for node in tape(loss) if isinstance(node.op, Op)]
 
 
 def _as_given(loaded: LoadedConfig) -> str | bytes:

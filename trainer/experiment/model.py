@@ -57,7 +57,7 @@ def model_facts(loaded: LoadedConfig, data: Prepared) -> dict[str, Any]:
     reading = resolved["dataset"]
     takes = replace(data.takes, has_missing=data.takes.has_missing or reading.get("missing") == "allow")
     return {
-        "name": loaded.config.name or loaded.path.stem,
+        "name": loaded.name,
         "config": {key: resolved[key] for key in SECTIONS if key in resolved},
         "reading": reading,
         "inputs": takes.plain(),

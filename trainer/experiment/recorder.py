@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from trainer.runs.folder import RunFolder
 from trainer.runs.progress import ProgressTable
 from trainer.runs.steps import lines_of_steps
 from trainer.training.threads import current
-from trainer.wording import count
+from trainer.wording import count, described
 
 if TYPE_CHECKING:
     from trainer.training import Epoch, Step, Training
@@ -23,10 +24,12 @@ class Recorder(Observer):
     """Writes the records of a training into its folder. Parameters and curve are saved however it ends.
 
     model: what is saved with the parameters, see `trainer.experiment.model`.
+    failed: what there is no picture or table of, and why.
     """
 
     def __init__(self, folder: RunFolder, model: Mapping[str, object]) -> None:
         self._folder, self._model = folder, model
+        self.failed: list[str] = []
 
     def began(self, training: Training, folder: Path | None) -> None:
         self._training, self._table = training, ProgressTable(training.epochs)
@@ -45,7 +48,18 @@ class Recorder(Observer):
     def ended(self) -> None:
         data = self._training.data
         self._folder.save_parameters(self._training.parameters, data.scaling, data.preprocessing, self._model)
-        self._folder.save_loss()
+        with self.by_product("picture of the loss"):
+            self._folder.save_loss()
+
+    @contextmanager
+    def by_product(self, what: str) -> Iterator[None]:
+        """Inside, what goes wrong is a line of the log and of `failed`: no run fails for it that is done."""
+        try:
+            yield
+        except Exception as error:
+            text = f"there is no {what}: {described(error)}"
+            self.failed.append(text)
+            self._folder.log(f"warning: {text}")
 
 
 class StepRecorder(Observer):

@@ -17,17 +17,16 @@ from typing import Any
 from trainer.config.loader import LoadedConfig, load
 from trainer.config.overrides import flat
 from trainer.errors import DataError, UsageError
-from trainer.experiment.builder import build
 from trainer.experiment.checkpointing import RECORDS
 from trainer.experiment.components import built
 from trainer.experiment.execution import (
     Outcome,
     check_program,
+    checked_training,
     ending_tidily,
     named_config,
     plugins_of,
     recorded,
-    unchecked_ops,
 )  # fmt: skip
 from trainer.experiment.observer import Observer
 from trainer.plugins import Plugins
@@ -92,8 +91,7 @@ def resume(
             raise UsageError(f"{path} is done, and has no checkpoint to go on from; {_anew(path)}")
         changes = {} if checkpoint is None else _changes(checkpoint, named_config(loaded, name))
         state = None if checkpoint is None else _state(path, checkpoint, changes, loaded.config.epochs)
-        unchecked = unchecked_ops(loaded, allow_unchecked)
-        training = build(loaded, debug=debug)
+        unchecked, training = checked_training(loaded, allow_unchecked, debug=debug)
         with pinned(loaded.config.compute.threads) as threads:
             check_program(loaded, training)
             lengths, warnings = dict[str, int](), list[str]()

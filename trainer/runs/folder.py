@@ -22,7 +22,7 @@ from signal import Signals
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
-from trainer.errors import DivergedError, UsageError
+from trainer.errors import DivergedError, StorageError, UsageError
 from trainer.files import atomic_write, new_folder, remove, writing
 from trainer.runs.appended import Appended, Mark
 from trainer.runs.digests import STATUS, content_of, facts, read_mapping, sealed
@@ -196,7 +196,8 @@ class RunFolder:
     def log(self, text: str) -> None:
         """Append a line to log.txt, with the time in front; the further lines of a longer text are indented."""
         now = datetime.now().astimezone().isoformat(timespec="milliseconds")
-        self._log.append(f"{now}  {text.rstrip()}\n".replace("\n", "\n    ", text.rstrip().count("\n")).encode())
+        lines = f"{now}  {text.rstrip()}\n".replace("\n", "\n    ", text.rstrip().count("\n"))
+        self._log.append(lines.encode(errors="backslashreplace"))  # a name of a file may be no UTF-8
 
     @property
     def marks(self) -> dict[str, Mark]:
@@ -276,7 +277,15 @@ class RunFolder:
         if self.tested:
             content["test"] = {name: float(value) for name, value in self.tested.items()}
         content["files"] = {**self._files, **{name: mark.facts for name, mark in self.marks.items() if mark.length}}
-        atomic_write(self.path / STATUS, sealed(content))
+        path, text = self.path / STATUS, sealed(content)
+        try:
+            atomic_write(path, text)
+        except StorageError:
+            if status == "running" or not path.exists():
+                raise
+            with writing(path), path.open("r+b") as file:  # a full disk still has the room of the old one
+                file.write(text.encode())
+                file.truncate()
         self._next = time.monotonic() + _BEAT
 
     def _epochs(self) -> int:
@@ -347,4 +356,7 @@ def _yaml(content: Mapping[str, object]) -> str:
 
 
 def _json(content: Mapping[str, object]) -> str:
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    """JSON that a person can read; names of files that are no UTF-8 are escaped, and come back as they were."""
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    printable = not any("\ud800" <= letter <= "\udfff" for letter in text)
+    return (text if printable else json.dumps(content, indent=2)) + "\n"

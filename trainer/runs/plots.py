@@ -12,7 +12,9 @@ names too long for that, and curves that end together: they get a legend below.
 from __future__ import annotations
 
 import io
+import os
 import threading
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,19 +75,34 @@ def save_plot(path: Path, lines: Sequence[Line], what: str, title: str = "") -> 
     """
     if path.suffix.lower() not in ENDINGS:
         raise UsageError(f"a picture ends in .png or .svg, and {path.name} does not")
-    from matplotlib import rc_context, rcParamsDefault
+    rc_context, rcParamsDefault = _settings()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     plain: dict[Any, Any] = {name: rcParamsDefault[name] for name in rcParamsDefault if not name.startswith("backend")}
     content = io.BytesIO()
-    with _LOCK, rc_context({**plain, **_STYLE}):
+    with _LOCK, rc_context({**plain, **_STYLE}), warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", "Glyph .* missing from font"
+        )  # of a name in another script; a box stands there
         figure = _figure(lines, what, title)
         if path.suffix.lower() == ".svg":
             FigureCanvasSVG(figure).print_svg(content, metadata={"Date": None, "Creator": "tape-trainer"})  # type: ignore[no-untyped-call]
         else:
             FigureCanvasAgg(figure).print_png(content, metadata={"Software": "tape-trainer"})  # type: ignore[no-untyped-call]
     atomic_write(path, content.getvalue())
+
+
+def _settings() -> tuple[Any, Any]:
+    """Matplotlib's settings. No window is opened, so that a backend which is not there does no harm: every notebook
+    names its own to its child processes, and Matplotlib would not be imported."""
+    backend = os.environ.pop("MPLBACKEND", None)
+    try:
+        from matplotlib import rc_context, rcParamsDefault
+    finally:
+        if backend is not None:
+            os.environ["MPLBACKEND"] = backend
+    return rc_context, rcParamsDefault
 
 
 def loss_figure(metrics: Mapping[str, Sequence[float] | Any], title: str = "") -> Figure:
@@ -97,6 +114,7 @@ def loss_figure(metrics: Mapping[str, Sequence[float] | Any], title: str = "") -
 
 
 def _figure(lines: Sequence[Line], what: str, title: str) -> Figure:
+    _settings()
     from matplotlib.figure import Figure
 
     of_parts = all(line.name in PARTS for line in lines)  # whose names fit beside the axes

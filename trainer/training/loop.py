@@ -336,9 +336,10 @@ class Training:
         for callback in self.callbacks:
             reason = callback(record, self)
             if not isinstance(reason, str | None):
-                raise UsageError(
-                    f"a callback returned {describe(reason)}; it returns a text, why training should end, or None"
-                )
+                function = getattr(callback, "func", callback)  # of a partial
+                name = getattr(function, "__name__", type(function).__name__)
+                given = f"callback '{name}' returned {describe(reason)}"
+                raise UsageError(f"{given}; it returns a text, why training should end, or None")
             self._end(reason)
 
     def _end(self, reason: str | None) -> None:

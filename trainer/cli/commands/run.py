@@ -46,7 +46,7 @@ def command(
             return
         outcomes = []
         for fold in range(dataset.folds):
-            name = f"{loaded.config.name or loaded.path.stem}-fold{fold}"
+            name = f"{loaded.name}-fold{fold}"
             each = opened(config, [*(overrides or ()), f"dataset.fold={fold}", f"name={name}"], plugin)
             typer.echo(f"fold {fold} of {dataset.folds}, from 0")
             outcomes.append(run(each))

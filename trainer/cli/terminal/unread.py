@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO, cast
 
-__all__ = ["going_on_unread", "prepare_streams"]
+__all__ = ["drop_output", "going_on_unread", "prepare_streams"]
 
 
 @contextmanager
@@ -39,6 +39,11 @@ def prepare_streams() -> None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  open as long as the process
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+
+
+def drop_output() -> None:
+    """What standard output still holds goes nowhere, since it could not be written."""
+    _Tolerant(sys.stdout).flush()
 
 
 class _Tolerant:
