@@ -104,7 +104,7 @@ def test_traits_are_kept():
     ("kind", "traits", "problem"),
     [
         ("costs", {"target": "classes"}, "a cost has no trait 'target'; did you mean 'targets'?"),
-        ("metrics", {"lower": True}, "a metric has no trait 'lower'; there are: task, better, report"),
+        ("metrics", {"lower": True}, "a metric has no trait 'lower'; there are: task, better, report, positive"),
         ("callbacks", {"often": True}, "a callback has no trait 'often'; it has none"),
         (
             "costs",

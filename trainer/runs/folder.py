@@ -22,7 +22,7 @@ from signal import Signals
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
-from trainer.errors import DivergedError, StorageError, UsageError
+from trainer.errors import DivergedError, UsageError
 from trainer.files import atomic_write, new_folder, remove, writing
 from trainer.runs.appended import Appended, Mark
 from trainer.runs.digests import STATUS, content_of, facts, read_mapping, sealed
@@ -277,15 +277,7 @@ class RunFolder:
         if self.tested:
             content["test"] = {name: float(value) for name, value in self.tested.items()}
         content["files"] = {**self._files, **{name: mark.facts for name, mark in self.marks.items() if mark.length}}
-        path, text = self.path / STATUS, sealed(content)
-        try:
-            atomic_write(path, text)
-        except StorageError:
-            if status == "running" or not path.exists():
-                raise
-            with writing(path), path.open("r+b") as file:  # a full disk still has the room of the old one
-                file.write(text.encode())
-                file.truncate()
+        atomic_write(self.path / STATUS, sealed(content))
         self._next = time.monotonic() + _BEAT
 
     def _epochs(self) -> int:
