@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -46,18 +47,19 @@ CONFIG: dict[str, Any] = {
     "epochs": 8,
     "checkpoint": {"seconds": 0.01},
 }  # fmt: skip
+QUICK: dict[str, Any] = {"dataset": {**CONFIG["dataset"], "test_fraction": 0.8}, "epochs": 5}
+ASKED = 143  # the exit code of an attempt that went when it was asked to
 TIMES = re.compile(r"seconds|rows_per_second")
 
 
 def cases() -> Iterator[dict[str, Any]]:
-    """Every optimizer with every executor, for ever, each time with another seed."""
+    """Every optimizer with every executor, for ever, both others than the time before, each time with another seed."""
     executors = ["eager", "numpy", *(["native"] if native_available() else [])]
-    seed = 0
-    while True:
-        for optimizer in Plugins().names("optimizers"):
-            for executor in executors:
-                seed += 1
-                yield {**CONFIG, "seed": seed, "optimizer": optimizer, "compute": {"executor": executor}}
+    optimizers = list(Plugins().names("optimizers"))
+    for seed in count():
+        optimizer = optimizers[seed % len(optimizers)]
+        executor = executors[(seed + seed // len(optimizers)) % len(executors)]
+        yield {**CONFIG, "seed": seed, "optimizer": optimizer, "compute": {"executor": executor}}
 
 
 def remains(folder: Path) -> tuple[Any, ...]:
@@ -70,26 +72,31 @@ def remains(folder: Path) -> tuple[Any, ...]:
     return arrays, checkpoint.values, rows, (folder / "parameters.safetensors").read_bytes()
 
 
-def attempt(work: Callable[[], object], seconds: float | None = None) -> bool:
-    """Do it in a process of its own that is killed after so long; whether it came to its end before."""
+def attempt(work: Callable[[], object], seconds: float | None = None, sent: int = signal.SIGKILL) -> bool:
+    """Do it in a process of its own that is sent a signal after so long; whether it came to its end before."""
     child = os.fork()
     if not child:
         try:
             work()
+        except (KeyboardInterrupt, SystemExit):
+            os._exit(ASKED)
         except BaseException as error:  # whatever it is, the parent has to hear of it, and no other code may run
             print(f"{type(error).__name__}: {error}", flush=True)
             os._exit(1)
         os._exit(0)
     if seconds is not None:
         time.sleep(seconds)
-        os.kill(child, signal.SIGKILL)
+        os.kill(child, sent)
     _, status = os.waitpid(child, 0)
-    if os.WIFEXITED(status) and os.WEXITSTATUS(status):
+    code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else ASKED
+    if code not in (0, ASKED):
         sys.exit("an attempt failed; see above")
-    return os.WIFEXITED(status)
+    return code == 0
 
 
-def killed(config: dict[str, Any], out: Path, longest: float, most: int, chance: random.Random) -> tuple[Path, int]:
+def killed(
+    config: dict[str, Any], out: Path, longest: float, most: int, chance: random.Random, sent: int
+) -> tuple[Path, int]:
     """A run that is killed `most` times, or until it is done before it is."""
     kills = 0
     while True:
@@ -98,7 +105,7 @@ def killed(config: dict[str, Any], out: Path, longest: float, most: int, chance:
         def work(runs: list[Path] = runs) -> object:
             return resume(runs[0]) if runs else trainer.train(config, out=out)
 
-        if attempt(work, None if kills == most else chance.uniform(0, longest)):
+        if attempt(work, None if kills == most else chance.uniform(0, longest), sent):
             return next(path for path in out.iterdir() if (path / "parameters.safetensors").exists()), kills
         kills += 1
 
@@ -107,13 +114,20 @@ def main() -> int:
     """Kill and compare; 1 where a byte differs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("kills", metavar="KILLS", nargs="?", type=int, default=1000, help="how many (%(default)s)")
+    parser.add_argument("--each", metavar="N", type=int, default=24, help="of a run, at most (%(default)s)")
+    parser.add_argument(
+        "--signal", metavar="NAME", default="KILL", help="KILL, or TERM or INT, which ask (%(default)s)"
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer rows and epochs")
     parser.add_argument("--minutes", type=float, default=30.0, help="at most (%(default)s)")
     arguments = parser.parse_args()
     setattr(RunFolder, "save_loss", lambda run: None)  # noqa: B010  a function of metrics.csv, and slow to draw
     os.nice(5)
+    sent = signal.Signals[f"SIG{arguments.signal}"]
     done, runs, until = 0, 0, time.monotonic() + 60 * arguments.minutes
     chance = random.Random(0)  # noqa: S311  instants, no secrets
-    for config in cases():
+    for case in cases():
+        config = {**case, **QUICK} if arguments.quick else case
         if done >= arguments.kills or time.monotonic() > until:
             break
         with tempfile.TemporaryDirectory() as name:
@@ -121,14 +135,14 @@ def main() -> int:
             began = time.monotonic()
             attempt(lambda config=config, whole=whole: trainer.train(config, out=whole))  # type: ignore[misc]
             (folder,) = whole.iterdir()
-            most = min(24, arguments.kills - done)
-            other, kills = killed(config, cut, 0.6 * (time.monotonic() - began), most, chance)
+            most = min(arguments.each, arguments.kills - done)
+            other, kills = killed(config, cut, 0.6 * (time.monotonic() - began), most, chance, sent)
             done, runs = done + kills, runs + 1
             if remains(other) != remains(folder):
                 print(f"{config['optimizer']}, {config['compute']['executor']}, seed {config['seed']}: other bytes")
                 return 1
             what = f"{config['optimizer']}, {config['compute']['executor']}"
-            print(f"{what}: killed {kills} times, the same bytes; {done:,} kills of {runs} runs", flush=True)
+            print(f"{what}: stopped {kills} times, the same bytes; {done:,} stops of {runs} runs", flush=True)
     return 0
 
 

@@ -237,11 +237,13 @@ def wait_for_steps(runs: Path, process: Any) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="every attempt is a fork")
-def test_killed_again_and_again_runs_end_in_the_bytes_of_those_that_were_not() -> None:
+@pytest.mark.parametrize(("sent", "times"), [("KILL", 60), ("TERM", 20), ("INT", 20)])
+def test_stopped_again_and_again_runs_end_in_the_bytes_of_those_that_were_not(sent: str, times: int) -> None:
     script = Path(__file__).parents[2] / "tools" / "kills.py"
-    done = subprocess.run([sys.executable, script, "12"], capture_output=True, text=True, timeout=300, check=False)
+    command = [sys.executable, script, str(times), "--signal", sent, "--each", "12", "--quick"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert ", the same bytes; 12 kills of " in done.stdout.splitlines()[-1]
+    assert f", the same bytes; {times} stops of " in done.stdout.splitlines()[-1]
 
 
 def test_a_run_that_died_after_its_last_epoch_comes_to_its_end(untouched: Path, tmp_path: Path) -> None:
@@ -265,10 +267,60 @@ def test_a_signal_writes_a_checkpoint_and_says_how_to_go_on(
     process = start_command(["run", "c.yaml", "-q"], start, tmp_path)
     wait_for_steps(tmp_path / "runs", process)
     process.send_signal(number)
-    out, err = process.communicate()
+    out, err = process.communicate(timeout=120)  # two seconds, and many more where the machine is busy
     folder = out.strip()
     assert process.returncode == code
     assert err.splitlines()[-1] == f"go on with: trainer resume {folder}"
     newest = Checkpoints(tmp_path / folder / "checkpoints").newest()
     assert newest is not None
     assert newest.facts["metrics"]["bytes"] > 0 or newest.step < 16
+
+
+STUCK = """
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from trainer import hookimpl
+
+@dataclass(frozen=True)
+class Stuck:
+    def __call__(self, record, training):
+        if record.step > 5:
+            try:
+                Path("stepping").touch()
+                threading.Event().wait()
+            finally:
+                Path("interrupted").touch()
+                threading.Event().wait()
+
+@hookimpl
+def register_callbacks(register):
+    register(Stuck)
+"""
+
+
+def wait_for(path: Path, process: subprocess.Popen[Any]) -> None:
+    while not path.exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, -signal.SIGINT), (signal.SIGTERM, -signal.SIGTERM)])
+def test_a_second_signal_ends_a_run_at_once_that_does_not_come_to_its_end(
+    number: int, code: int, tmp_path: Path, start: Callable[..., subprocess.Popen[Any]]
+) -> None:
+    (tmp_path / "stuck.py").write_text(STUCK)
+    config = {**KILLED, "callbacks": ["stuck"], "checkpoint": {"steps": 2}}
+    (tmp_path / "c.yaml").write_text(json.dumps(config))
+    process = start_command(["run", "c.yaml", "-q", "--plugin", "stuck.py"], start, tmp_path)
+    wait_for(tmp_path / "stepping", process)
+    process.send_signal(number)
+    wait_for(tmp_path / "interrupted", process)
+    process.send_signal(number)
+    assert process.wait(60) == code
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert load_run(folder).status == "crashed"
+    newest = Checkpoints(folder / "checkpoints").newest()
+    assert newest is not None
+    assert newest.step == 4

@@ -10,24 +10,29 @@ import pytest
 
 from tests.made_up import EXECUTORS, data_of
 from trainer.errors import DataError, UsageError
-from trainer.nn import Dense, Network
+from trainer.nn import Dense, Flatten, Network
 from trainer.optimizers import Accumulate, Adam, Average, ClipNorm, Sgd
 from trainer.plugins import shared
 from trainer.training import Epoch, Training, TrainingState
 from trainer.training.schedules import OneCycle, Plateau
 from trainer.training.stopping import Stopping
 from trainer_ops import mean_squared_error
+from trainer_ops.layers.augmentation import RandomShift
 from trainer_ops.layers.normalization import BatchNorm
 from trainer_ops.layers.regularization import Dropout
+from trainer_ops.layers.shaping import Reshape
 
 ROWS, TRAIN, BATCH, EPOCHS = 30, 22, 8, 4  # two full batches and one of six
 
 
-def a_training(executor="numpy", **settings):
+LAYERS = [Dense(6), BatchNorm(), Dropout(0.3), Dense(1)]
+
+
+def a_training(executor="numpy", layers=LAYERS, **settings):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(ROWS, 4)).astype(np.float32)
     data = data_of(x, (x[:, :1] - 2 * x[:, 1:2]).astype(np.float32), test=ROWS - TRAIN)
-    network = Network([Dense(6), BatchNorm(), Dropout(0.3), Dense(1)], (4,))
+    network = Network(layers, (4,))
     given = {"step_size": 0.05, "batch_size": BATCH, "epochs": EPOCHS, "executor": executor, **settings}
     return Training(network, mean_squared_error, data, **given)
 
@@ -58,8 +63,9 @@ def is_after(record, state):
     return record.epoch > state.epoch if isinstance(record, Epoch) else record.step > state.step
 
 
-def assert_resumes(make):
-    whole = states_of(make())
+def assert_resumes(make, watched=None):
+    """watched: makes it with a callback, which keeps a program from running ahead: a state at every step."""
+    whole = states_of((watched or make)())
     final = whole[-1][1]
     tried = set()
     for _, state in whole:
@@ -73,6 +79,7 @@ def assert_resumes(make):
         assert bits(training.state) == bits(final), f"from {where}"
         assert list(map(untimed, after)) == [untimed(record) for record, _ in whole if is_after(record, state)]
     assert len(tried) > 2
+    return tried
 
 
 OPTIMIZERS = sorted(shared().names("optimizers"))
@@ -99,6 +106,21 @@ SETTINGS = {
 @pytest.mark.parametrize("name", SETTINGS)
 def test_what_is_remembered(name, executor):
     assert_resumes(lambda: a_training(executor, **SETTINGS[name]))
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_all_at_once_from_every_step_of_forty(executor):
+    layers = [Reshape([2, 2, 1]), RandomShift(), Flatten(), Dense(6), BatchNorm(), Dropout(0.3), Dense(1)]
+    settings = {
+        "optimizer": Accumulate(Average(ClipNorm(Adam(), 1.0), 0.9), 2),
+        "step_size": Plateau(0.1, factor=0.5, patience=0, threshold=0.9),
+        "stopping": Stopping(patience=50, best=True),
+        "batch_size": 5,
+        "epochs": 8,
+        "layers": layers,
+    }
+    watched = {**settings, "callbacks": [lambda record, training: None]}
+    assert len(assert_resumes(lambda: a_training(executor, **settings), lambda: a_training(executor, **watched))) >= 40
 
 
 def test_a_callback_sees_the_state_of_its_step():
