@@ -251,9 +251,10 @@ def test_validate_shows_what_is_done(tmp_path: Path, capsys: pytest.CaptureFixtu
     tmp_path.joinpath("c.csv").write_text("\n".join(["who,a,y", *lines]))
     tmp_path.joinpath("c.yaml").write_text(CONFIG.replace("standardize: true", "preprocess: [spline_transformer]"))
     command(tmp_path / "c.yaml")
-    shown = capsys.readouterr().out.splitlines()[2:5]
+    shown = capsys.readouterr().out.splitlines()[2:6]
     assert shown == [
         "data      c.csv: 30 rows to train, 10 to test (grouped, fold 0 of 3), classification of 2 classes",
+        "classes   no 8, yes 22",
         "inputs    spline_transformer: 1 to 7, fitted to the rows to train",
         "balance   oversampled rows to train; weights of rows from 0.6667 to 1.333, mean 1",
     ]

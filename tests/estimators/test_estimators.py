@@ -33,7 +33,7 @@ def numbers(**given):
 
 
 # How rows come to the data set, which here are handed over, and what a run writes into its folder, which is none.
-OF_A_FILE = {"dataset", "name", "checkpoint"}
+OF_A_FILE = {"dataset", "name", "checkpoint", "log"}
 SPLITS = {
     "name",
     "path",

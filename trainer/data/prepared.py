@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
+from trainer.data.account import Account
 from trainer.data.balance import ClassWeights, Resampling, check_balance, resampled, row_weights
 from trainer.data.dataset import Dataset, Task
+from trainer.data.noticing import noticed
 from trainer.data.preprocessing.pipeline import Preprocessing
 from trainer.data.preprocessing.scaling import Scaling
 from trainer.data.shuffling import rows_per_block
@@ -93,6 +95,7 @@ class Prepared:
     mapped: whether the arrays are on disk; then a loop shuffles them `block` rows at a time.
     remarks: what a person should know of how they came about.
     takes, gives: what a row's inputs were before anything was done to them, and what its targets mean.
+    account: how the file was understood, where it was a table.
     """
 
     name: str
@@ -110,6 +113,7 @@ class Prepared:
     validation: Rows = NO_ROWS
     takes: InputSpec | None = None
     gives: TargetSpec | None = None
+    account: Account | None = None
 
     @property
     def divided(self) -> dict[Part, Rows]:
@@ -206,7 +210,7 @@ def prepare(
     else:
         scaling = Scaling.fit(dataset.inputs[train], _categories(dataset)) if standardize else None
         steps = Preprocessing.fit(preprocess, dataset, train, seed) if preprocess else None
-    remarks: list[str] = []
+    remarks = [*noticed(dataset, standardize or bool(preprocess))] if fitted is None else []
     if resample is not None:
         before, train = train, train[resampled(dataset.targets[train], resample, seed)]
         if len(before) == len(train):
@@ -229,6 +233,7 @@ def prepare(
         validation=Rows(*_arrays(dataset, validation, encoded, scaling, steps, dtype), validation),
         takes=InputSpec.of(dataset),
         gives=TargetSpec("regression", (), dataset.feature_names) if reconstruct else TargetSpec.of(dataset),
+        account=dataset.account,
     )
 
 

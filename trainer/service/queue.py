@@ -99,7 +99,8 @@ def submit(writing: Writing, new: Submission, most_queued: int) -> tuple[str, bo
     run = new_id()
     writing.db.execute(
         "INSERT INTO runs (id, owner, name, state, reason, executor, config, overrides, files, sha256, size, tags,"
-        " note, created, epochs, steps, idem_key, idem_sha256) VALUES (?,?,?,'queued','submitted',?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        " note, created, epochs, steps, idem_key, idem_sha256)"
+        " VALUES (?,?,?,'queued','submitted',?,?,?,?,?,?,?,?,?,?,?,?,?)",
         (
             run, new.owner, new.name, new.executor, new.config, json.dumps(list(new.overrides)),
             json.dumps(dict(new.files)), new.sha256, json.dumps(dict(new.size)), json.dumps(list(new.tags)), new.note,

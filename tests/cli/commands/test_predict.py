@@ -259,7 +259,7 @@ BAD = {
     ),
     "a column twice": (
         "table", "a.csv", text("age,city,height,age\n1,Rome,2,3\n"),
-        "a.csv:1: columns 0 and 3 are both named 'age'; rename one, or say header: false if this line is data",
+        "a.csv: columns 0 and 3 are all named 'age'; rename one",
     ),
     "text for a number": (
         "table", "a.csv", text(lines_with(4017, "tall,Rome,170.5,no")),
@@ -267,7 +267,7 @@ BAD = {
     ),
     "a decimal comma": (
         "table", "a.csv", text(lines_with(9, '"20,5",Rome,170.5,no')),
-        "a.csv:9: column 'age': '20,5' is not a number; decimals take a point",
+        "a.csv:9: column 'age': '20,5' is not a finite number; put one there",
     ),
     "a number too large": (
         "table", "a.csv", text(lines_with(4017, "1e999,Rome,170.5,no")),
@@ -312,8 +312,8 @@ BAD = {
         "a.csv:4017: 3 cells, but line 1 has 4; fill in what is missing",
     ),
     "another delimiter": (
-        "table", "a.csv", text("age;city;height\n1;Rome;2\n"),
-        "a.csv has no column 'age', nor 'city', 'height', which the model takes; its columns are 'age;city;height'",
+        "table", "a.csv", text("age:city:height\n1:Rome:2\n"),
+        "a.csv has no column 'age', nor 'city', 'height', which the model takes; its columns are 'age:city:height'",
     ),
     "a quote that stays open": (
         "table", "a.csv", text(lines_with(30, '20,"Rome,170.5,no', 40)),

@@ -10,7 +10,7 @@ import typer
 from trainer.cli.arguments import Config, Overrides, PluginOption
 from trainer.cli.opening import opened
 from trainer.cli.terminal.tables import print_table
-from trainer.wording import count, shape_of
+from trainer.wording import count, listed, shape_of
 
 if TYPE_CHECKING:
     from trainer.config import schema
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from trainer.training import Training
 
 __all__ = ["command"]
+
+MOST_CLASSES = 12
+MOST_COLUMNS = 40
 
 
 def command(
@@ -40,9 +43,26 @@ def command(
         typer.echo(f"warning: {text}", err=True)
     for name, text in _summary(training, loaded.config).items():
         typer.echo(f"{name:<10}{text}")
+    _print_account(training.data)
     _print_layers(training)
     if deep:
         _check_gradient(training)
+
+
+def _print_account(data: Prepared) -> None:
+    """How a table was understood, column by column."""
+    if data.account is None:
+        return
+    columns = data.account.columns
+    typer.echo(f"\n{'; '.join(data.account.said)}; {count(data.account.rows, 'row')}:\n")
+    print_table(
+        ["column", "role", "read as", "missing", "first rows"],
+        [[c.name, c.role, c.read_as, f"{c.missing:,}", ", ".join(c.first)] for c in columns[:MOST_COLUMNS]],
+        right={3},
+        wrap=False,
+    )
+    if len(columns) > MOST_COLUMNS:
+        typer.echo(f"and {count(len(columns) - MOST_COLUMNS, 'more column')}")
 
 
 def _print_layers(training: Training) -> None:
@@ -103,12 +123,20 @@ def _summary(training: Training, config: schema.Config) -> dict[str, str]:
     step_size = config.step_size if isinstance(config.step_size, int | float) else config.step_size.name
     return {
         "data": f"{data.name}: {data.told} ({data.split}), {task}{scaled}",
+        **_classes(data),
         **_changes(data, config.dataset),
         "cost": f"{config.cost.name}" + (f"; metrics {', '.join(training.metrics)}" if training.metrics else ""),
         "optimizer": f"{config.optimizer.name}, step size {step_size}" + "".join(f"; {w}" for w in _around(config)),
         "training": f"{count(training.epochs, 'epoch')} of {count(training.steps_per_epoch, 'step')}, "
         f"{steps:,} in all; {training.dtype}, seed {training.seed}",
     }
+
+
+def _classes(data: Prepared) -> dict[str, str]:
+    """The classes and how many rows each has."""
+    names, rows = data.class_names, data.rows_of_class
+    told = [f"{name} {n:,}" for name, n in zip(names, rows, strict=True)] if rows else list(names)
+    return {"classes": listed(told, MOST_CLASSES)} if names else {}
 
 
 def _around(config: schema.Config) -> Iterator[str]:

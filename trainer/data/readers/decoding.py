@@ -68,8 +68,11 @@ def _zstandard(path: str) -> io.BufferedReader:
     return io.BufferedReader(pa.input_stream(path, compression="zstd"))  # type: ignore[no-any-return, unused-ignore] # pyarrow is not typed
 
 
-def read_text_of(path: str, encoding: str = "utf-8") -> str:
-    """The whole text of a file. Raises DataError, with the line, for bytes that are none in that encoding."""
+def read_text_of(path: str, encoding: str = "utf-8", settled: bool = False) -> str:
+    """The whole text of a file. Raises DataError, with the line, for bytes that are none in that encoding.
+
+    settled: whether nobody can say another encoding, so that the error does not say how.
+    """
     try:
         with open_bytes(path) as file:
             content = file.read()
@@ -78,19 +81,19 @@ def read_text_of(path: str, encoding: str = "utf-8") -> str:
     except Exception as error:
         # Anything may have written these bytes, so whatever a decompressor raises is their fault.
         raise DataError(f"{path} is damaged: {error}") from None
-    return text_of(path, content, encoding)
+    return text_of(path, content, encoding, settled)
 
 
-def text_of(path: str, content: bytes, encoding: str) -> str:
+def text_of(path: str, content: bytes, encoding: str, settled: bool = False) -> str:
     """The text that bytes spell, without a byte order mark."""
     encoding = order_of(content[:4]) or check_encoding(encoding)
     try:
         return content.decode(encoding)
     except UnicodeDecodeError as error:
-        raise DataError(_why_not(path, content, error, encoding)) from None
+        raise DataError(_why_not(path, content, error, encoding, settled)) from None
 
 
-def decoded_lines(path: str, encoding: str = "utf-8") -> Iterator[str]:
+def decoded_lines(path: str, encoding: str = "utf-8", settled: bool = False) -> Iterator[str]:
     """The lines of a file one by one, their ends as they are."""
     encoding = check_encoding(encoding)
     try:
@@ -99,7 +102,7 @@ def decoded_lines(path: str, encoding: str = "utf-8") -> Iterator[str]:
             with io.TextIOWrapper(file, encoding, newline="") as lines:
                 yield from lines
     except UnicodeDecodeError:
-        read_text_of(path, encoding)  # which knows the line
+        read_text_of(path, encoding, settled)  # which knows the line
         raise
     except (OSError, EOFError) as error:
         raise _unreadable(path, error) from None
@@ -132,11 +135,13 @@ def order_of(beginning: bytes) -> str | None:
     return next((name for mark, name in ORDERS.items() if beginning.startswith(mark)), None)
 
 
-def _why_not(path: str, content: bytes, error: UnicodeDecodeError, encoding: str) -> str:
+def _why_not(path: str, content: bytes, error: UnicodeDecodeError, encoding: str, settled: bool) -> str:
     """Where the first byte is that the encoding has not, and what the line is in the usual one."""
     line = content.count(b"\n", 0, error.start) + 1
     name = "UTF-8" if encoding.startswith("utf-8") else encoding
     begins = f"{path}:{line}: byte 0x{content[error.start]:02x} is not {name}"
+    if settled:
+        return f"{begins}; save the file in the encoding {name}"
     around = content[max(content.rfind(b"\n", 0, error.start) + 1, error.start - 12) : error.start + 12]
     shown = around.partition(b"\r")[0].partition(b"\n")[0].decode("cp1252", errors="replace")
     if name == "UTF-8" and "\ufffd" not in shown and b"\0" not in content[:1000]:

@@ -336,7 +336,7 @@ def _first(table: Source, column: int, feature: Feature | None) -> Iterator[str]
     cells = table.first(column, FIRST)
     for row, cell in enumerate(cells):
         if feature is None or feature.categories:
-            yield cell
+            yield cell or "?"
         elif feature.dates is not None:
             yield "-".join(f"{part:02.0f}" for part in feature.values[row, : len(DAY) - 1])
         else:

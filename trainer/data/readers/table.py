@@ -30,7 +30,7 @@ from trainer.errors import DataError
 from trainer.types import Array
 from trainer.wording import count, did_you_mean, either, listed
 
-__all__ = ["Kind", "Layout", "Table", "check_even", "read_table", "rows_of", "sniffed", "why_date"]
+__all__ = ["Kind", "Layout", "Table", "check_even", "mostly_different", "read_table", "rows_of", "sniffed", "why_date"]
 
 MENDING = "fill it in, remove the row, or have it filled in by missing: allow and preprocess: [simple_imputer]"
 MOST_COLUMNS = 12  # a message does not list more
@@ -47,11 +47,13 @@ class Layout:
     """How a text file is divided: `delimiter` None is told from the file, "tab" is a tab.
 
     comment: what a line begins with that is none of the data.
+    settled: whether it was said for another file, which this has to be like, so that no message says what to say.
     """
 
     delimiter: str | None = None
     encoding: str = "utf-8"
     comment: str | None = None
+    settled: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class Table:
     spelling: Spelling = field(default_factory=Spelling)
     delimiter: str = ","
     header_line: int = 1
+    settled: bool = False
     _numbers: dict[int, Array | None] = field(default_factory=dict, compare=False, repr=False)
 
     def __len__(self) -> int:
@@ -186,8 +189,9 @@ class Table:
             if self.spelling.is_missing(cell):
                 if not missing:
                     raise self.error(row, column, self._why_missing(cell, missing))
-            elif form:
-                raise self.error(row, column, f"{shown(cell)} is no date as {form!r} has it")
+            elif form or self.settled:
+                named = repr(form) if form else "ISO 8601"
+                raise self.error(row, column, f"{shown(cell)} is no date as {named} has it")
             else:
                 forms = formats(self.present(column))
                 raise self.error(
@@ -205,6 +209,8 @@ class Table:
         cell = self.columns[column][row]
         if self.spelling.is_missing(cell):
             return self._why_missing(cell, missing)
+        if self.settled:
+            return f"{shown(cell)} is not a finite number; put one there{way_out}"
         near = readings(self.present(column), self.spelling) or readings([cell], self.spelling)
         if near:
             return why_near(cell, near)
@@ -470,11 +476,12 @@ def check_even(
 
 def _way_to_even_rows(path: str, first: list[str], at: int, row: list[str], delimiter: str, layout: Layout) -> str:
     """What to do about a row that has more or fewer cells than the first: what it looks like comes first."""
+    marks = {"#", "%"} if layout.comment is None and not layout.settled and first[0][:1] != row[0][:1] else ()
     for cells, which in ((first, f"line {at}"), (row, "it")):
-        if cells[0][:1] in ("#", "%") and layout.comment is None and cells[0][0] != row[0][:1] + first[0][:1]:
+        if cells[0][:1] in marks:
             mark = cells[0][0]
             return f"{which} begins with {mark!r}, as a comment does: say comment: '{mark}' if it is one"
-    for mark in DELIMITERS:
+    for mark in DELIMITERS if not layout.settled else ():
         if mark != delimiter and any(mark in cell for cell in first) and any(mark in cell for cell in row):
             with suppress(DataError):
                 text = read_text_of(path, layout.encoding)
@@ -483,6 +490,6 @@ def _way_to_even_rows(path: str, first: list[str], at: int, row: list[str], deli
                     commas = delimiter == "," and re.search(r"\d,\d", ",".join(row))
                     decimals = ", and decimal: ','" if commas else ""
                     return f"{mark!r} seems to separate the cells: say delimiter: {said(mark)}{decimals}"
-    if len(row) == len(first) + 1 and not row[-1]:
+    if len(row) == len(first) + 1 and not row[-1] and not layout.settled:
         return f"it ends in a delimiter: remove it, or end line {at} in one and say ignore: [-1]"
     return "fill in what is missing" if len(row) < len(first) else f"quote a cell that holds {delimiter!r}"

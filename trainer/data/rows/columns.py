@@ -14,7 +14,7 @@ from trainer.data.readers.table import MOST_COLUMNS, Table
 from trainer.data.spec import Column, InputSpec
 from trainer.errors import DataError
 from trainer.types import Array
-from trainer.wording import listed, nearest
+from trainer.wording import either, listed, nearest
 
 __all__ = ["encoded", "ignored", "index_of", "of_columns", "of_table", "places", "width"]
 
@@ -40,6 +40,10 @@ def places(spec: InputSpec, names: Sequence[str], where: str) -> list[int]:
         more = f", nor {listed([*map(repr, missing[1:])], SHOWN)}" if missing[1:] else ""
         hint = f"did you mean {near!r}?" if near else there
         raise DataError(f"{where} has no column {missing[0]!r}{more}, which the model takes; {hint}")
+    for column in spec.columns:
+        if names.count(column.name) > 1:
+            here = [str(j) for j, name in enumerate(names) if name == column.name]
+            raise DataError(f"{where}: columns {either(here, 'and')} are all named {column.name!r}; rename one")
     return [names.index(column.name) for column in spec.columns]
 
 

@@ -60,7 +60,7 @@ def open_csv(path: Path, reading: Mapping[str, Any], wanted: Sequence[str] = ())
     wanted: names of columns; where none of the options says whether there is a header, a line with one of them is.
     """
     shown, spelling = str(path), Spelling.of(reading)
-    layout = Layout(reading.get("delimiter"), reading.get("encoding") or "utf-8", reading.get("comment"))
+    layout = Layout(reading.get("delimiter"), reading.get("encoding") or "utf-8", reading.get("comment"), settled=True)
     delimiter = delimiter_of(layout.delimiter) or sniffed(shown, _beginning(shown, layout), layout.comment)
     first, line, begins, behind = _first(shown, layout, delimiter)
     header = reading.get("header")
@@ -74,7 +74,7 @@ def _beginning(path: str, layout: Layout) -> str:
     """Enough of a file to tell its delimiter."""
     lines: list[str] = []
     size = 0
-    for line in decoded_lines(path, layout.encoding):
+    for line in decoded_lines(path, layout.encoding, settled=True):
         lines.append(line)
         size += len(line)
         if size > BEGINNING:
@@ -90,7 +90,7 @@ def _first(path: str, layout: Layout, delimiter: str) -> tuple[list[str], int, i
 
     def counted() -> Iterator[str]:
         nonlocal taken
-        for text in decoded_lines(path, layout.encoding):
+        for text in decoded_lines(path, layout.encoding, settled=True):
             taken += len(text.encode())
             yield text
 
@@ -171,7 +171,7 @@ def _check_some(header: Header, rows: int) -> None:
 
 def tables(header: Header, skip: int = 0) -> Iterator[Table]:
     """The cells of a CSV file, some rows at a time, without the first `skip`. Raises DataError for an uneven row."""
-    text = decoded_lines(header.path, header.layout.encoding)
+    text = decoded_lines(header.path, header.layout.encoding, settled=True)
     rows = rows_of(header.path, text, header.delimiter, header.layout.comment)
     if header.has_header:
         next(rows)
@@ -182,5 +182,13 @@ def tables(header: Header, skip: int = 0) -> Iterator[Table]:
             check_even(header.path, header.first, header.line, row, line, header.delimiter, header.layout)
         cells, lines = [row for row, _ in some], [line for _, line in some]
         yield Table(
-            header.path, header.names, header.has_header, cells, lines, header.spelling, header.delimiter, header.line
+            header.path,
+            header.names,
+            header.has_header,
+            cells,
+            lines,
+            header.spelling,
+            header.delimiter,
+            header.line,
+            settled=True,
         )

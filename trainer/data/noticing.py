@@ -1,0 +1,100 @@
+"""What a look at the rows finds that nobody may have meant: a line each, before anything is learnt."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+import yaml
+
+from trainer.data.dataset import Dataset
+from trainer.data.readers.table import mostly_different
+from trainer.types import Array
+from trainer.wording import count, listed
+
+__all__ = ["noticed"]
+
+SHOWN = 4  # columns of a remark
+ENOUGH = 20  # rows, below which chance looks like a rule
+PIXELS = 64  # columns of whole numbers up to 255, from which on they are rather pixels than counts
+IDENTITY = re.compile(
+    r"(^|.*[_\s.-])(id|idx|index|key|uuid|nr|no|number|row|unnamed: \d+)|.*[a-z](Id|ID|Index|Key)", re.I
+)
+
+
+def noticed(dataset: Dataset, scaled: bool) -> Iterator[str]:
+    """What a person should know of these rows; `scaled`: whether something is done to the inputs before training."""
+    if dataset.mapped:
+        return
+    if dataset.task == "classification" and dataset.targets.ndim == 1:
+        yield from _of_classes(dataset)
+    if dataset.account is not None and dataset.rows >= ENOUGH:
+        yield from _of_columns(dataset)
+    if not scaled:
+        yield from _of_pixels(dataset)
+
+
+def _of_classes(dataset: Dataset) -> Iterator[str]:
+    rows = np.bincount(dataset.targets, minlength=len(dataset.class_names))
+    single = [repr(name) for name, n in zip(dataset.class_names, rows, strict=True) if n == 1]
+    if single and dataset.rows >= ENOUGH:
+        one = len(single) == 1
+        which = f"class {single[0]} has" if one else f"{len(single)} classes have"
+        told = "; is that line one of names?" if one else f": {listed(single, SHOWN)}"
+        yield f"{which} a single row, so {'it' if one else 'they'} cannot be learnt and measured{told}"
+    if "-1" in dataset.class_names and len(dataset.class_names) > 2:
+        these = count(int(rows[dataset.class_names.index("-1")]), "row")
+        others = len(dataset.class_names) - 1
+        yield f"'-1' is a class like the {others} others ({these}); if it marks rows without a class leave these out"
+
+
+def _of_columns(dataset: Dataset) -> Iterator[str]:
+    """Columns of a table that tell nothing, or too much."""
+    inputs, named = dataset.inputs, dataset.feature_names
+    names = named or tuple(map(str, range(inputs.shape[1])))
+    made = {f"{name}={text}" for name, texts in dataset.categories.items() for text in texts}
+    made |= {f"{name}.{part}" for name, dates in dataset.dates.items() for part in dates.parts}
+    plain = [j for j, name in enumerate(names) if name not in made and name not in dataset.categories]
+    constant = [j for j in plain if (inputs[:, j] == inputs[0, j]).all()]
+    if constant:
+        told = listed([repr(names[j]) for j in constant], SHOWN)
+        have = "a column has" if len(constant) == 1 else f"{len(constant)} columns have"
+        yield f"{have} the same number in every row, of which nothing can be learnt: {told}; ignore leaves columns out"
+    for j in plain:
+        if _is_identity(inputs[:, j], names[j]):
+            yield (
+                f"column {names[j]!r} has another whole number in every row, as an identity has, and is learnt like a "
+                f"measure; ignore: {_listing(names[j])} leaves it out"
+            )
+    for name, texts in dataset.categories.items():
+        if mostly_different(len(texts), dataset.rows):
+            yield (
+                f"column {name!r} has {len(texts):,} categories in {count(dataset.rows, 'row')}, so what is learnt of "
+                f"one is of no use for another; ignore: {_listing(name)} leaves it out"
+            )
+
+
+def _listing(name: str) -> str:
+    """A list of this name as YAML has it: `[id]`, `['No']`."""
+    return str(yaml.safe_dump([name], default_flow_style=True, allow_unicode=True, width=1 << 20)).strip()
+
+
+def _is_identity(values: Array, name: str) -> bool:
+    """Whether whole numbers, no two of them equal, are called as an identity is, or count the rows."""
+    for some in (values[:ENOUGH], values):  # most columns are done with after a few rows
+        if not np.isfinite(some).all() or (some != np.floor(some)).any() or len(np.unique(some)) < len(some):
+            return False
+    return IDENTITY.fullmatch(name) is not None or bool(values.max() - values.min() == len(values) - 1)
+
+
+def _of_pixels(dataset: Dataset) -> Iterator[str]:
+    inputs = dataset.inputs
+    if inputs.ndim == 2 and (inputs.shape[1] < PIXELS or dataset.categories or dataset.parts):
+        return
+    low, high = inputs.min(), inputs.max()
+    if low >= 0 and 128 <= high <= 255 and dataset.targets.ndim == 1 and (inputs == np.floor(inputs)).all():
+        yield (
+            f"inputs are whole numbers from {low:g} to {high:g}, as pixels of 8 bits are, and nothing scales them: say "
+            f"standardize: true, or preprocess: [min_max_scaler]"
+        )
