@@ -2,7 +2,8 @@
 
 Each optimizer trains with augmentation, batch norm, dropout, a plateau schedule, early stopping, accumulation and an
 average of θ, on one executor after the other. What such a run leaves at its end is compared, byte for byte and times
-aside, with a run that nobody touched: every array of the last checkpoint, its counters, metrics.csv, the parameters.
+aside, with a run that nobody touched: every array of the last checkpoint, its counters, metrics.csv, metrics.jsonl, the
+parameters.
 Every attempt is a fork of this process, so it costs no imports.
 """
 
@@ -46,6 +47,7 @@ CONFIG: dict[str, Any] = {
     "batch_size": 64,
     "epochs": 8,
     "checkpoint": {"seconds": 0.01},
+    "log": {"steps": 1},
 }  # fmt: skip
 QUICK: dict[str, Any] = {"dataset": {**CONFIG["dataset"], "test_fraction": 0.8}, "epochs": 5}
 ASKED = 143  # the exit code of an attempt that went when it was asked to
@@ -67,7 +69,8 @@ def remains(folder: Path) -> tuple[Any, ...]:
     checkpoint = Checkpoints(folder / "checkpoints").newest()
     assert checkpoint is not None
     arrays = {name: array.tobytes() for name, array in checkpoint.arrays.items() if not TIMES.search(name)}
-    columns = load(folder).metrics.items()
+    run = load(folder)
+    columns = [*run.metrics.items(), *((f"steps.{name}", column) for name, column in run.steps.items())]
     rows = {name: column.tobytes() for name, column in columns if not TIMES.search(name)}
     return arrays, checkpoint.values, rows, (folder / "parameters.safetensors").read_bytes()
 

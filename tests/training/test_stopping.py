@@ -123,7 +123,8 @@ def test_a_callback_returns_a_text_or_nothing(trained):
 
     with pytest.raises(UsageError) as caught:
         trained(callbacks=[lambda record, training: False])
-    assert str(caught.value) == "callback '<lambda>' returned False; it returns a text, why training should end, or None"
+    why = "it returns a text, why training should end, or None"
+    assert str(caught.value) == f"callback '<lambda>' returned False; {why}"
 
 
 def test_a_metric_that_has_its_options_in_its_title_can_be_watched(trained):
