@@ -35,8 +35,9 @@ print(*took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 WORK = {
     "trainer predict": (
-        "import trainer, pyarrow.csv; from pathlib import Path; import trainer.experiment.predicting as predicting\n"
-        "trainer.load(*Path('runs').iterdir())  # which imports what the network is made of",
+        """\
+import trainer, pyarrow.csv; from pathlib import Path; import trainer.experiment.predicting as predicting
+trainer.load(*Path('runs').iterdir())  # which imports what the network is made of""",
         "predicting.write_predictions(trainer.load(*Path('runs').iterdir()), Path('rows.csv'), Path('out.csv'), print)",
     ),
     "pyarrow, read": ("import pyarrow.csv", "table = pyarrow.csv.read_csv('rows.csv')"),

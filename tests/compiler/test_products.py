@@ -105,7 +105,9 @@ def test_what_is_found_by_trial_holds_for_other_numbers(dtype):
 @pytest.mark.parametrize("width", WIDTHS)
 def test_zeros_infinities_and_what_is_no_number_come_out_as_numpy_has_them(width):
     a, b = numbers((8, 16), np.float32), numbers((16, 16), np.float32, seed=1)
-    sums = sums_of(a, b, np.zeros((8, 16), np.float32)) or products.Sums(bytes([1]) * 16, (16,))
+    sums = sums_of(a, b, np.zeros((8, 16), np.float32))
+    if sums is None:
+        pytest.skip("NumPy's BLAS sums in another way here")
     a[0], a[1, 3], a[2, 5], a[3] = -0.0, np.inf, np.nan, -1e-30
     b[:, 2], b[:, 3] = 0.0, 1e-30
     place = np.empty((8, 16), np.float32)
@@ -114,8 +116,9 @@ def test_zeros_infinities_and_what_is_no_number_come_out_as_numpy_has_them(width
         expected = np.matmul(a, b)
     np.testing.assert_array_equal(np.isnan(place), np.isnan(expected))
     np.testing.assert_array_equal(np.isinf(place), np.isinf(expected))
-    assert not np.signbit(place[place == 0]).any()  # also where all is below the smallest number
-    assert not np.signbit(expected[expected == 0]).any()
+    zeros = expected == 0
+    assert zeros.any()
+    assert place[zeros].tobytes() == expected[zeros].tobytes()  # also where all is below the smallest number
 
 
 @needs_vectors

@@ -63,8 +63,12 @@ def sums_of(a: Array, b: Array, out: Array) -> Sums | None:
     ways = [Sums(bytes([way]) * (n * blocks), cuts) for way in (1, 2)]
     right = np.ones((2, n, blocks * BLOCK), bool)
     numpys, own = [], []
-    for _ in range(3 if work < LARGE else 2):  # of two ways that differ, no eight elements agree by luck in all draws
-        left, top, place = _like(a, rng), _like(b, rng), np.empty_like(out)
+    draws = 3 if work < LARGE else 2  # of two ways that differ, no eight elements agree by luck in all of them
+    bits = np.dtype(f"u{dtype.itemsize}")  # which tell zeros of different signs apart
+    for draw in range(draws):
+        left, top, place = _like(a, rng), _like(b, rng), np.empty(out.shape, dtype)
+        if draw == 0:  # sums of products below the smallest number, from the negative side
+            left[[0, -1]], top[:, [0, -1]] = -np.finfo(dtype).tiny, np.finfo(dtype).tiny
         began = thread_time()
         expected = np.matmul(left, top)
         numpys.append(thread_time() - began)
@@ -73,7 +77,7 @@ def sums_of(a: Array, b: Array, out: Array) -> Sums | None:
             began = thread_time()
             machine.run(0, 1)
             own.append(thread_time() - began)
-            right[way, :, :columns] &= place == expected
+            right[way, :, :columns] &= place.view(bits) == expected.view(bits)
     one, two = (way.reshape(n, blocks, BLOCK).all(axis=-1) for way in right)
     if not (one | two).all() or (work > SMALL and min(own) > min(numpys)):  # small ones are quicker wherever right
         return None
