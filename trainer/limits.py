@@ -13,6 +13,7 @@ import types
 import typing
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Annotated, Any, Literal, TypeGuard, cast
 
 from trainer.errors import UsageError
@@ -99,13 +100,18 @@ class Checked:
     """A base for dataclasses whose numbers must lie within the Limits of their annotations; UsageError where not."""
 
     def __post_init__(self) -> None:
-        annotations = typing.get_type_hints(type(self), include_extras=True)
+        annotations = _annotations(type(self))
         for own in fields(cast("Any", self)):
             value = getattr(self, own.name)
             for each in value if isinstance(value, list | tuple) else (value,):
                 for limits in _limits(annotations[own.name]):
                     if isinstance(each, int | float) and not limits.admit(each):
                         raise UsageError(f"{type(self).__name__}: {own.name} is {each!r}; it must be {limits}")
+
+
+@cache
+def _annotations(of: Any) -> dict[str, Any]:
+    return typing.get_type_hints(of, include_extras=True)
 
 
 def admits(annotation: object, value: object) -> bool:

@@ -5,11 +5,29 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from trainer.compiler import blas
 from trainer.compiler.executors import native_available
 from trainer.compiler.tracing import trace
+from trainer.training.threads import pinned
+
+if native_available():
+    from trainer.compiler.machine import executor
+    from trainer.compiler.machine.executor import NativeExecutor
+
+needs_machine = pytest.mark.skipif(not native_available(), reason="no machine")
 
 
-@pytest.mark.skipif(not native_available(), reason="no machine")
+def trials(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the operations that are tried from now on, all of which pass; nothing was tried before."""
+    tried: list[str] = []
+    monkeypatch.setattr(executor, "_tried", {})
+    monkeypatch.setattr(
+        NativeExecutor, "_try", lambda self, bound, *rest: tried.append(bound.instruction.op.name) or ""
+    )
+    return tried
+
+
+@needs_machine
 @pytest.mark.parametrize(
     ("f", "calls"),
     [
@@ -23,12 +41,40 @@ from trainer.compiler.tracing import trace
     ],
 )
 def test_calls_that_are_alike_are_tried_once_and_all_others_each(monkeypatch, f, calls):
-    from trainer.compiler.machine.executor import NativeExecutor
-
-    tried = []
-    monkeypatch.setattr(
-        NativeExecutor, "_try", lambda self, bound, *rest: tried.append(bound.instruction.op.name) or ""
-    )
-    program = trace(f, [np.ones(5)]).program  # as it was written: no pass joins calls
-    NativeExecutor(program)
+    tried = trials(monkeypatch)
+    NativeExecutor(trace(f, [np.ones(5)]).program)  # as it was written: no pass joins calls
     assert tried == calls
+
+
+@needs_machine
+def test_what_was_tried_once_in_a_process_is_tried_again_for_other_shapes_dtypes_and_threads(monkeypatch):
+    tried = trials(monkeypatch)
+
+    def prepare(dtype: type, *shape: int) -> list[str]:
+        NativeExecutor(trace(lambda x: np.exp(x @ x), [np.ones(shape, dtype)]).program)
+        new = list(tried)
+        tried.clear()
+        return new
+
+    with pinned(1):
+        assert prepare(np.float64, 5, 5) == ["matmul", "exp"]
+        assert prepare(np.float64, 5, 5) == []
+        assert prepare(np.float32, 5, 5) == ["matmul", "exp"]
+        assert prepare(np.float64, 6, 6) == ["matmul", "exp"]
+        assert prepare(np.float64, 5, 5) == []
+    with pinned(2):
+        assert prepare(np.float64, 5, 5) == (["matmul", "exp"] if blas.threads() else [])
+
+
+@needs_machine
+def test_of_verdicts_the_last_thousands_are_kept(monkeypatch):
+    tried = trials(monkeypatch)
+    monkeypatch.setattr(executor, "MOST", 3)
+    programs = [trace(np.exp, [np.ones(n)]).program for n in range(2, 8)]
+    for program in programs:
+        NativeExecutor(program)
+    assert len(executor._tried) == 3
+    tried.clear()
+    for program in (programs[-1], programs[0]):
+        NativeExecutor(program)
+    assert tried == ["exp"]  # of the first

@@ -11,11 +11,12 @@ import re
 import types
 import typing
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from typing import Annotated, Any, Literal
 
 import annotated_types
-from pydantic import ConfigDict, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
+from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from trainer.config.document import Node, scalar
@@ -85,10 +86,10 @@ def found(node: Node) -> str:
 
 @cache
 def _adapter(annotation: Any) -> TypeAdapter[Any]:
-    try:
-        return TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
-    except PydanticUserError:  # a type with a configuration of its own, such as a dataclass
-        return TypeAdapter(annotation)
+    for config in (ConfigDict(arbitrary_types_allowed=True), None):  # none for a type that has its own: a dataclass
+        with suppress(PydanticUserError):
+            return TypeAdapter(annotation, config=config)
+    return _adapter(Any)
 
 
 def adapter(annotation: Any) -> TypeAdapter[Any]:
@@ -98,8 +99,6 @@ def adapter(annotation: Any) -> TypeAdapter[Any]:
         return _adapter(annotation)
     except TypeError:  # an annotation that cannot be hashed
         return TypeAdapter(annotation)
-    except (PydanticSchemaGenerationError, PydanticUserError):
-        return _adapter(Any)
 
 
 def _with_limits(annotation: object) -> object:

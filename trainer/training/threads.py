@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from trainer.compiler import blas
 from trainer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -68,20 +69,14 @@ def pinned(threads: int | Literal["auto"] = "auto") -> Iterator[Threads]:
     if type(threads) is not int or threads < 1:  # True is an int to isinstance
         raise UsageError(f'threads must be "auto" or a whole number of at least 1, not {threads!r}')
 
-    import numpy as np  # noqa: F401  the BLAS library must be loaded before it can be found
-    from threadpoolctl import ThreadpoolController
-
-    controller = ThreadpoolController().select(user_api="blas")
+    controller = blas.libraries()
     with controller.limit(limits=threads):
         yield Threads(threads, tuple(controller.info()))
 
 
 def current() -> int:
     """How many threads a product has now."""
-    from threadpoolctl import ThreadpoolController
-
-    libraries = ThreadpoolController().select(user_api="blas").info()
-    return max((library["num_threads"] for library in libraries), default=processors())
+    return max(blas.threads(), default=processors())
 
 
 def threads_for(asked: int | Literal["auto"] = "auto") -> int:

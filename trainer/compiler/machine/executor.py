@@ -2,8 +2,8 @@
 
 The buffers are the NumPy executor's. Every instruction that has been lowered runs once each way on random numbers
 before it is trusted; where a single bit differs, or there is no lowering, the machine calls NumPy back for that
-instruction. Of calls that are alike in everything but where their arrays begin, as in layers that repeat, the first is
-tried for all.
+instruction. Of calls that are alike in everything but where their arrays begin, as in layers that repeat or when a
+network is trained again, the first is tried for all of the process.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from functools import partial
 
 import numpy as np
 
+from trainer.compiler import blas
 from trainer.compiler.chain import chain_of
 from trainer.compiler.functions import EXACT
 from trainer.compiler.machine import _machine as m
@@ -26,6 +27,9 @@ from trainer.compiler.uncollected import uncollected
 from trainer.types import Array
 
 __all__ = ["NativeExecutor"]
+
+MOST = 4096  # verdicts that are kept
+_tried: dict[Hashable, str] = {}  # what differed, by all that decides it: BLAS's threads and the call
 
 
 class NativeExecutor(NumpyExecutor):
@@ -46,9 +50,11 @@ class NativeExecutor(NumpyExecutor):
         numbers[::9], numbers[4::9] = 0.0, -0.0
         longest = max((a.size for a in self._arrays.values()), default=1)
         self._numbers = np.resize(numbers, longest + 8191)
-        self._tried: dict[Hashable, str] = {}  # what differed, by all that decides it
+        self._threads = blas.threads()
         self._of = {bound: self._instructions(bound, rng) for bound in self.bound}
-        del self._numbers, self._tried
+        del self._numbers
+        while len(_tried) > MOST:
+            del _tried[next(iter(_tried))]
         self._let_go()
         before, after = self.tables()
         self.table = before + after
@@ -98,10 +104,10 @@ class NativeExecutor(NumpyExecutor):
             if lowered is None:
                 continue
             key = _likeness(bound, way)
-            found = None if key is None else self._tried.get(key)
+            found = None if key is None else _tried.get((self._threads, key))
             reason = self._try(bound, lowered, rng) if found is None else found
             if key is not None:
-                self._tried[key] = reason
+                _tried[self._threads, key] = reason
             if not reason:
                 return lowered
         self.called_back.append((bound, reason))

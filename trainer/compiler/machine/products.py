@@ -8,11 +8,13 @@ executor compares what is found with NumPy once more, as every instruction.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from time import thread_time
 from typing import NamedTuple
 
 import numpy as np
 
+from trainer.compiler import blas
 from trainer.compiler.machine import _machine as m
 from trainer.compiler.machine import instructions as make
 from trainer.types import Array
@@ -20,10 +22,13 @@ from trainer.types import Array
 __all__ = ["Sums", "sums_of"]
 
 BLOCK = 8  # columns of one class
-SMALL, LARGE, MOST = 1 << 18, 1 << 24, 1 << 31  # multiply-adds
+SMALL, LARGE, LARGEST = 1 << 18, 1 << 24, 1 << 31  # multiply-adds
 BYTES = 1 << 27  # of matrices that are tried
 # The length at which OpenBLAS cuts sums along k, and the unit of what it cuts off the rest, by its kernels' dtype.
 _CUT = {np.dtype(np.float32): (320, 8), np.dtype(np.float64): (256, 4)}
+
+
+MOST = 256  # findings that are kept
 
 
 class Sums(NamedTuple):
@@ -31,6 +36,9 @@ class Sums(NamedTuple):
 
     classes: bytes
     cuts: tuple[int, ...]
+
+
+_found: dict[Hashable, Sums | None] = {}
 
 
 def cuts_of(k: int, length: int, unit: int) -> tuple[int, ...]:
@@ -51,12 +59,21 @@ def cuts_of(k: int, length: int, unit: int) -> tuple[int, ...]:
 
 def sums_of(a: Array, b: Array, out: Array) -> Sums | None:
     """How NumPy sums the product of two matrices of these shapes and layouts, where the machine can do the same and is
-    the quicker one; else None."""
+    the quicker one; else None. Found once in a process."""
+    key = (blas.threads(), out.dtype, *((array.shape, array.strides) for array in (a, b, out)))
+    if key not in _found:
+        if len(_found) == MOST:
+            del _found[next(iter(_found))]
+        _found[key] = _search(a, b, out)
+    return _found[key]
+
+
+def _search(a: Array, b: Array, out: Array) -> Sums | None:
     (n, k), columns, dtype = a.shape, b.shape[1], out.dtype
     work = n * k * columns
     if not m.VECTORS or dtype not in _CUT or min(n, k, columns) < 2:
         return None
-    if work > MOST or a.nbytes + b.nbytes + out.nbytes > BYTES:
+    if work > LARGEST or a.nbytes + b.nbytes + out.nbytes > BYTES:
         return None
     rng = np.random.default_rng(0)
     cuts, blocks = cuts_of(k, *_CUT[dtype]), -(-columns // BLOCK)
