@@ -100,7 +100,7 @@ class Checked:
     """A base for dataclasses whose numbers must lie within the Limits of their annotations; UsageError where not."""
 
     def __post_init__(self) -> None:
-        annotations = _annotations(type(self))
+        annotations = _annotations(cast("Any", type(self)))
         for own in fields(cast("Any", self)):
             value = getattr(self, own.name)
             for each in value if isinstance(value, list | tuple) else (value,):
@@ -110,7 +110,7 @@ class Checked:
 
 
 @cache
-def _annotations(of: Any) -> dict[str, Any]:
+def _annotations(of: type) -> dict[str, Any]:
     return typing.get_type_hints(of, include_extras=True)
 
 
