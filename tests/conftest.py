@@ -13,6 +13,12 @@ from typing import Any
 import pytest
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--write-snapshots", action="store_true", help="Write what commands show now to tests/cli/snapshots."
+    )
+
+
 @pytest.fixture
 def start() -> Iterator[Callable[..., subprocess.Popen[Any]]]:
     """`subprocess.Popen`, for a process that heeds Ctrl-C and that is killed, if it still runs, when the test ends.

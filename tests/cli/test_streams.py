@@ -55,7 +55,7 @@ def test_a_folder_that_may_not_be_read_is_one_line(tmp_path, monkeypatch, capsys
     assert (end.value.code, capsys.readouterr().err) == (1, "error: somewhere/secret: Permission denied\n")
 
 
-@pytest.mark.parametrize("encoding", ["latin-1", "cp1252"])
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
 @pytest.mark.parametrize("arguments", ["list optimizers adam", "list costs huber", "ops show exp"])
 def test_a_terminal_of_few_characters_is_written_to(arguments, encoding, tmp_path):
     ended = trainer(arguments, tmp_path, PYTHONIOENCODING=encoding)

@@ -12,16 +12,21 @@ no commands and is not loaded for them. Problems are said on stderr, one line ea
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperGroup
+
+from trainer.errors import UsageError
 
 if TYPE_CHECKING:
     from trainer.plugins import Component, Plugins
 
 __all__ = ["Commands", "report_problems"]
 
+_Mistyped: Any = typer.BadParameter.__base__  # click's UsageError, wherever this typer has it from
 _PANEL = "Commands from plugins"
 
 
@@ -41,6 +46,16 @@ class Commands(TyperGroup):
             self._load()
         return self.commands.get(cmd_name)
 
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """What is typed before a command's name, parsed."""
+        with _one_style():
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: Any) -> Any:
+        """The command, whose own arguments are parsed here."""
+        with _one_style():
+            return super().invoke(ctx)
+
     def _load(self) -> None:
         if self._loaded:
             return
@@ -58,6 +73,20 @@ class Commands(TyperGroup):
             except Exception as error:  # Typer refuses a parameter that it has no way to parse
                 _complain(component.plugin, f"the command '{name}' cannot be used: {error}")
         report_problems(plugins)
+
+
+@contextmanager
+def _one_style() -> Iterator[None]:
+    """Inside, what is typed wrongly is an error as any other is: a line, in the place of a box."""
+    try:
+        yield
+    except _Mistyped as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # which is the help
+            raise
+        said = error.format_message().rstrip(".").replace(": Value error, ", ": ").replace(": Input ", ": it ")
+        if error.ctx is not None:
+            said += f"{' What' if said.endswith('?') else '; what'} it takes: {error.ctx.command_path} -h"
+        raise UsageError(said) from None
 
 
 def report_problems(plugins: Plugins) -> None:

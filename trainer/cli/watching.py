@@ -30,7 +30,7 @@ def watched(start: Callable[[Sequence[Observer]], Outcome], quiet: bool) -> Outc
     assert outcome.folder is not None
     if not quiet:
         print_curve(outcome.folder)
-    print_end(outcome)
+    print_end(outcome, quiet=quiet)
     typer.echo(str(outcome.folder))
     return outcome
 

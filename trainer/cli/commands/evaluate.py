@@ -11,16 +11,14 @@ import typer
 
 from trainer.cli.arguments import RunFolders, RunName
 from trainer.cli.paths import find_run
+from trainer.cli.terminal.confusions import MOST, print_confusions
 from trainer.cli.terminal.tables import print_table
-from trainer.wording import count, cut, number
+from trainer.wording import cut, number
 
 if TYPE_CHECKING:
     from trainer.experiment.evaluating import Calibration, Evaluated
-    from trainer.types import Array
 
 __all__ = ["command"]
-
-MOST = 30  # classes whose table is shown whole, and confusions that are listed
 
 
 def command(
@@ -55,7 +53,8 @@ def command(
         _print_errors(found)
     if found.confusion is not None:
         _print_classes(found)
-        _print_confusions(found.confusion, found.class_names)
+        typer.echo()
+        print_confusions(found.confusion, found.class_names, fitted=True)
     if found.calibration is not None:
         _print_calibration(found.calibration)
 
@@ -81,29 +80,6 @@ def _print_classes(found: Evaluated) -> None:
 
 def _share(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.4f}"
-
-
-def _print_confusions(confusion: Array, names: tuple[str, ...]) -> None:
-    """The whole matrix where there is room for it, otherwise what was confused most."""
-    from trainer.experiment.evaluating import confusions
-
-    cells = [[f"{value:,}" for value in row] for row in confusion.tolist()]
-    widths = [max(len(name), *(len(row[j]) for row in cells)) for j, name in enumerate(names)]
-    first = max(len("true, predicted:"), *map(len, names))
-    typer.echo()
-    if first + sum(width + 2 for width in widths) <= shutil.get_terminal_size((100, 24)).columns:
-        rows = [[name, *row] for name, row in zip(names, cells, strict=True)]
-        print_table(["true, predicted:", *names], rows, right=set(range(1, len(names) + 1)), wrap=False, fitted=True)
-        return
-    wrong = confusions(confusion)
-    if not wrong:
-        typer.echo("no class was taken for another")
-        return
-    room = max((shutil.get_terminal_size((100, 24)).columns - len("123,456") - 4) // 2, 8)
-    rows = [[f"{value:,}", cut(names[i], room), cut(names[j], room)] for value, i, j in wrong[:MOST]]
-    print_table(["rows", "of class", "were taken for"], rows, right={0}, wrap=False, fitted=True)
-    if len(wrong) > MOST:
-        typer.echo(f"and {count(len(wrong) - MOST, 'more pair', 'more pairs')}")
 
 
 def _print_calibration(found: Calibration) -> None:

@@ -84,7 +84,7 @@ def _list(root: Path, where: Sequence[str], sort: str | None, limit: int) -> Non
         + [_spark(run)]
         for run in chosen
     ]
-    print_table(header, rows, right=set(range(2, 4 + len(columns))), wrap=False)
+    print_table(header, rows, right=set(range(2, 4 + len(columns))), wrap=False, spare=True)
     if len(chosen) < len(paths):
         typer.echo(f"\n{len(chosen)} of {count(len(paths), 'run')}; all of them: --limit 0")
 

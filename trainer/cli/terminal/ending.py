@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from trainer.cli.terminal.abilities import is_unicode, may_colour
+from trainer.cli.terminal.confusions import print_confusions
 from trainer.cli.terminal.curve import draw_curve
 from trainer.cli.terminal.tables import print_table
 from trainer.runs.metrics import read_metrics
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
 __all__ = ["print_curve", "print_end"]
 
 
-def print_end(outcome: Outcome) -> None:
-    """The tables, why it ended where that is not the end of its epochs, and the last epoch, or the best."""
+def print_end(outcome: Outcome, *, quiet: bool = False) -> None:
+    """The tables unless `quiet`, why it ended where that is not the end of its epochs, the last epoch or the best."""
     training = outcome.training
-    for title, table in outcome.reports.items():
+    for title, table in () if quiet else outcome.reports.items():
         _print_report(title, table, training.data.class_names)
     if training.ended is not None:
         typer.echo(f"ended early: {training.ended}")
@@ -38,11 +39,14 @@ def print_end(outcome: Outcome) -> None:
 
 
 def _print_report(title: str, table: Array, names: Sequence[str]) -> None:
-    """A table of the classes that are against those that were predicted."""
-    named = list(names) if len(names) == len(table) else [str(i) for i in range(len(table))]
-    typer.echo(f"{title}: rows are what is, columns what was predicted\n")
-    rows = [[name, *(f"{value:g}" for value in row)] for name, row in zip(named, table, strict=True)]
-    print_table(["", *named], rows, right=set(range(1, len(named) + 1)))
+    """A table of the classes that are against those that were predicted, or another one, by numbers."""
+    rows, columns = table.shape
+    typer.echo(f"{title}\n")
+    if rows == columns:
+        print_confusions(table, names if len(names) == rows else [str(i) for i in range(rows)])
+    else:
+        cells = [[str(i), *(f"{value:g}" for value in row)] for i, row in enumerate(table)]
+        print_table(["", *map(str, range(columns))], cells, right=set(range(columns + 1)))
     typer.echo()
 
 

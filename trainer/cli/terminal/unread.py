@@ -7,11 +7,16 @@ code 0.
 
 from __future__ import annotations
 
+import codecs
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO, cast
+
+from trainer.cli.terminal.abilities import is_terminal
+from trainer.cli.terminal.text import folded, spelt
 
 __all__ = ["drop_output", "going_on_unread", "prepare_streams"]
 
@@ -31,19 +36,42 @@ def going_on_unread() -> Iterator[None]:
 def prepare_streams() -> None:
     """Standard output and error that take every text.
 
-    A character that the terminal's encoding lacks is shown by its number; a stream that is closed (`>&-`) is nothing.
+    A character that the encoding lacks is spelt, or shown by its number, and a terminal's lines are folded by words. A
+    stream that is closed (`>&-`) is nothing.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  open as long as the process
         elif hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+            encoding = codecs.lookup(stream.encoding).name
+            # click takes ASCII for a mistake, and would write UTF-8; of latin-1, text that is spelt has ASCII's bytes
+            stream.reconfigure(encoding="latin-1" if encoding == "ascii" else None, errors="backslashreplace")
+            if encoding != "utf-8" or is_terminal(stream):
+                setattr(sys, name, _Shown(stream, encoding))
 
 
 def drop_output() -> None:
     """What standard output still holds goes nowhere, since it could not be written."""
     _Tolerant(sys.stdout).flush()
+
+
+class _Shown:
+    """A stream of few characters, or of a terminal's width: each text as it can show it."""
+
+    def __init__(self, stream: TextIO, characters: str) -> None:
+        self._stream = stream
+        self.characters = characters
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        shown = spelt(text, self.characters)
+        if "\x1b" not in shown and is_terminal(self._stream):  # what is coloured has been laid out
+            shown = folded(shown, shutil.get_terminal_size().columns)
+        self._stream.write(shown)
+        return len(text)
 
 
 class _Tolerant:
