@@ -1,4 +1,4 @@
-"""Build the machine with the address and undefined-behaviour sanitizers, and run every op's samples on it.
+"""Build the machine with the address and undefined-behaviour sanitizers, run every op's samples on it, and read files.
 
 Works on a copy of the tree; needs gcc with its sanitizer libraries. Prints what pytest prints; a finding of a sanitizer
 ends the run with its report.
@@ -20,6 +20,7 @@ import numpy as np
 ROOT = Path(__file__).parent.parent
 FLAGS = ["-O1", "-g", "-ffp-contract=off", "-fno-omit-frame-pointer", "-fsanitize=address,undefined",
          "-fno-sanitize-recover=undefined"]  # fmt: skip
+TESTS = ("tests/compiler", "tests/data/readers/test_quick.py")
 
 
 def main() -> int:
@@ -47,7 +48,7 @@ def main() -> int:
             "PYTHONMALLOC": "malloc",  # so that the sanitizer sees Python's own blocks too
             "PYTHONPATH": os.pathsep.join(str(copy / part) for part in (".", "ops", "datasets")),
         }
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/compiler", *options]
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS, *options]
         return subprocess.run(command, cwd=copy, env=environment, check=False).returncode
 
 

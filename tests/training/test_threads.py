@@ -4,10 +4,11 @@ import numpy as np  # noqa: F401  loads the BLAS library
 import pytest
 from threadpoolctl import threadpool_info
 
+from trainer.compiler.processors import VARIABLES, processors, quota, said
 from trainer.errors import UsageError
 from trainer.nn import Dense, Network, Residual
 from trainer.training import threads
-from trainer.training.threads import pinned, processors, quota, said, threads_worth_trying, times_as_quick
+from trainer.training.threads import pinned, threads_worth_trying, times_as_quick
 
 
 def blas_threads() -> list[int]:
@@ -88,7 +89,7 @@ def test_a_cgroups_quota_is_asked_in_both_versions(cgroup, files, wanted, tmp_pa
     assert processors({}, root) == min(free, wanted or free)
 
 
-@pytest.mark.parametrize("name", threads.VARIABLES)
+@pytest.mark.parametrize("name", VARIABLES)
 @pytest.mark.parametrize(
     ("text", "wanted"), [("1", 1), (" 2 ", 2), ("3,1", 3), ("", None), ("0", None), ("-1", None), ("all", None)]
 )

@@ -17,14 +17,15 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
+from trainer.compiler.processors import processors
+from trainer.data.ahead import in_order
 from trainer.data.preprocessing.pipeline import StepError
 from trainer.data.rows import Block, Stream, open_rows
-from trainer.data.rows.ahead import in_order
 from trainer.data.rows.stream import Blocks
 from trainer.errors import DataError, UsageError
 from trainer.experiment.model import Model, check_outputs
 from trainer.files import writing_whole
-from trainer.training.threads import pinned, processors
+from trainer.training.threads import pinned
 from trainer.types import Array
 from trainer.wording import either
 

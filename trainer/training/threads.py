@@ -12,28 +12,24 @@ on a few steps whose results it throws away, and says what they would bring; `th
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from trainer.compiler import blas
+from trainer.compiler.processors import processors
 from trainer.errors import UsageError
 
 if TYPE_CHECKING:
     from trainer.training.loop import Training
 
-__all__ = ["Threads", "current", "pinned", "processors", "threads_for", "threads_worth_trying", "times_as_quick"]
+__all__ = ["Threads", "current", "pinned", "threads_for", "threads_worth_trying", "times_as_quick"]
 
 # Multiply-adds of the largest product for each thread. Two threads gain nothing below 0.3 million in all, 1.4 times
 # from a million and 1.85 times from four; with less for each, a neighbour on a shared machine costs more than that.
 FOR_EACH = 4_000_000
-
-# What OpenMP and the BLAS libraries read the number of threads from that they were given.
-VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -112,63 +108,3 @@ def times_as_quick(training: Training, threads: int, clock: Callable[[], float] 
 @contextmanager
 def _as_it_is() -> Iterator[None]:
     yield
-
-
-def processors(environ: Mapping[str, str] | None = None, root: Path = Path("/")) -> int:
-    """How many processors this process was given: the least of what its affinity, its cgroup and its variables say.
-
-    Args:
-        environ: the environment; by default this process's.
-        root: where `proc` and `sys` lie.
-    """
-    own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    limits = [own, quota(root), said(os.environ if environ is None else environ)]
-    return max(1, min(limit for limit in limits if limit is not None))
-
-
-def said(environ: Mapping[str, str]) -> int | None:
-    """The least number of threads that these variables name; None where none does.
-
-    OpenMP takes a list, of which the first number is for the outermost loop.
-
-    >>> said({"OMP_NUM_THREADS": "4,2", "MKL_NUM_THREADS": "3", "OPENBLAS_NUM_THREADS": ""})
-    3
-    """
-    first = (environ.get(name, "").split(",")[0].strip() for name in VARIABLES)
-    return min((int(text) for text in first if text.isdecimal() and int(text) > 0), default=None)
-
-
-def quota(root: Path = Path("/")) -> int | None:
-    """The processors that the cgroup's quota comes to, rounded up; None where there is no quota.
-
-    Every group above this process's own limits it as well. Inside a container its own group is mounted as the root.
-    """
-    found = []
-    for line in _text(root / "proc/self/cgroup").splitlines():
-        _, controllers, path = (*line.split(":", 2), "", "")[:3]
-        group = Path(path.lstrip("/"))
-        for place in (group, *group.parents):
-            if not controllers:  # version 2
-                limit, _, period = _text(root / "sys/fs/cgroup" / place / "cpu.max").strip().partition(" ")
-                found.append(_share(limit, period))
-            elif "cpu" in controllers.split(","):
-                folder = root / "sys/fs/cgroup" / controllers / place
-                folder = folder if folder.is_dir() else root / "sys/fs/cgroup/cpu" / place
-                found.append(_share(_text(folder / "cpu.cfs_quota_us"), _text(folder / "cpu.cfs_period_us")))
-    return min((share for share in found if share is not None), default=None)
-
-
-def _share(limit: str, period: str) -> int | None:
-    """Microseconds of processors in a period of microseconds; `max` and −1 are no limit."""
-    limit, period = limit.strip(), period.strip()
-    if not (limit.isdecimal() and period.isdecimal() and int(limit) and int(period)):
-        return None
-    return -(-int(limit) // int(period))
-
-
-def _text(path: Path) -> str:
-    """What a file says; nothing where there is none, as on other systems."""
-    try:
-        return path.read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return ""

@@ -180,8 +180,8 @@ def _check(
     """Try to prove derivatives wrong, and show the worst element of each that is."""
     from trainer.checker.ledger import record
     from trainer.checker.library import check_all, check_side_by_side, exit_code, select
+    from trainer.compiler.processors import processors
     from trainer.plugins import available
-    from trainer.training.threads import processors
 
     found = available(plugin or ())
     chosen = select(found, what or ())

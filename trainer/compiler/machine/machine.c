@@ -139,8 +139,16 @@ static PyTypeObject machine_type = {
     .tp_members = machine_members,
 };
 
+static PyMethodDef functions[] = {
+    {"count_lines", count_lines, METH_O, "count_lines(text) -> (lines, whether it is ASCII)"},
+    {"read_cells", read_cells, METH_VARARGS,
+     "read_cells(text, delimiter, kinds, powers, numbers, spans) -> (rows, gaps, problem)"},
+    {NULL, NULL, 0, NULL},
+};
+
 static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, .m_name = "_machine", .m_doc = "Runs programs on NumPy's inner loops.", .m_size = -1};
+    PyModuleDef_HEAD_INIT, .m_name = "_machine", .m_doc = "Runs programs on NumPy's inner loops, and reads numbers.", .m_size = -1,
+    .m_methods = functions};
 
 PyMODINIT_FUNC PyInit__machine(void) {
     import_array();

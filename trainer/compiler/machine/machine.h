@@ -170,4 +170,8 @@ enum ending { DONE, HALTED, WRONG_INDEX, FAILED };
 Py_ssize_t run_table(
     const instruction *table, Py_ssize_t count, Py_ssize_t start, Py_ssize_t stop, enum ending *how, int *raised);
 
+/* In numbers.c: cells of a text as numbers, which is no part of running programs. */
+PyObject *count_lines(PyObject *self, PyObject *content);
+PyObject *read_cells(PyObject *self, PyObject *arguments);
+
 #endif

@@ -18,6 +18,7 @@ from trainer.data.readers.features import Encoding
 from trainer.data.readers.roles import DateColumns, Name, Names, Roles, dataset_of
 from trainer.data.readers.spelling import Spelling
 from trainer.data.readers.table import Layout, Table, read_table, said
+from trainer.data.readers.whole import quick_table
 from trainer.errors import DataError
 
 __all__ = ["ENDINGS", "Names", "read_csv"]
@@ -85,7 +86,7 @@ def read_csv(
 
 
 def _read(path: str | os.PathLike[str], header: bool | None, layout: Layout, spelling: Spelling) -> Table:
-    table = read_table(path, header, layout, spelling)
+    table = quick_table(path, header, layout, spelling) or read_table(path, header, layout, spelling)
     if len(table.names) < 2:
         raise DataError(
             f"{table.path} has one column, and a data set needs a target column beside at least one column of inputs"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
@@ -73,14 +74,8 @@ def read_text_of(path: str, encoding: str = "utf-8", settled: bool = False) -> s
 
     settled: whether nobody can say another encoding, so that the error does not say how.
     """
-    try:
-        with open_bytes(path) as file:
-            content = file.read()
-    except (OSError, EOFError) as error:
-        raise _unreadable(path, error) from None
-    except Exception as error:
-        # Anything may have written these bytes, so whatever a decompressor raises is their fault.
-        raise DataError(f"{path} is damaged: {error}") from None
+    with _said(path), open_bytes(path) as file:
+        content = file.read()
     return text_of(path, content, encoding, settled)
 
 
@@ -97,15 +92,13 @@ def decoded_lines(path: str, encoding: str = "utf-8", settled: bool = False) -> 
     """The lines of a file one by one, their ends as they are."""
     encoding = check_encoding(encoding)
     try:
-        with open_bytes(path) as file:
+        with _said(path), open_bytes(path) as file:
             encoding = order_of(file.peek(4)[:4]) or encoding
             with io.TextIOWrapper(file, encoding, newline="") as lines:
                 yield from lines
     except UnicodeDecodeError:
         read_text_of(path, encoding, settled)  # which knows the line
         raise
-    except (OSError, EOFError) as error:
-        raise _unreadable(path, error) from None
 
 
 def check_encoding(encoding: str) -> str:
@@ -123,11 +116,8 @@ def check_encoding(encoding: str) -> str:
 
 def mark_of(path: str) -> str | None:
     """The encoding that a file's byte order mark says, see `order_of`."""
-    try:
-        with open_bytes(path) as file:
-            return order_of(file.peek(4)[:4])
-    except (OSError, EOFError) as error:
-        raise _unreadable(path, error) from None
+    with _said(path), open_bytes(path) as file:
+        return order_of(file.peek(4)[:4])
 
 
 def order_of(beginning: bytes) -> str | None:
@@ -147,6 +137,20 @@ def _why_not(path: str, content: bytes, error: UnicodeDecodeError, encoding: str
     if name == "UTF-8" and "\ufffd" not in shown and b"\0" not in content[:1000]:
         return f"{begins}; say encoding: cp1252 if this is right: {cut(shown, 30)!r}, or save the file as UTF-8"
     return f"{begins}; say encoding: NAME, such as {', '.join(USUAL[1:])}, or save the file as UTF-8"
+
+
+@contextmanager
+def _said(path: str) -> Iterator[None]:
+    """What keeps a file from being read, as a DataError."""
+    try:
+        yield
+    except (OSError, EOFError) as error:
+        raise _unreadable(path, error) from None
+    except (DataError, UsageError, UnicodeDecodeError):
+        raise
+    except Exception as error:
+        # Anything may have written these bytes, so whatever a decompressor raises is their fault.
+        raise DataError(f"{path} is damaged: {error}") from None
 
 
 def _unreadable(path: str, error: Exception) -> DataError:

@@ -16,6 +16,7 @@ __all__ = ["Encoding", "Feature", "Features", "encode_features"]
 
 Encoding = Literal["one_hot", "index"]
 
+TOGETHER = 1024  # rows that are put together
 MOST_COLUMNS = 1000  # that one column of categories may become; beyond, an embedding is what one wants
 
 
@@ -61,7 +62,7 @@ def encode_features(features: Sequence[Feature], encode: Encoding, where: str) -
     """
     if encode not in ("one_hot", "index"):
         raise DataError(f"encode is 'one_hot' or 'index', not {encode!r}", "encode")
-    columns: list[Array] = []
+    columns: list[tuple[Array, int]] = []  # and how many of a column each becomes, as one_hot
     names: list[str] = []
     for feature in features:
         if feature.categories and encode == "one_hot":
@@ -71,17 +72,20 @@ def encode_features(features: Sequence[Feature], encode: Encoding, where: str) -
                     f"column of each, {MOST_COLUMNS} at most; say encode: index and look them up in an embedding, or "
                     f"ignore: [{feature.name}]"
                 )
-            columns.append(feature.values[:, None] == np.arange(len(feature.categories)))
+            columns.append((feature.values, len(feature.categories)))
             names += [f"{feature.name}={category}" for category in feature.categories]
         elif feature.dates is not None:
-            columns.append(feature.values)
+            columns.append((feature.values, 0))
             names += [f"{feature.name}.{part}" for part in feature.dates.parts]
         else:
-            columns.append(feature.values[:, None])
+            columns.append((feature.values, 0))
             names.append(feature.name)
     inputs = np.empty((len(features[0].values), len(names)))
-    end = 0
-    for column in columns:
-        inputs[:, end : end + column.shape[1]] = column
-        end += column.shape[1]
+    for start in range(0, len(inputs), TOGETHER):  # what lies beside one another is written while it is at hand
+        rows, end = slice(start, start + TOGETHER), 0
+        for values, categories in columns:
+            some = values[rows] if values.ndim == 2 else values[rows, None]
+            some = some == np.arange(categories) if categories else some
+            inputs[rows, end : end + some.shape[1]] = some
+            end += some.shape[1]
     return Features(inputs, tuple(names), {f.name: f.categories for f in features if f.categories})

@@ -79,6 +79,10 @@ class Table:
         """The cells of each column."""
         return list(zip(*self.rows, strict=True))
 
+    def cells(self, column: int) -> Sequence[str]:
+        """The cells of one column."""
+        return self.columns[column]
+
     def place(self) -> str:
         """Where the names of the columns stand."""
         return f"{self.path}:{self.header_line}"
@@ -104,16 +108,17 @@ class Table:
         """How many cells say that their value is missing."""
         if self._finite(column) is not None:
             return 0
-        marks = {cell for cell in set(self.columns[column]) if self.spelling.is_missing(cell)}
-        return sum(cell in marks for cell in self.columns[column]) if marks else 0
+        cells = self.cells(column)
+        marks = {cell for cell in set(cells) if self.spelling.is_missing(cell)}
+        return sum(cell in marks for cell in cells) if marks else 0
 
     def first(self, column: int, rows: int) -> list[str]:
         """The first cells as they stand there."""
-        return list(self.columns[column][:rows])
+        return list(self.cells(column)[:rows])
 
     def present(self, column: int) -> list[str]:
         """The different cells that are not missing, in the order in which they come."""
-        return [cell for cell in dict.fromkeys(self.columns[column]) if not self.spelling.is_missing(cell)]
+        return [cell for cell in dict.fromkeys(self.cells(column)) if not self.spelling.is_missing(cell)]
 
     def kind(self, column: int) -> Kind:
         """What all cells of a column are, but for the missing ones."""
@@ -136,7 +141,7 @@ class Table:
     def _finite(self, column: int) -> Array | None:
         """A column of which every cell is a finite number; None for any other."""
         if column not in self._numbers:
-            values = self.spelling.numbers(self.columns[column])
+            values = self.spelling.numbers(self.cells(column))
             self._numbers[column] = values if values is not None and np.isfinite(values).all() else None
         return self._numbers[column]
 
@@ -145,10 +150,10 @@ class Table:
 
         missing: whether a cell may be missing, for NaN; None where nothing can allow it.
         """
-        cells = self.columns[column]
         values = self._finite(column)
         if values is not None:
             return values
+        cells = self.cells(column)
         numbers = [self.spelling.parse(cell) for cell in cells]
         for row, value in enumerate(numbers):
             absent = self.spelling.is_missing(cells[row])
@@ -165,7 +170,7 @@ class Table:
         """
         words = _booleans(self.present(column)) or {word: value for pair in BOOLEANS for word, value in pair.items()}
         values = np.empty(len(self))
-        for row, cell in enumerate(self.columns[column]):
+        for row, cell in enumerate(self.cells(column)):
             value = words.get(cell.lower())
             if value is None and self.spelling.is_missing(cell) and missing:
                 value = math.nan
@@ -181,7 +186,7 @@ class Table:
 
         Raises DataError for a cell that is none.
         """
-        cells = self.columns[column]
+        cells = self.cells(column)
         known = {cell: moment(cell, form) for cell in set(cells)}
         for row, cell in enumerate(cells):
             if known[cell] is not None:
@@ -206,7 +211,7 @@ class Table:
         return f"{shown(cell)} is a missing value; {ways}: nothing is dropped silently"
 
     def _why_no_number(self, row: int, column: int, way_out: str, missing: bool | None) -> str:
-        cell = self.columns[column][row]
+        cell = self.cells(column)[row]
         if self.spelling.is_missing(cell):
             return self._why_missing(cell, missing)
         if self.settled:
@@ -229,7 +234,7 @@ class Table:
 
     def mostly_different(self, column: int) -> bool:
         """Whether hardly a cell comes twice, so that they name no categories."""
-        return mostly_different(len(set(self.columns[column])), len(self))
+        return mostly_different(len(set(self.cells(column))), len(self))
 
     def indices(
         self, column: int, what: str, missing: bool | None = None, codes: bool = False
@@ -241,7 +246,7 @@ class Table:
         codes: whether names are what they are, 7 and 007 two of them, because somebody said so. Otherwise two
             spellings of one number are refused.
         """
-        cells: Sequence[str] = self.columns[column]
+        cells = self.cells(column)
         absent = {cell for cell in set(cells) if self.spelling.is_missing(cell)}
         if absent and missing:
             cells = ["?" if cell in absent else cell for cell in cells]
@@ -263,7 +268,7 @@ class Table:
 
     def refuse(self, column: int, kind: Kind, way_out: str) -> DataError:
         """The error for a column that is taken for text and looks like something else."""
-        cells, present = self.columns[column], self.present(column)
+        cells, present = self.cells(column), self.present(column)
         if kind == "dates":
             name = self.names[column] if self.has_header else str(column)
             row = cells.index(present[0])

@@ -76,7 +76,7 @@ def _of_cells(spec: InputSpec, table: Table, j: int, column: Column) -> Array:
         return table.booleans(j, missing)
     if not column.categories:
         return table.numbers(j, "", missing)
-    cells = table.columns[j]
+    cells = table.cells(j)
     known = {cell: index_of(column, cell, table.spelling) for cell in set(cells)}
     for row, cell in enumerate(cells):
         if known[cell] is None:

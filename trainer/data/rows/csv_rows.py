@@ -1,30 +1,29 @@
-"""The rows of a CSV file: by pyarrow where it is installed, and wherever that is in doubt by our own reader.
+"""The rows of a CSV file: by the parser that was compiled, and wherever that is in doubt by our own reader.
 
-pyarrow reads numbers several times faster. What it refuses, or reads as something that is not finite, or as a category
-that is not known, our reader looks at again from that block on: it knows the line, and what it says is what counts. So
-both read the same numbers, and say the same of a mistake.
+The parser reads numbers fifty times faster. Where it is in doubt, or there is something to say of a cell, our reader
+reads on from that block: it knows the line, and what it says is what counts. So both read the same, and say the same of
+a mistake.
 """
 
 from __future__ import annotations
 
-from codecs import BOM_UTF8
-from collections.abc import Iterator, Mapping, Sequence
-from importlib.util import find_spec
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from trainer.data.readers.decoding import COMPRESSED, decoded_lines, mark_of
+from trainer.data.readers.beginning import beginning_of
+from trainer.data.readers.decoding import decoded_lines, open_bytes
 from trainer.data.readers.header import holds_names
+from trainer.data.readers.quick import NUMBER, SKIP, TEXT, Doubt, Piece, can_read, read_cells
 from trainer.data.readers.spelling import Spelling
-from trainer.data.readers.table import Layout, Table, check_even, delimiter_of, rows_of, sniffed
+from trainer.data.readers.table import Layout, Table, check_even, rows_of
 from trainer.data.rows.columns import ignored, of_table, places, width
 from trainer.data.rows.stream import AT_ONCE, Block, Blocks, Stream
 from trainer.data.spec import InputSpec
 from trainer.errors import DataError
 from trainer.wording import count, listed
-
-BEGINNING = 2**16  # characters of a file by which its delimiter is told
 
 __all__ = ["Header", "csv_rows", "open_csv", "tables"]
 
@@ -49,9 +48,8 @@ class Header(NamedTuple):
 
     @property
     def quick(self) -> bool:
-        """Whether it is written as pyarrow expects, and its rows begin where the bytes of its text do."""
-        usual = self.layout.encoding.lower() in ("utf-8", "utf8") and not self.path.lower().endswith(COMPRESSED)
-        return usual and self.spelling.plain and self.layout.comment is None and self.start >= 0
+        """Whether it is written as the parser expects, and its rows begin where the bytes of its text do."""
+        return self.start >= 0 and can_read(self.layout, self.delimiter, self.spelling.plain)
 
 
 def open_csv(path: Path, reading: Mapping[str, Any], wanted: Sequence[str] = ()) -> Header:
@@ -61,42 +59,16 @@ def open_csv(path: Path, reading: Mapping[str, Any], wanted: Sequence[str] = ())
     """
     shown, spelling = str(path), Spelling.of(reading)
     layout = Layout(reading.get("delimiter"), reading.get("encoding") or "utf-8", reading.get("comment"), settled=True)
-    delimiter = delimiter_of(layout.delimiter) or sniffed(shown, _beginning(shown, layout), layout.comment)
-    first, line, begins, behind = _first(shown, layout, delimiter)
+    begins = beginning_of(shown, layout)
+    if not begins.rows:
+        raise DataError(f"{path} is empty; there is no row to predict")
+    first, line = begins.rows[0], begins.lines[0]
     header = reading.get("header")
     if header is None:
         header = bool(set(wanted) & set(first)) or holds_names(first, spelling)
     names = first if header else [str(j) for j in range(len(first))]
-    return Header(shown, layout, delimiter, spelling, names, header, first, line, behind if header else begins)
-
-
-def _beginning(path: str, layout: Layout) -> str:
-    """Enough of a file to tell its delimiter."""
-    lines: list[str] = []
-    size = 0
-    for line in decoded_lines(path, layout.encoding, settled=True):
-        lines.append(line)
-        size += len(line)
-        if size > BEGINNING:
-            break
-    return "".join(lines)
-
-
-def _first(path: str, layout: Layout, delimiter: str) -> tuple[list[str], int, int, int]:
-    """The first row, the line that it starts on, the bytes of UTF-8 before it and behind it; −1 in another encoding."""
-    mark = mark_of(path)
-    begins = -1 if mark not in (None, "utf-8-sig") else len(BOM_UTF8) if mark else 0
-    taken = 0
-
-    def counted() -> Iterator[str]:
-        nonlocal taken
-        for text in decoded_lines(path, layout.encoding, settled=True):
-            taken += len(text.encode())
-            yield text
-
-    for row, line in rows_of(path, counted(), delimiter, layout.comment):
-        return row, line, begins, -1 if begins < 0 else begins + taken
-    raise DataError(f"{path} is empty; there is no row to predict")
+    start = begins.behind if header else begins.start
+    return Header(shown, layout, begins.delimiter, spelling, names, header, first, line, start)
 
 
 def csv_rows(path: Path, spec: InputSpec, reading: Mapping[str, object], known: Sequence[str] = ()) -> Stream:
@@ -146,22 +118,45 @@ def _others(found: int, reading: Mapping[str, object]) -> set[int]:
 
 def _blocks(header: Header, spec: InputSpec, where: list[int]) -> Blocks:
     done = 0
-    if header.quick and find_spec("pyarrow") is not None:
-        from trainer.data.rows.arrow import Doubt, quick_csv
-
-        try:
-            for values in quick_csv(header, spec, where):
-                yield Block(values)
-                done += len(values)
-        except Doubt:
-            pass  # our own reader says what it is
-        else:
-            _check_some(header, done)
-            return
+    try:
+        with closing(_pieces(header, spec, where)) as pieces:
+            for some in pieces:
+                yield Block(of_table(spec, some, where))
+                done += len(some)
+    except Doubt:
+        pass  # our own reader says what it is
+    else:
+        _check_some(header, done)
+        return
     for table in tables(header, skip=done):
         yield Block(of_table(spec, table, where))
-        done += len(table.rows)
+        done += len(table)
     _check_some(header, done)
+
+
+def _pieces(header: Header, spec: InputSpec, where: list[int]) -> Generator[Piece, None, None]:
+    """The rows as the parser reads them, some at a time. Raises Doubt."""
+    if not header.quick:
+        raise Doubt
+    kinds = bytearray([SKIP] * len(header.names))
+    for j, column in zip(where, spec.columns, strict=True):
+        kinds[j] = TEXT if column.categories or column.dates is not None or column.boolean else NUMBER
+    numbers, texts = ([j for j, kind in enumerate(kinds) if kind == one] for one in (NUMBER, TEXT))
+    with open_bytes(header.path) as file:
+        file.read(header.start)
+        with closing(read_cells(file, header.delimiter, bytes(kinds))) as pieces:
+            for some in pieces:
+                yield Piece(
+                    header.path,
+                    header.names,
+                    header.has_header,
+                    [],
+                    [],
+                    size=len(some.numbers),
+                    values={j: some.numbers[:, i] for i, j in enumerate(numbers)},
+                    texts=dict(zip(texts, some.texts, strict=True)),
+                    gaps=some.gaps > 0,
+                )
 
 
 def _check_some(header: Header, rows: int) -> None:

@@ -83,7 +83,7 @@ def _of_table(table: Table, columns: Sequence[int], spec: TargetSpec) -> Array:
             [table.booleans(j) if table.kind(j) == "booleans" else table.numbers(j, "") for j in columns], axis=1
         )
     (j,) = columns
-    return _classes(spec, table.columns[j], lambda row: f"{table.path}:{table.lines[row]}: {table.label(j)}")
+    return _classes(spec, table.cells(j), lambda row: f"{table.path}:{table.lines[row]}: {table.label(j)}")
 
 
 def _classes(spec: TargetSpec, texts: Sequence[str], place: Callable[[int], str]) -> Array:

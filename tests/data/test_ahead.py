@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from trainer.data.rows.ahead import in_order
+from trainer.data.ahead import in_order
 
 
 @pytest.fixture(autouse=True)

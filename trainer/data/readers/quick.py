@@ -1,0 +1,193 @@
+"""The numbers of a CSV file without a text for each: by the parser that is compiled with the machine, in threads.
+
+It reads what it surely reads as `trainer.data.readers.table` does. At anything else it gives up (`Doubt`), and that
+reader reads the file, or says what is wrong with it. A column is numbers here as long as each cell is one, or a sign
+that it is missing, which is NaN; whoever wants the texts of such a column after all has them read again.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from functools import cache, partial
+from importlib.util import find_spec
+from typing import NamedTuple
+
+import numpy as np
+
+from trainer.compiler.processors import processors
+from trainer.data.ahead import in_order
+from trainer.data.readers.table import DELIMITERS, Kind, Layout, Table
+from trainer.errors import DataError
+from trainer.types import Array
+
+__all__ = ["NUMBER", "SKIP", "TEXT", "Cells", "Doubt", "Quick", "can_read", "cells_of", "read_cells"]
+
+TEXT, NUMBER, SKIP = range(3)  # what is wanted of a column
+DONE = -1
+BYTES = 2**19  # of a file that are read together
+LONGEST = 2**24  # bytes of a piece
+CANDIDATES = 100  # lines that a cell may go on for
+MOST_THREADS = 8  # each holds some of the pieces
+
+
+class Doubt(Exception):
+    """Something that should be looked at by the other reader.
+
+    column: the one that holds something else than numbers, where it is that.
+    """
+
+    def __init__(self, column: int | None = None) -> None:
+        super().__init__(column)
+        self.column = column
+
+
+class Cells(NamedTuple):
+    """What a piece of a file holds.
+
+    numbers: (rows, columns of numbers), float64; NaN for what is missing, of which there are `gaps`.
+    texts: of each column of texts.
+    """
+
+    numbers: Array
+    texts: list[list[str]]
+    gaps: int
+
+
+def can_read(layout: Layout, delimiter: str, plain: bool) -> bool:
+    """Whether a file is written as the parser expects; `plain`: whether its numbers are."""
+    usual = layout.encoding.lower() in ("utf-8", "utf8") and layout.comment is None and delimiter in DELIMITERS
+    return usual and plain and find_spec("trainer.compiler.machine._machine") is not None
+
+
+def read_cells(file: io.BufferedIOBase, delimiter: str, kinds: bytes) -> Generator[Cells, None, None]:
+    """The cells of a file from where it stands, a piece after the other. Raises Doubt."""
+    read = partial(cells_of, delimiter=delimiter, kinds=kinds)
+    return in_order(read, _pieces(file), min(processors(), MOST_THREADS))
+
+
+def cells_of(piece: bytes, delimiter: str, kinds: bytes) -> Cells:
+    """The cells of whole rows; `kinds` has a byte for each column. Raises Doubt."""
+    from trainer.compiler.machine import _machine
+
+    lines, plain = _machine.count_lines(piece)
+    if not plain:
+        try:
+            piece.decode()
+        except UnicodeDecodeError:
+            raise Doubt from None
+    most = min(lines, len(piece) // len(kinds)) + 1  # a cell has a byte behind it
+    numbers = np.empty((most, kinds.count(NUMBER)))
+    spans = np.empty((most, kinds.count(TEXT), 2), np.int64)
+    rows, gaps, problem = _machine.read_cells(piece, ord(delimiter), kinds, powers(), numbers, spans)
+    if problem != DONE:
+        raise Doubt(problem if problem >= 0 else None)
+    return Cells(numbers[:rows], [_texts(piece, spans[:rows, j].tolist()) for j in range(spans.shape[1])], gaps)
+
+
+def _texts(piece: bytes, spans: list[list[int]]) -> list[str]:
+    known: dict[bytes, str] = {}
+    texts = []
+    for start, end in spans:
+        cell = piece[start:end]
+        if cell not in known:
+            known[cell] = _text(cell)
+        texts.append(known[cell])
+    return texts
+
+
+def _text(cell: bytes) -> str:
+    content = cell[1:-1].replace(b'""', b'"') if cell.startswith(b'"') else cell
+    return content.decode().strip()
+
+
+def _pieces(file: io.BufferedIOBase) -> Generator[bytes, None, None]:
+    """Some whole rows at a time, as far as quotes tell; the parser sees where they do not."""
+    while True:
+        try:
+            piece = file.read(BYTES)
+            piece += file.readline(LONGEST)
+            for _ in range(CANDIDATES):
+                if b'"' not in piece or not piece.count(b'"') % 2:
+                    break
+                piece += file.readline(LONGEST)
+        except Exception:  # a decompressor's own, or the disk's: the other reader says it
+            raise Doubt from None
+        if not piece:
+            return
+        if len(piece) > LONGEST:
+            raise Doubt
+        yield piece
+
+
+@cache
+def powers() -> bytes:
+    """The first 128 bits of 5^q for q from −342 to 308, rounded up where q is negative: see numbers.c."""
+    words: list[int] = []
+    for q in range(-342, 309):
+        power = 5 ** abs(q)
+        if q < 0:
+            bits = (power - 1).bit_length()
+            power = (1 << (bits + 127 if q >= -27 else 2 * bits + 128)) // power + 1
+        size = power.bit_length()
+        power = power << 128 - size if size < 128 else power >> size - 128
+        words += [power >> 64, power & 2**64 - 1]
+    return np.array(words, np.uint64).tobytes()
+
+
+@dataclass(frozen=True)
+class Quick(Table):
+    """A table of which columns are numbers, `values`, with NaN for what is missing, or texts.
+
+    `rows` and `lines` are not all of them here, so whoever derives from this says where the others are.
+    """
+
+    size: int = 0
+    values: dict[int, Array] = field(default_factory=dict)
+    texts: dict[int, Sequence[str]] = field(default_factory=dict)
+    gaps: bool = True
+    _missing: dict[int, int] = field(default_factory=dict, compare=False, repr=False)
+
+    def __len__(self) -> int:
+        return self.size
+
+    def missing(self, column: int) -> int:
+        """How many cells say that their value is missing."""
+        if column not in self.values:
+            return super().missing(column)
+        if column not in self._missing:
+            self._missing[column] = int(np.isnan(self.values[column]).sum()) if self.gaps else 0
+        return self._missing[column]
+
+    def kind(self, column: int) -> Kind:
+        """What all cells of a column are, but for the missing ones."""
+        if column not in self.values:
+            return super().kind(column)
+        return "numbers" if self.missing(column) < len(self) else "nothing"
+
+    def _finite(self, column: int) -> Array | None:
+        if column not in self.values:
+            return super()._finite(column)
+        return None if self.missing(column) else self.values[column]
+
+    def numbers(self, column: int, way_out: str, missing: bool | None = None) -> Array:
+        """A column as float64, see `Table.numbers`."""
+        if missing and column in self.values:
+            return self.values[column]
+        return super().numbers(column, way_out, missing)
+
+
+@dataclass(frozen=True)
+class Piece(Quick):
+    """Some rows of a file that the other reader reads where there is more to say of them than their cells."""
+
+    def cells(self, column: int) -> Sequence[str]:
+        """The texts of a column of them. Raises Doubt for one of numbers."""
+        if column not in self.texts:
+            raise Doubt(column)
+        return self.texts[column]
+
+    def error(self, row: int, column: int, problem: str) -> DataError:
+        """Raises Doubt."""
+        raise Doubt
