@@ -100,6 +100,13 @@ def test_a_diverged_run_raises_and_leaves_a_folder(folder):
     assert runs.load(path).status == "diverged"
 
 
+def test_a_run_that_diverges_in_its_first_epoch_draws_the_losses_of_its_steps(folder):
+    with pytest.raises(DivergedError, match="epoch 1 of"):
+        trainer.train(LINE, ["step_size=1e8", "batch_size=8"], out="runs")
+    (path,) = (folder / "runs").iterdir()
+    assert "loss per step" in (path / "loss.svg").read_text()
+
+
 def test_a_loss_that_grows_is_among_the_warnings():
     outcome = trainer.train(LINE, ["step_size=2.5", "epochs=5", "compute.dtype=float64"])
     (warning,) = outcome.warnings

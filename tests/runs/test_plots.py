@@ -94,3 +94,21 @@ def test_labels_of_curves_that_end_together_do_not_overlap() -> None:
     figure = loss_figure({"epoch": [1, 2], "train_loss": [1.0, 0.5], "test_loss": [1.0, 0.5]})
     places = sorted(text.get_position()[1] for text in figure.axes[0].texts)
     assert places[1] - places[0] > 0.12
+
+
+def test_the_best_epoch_is_marked_where_other_rows_than_those_trained_on_say_it(tmp_path: Path) -> None:
+    best = {**TEN, "test_loss": [2.0, 1.5, 1.0, 0.8, 0.7, 0.9, 1.0, 1.1, 1.2, 1.3]}
+    *_, ring = loss_figure(best).axes[0].lines
+    assert (list(ring.get_xdata()), list(ring.get_ydata())) == ([5], [0.7])
+    save_loss(tmp_path, best)
+    assert (tmp_path / "loss.svg").read_text().count('id="best-epoch"') == 1
+    for none in ({"epoch": [1, 2], "train_loss": [2, 1]}, {"epoch": [1], "train_loss": [2], "test_loss": [2]}, {}):
+        save_loss(tmp_path, none)
+        assert "best-epoch" not in (tmp_path / "loss.svg").read_text()
+
+
+def test_a_run_that_ended_in_its_first_epoch_draws_its_steps(tmp_path: Path) -> None:
+    save_loss(tmp_path, {}, "early", [4.0, 3.0, 50.0, float("inf")])
+    assert {"loss per step · not finite in step 4", "step", "early"} <= set(texts(tmp_path / "loss.svg"))
+    save_loss(tmp_path, TEN, "late", [4.0, 3.0])
+    assert "epoch" in texts(tmp_path / "loss.svg")

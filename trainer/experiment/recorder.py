@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,12 +34,19 @@ class Recorder(Observer):
 
     def began(self, training: Training, folder: Path | None) -> None:
         self._training, self._table = training, ProgressTable(training.epochs)
+        self._losses = array("d")
+        self._first = training.state.epoch == 0
         self._folder.log(heading(training))
 
     def warned(self, text: str) -> None:
         self._folder.log(f"warning: {text}")
 
+    def step(self, record: Step) -> None:
+        if self._first:
+            self._losses.append(record.loss)
+
     def epoch(self, record: Epoch) -> None:
+        self._first = False
         if record.numbers:
             self._folder.record(record)
         for line in self._table.lines(record):
@@ -49,7 +57,7 @@ class Recorder(Observer):
         data = self._training.data
         self._folder.save_parameters(self._training.parameters, data.scaling, data.preprocessing, self._model)
         with self.by_product("picture of the loss"):
-            self._folder.save_loss()
+            self._folder.save_loss(self._losses if self._first else ())
 
     @contextmanager
     def by_product(self, what: str) -> Iterator[None]:

@@ -235,11 +235,11 @@ class RunFolder:
         writer.writerows([name, *row] for name, row in zip(named, table.tolist(), strict=True))
         self._write(f"{title}.csv", text.getvalue())
 
-    def save_loss(self) -> None:
-        """Draw loss.svg and loss.png from the epochs recorded so far."""
+    def save_loss(self, steps: Sequence[float] = ()) -> None:
+        """Draw loss.svg and loss.png from the epochs recorded so far, or from the losses of steps if there is none."""
         from trainer.runs.plots import save_loss
 
-        for path in save_loss(self.path, read_metrics(self.path / METRICS), self.name):
+        for path in save_loss(self.path, read_metrics(self.path / METRICS), self.name, steps):
             self._files[path.name] = facts(content_of(path))
 
     def close(self, status: Status = "finished", reason: str | None = None) -> None:

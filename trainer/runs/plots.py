@@ -23,7 +23,7 @@ import numpy as np
 
 from trainer.errors import UsageError
 from trainer.files import atomic_write
-from trainer.runs.lines import PALETTE, PARTS, Line, lines_of, lowest, scale_of
+from trainer.runs.lines import PALETTE, PARTS, Line, Lowest, line_of, lines_of, lowest, scale_of
 from trainer.runs.scale import Scale, epoch_ticks
 
 if TYPE_CHECKING:
@@ -52,24 +52,33 @@ _COLUMNS = 1500  # of points, more than the picture has dots
 _DASHES = ("-", "--", ":", "-.")
 
 
-def save_loss(folder: str | Path, metrics: Mapping[str, Sequence[float] | object], title: str = "") -> list[Path]:
+def save_loss(
+    folder: str | Path,
+    metrics: Mapping[str, Sequence[float] | object],
+    title: str = "",
+    steps: Sequence[float] = (),
+) -> list[Path]:
     """Write loss.svg and loss.png (1200 × 704 pixels) into `folder`, and say where.
 
-    `metrics` maps "epoch", "train_loss" and, where there are test rows, "test_loss" to one number per epoch.
+    `metrics` maps "epoch", "train_loss" and, where there are test rows, "test_loss" to one number per epoch. A run that
+    ended in its first epoch shows the losses of its steps.
     """
-    lines = lines_of(metrics)
+    lines, over = lines_of(metrics), "epoch"
+    if steps and not any(len(line.epochs) for line in lines):
+        lines, over = [line_of({"train_loss": steps}, "train_loss", "train")], "step"
     paths = [Path(folder) / f"loss{ending}" for ending in ENDINGS]
     for path in paths:
-        save_plot(path, lines, "loss", title)
+        save_plot(path, lines, "loss", title, over)
     return paths
 
 
-def save_plot(path: Path, lines: Sequence[Line], what: str, title: str = "") -> None:
+def save_plot(path: Path, lines: Sequence[Line], what: str, title: str = "", over: str = "epoch") -> None:
     """Draw curves over the epochs into a .png or .svg file.
 
     Args:
         what: is drawn, such as "loss".
         title: above it.
+        over: what the numbers below it count.
 
     Raises UsageError for another ending.
     """
@@ -85,7 +94,7 @@ def save_plot(path: Path, lines: Sequence[Line], what: str, title: str = "") -> 
         warnings.filterwarnings(
             "ignore", "Glyph .* missing from font"
         )  # of a name in another script; a box stands there
-        figure = _figure(lines, what, title)
+        figure = _figure(lines, what, title, over)
         if path.suffix.lower() == ".svg":
             FigureCanvasSVG(figure).print_svg(content, metadata={"Date": None, "Creator": "tape-trainer"})  # type: ignore[no-untyped-call]
         else:
@@ -113,7 +122,7 @@ def loss_figure(metrics: Mapping[str, Sequence[float] | Any], title: str = "") -
     return _figure(lines_of(metrics), "loss", title)
 
 
-def _figure(lines: Sequence[Line], what: str, title: str) -> Figure:
+def _figure(lines: Sequence[Line], what: str, title: str, over: str = "epoch") -> Figure:
     _settings()
     from matplotlib.figure import Figure
 
@@ -125,14 +134,16 @@ def _figure(lines: Sequence[Line], what: str, title: str) -> Figure:
     wide = width if of_parts else 1 - left - 0.04
     axes = figure.add_axes((left, (bottom * _HEIGHT + legend) / height, wide, high * _HEIGHT / height))
     scale = scale_of(lines)
-    _draw_axes(axes, lines, scale)
+    _draw_axes(axes, lines, scale, over)
     for line in lines:
         _draw_line(axes, line, dots=all(len(each.epochs) <= 30 for each in lines))
+    if what == "loss":
+        _mark_best(axes, lines)
     if of_parts:
         _label_ends(axes, lines, scale)
     else:
         _list_below(figure, lines, left, legend / height)
-    _label_figure(figure, axes, lines, scale, what, title)
+    _label_figure(figure, axes, lines, scale, (what, over), title)
     return figure
 
 
@@ -155,7 +166,26 @@ def _draw_line(axes: Axes, line: Line, dots: bool) -> None:
     )
 
 
-def _draw_axes(axes: Axes, lines: Sequence[Line], scale: Scale) -> None:
+def _best(lines: Sequence[Line]) -> Lowest | None:
+    """Where the loss of rows that are not trained on is lowest, if they have a curve."""
+    best = lowest(lines)
+    return best if best is not None and best.part != "train" and best.of > 1 else None
+
+
+def _mark_best(axes: Axes, lines: Sequence[Line]) -> None:
+    """A dotted line at the best epoch, and a ring where its loss is."""
+    best = _best(lines)
+    if best is None:
+        return
+    colour = PALETTE[PARTS.index(best.part)]
+    axes.axvline(best.epoch, color=_PALE, linewidth=1.2, linestyle=(0, (1, 2.5)), zorder=2, gid="best-epoch")
+    axes.plot(
+        [best.epoch], [best.value], "o", markersize=8.5, markeredgecolor=colour, markeredgewidth=1.8,
+        markerfacecolor="white", clip_on=False, zorder=4,
+    )  # fmt: skip
+
+
+def _draw_axes(axes: Axes, lines: Sequence[Line], scale: Scale, over: str) -> None:
     from matplotlib.ticker import FixedLocator, NullLocator
 
     axes.set_yscale("log" if scale.logarithmic else "linear")
@@ -176,7 +206,7 @@ def _draw_axes(axes: Axes, lines: Sequence[Line], scale: Scale) -> None:
     axes.set_axisbelow(True)
     axes.tick_params(axis="y", length=0, colors=_INK, pad=6)
     axes.tick_params(axis="x", length=4, color=_PALE, labelcolor=_INK)
-    axes.set_xlabel("epoch", color=_INK, labelpad=6)
+    axes.set_xlabel(over, color=_INK, labelpad=6)
 
 
 def _label_ends(axes: Axes, lines: Sequence[Line], scale: Scale) -> None:
@@ -222,14 +252,17 @@ def _list_below(figure: Figure, lines: Sequence[Line], left: float, top: float) 
     )
 
 
-def _label_figure(figure: Figure, axes: Axes, lines: Sequence[Line], scale: Scale, what: str, title: str) -> None:
+def _label_figure(
+    figure: Figure, axes: Axes, lines: Sequence[Line], scale: Scale, drawn: tuple[str, str], title: str
+) -> None:
+    what, over = drawn
     lost = [int(epoch) for line in lines for epoch in line.epochs[~np.isfinite(line.values)][:1]]
-    remarks = [f"{what} per epoch, logarithmic axis" if scale.logarithmic else f"{what} per epoch"]
-    best = lowest(lines) if what == "loss" else None
-    if best is not None and best.part != "train" and best.of > 1:
+    remarks = [f"{what} per {over}" + (", logarithmic axis" if scale.logarithmic else "")]
+    best = _best(lines) if what == "loss" else None
+    if best is not None:
         remarks.append(f"lowest {best.part} loss {best.value:.4g} in epoch {best.epoch}")
     if lost:
-        remarks.append(f"not finite in epoch {min(lost)}")
+        remarks.append(f"not finite in {over} {min(lost)}")
     left, top = _PLACE[0], figure.get_figheight()
     title = _cut(title, 60)
     figure.text(left, 1 - 0.055 * _HEIGHT / top, title, color=_INK, fontsize=13, fontweight="bold", va="center")
