@@ -234,7 +234,8 @@ def _of(lines: list[Line], *kinds: str, at_least: int = 0) -> Form:
     def form(draw: Draw) -> Line:
         for kind in kinds:
             draw.take(kind, at_least)
-        return draw.one(*lines)  # type: ignore[no-any-return]
+        line: Line = draw.one(*lines)
+        return line
 
     return form
 
@@ -257,13 +258,14 @@ def with_a_constant(draw: Draw) -> Line:
     shape = tuple(n if draw.chance(0.8) else 1 for n in x.shape)
     constant = array(draw.rng, shape, draw.one(np.float32, np.float64, x.dtype, np.bool_, np.int64))
     constant = LAYOUTS[draw.one(*LAYOUTS)](constant)
-    return draw.one(  # type: ignore[no-any-return]
+    line: Line = draw.one(
         lambda x: x * constant, lambda x: constant - x, lambda x: x @ constant.T,
         lambda x: np.where(constant > 0, x, 0), lambda x: np.sum(x * constant, axis=0),
         lambda x: x * np.sum(constant), lambda x: np.prod(1 + 0.1 * constant) * x,
         lambda x: np.concatenate([x, constant]), lambda x: np.einsum("...i,...i->...", x, constant),
         lambda x: x.T @ constant,
     )  # fmt: skip
+    return line
 
 
 @cache
