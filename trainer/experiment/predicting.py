@@ -65,7 +65,7 @@ def predict_rows(
         some = _said(model, stream.path, *numbered)
         return some, work(some)
 
-    return in_order(said, _numbered(stream.blocks), min(processors(), MOST_THREADS))
+    return in_order(said, _numbered(_filled(stream.blocks, model.rows)), min(processors(), MOST_THREADS))
 
 
 def _numbered(blocks: Blocks) -> Generator[tuple[int, Block], None, None]:
@@ -75,6 +75,28 @@ def _numbered(blocks: Blocks) -> Generator[tuple[int, Block], None, None]:
         for block in blocks:
             yield done, block
             done += len(block.values)
+
+
+def _filled(blocks: Blocks, rows: int) -> Blocks:
+    """The same rows in blocks of `rows` times a whole number, since those of a block that lacks some cost as much.
+
+    What is left comes at the end, and before an error.
+    """
+    left: list[Block] = []
+    with closing(blocks):
+        try:
+            for block in blocks:
+                left.append(block)
+                if sum(len(some.values) for some in left) >= rows:
+                    values = np.concatenate([some.values for some in left])
+                    files = tuple(file for some in left for file in some.files)
+                    end = len(values) - len(values) % rows
+                    yield Block(values[:end], files[:end])
+                    left = [Block(values[end:], files[end:])] if end < len(values) else []
+        except DataError:
+            yield from left
+            raise
+        yield from left
 
 
 def _said(model: Model, path: str, done: int, block: Block) -> Predicted:

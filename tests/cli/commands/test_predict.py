@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import csv
 import subprocess
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -115,6 +116,31 @@ def test_both_readers_give_the_same_file(runs, folder, trainer, monkeypatch):
     monkeypatch.setattr("trainer.data.rows.csv_rows.can_read", lambda *_: False)
     assert trainer("predict", str(runs["table"]), "new.csv").out == quick
     assert quick.count("\n") == 9001
+
+
+@pytest.mark.parametrize("sizes", [[], [5], [1] * 9, [3, 4, 20], [8, 8], [7, 1, 8, 30, 2]])
+def test_rows_are_computed_in_full_blocks_and_those_before_an_error_too(sizes):
+    from trainer.data.rows import Block
+    from trainer.errors import DataError
+    from trainer.experiment.predicting import _filled
+
+    def blocks(error):
+        done = 0
+        for size in sizes:
+            rows = np.arange(done, done + size, dtype=float)[:, None]
+            yield Block(rows, tuple(map(str, rows[:, 0])))
+            done += size
+        if error:
+            raise DataError("no more")
+
+    for error in (False, True):
+        made = []
+        with pytest.raises(DataError, match="no more") if error else nullcontext():
+            for block in _filled(blocks(error), 8):
+                made.append(block)
+        assert [row for block in made for row in block.values[:, 0]] == list(range(sum(sizes)))
+        assert [file for block in made for file in block.files] == [str(float(i)) for i in range(sum(sizes))]
+        assert all(len(block.values) % 8 == 0 for block in made[:-1])
 
 
 def test_numbers_are_predicted_with_the_digits_that_they_have(runs, folder, trainer, reader):
