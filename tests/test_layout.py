@@ -29,6 +29,7 @@ LAYERS = (
     ("training",),
     ("config",),
     ("runs",),
+    ("explaining",),
     ("experiment",),
     ("estimators", "export", "sweeps", "service"),
     ("cli",),
@@ -114,4 +115,4 @@ def test_a_command_is_a_file_of_its_name(path):
 
     from trainer.cli.app import app
 
-    assert path.stem in get_group(app).commands
+    assert path.stem.replace("_", "-") in get_group(app).commands

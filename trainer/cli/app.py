@@ -13,6 +13,7 @@ from trainer.cli.commands import (
     datasets,
     evaluate,
     export,
+    find_step_size,
     init,
     ops,
     plot,
@@ -52,6 +53,7 @@ app.command("report")(report.command)
 app.command("predict")(predict.command)
 app.command("export")(export.command)
 app.command("validate", cls=ConfigCommand)(validate.command)
+app.command("find-step-size", cls=ConfigCommand)(find_step_size.command)
 app.command("show", cls=ConfigCommand)(show.command)
 app.command("list")(listing.command)
 app.command("datasets")(datasets.command)

@@ -15,7 +15,7 @@ import io
 import os
 import threading
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +82,14 @@ def save_plot(path: Path, lines: Sequence[Line], what: str, title: str = "", ove
 
     Raises UsageError for another ending.
     """
+    save_figure(path, lambda: _figure(lines, what, title, over))
+
+
+def save_figure(path: Path, draw: Callable[[], Figure]) -> None:
+    """Draw what `draw` makes, with this project's style, into a .png or .svg file that has the same bytes every time.
+
+    Raises UsageError for another ending.
+    """
     if path.suffix.lower() not in ENDINGS:
         raise UsageError(f"a picture ends in .png or .svg, and {path.name} does not")
     rc_context, rcParamsDefault = _settings()
@@ -94,7 +102,7 @@ def save_plot(path: Path, lines: Sequence[Line], what: str, title: str = "", ove
         warnings.filterwarnings(
             "ignore", "Glyph .* missing from font"
         )  # of a name in another script; a box stands there
-        figure = _figure(lines, what, title, over)
+        figure = draw()
         if path.suffix.lower() == ".svg":
             FigureCanvasSVG(figure).print_svg(content, metadata={"Date": None, "Creator": "tape-trainer"})  # type: ignore[no-untyped-call]
         else:

@@ -1,0 +1,42 @@
+"""`trainer find-step-size`: which step size suits a config, and why."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Trainer = Callable[..., Any]
+
+
+def test_it_shows_every_size_and_says_why(trainer: Trainer, folder: Path) -> None:
+    done = trainer("find-step-size", "small.yaml")
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert lines[0].split()[:5] == ["step", "size", "after", "3", "train"]
+    assert len(lines) == 1 + 21 + 2
+    assert lines[-1].startswith("step_size=0.5: the train loss after 3 epochs is ")
+    assert lines[-1].endswith("The config has 0.1.")
+    assert not (folder / "runs").exists()
+
+
+def test_it_draws_and_writes(trainer: Trainer, folder: Path) -> None:
+    before = (folder / "small.yaml").read_text()
+    done = trainer("find-step-size", "small.yaml", "-o", "curve.png", "--write")
+    assert done.code == 0
+    assert done.out.splitlines()[-2:] == ["drawn in curve.png", "written at small.yaml:6"]
+    assert (folder / "small.yaml").read_text() == before.replace("step_size: 0.1", "step_size: 0.5")
+    assert (folder / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_schedule_is_written_where_it_stands(trainer: Trainer, folder: Path) -> None:
+    small = folder / "small.yaml"
+    small.write_text(small.read_text().replace("step_size: 0.1", "step_size: {cosine: 0.1}  # down to 0"))
+    done = trainer("find-step-size", "small.yaml", "--write")
+    assert done.code == 0
+    assert "step_size: {cosine: 0.5}  # down to 0" in small.read_text()
+    assert "step_size.cosine.start=0.5: " in done.out
+
+
+def test_a_size_of_the_command_line_is_not_written(trainer: Trainer, folder: Path) -> None:
+    done = trainer("find-step-size", "small.yaml", "step_size=0.2", "--write")
+    assert (done.code, done.out) == (2, "")
+    assert "--write changes the file's step_size" in done.err
