@@ -16,9 +16,9 @@ HEAD = """\
 # Every key of a config
 
 Written by `python docs/make_config_page.py`; the same in a terminal: `trainer help KEY`. On the command line a key is
-its path, `trainer run mlp.yaml stop.patience=5`. Keys of a data set that are not here are options of the data set
-itself: `trainer list datasets NAME`. What is *named* (layers, costs, optimizers, schedules, metrics, preprocessors,
-callbacks) is what is installed: `trainer list`.
+its path, `trainer run mlp.yaml stop.patience=5`. Keys that end in "Of csv" or the like are options of what reads such
+files or folders; a data set by name has its own: `trainer list datasets NAME`. What is *named* (layers, costs,
+optimizers, schedules, metrics, preprocessors, callbacks) is what is installed: `trainer list`.
 
 | key | takes | default | meaning |
 |---|---|---|---|
@@ -33,7 +33,11 @@ def page(found: Iterable[Entry]) -> str:
 def _row(entry: Entry) -> str:
     default = entry.default if entry.default in ("none", "required") else f"`{entry.default}`"
     example = f" `{entry.example}`" if entry.example else ""
-    return f"| `{entry.path}` | {entry.takes} | {default} | {entry.meaning}{example} |\n"
+    return f"| `{entry.path}` | {_cell(entry.takes)} | {default} | {_cell(entry.meaning)}{example} |\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def main() -> int:

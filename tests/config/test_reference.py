@@ -6,7 +6,9 @@ import pytest
 
 from trainer.config.reference import entries, entry
 from trainer.config.schema import SECTIONS, Config
+from trainer.data.readers.registry import Formats
 from trainer.errors import UsageError
+from trainer.plugins import available
 
 FOUND = {found.path: found for found in entries()}
 
@@ -38,6 +40,20 @@ def test_each_says_what_it_takes_and_means():
 )
 def test_a_key_is_found_by_its_path_its_last_part_or_another_name(name, paths):
     assert [found.path for found in entry(name)] == paths
+
+
+def test_what_reads_files_has_its_options_here_once_behind_those_of_the_data_set():
+    for row in Formats(available()).values():
+        assert all(f"dataset.{option}" in FOUND for option in row.options)
+    paths = list(FOUND)
+    assert len(set(paths)) == len(entries())
+    (target,) = (found for found in entry("target") if found.path == "dataset.target")
+    assert target.meaning.startswith("The target column, or a list of them. ")
+    assert paths.index("dataset.resample") < paths.index("dataset.target") < paths.index("networks")
+    (decimal,) = entry("dataset.decimal")
+    assert decimal[1:4] == ("text", ".", "The mark before decimals. Of csv.")
+    (size,) = (found for found in entry("size") if found.path == "dataset.size")
+    assert size.takes == "a height and a width, such as [28, 28]"
 
 
 def test_defaults_are_as_yaml_has_them():

@@ -1,6 +1,7 @@
 """Every key of a config, as a person looks it up: what it takes, its default, what it means.
 
-All of it is read off the schema, so that a new key is here as soon as there is one.
+All of it is read off the schema, and off the readers of files that are installed, so that a new key is here as soon as
+there is one.
 """
 
 from __future__ import annotations
@@ -13,11 +14,15 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from trainer.config.help import help_of, option_help
 from trainer.config.schema import DEFAULT_OPTIMIZER, Choice, Config
 from trainer.config.sections import Kind, Section, sections, within
 from trainer.config.synonyms import KEYS, exactly, unknown
+from trainer.data.readers.registry import Formats
 from trainer.errors import UsageError
 from trainer.limits import expected
+from trainer.plugins import available
+from trainer.plugins.registry import Parameter
 from trainer.wording import either
 
 __all__ = ["Entry", "entries", "entry"]
@@ -43,8 +48,12 @@ class Entry(NamedTuple):
 
 
 def entries() -> list[Entry]:
-    """All keys in the order of the schema, those of a section after it."""
-    return list(_entries(Config, sections(Config)))
+    """All keys in the order of the schema, those of a section after it, and what reads files after those of dataset."""
+    found = list(_entries(Config, sections(Config)))
+    paths = [each.path for each in found]
+    behind = 1 + max(place for place, path in enumerate(paths) if path.startswith("dataset."))
+    found[behind:behind] = [each for each in _of_readers() if each.path not in paths]
+    return found
 
 
 def entry(name: str) -> list[Entry]:
@@ -85,6 +94,27 @@ def _entries(model: type[BaseModel], rows: Mapping[str, Section]) -> Iterator[En
             yield from _entries(row.model, row.inner)
 
 
+def _of_readers() -> Iterator[Entry]:
+    """The options of what reads a file or a folder; where several have one, the words of the first count."""
+    having: dict[str, list[tuple[str, Parameter, str]]] = {}
+    for kind, row in Formats(available()).items():
+        texts = option_help(help_of(row.component), row.options)
+        for parameter in row.component.parameters:
+            having.setdefault(parameter.name, []).append((kind, parameter, texts.get(parameter.name, "")))
+    for name, found in having.items():
+        kinds, parameters, meanings = zip(*found, strict=True)
+        meaning = next(filter(None, meanings), "")
+        required, default = parameters[0].required, parameters[0].default
+        yield Entry(
+            f"dataset.{name}",
+            either(dict.fromkeys(filter(None, (expected(each.annotation) for each in parameters)))) or "a value",
+            "required" if required else "none" if default is None else _yaml(default),
+            f"{meaning[:1].upper()}{meaning[1:]} Of {either(kinds, 'and')}.".lstrip(),
+            "",
+            tuple(word for word, keys in KEYS.items() if name in keys),
+        )
+
+
 def _takes(field: FieldInfo, row: Section) -> str:
     """The values of a key in words."""
     if row.form in ("mapping", "mappings", "source"):
@@ -117,4 +147,8 @@ def _default(field: FieldInfo, row: Section) -> str:
         value = value.model_dump(exclude_none=True)
     if value is None or value in ([], {}):
         return "none"
+    return _yaml(value)
+
+
+def _yaml(value: object) -> str:
     return yaml.safe_dump(value, default_flow_style=True, sort_keys=False).removesuffix("...\n").strip()

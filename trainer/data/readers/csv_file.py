@@ -60,7 +60,8 @@ def read_csv(
     encode: "one_hot", a column of 0 and 1 for each category, or "index", for an embedding.
     dates: the columns of dates, which become year, month, day, weekday, and hour if there are times: [sold], or with a
         format where they are not ISO 8601, {sold: "%d.%m.%Y"}.
-    group, weight: the column of each row's group, and of its weight, a number above 0.
+    group: the column of what rows have in common, which a grouped split keeps together; it is no input.
+    weight: the column of how much each row counts, a number above 0.
     ignore: the columns that are left out.
     missing: "allow" makes a missing number NaN, for an imputer to fill in, and a missing category one of its own, "?";
         "error" refuses both.
