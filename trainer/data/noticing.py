@@ -56,7 +56,8 @@ def _of_columns(dataset: Dataset) -> Iterator[str]:
     made = {f"{name}={text}" for name, texts in dataset.categories.items() for text in texts}
     made |= {f"{name}.{part}" for name, dates in dataset.dates.items() for part in dates.parts}
     plain = [j for j, name in enumerate(names) if name not in made and name not in dataset.categories]
-    constant = [j for j in plain if (inputs[:, j] == inputs[0, j]).all()]
+    alike = (inputs[:ENOUGH] == inputs[0]).all(axis=0)  # most columns are done with after a few rows
+    constant = [j for j in plain if alike[j] and (inputs[:, j] == inputs[0, j]).all()]
     if constant:
         told = listed([repr(names[j]) for j in constant], SHOWN)
         have = "a column has" if len(constant) == 1 else f"{len(constant)} columns have"

@@ -35,6 +35,7 @@ Part = Literal["train", "validation", "test"]
 TargetKind = Literal["classes", "binary", "signs", "values"]
 Fitted = tuple[Scaling | None, Preprocessing | None]
 
+TOGETHER = 2**18  # numbers that are scaled and cast together
 MOST_CLASSES = 20  # whole numbers, of which so few occur, are taken for classes in a message
 WANTED = {
     "classes": "class indices",
@@ -208,7 +209,7 @@ def prepare(
     if fitted is not None:
         scaling, steps = fitted
     else:
-        scaling = Scaling.fit(dataset.inputs[train], _categories(dataset)) if standardize else None
+        scaling = Scaling.fit(dataset.inputs, _categories(dataset), train) if standardize else None
         steps = Preprocessing.fit(preprocess, dataset, train, seed) if preprocess else None
     remarks = [*noticed(dataset, standardize or bool(preprocess))] if fitted is None else []
     if resample is not None:
@@ -246,15 +247,32 @@ def _arrays(
     dtype: np.dtype[np.generic],
 ) -> tuple[Array, Array]:
     """Inputs and targets of these rows after all that is done to them."""
-    inputs = _rows(dataset, dataset.inputs, rows)
-    inputs = scaling.apply(inputs) if scaling is not None else inputs
-    inputs = steps.apply(inputs) if steps is not None else inputs
-    if dataset.has_missing:
-        _check_nothing_missing(dataset, inputs, rows, steps)
-    inputs = _cast(dataset, "inputs", inputs, dtype)
+    inputs = None if steps is not None or dataset.has_missing else _inputs(dataset, rows, scaling, dtype)
+    if inputs is None:
+        inputs = _rows(dataset, dataset.inputs, rows)
+        inputs = scaling.apply(inputs) if scaling is not None else inputs
+        inputs = steps.apply(inputs) if steps is not None else inputs
+        if dataset.has_missing:
+            _check_nothing_missing(dataset, inputs, rows, steps)
+        inputs = _cast(dataset, "inputs", inputs, dtype)
     if encoded is None:
         return inputs, inputs.reshape(len(inputs), math.prod(inputs.shape[1:]))  # -1 is undefined for no rows
     return inputs, _cast(dataset, "targets", _rows(dataset, encoded, rows), dtype)
+
+
+def _inputs(dataset: Dataset, rows: Array, scaling: Scaling | None, dtype: np.dtype[np.generic]) -> Array | None:
+    """The inputs of these rows, scaled and cast some at a time; None for what is mapped, or too large for `dtype`."""
+    if dataset.mapped:
+        return None
+    inputs = np.empty((len(rows), *dataset.inputs.shape[1:]), dtype)
+    together = max(1, TOGETHER // max(inputs[:1].size, 1))
+    with np.errstate(over="ignore"):
+        for start in range(0, len(rows), together):
+            some = dataset.inputs[rows[start : start + together]]
+            inputs[start : start + together] = some if scaling is None else scaling.apply(some)
+            if not np.isfinite(inputs[start : start + together]).all():
+                return None
+    return inputs
 
 
 def _rows(dataset: Dataset, values: Array, rows: Array) -> Array:

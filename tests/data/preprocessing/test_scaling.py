@@ -123,3 +123,16 @@ def test_categories_are_left_as_they_are() -> None:
     scaled = Scaling.fit(inputs, without=[0]).apply(inputs)
     np.testing.assert_array_equal(scaled[:, 0], inputs[:, 0])
     assert abs(scaled[:, 1].mean()) < 1e-15
+
+
+@pytest.mark.parametrize("shape", [(1000, 1), (1000, 2), (999, 3), (1001, 7), (50, 28, 28), (5, 1), (20_000, 8)])
+def test_features_have_the_same_bits_however_many_are_looked_at_together(shape, monkeypatch):
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=shape) * 10.0 ** rng.integers(-5, 5, shape[1:])
+    rows = np.flatnonzero(rng.random(len(inputs)) < 0.8)
+    whole = Scaling.fit(inputs[rows])
+    for together in (1, 5000):
+        monkeypatch.setattr("trainer.data.preprocessing.scaling.TOGETHER", together)
+        some = Scaling.fit(inputs, rows=rows)
+        assert some.mean.tobytes() == whole.mean.tobytes()
+        assert some.scale.tobytes() == whole.scale.tobytes()

@@ -6,7 +6,8 @@ trained on scaled inputs is worthless without the scaling, so it turns into name
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from trainer.types import Array
 
 __all__ = ["Scaling"]
 
+TOGETHER = 2**20  # numbers that are looked at together
 MEAN, SCALE = f"{SCALING}.mean", f"{SCALING}.scale"
 
 
@@ -39,9 +41,10 @@ class Scaling:
         return f"Scaling of inputs {self.mean.shape}"
 
     @classmethod
-    def fit(cls, inputs: Array, without: Sequence[int] = ()) -> Scaling:
+    def fit(cls, inputs: Array, without: Sequence[int] = (), rows: Array | None = None) -> Scaling:
         """Mean and standard deviation (divisor n) of `inputs`, shape (n, ...), over the rows.
 
+        rows: the indices of those that count; all by default.
         without: features (columns) that are left as they are, such as the index of a category.
 
         A feature that is constant up to rounding is only centred: its scale is 1. Variance by the corrected two-pass
@@ -49,19 +52,21 @@ class Scaling:
         variance* (1983), in the order of operations of scikit-learn's `_incremental_mean_and_var`.
         Raises DataError when a feature's squares overflow.
         """
-        n = float(len(inputs))
-        epsilon = np.finfo(np.float64).eps
-        with np.errstate(over="ignore", invalid="ignore"):
-            mean = inputs.sum(axis=0, dtype=np.float64) / n
-            centred = inputs - mean
-            correction = centred.sum(axis=0)
-            variance = ((centred**2).sum(axis=0) - correction**2 / n) / n
-            constant = variance <= n * epsilon * variance + (n * mean * epsilon) ** 2
+        table = inputs.reshape(len(inputs), math.prod(inputs.shape[1:]))
+        n = len(inputs) if rows is None else len(rows)
+        moments = [
+            _moments(table[:, some] if rows is None else table[rows, some])
+            for some in _together(table.shape[1], max(2, TOGETHER // n))
+        ]
+        mean, variance, constant = (
+            np.concatenate([each[i] for each in moments]).reshape(inputs.shape[1:]) for i in range(3)
+        )
         if not np.isfinite(variance).all():
             place = tuple(int(i) for i in np.argwhere(~np.isfinite(variance))[0])
+            largest = np.abs(inputs[(slice(None) if rows is None else rows, *place)]).max()
             raise DataError(
-                f"feature {list(place)} has numbers up to {np.abs(inputs).max(axis=0)[place]:.3g}, whose squares "
-                f"overflow: it cannot be standardised; divide it by a constant first",
+                f"feature {list(place)} has numbers up to {largest:.3g}, whose squares overflow: it cannot be "
+                f"standardised; divide it by a constant first",
                 "standardize",
             )
         scale = np.where(constant, 1.0, np.sqrt(variance))
@@ -114,6 +119,25 @@ class Scaling:
                 f"the scaling was fitted on inputs of shape (n, {', '.join(map(str, self.mean.shape))}) and cannot be "
                 f"used on shape {inputs.shape}"
             )
+
+
+def _together(columns: int, most: int) -> Iterator[slice]:
+    """Some columns at a time, never one alone of several: NumPy adds those of one column up in another order."""
+    for start in range(0, columns, most):
+        if start and start == columns - 1:
+            return
+        yield slice(start, start + most + (start + most == columns - 1))
+
+
+def _moments(inputs: Array) -> tuple[Array, Array, Array]:
+    """Mean and variance of each column, and whether it is constant up to rounding."""
+    n, epsilon = float(len(inputs)), np.finfo(np.float64).eps
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = inputs.sum(axis=0, dtype=np.float64) / n
+        centred = inputs - mean
+        correction = centred.sum(axis=0)
+        variance = (np.square(centred, out=centred).sum(axis=0) - correction**2 / n) / n
+        return mean, variance, variance <= n * epsilon * variance + (n * mean * epsilon) ** 2
 
 
 def _float_type(inputs: Array) -> np.dtype[np.floating]:
