@@ -26,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trainer.training.threads import VARIABLES
+from trainer.compiler.processors import VARIABLES
 
 CONFIG = """\
 dataset: {path: rows.npz}

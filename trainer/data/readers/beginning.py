@@ -20,6 +20,7 @@ class Beginning(NamedTuple):
 
     rows, lines: their cells, and the line that each starts on; none in a file without a row.
     start, behind: the bytes before the first row and behind it; −1 in another encoding than UTF-8.
+    size: about how many bytes a row has.
     """
 
     delimiter: str
@@ -27,6 +28,7 @@ class Beginning(NamedTuple):
     lines: list[int]
     start: int
     behind: int
+    size: float
 
 
 def beginning_of(path: str, layout: Layout, rows: int = 1) -> Beginning:
@@ -47,7 +49,8 @@ def beginning_of(path: str, layout: Layout, rows: int = 1) -> Beginning:
         behind = behind or taken
         first.append(row)
     cells, lines = [row for row, _ in first], [line for _, line in first]
-    return Beginning(delimiter, cells, lines, start, -1 if start < 0 else start + behind)
+    behind = -1 if start < 0 else start + behind
+    return Beginning(delimiter, cells, lines, start, behind, max(taken, 1) / max(len(first), 1))
 
 
 def _text(path: str, layout: Layout) -> str:

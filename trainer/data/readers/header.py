@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
+from operator import eq
 
 from trainer.data.dates import is_date
 from trainer.data.readers.spelling import Spelling, readings, shown
@@ -80,6 +81,7 @@ def _check_header(place: str, first: list[str], rows: Rows, lines: Sequence[int]
                 f"false if the first is a row of data",
                 "header",
             )
+    alike = [(row, line) for row, line in zip(rows, lines, strict=False) if any(map(eq, row, first))]
     for j, cell in enumerate(first):
         if not cell:
             continue
@@ -88,7 +90,7 @@ def _check_header(place: str, first: list[str], rows: Rows, lines: Sequence[int]
             raise DataError(
                 f"{place}: {shown(cell)} is rather {what or 'a number'} than the name of a column; {BOTH}", "header"
             )
-        for row, line in zip(rows, lines, strict=False):
+        for row, line in alike:
             if len(row) == len(first) and row[j] == cell:
                 raise DataError(
                     f"{place}: {shown(cell)} in this line is also a value of column {j}, in line {line}; {BOTH}",

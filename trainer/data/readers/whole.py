@@ -128,7 +128,7 @@ def _taken(path: str, start: int, begins: Beginning, kinds: bytes) -> tuple[Arra
     texts: list[list[str]] = [[] for _ in range(kinds.count(TEXT))]
     width = kinds.count(NUMBER)
     numbers, rows, gaps = np.empty((0, width)), 0, 0
-    expected = _rows(path, begins)
+    expected = int(Path(path).stat().st_size / begins.size * SPARE) + 1
     with closing(_read(path, start, begins.delimiter, kinds)) as pieces:
         for some in pieces:
             end = rows + len(some.numbers)
@@ -141,9 +141,3 @@ def _taken(path: str, start: int, begins: Beginning, kinds: bytes) -> tuple[Arra
             for column, more in zip(texts, some.texts, strict=True):
                 column += more
     return numbers[:rows], texts, gaps > 0
-
-
-def _rows(path: str, begins: Beginning) -> int:
-    """How many rows a file may have, by its first ones."""
-    sample = sum(len(cell) + 1 for row in begins.rows for cell in row)
-    return int(Path(path).stat().st_size * len(begins.rows) / max(sample, 1) * SPARE) + 1
