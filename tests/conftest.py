@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -17,6 +19,56 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--write-snapshots", action="store_true", help="Write what commands show now to tests/cli/snapshots."
     )
+
+
+# In the environment of all that a session starts, and so of what they start. What multiprocessing and joblib keep
+# ends with this process.
+_MARK = "STARTED_BY_TESTS_OF"
+_WITH_US = ("resource_tracker", "forkserver", "joblib.externals.loky")
+_left = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    os.environ[_MARK] = str(os.getpid())
+    config.stash[_left] = []
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A process that outlives the session fails it, whoever its parent is by now. Seen where there is a /proc."""
+    config, left = session.config, session.config.stash[_left]
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["left"] = _running()
+        return
+    if not getattr(config.option, "numprocesses", None):
+        left += _running()
+    if left and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """What a worker of xdist has left."""
+    node.config.stash[_left] += getattr(node, "workeroutput", {}).get("left", [])
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    for line in config.stash[_left]:
+        terminalreporter.write_line(f"left running by a test: {line}", red=True)
+
+
+def _running() -> list[str]:
+    """The processes that this one's tests began and that still run, by number and command."""
+    mark, found = f"{_MARK}={os.getpid()}".encode(), []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            marked = mark in (folder / "environ").read_bytes().split(b"\0")
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+        except OSError:  # of another user, or over by now
+            continue
+        if marked and not any(word in command for word in _WITH_US):
+            found.append(f"{folder.name} {command}")
+    return found
 
 
 @pytest.fixture

@@ -126,3 +126,11 @@ def test_one_row_to_train_is_no_batch_to_normalize(tmp_path):
     ]
     with pytest.raises(ConfigError, match="batch_norm compares the rows of a batch, and there is one row to train"):
         build(loaded_from(tmp_path, LINE, *settings))
+
+
+def test_more_threads_than_processors_are_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("trainer.experiment.remarks.processors", lambda: 2)
+    assert said(tmp_path, LINE, "compute.threads=64") == [
+        "compute.threads: 64 is more than the 2 processors that this process was given"
+    ]
+    assert said(tmp_path, LINE, "compute.threads=2") == said(tmp_path, LINE, "compute.threads=auto") == []

@@ -29,6 +29,7 @@ from trainer.cli.commands import (
 )
 from trainer.cli.commands import help as helping
 from trainer.cli.commands import list as listing
+from trainer.cli.paths import with_home
 from trainer.cli.plugin_commands import Commands
 from trainer.cli.settings import ConfigCommand
 from trainer.cli.terminal.unread import drop_output, prepare_streams
@@ -72,9 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     else is a bug here, and keeps its traceback.
     """
     prepare_streams()
-    given = sys.argv[1:] if arguments is None else arguments
+    given = [with_home(argument) for argument in (sys.argv[1:] if arguments is None else arguments)]
     try:
-        app(args=arguments, prog_name="trainer")
+        app(args=given, prog_name="trainer")
     except TrainerError as error:
         if error.__cause__ is not None and "--debug" in given:
             import traceback

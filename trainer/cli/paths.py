@@ -5,12 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 
 from trainer.errors import UsageError
+from trainer.files import expanded
 from trainer.wording import did_you_mean, nearest
 
-__all__ = ["find_config", "find_run"]
+__all__ = ["find_config", "find_run", "with_home"]
 
 RESOLVED = "resolved.yaml"
 _ENDINGS = (".yaml", ".yml")
+
+
+def with_home(argument: str) -> str:
+    """An argument in which `~/` is the home folder also where a shell leaves it: in quotes, and after `--out=`.
+
+    >>> with_home("--out=~/runs") == f"--out={Path.home() / 'runs'}", with_home("name=~x")
+    (True, 'name=~x')
+    """
+    option, tilde, rest = argument.partition("~/")
+    if not tilde or (option and not (option.startswith("--") and option.endswith("="))):
+        return argument
+    return f"{option}{expanded(tilde + rest)}"
 
 
 def find_config(path: Path) -> Path:

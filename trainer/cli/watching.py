@@ -17,7 +17,7 @@ from trainer.experiment.observer import Observer
 
 if TYPE_CHECKING:
     from trainer.experiment import Outcome
-    from trainer.training import Training
+    from trainer.training import Epoch, Training
 
 __all__ = ["watched"]
 
@@ -47,7 +47,10 @@ def _observed(start: Callable[[Sequence[Observer]], Outcome], *, quiet: bool) ->
     except BaseException as error:
         stopped = isinstance(error, KeyboardInterrupt | SystemExit)
         if stopped and place.training is not None:
+            from trainer.cli.terminal.ending import print_so_far
+
             epochs = place.training.epochs
+            print_so_far(None if quiet else place.folder, place.last)
             typer.echo(f"interrupted in epoch {min(place.training.epoch + 1, epochs)} of {epochs}", err=True)
         if place.folder is not None:
             typer.echo(str(place.folder))
@@ -83,6 +86,7 @@ class _Place(Observer):
         self._quiet = quiet
         self.training: Training | None = None
         self.folder: Path | None = None
+        self.last: Epoch | None = None
 
     def notice(self, text: str) -> None:
         typer.echo(text, err=True)
@@ -93,6 +97,10 @@ class _Place(Observer):
         self.training, self.folder = training, folder
         if not self._quiet:
             typer.echo(heading(training))
+
+    def epoch(self, record: Epoch) -> None:
+        if record.numbers:
+            self.last = record
 
     def warned(self, text: str) -> None:
         typer.echo(f"warning: {text}", err=True)

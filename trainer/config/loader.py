@@ -68,7 +68,7 @@ class LoadedConfig:
         Every override and default is in it, and files by their full path, those of further plugins too.
         """
         resolved = self.config.plain()
-        extra = [str(Path(each).expanduser().resolve()) if is_file(each) else each for each in self._extra]
+        extra = [str(expanded(each).resolve()) if is_file(each) else each for each in self._extra]
         return {**resolved, "plugins": [*resolved.get("plugins", ()), *extra]} if extra else resolved
 
     @property
@@ -146,7 +146,7 @@ def load(
         loaded = load("configs/mlp.yaml", ["step_size=0.01"])
         loaded.config.step_size     # 0.01
     """
-    path = Path("config") if isinstance(config, Mapping) else Path(config)
+    path = Path("config") if isinstance(config, Mapping) else expanded(config)
     extra, plugins = ((), plugins) if isinstance(plugins, Plugins) else (plugins, Plugins())
     problems = Problems()
     if text is None:

@@ -27,6 +27,7 @@ from trainer.data.spec import InputSpec, TargetSpec
 from trainer.errors import DataError, ShapeError, UsageError
 from trainer.experiment.components import built
 from trainer.experiment.products import PRECISE, same_in_every_place
+from trainer.files import expanded
 from trainer.nn.contract import Layout, located
 from trainer.nn.network import Network
 from trainer.plugins.traits import CostTraits
@@ -290,7 +291,7 @@ def load(run: str | os.PathLike[str], plugins: Plugins | Sequence[str] = ()) -> 
     from trainer.runs.loading import load as load_run
     from trainer.runs.parameters import load_parameters
 
-    path = Path(run)
+    path = expanded(run)
     file = path if path.is_file() else load_run(path).path / FILE
     saved = load_parameters(file)
     about = _about(file, saved)

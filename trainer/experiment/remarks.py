@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from trainer.experiment.components import built
 from trainer.training.schedules import Plateau, Schedule
 from trainer.training.stopping import part_of
-from trainer.training.threads import threads_worth_trying, times_as_quick
+from trainer.training.threads import processors, threads_worth_trying, times_as_quick
 from trainer.wording import count
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def remarks(loaded: LoadedConfig, training: Training) -> list[str]:
     config = loaded.config
     return [
         *training.data.remarks,
+        *_of_threads(config),
         *_of_batches(config, training),
         *_of_length(config, training),
         *_of_choosing(training),
@@ -47,6 +48,12 @@ def more_threads(loaded: LoadedConfig, training: Training) -> Iterator[str]:
                 f"one thread; {threads} would take steps {times:.1f} times as quick while the processors are free, "
                 f"with other last bits (compute.threads={threads})"
             )
+
+
+def _of_threads(config: Config) -> Iterator[str]:
+    asked, given = config.compute.threads, processors()
+    if asked != "auto" and asked > given:
+        yield f"compute.threads: {asked} is more than the {count(given, 'processor')} that this process was given"
 
 
 def _of_batches(config: Config, training: Training) -> Iterator[str]:

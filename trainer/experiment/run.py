@@ -11,7 +11,7 @@ from typing import Self
 from trainer.errors import DataError
 from trainer.experiment.model import Model, load
 from trainer.experiment.observer import Observer
-from trainer.files import atomic_write
+from trainer.files import atomic_write, expanded
 from trainer.nn.network import Network
 from trainer.runs.card import card
 from trainer.runs.checkpoint import FOLDER, Checkpoints
@@ -75,7 +75,7 @@ class Run(Folder):
         """Write the page that `trainer report` writes, by default report.html in the run's folder, and say where."""
         from trainer.experiment.report import report
 
-        path = self.path / "report.html" if file is None else Path(file)
+        path = self.path / "report.html" if file is None else expanded(file)
         atomic_write(path, report([self]))
         return path
 

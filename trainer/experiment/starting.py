@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainer.data.prepared import Prepared
 from trainer.data.spec import InputSpec, TargetSpec
+from trainer.files import expanded
 from trainer.nn.network import Network, matching
 from trainer.runs.parameters import Saved, load_parameters
 from trainer.types import Array, Shape
@@ -65,7 +66,7 @@ def _changed(scaling: object, steps: bool) -> str:
 
 
 def _saved(given: StartConfig) -> Saved:
-    path = Path(given.path)
+    path = expanded(given.path)
     file = path / "parameters.safetensors" if path.is_dir() else path
     return load_parameters(file, foreign=file is path)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 
 from trainer.errors import PluginError
+from trainer.files import expanded
 from trainer.plugins.registry import KINDS, Component, component, is_ours
 from trainer.wording import described, did_you_mean, nearest_file
 
@@ -138,7 +139,7 @@ def is_file(source: str) -> bool:
 def listed(source: str, folder: Path) -> Plugin:
     """The plugin that a person named: a file, relative to `folder`, or an importable module."""
     if is_file(source):
-        path = (folder / Path(source).expanduser()).resolve()
+        path = (folder / expanded(source)).resolve()
         if not path.is_file():
             raise PluginError(f"plugin file '{source}' does not exist in {path.parent}{_suggestion(path)}")
         with explained(source, None, str(path)):

@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from trainer.errors import DivergedError, UsageError
-from trainer.files import atomic_write, new_folder, remove, writing
+from trainer.files import atomic_write, expanded, new_folder, remove, writing
 from trainer.runs.appended import Appended, Mark
 from trainer.runs.digests import STATUS, content_of, facts, read_mapping, sealed
 from trainer.runs.lock import locked
@@ -80,7 +80,7 @@ class RunFolder:
         Raises UsageError when `root` is no place for folders, StorageError when the disk refuses.
         """
         now = datetime.now(UTC)
-        path = _new_folder(Path(root), name, now)
+        path = _new_folder(expanded(root), name, now)
         self._begin(path, name, now, config_text, resolved or {}, environment or {})
 
     @classmethod

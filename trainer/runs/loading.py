@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainer.errors import DataError
+from trainer.files import expanded
 from trainer.runs.digests import read_mapping, read_text
 from trainer.runs.listing import status_of
 from trainer.runs.metrics import read_metrics
@@ -116,7 +117,7 @@ def load(folder: str | os.PathLike[str]) -> Run:
     >>> load(run.path).status, load(run.path).config
     ('finished', {'seed': 7})
     """
-    path = Path(folder)
+    path = expanded(folder)
     if (path / "status.json").is_file():
         return Run(path)
     if path.is_dir():

@@ -223,7 +223,11 @@ def test_an_interrupted_run_is_readable_and_has_the_parameters_so_far(
     out, err = process.communicate()
     assert process.returncode == code
     assert "Traceback" not in err
-    assert out.splitlines()[-1] == str(path.relative_to(folder))
+    *_, loss, _, train, test, last = out.splitlines()
+    assert last == str(path.relative_to(folder))
+    assert (train.split()[:2], test.split()[:2]) == (["train", "loss"], ["test", "loss"])
+    assert "epoch" in loss
+    assert err.endswith(f"go on with: trainer resume {last}\n")
     run = runs.load(path)
     assert (run.status, run.reason) == ("interrupted", reason)
     assert len(run.metrics["epoch"]) == run.about["epochs"] >= 2

@@ -85,7 +85,7 @@ def test_arrays_by_other_names_are_told_what_they_are_called() -> None:
     with pytest.raises(DataError) as caught:
         load("arrays")
     assert str(caught.value) == (
-        "arrays/X.npy lies beside the folders of the classes; move it into one of them, or out of arrays; a folder of "
+        "arrays/X.npy lies beside the folders of the classes; move it out of arrays; a folder of "
         "arrays has inputs.npy and targets.npy"
     )
 
@@ -133,6 +133,11 @@ BAD: list[tuple[Callable[[], Any], dict[str, Any], str]] = [
         lambda: save("pets/d.png", np.zeros((2, 3, 3))),
         {},
         "pets/d.png lies beside the folders of the classes; move it into one of them, or out of pets",
+    ),
+    (
+        lambda: Path("pets/README.txt").write_text("cats and dogs"),
+        {},
+        "pets/README.txt lies beside the folders of the classes; move it out of pets",
     ),
     (
         lambda: save("pets/9/more/d.png", np.zeros((2, 3, 3))),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from trainer.training import Epoch
     from trainer.types import Array
 
-__all__ = ["print_curve", "print_end"]
+__all__ = ["print_curve", "print_end", "print_so_far"]
 
 
 def print_end(outcome: Outcome, *, quiet: bool = False) -> None:
@@ -35,6 +35,14 @@ def print_end(outcome: Outcome, *, quiet: bool = False) -> None:
     if training.best is not None:
         typer.echo(f"the parameters are those of epoch {training.best.epoch.epoch:,}, the best")
     for line in (*_result(outcome.epoch), *_undefined(outcome.epoch)):
+        typer.echo(line)
+
+
+def print_so_far(folder: Path | None, last: Epoch | None) -> None:
+    """What a run reached that was stopped: its curve, where there is a folder, and its last epoch."""
+    if folder is not None and last is not None:
+        print_curve(folder)
+    for line in _result(last):
         typer.echo(line)
 
 

@@ -81,9 +81,8 @@ def _files(folder: str) -> Iterator[Path]:
     for entry in classes:
         if not entry.is_dir():
             arrays = "; a folder of arrays has inputs.npy and targets.npy" if entry.suffix == ".npy" else ""
-            raise DataError(
-                f"{entry} lies beside the folders of the classes; move it into one of them, or out of {folder}{arrays}"
-            )
+            within = "into one of them, or " if entry.suffix.lower() in SUFFIXES else ""
+            raise DataError(f"{entry} lies beside the folders of the classes; move it {within}out of {folder}{arrays}")
     for entry in classes:
         files = visible(entry)
         if not files:
