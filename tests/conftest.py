@@ -22,7 +22,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 # In the environment of all that a session starts, and so of what they start. What multiprocessing and joblib keep
-# ends with this process.
+# for later ends with this process.
 _MARK = "STARTED_BY_TESTS_OF"
 _WITH_US = ("resource_tracker", "forkserver", "joblib.externals.loky")
 _left = pytest.StashKey[list[str]]()

@@ -9,10 +9,11 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from trainer.compiler.processors import processors
 from trainer.experiment.components import built
 from trainer.training.schedules import Plateau, Schedule
 from trainer.training.stopping import part_of
-from trainer.training.threads import processors, threads_worth_trying, times_as_quick
+from trainer.training.threads import threads_worth_trying, times_as_quick
 from trainer.wording import count
 
 if TYPE_CHECKING:
