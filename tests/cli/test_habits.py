@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from trainer.cli import main
 from trainer.config import load
 from trainer.errors import ConfigError
+from trainer.experiment import build
 
 HEAD = "dataset: iris\nnetwork: [dense: 3]\ncost: softmax_cross_entropy\nstep_size: 0.1\n"
 
@@ -48,6 +50,7 @@ def test_an_option_that_is_a_setting_says_how_it_is_written(command, typed, way,
 
 HABITS = [
     "weight_decay=0.1", "momentum=0.9", "scheduler=cosine", "gamma=0.5", "precision=16", "num_workers=3", "betas=0.9",
+    "device=cuda", "gpus=1", "mixed_precision=true",
     "optimizer.sgd.momentum=0.9", "optimizer.sgd.weight_decay=0.1", "optimizer.sgd.nesterov=true",
 ]  # fmt: skip
 
@@ -87,13 +90,48 @@ def test_an_option_of_its_optimizers_name_needs_no_second_one(config):
         ("test_set=t.csv", "'test_set' is called 'test_path' here and belongs to dataset"),
         ("pos_label=1", "'pos_label' is called 'positive' here and belongs to dataset"),
         ("cv=5", "'cv' is called 'folds' here and belongs to dataset"),
+        ("sep=,", "'sep' is called 'delimiter' here and belongs to dataset"),
+        ("header=true", "'header' belongs to dataset"),
+        ("index_col=0", "'index_col' is called 'ignore' here and belongs to dataset"),
+        ("na_values=[-]", "'na_values' is called 'missing_values' here and belongs to dataset"),
+        ("parse_dates=[sold]", "'parse_dates' is called 'dates' here and belongs to dataset"),
+        ("sample_weight=w", "'sample_weight' is called 'weight' here and belongs to dataset"),
     ],
 )
 def test_what_another_library_calls_a_key_of_a_section_is_sent_there(habit, way, config):
     with pytest.raises(ConfigError) as caught:
         load(config, [habit])
-    name = way.split("'")[3]
+    name = way.split("'")[-2]
     assert str(caught.value).startswith(f"command line: {way}; write dataset.{name}=...")
+
+
+# What one types, what it is called here, and the marks between cells and in numbers of a table that it is right for.
+READING = [
+    ("sep=,", "delimiter", ",", "."),
+    ("separator=|", "delimiter", "|", "."),
+    ("delim=tab", "delimiter", "\t", "."),
+    ("comments=#", "comment", ",", "."),
+    ("decimal_point=,", "decimal", ";", ","),
+    ("charset=cp1252", "encoding", ",", "."),
+    ("na_values=[-]", "missing_values", ",", "."),
+    ("index_col=0", "ignore", ",", "."),
+    ("parse_dates=[day]", "dates", ",", "."),
+]
+
+
+@pytest.mark.parametrize(("habit", "name", "mark", "point"), READING)
+def test_what_readers_of_tables_call_it_elsewhere_has_a_name_here_that_works(
+    habit, name, mark, point, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    rows = [(f"2021-01-{i + 1:02d}", f"{i}{point}5", str(i * i % 7), "uvw"[i % 3]) for i in range(24)]
+    Path("t.csv").write_text("\n".join(mark.join(row) for row in [("day", "a", "b", "y"), *rows]))
+    Path("c.yaml").write_text(HEAD.replace("iris", "{path: t.csv, target: y}"))
+    rest = [] if name in ("ignore", "dates") else ["dataset.ignore=[day]"]
+    with pytest.raises(ConfigError, match=f"it is called '{name}' here"):
+        load("c.yaml", [f"dataset.{habit}", *rest])
+    data = build(load("c.yaml", [f"dataset.{name}={habit.partition('=')[2]}", *rest])).data
+    assert len(data.feature_names) == (6 if name == "dates" else 2)
 
 
 def test_folds_need_no_section_on_the_command_line(config):

@@ -25,6 +25,7 @@ from trainer.config.source import Problems, Source, Span
 from trainer.config.synonyms import KEYS, exactly, hint_of
 from trainer.config.values import INVALID, check, complaint, found
 from trainer.data.preprocessing import SCALING, STEPS
+from trainer.data.readers.registry import Formats
 from trainer.errors import ConfigError, DataError, PluginError, Problem, ShapeError, UsageError
 from trainer.files import expanded
 from trainer.plugins import Component, Plugins
@@ -37,7 +38,7 @@ __all__ = ["LoadedConfig", "load"]
 _NEEDED = [key for key, field in Config.model_fields.items() if field.is_required() and SECTIONS[key].example]
 _SKELETON = "\n".join(["the least that runs is", *(f"  {SECTIONS[key].right}" for key in _NEEDED)])
 # The section that a key belongs to that was written at the top; of two sections the first.
-_INNER = {"target": "dataset"}
+_INNER: dict[str, str] = {}
 for _outer in SECTIONS.values():
     _INNER = {**dict.fromkeys(_outer.inner, _outer.key), **_INNER}
 
@@ -302,11 +303,14 @@ class _Loader:
         return Config(**values)
 
     def _check_keys(self) -> None:
-        for key in [key for key in self.root.value if key not in Config.model_fields]:
-            section, name = _INNER.get(key), key
+        unknown = [key for key in self.root.value if key not in Config.model_fields]
+        of_files = {o: "dataset" for each in Formats(self.plugins).values() for o in each.options} if unknown else {}
+        inner = {**of_files, **_INNER}
+        for key in unknown:
+            section, name = inner.get(key), key
             if section is None and not hint_of(key, "config", "") and not exactly(key, Config.model_fields, KEYS):
-                name = exactly(key, _INNER, KEYS) or key
-                section = _INNER.get(name)
+                name = exactly(key, inner, KEYS) or key
+                section = inner.get(name)
             if section:
                 item = self.root.value.pop(key)
                 span = item.key_span or item.span

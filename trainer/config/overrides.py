@@ -22,6 +22,9 @@ __all__ = ["Override", "apply", "flat", "read", "spelt"]
 # What one asks of a run rather than of a config, and so types without its section.
 _SHORT = {"folds": "dataset", "fold": "dataset"}
 
+# What YAML gives a meaning alone, and a delimiter or the mark of a comment is: a shell takes quotes away.
+_MARKS = tuple(",|#:%&*!?>@`")
+
 
 @dataclass(frozen=True)
 class Override:
@@ -56,6 +59,8 @@ def read(argument: str, problems: Problems) -> Override | None:
         if not key:
             problems.add(span, "a key is missing before or after a '.'")
             return None
+    if value in _MARKS:
+        return Override(tuple(keys), Node(value, Span(source, 0, column, column + 1), written=value))
     # Blanks in place of the path keep the columns right.
     try:
         node = parse(source, problems, " " * column + value)

@@ -35,7 +35,7 @@ _KEYS = {
     "callbacks": "callback hooks",
     "patience": "patienceepochs",
     "smoothing": "labelsmoothing",
-    "compute": "hardware device runtime system",
+    "compute": "hardware runtime system",
     "name": "runname title experiment experimentname",
     "test_fraction": "testsize testsplit testratio holdout",
     "validation_fraction": "validationsplit valsplit valfraction valratio validation val validationsize valsize",
@@ -43,13 +43,26 @@ _KEYS = {
     "test_path": "testfile testdata testset testdataset",
     "positive": "poslabel positiveclass positivelabel",
     "standardize": "standardise standardized standardization scale scaling normalize normalise normalized zscore",
-    "one_hot": "onehot onehotencode categorical tocategorical",
+    "one_hot": "onehot onehotencode tocategorical",
     "stratify": "stratified",
     "preprocess": "preprocessing preprocessor preprocessors transform transforms transformers pipeline",
     "class_weights": "classweight",
     "resample": "resampling sampling sampler oversample undersample",
     "folds": "nfolds nsplits kfold kfolds cv crossvalidation",
     "split": "splitter splitby",
+    "delimiter": "sep separator delim delimiterchar fieldseparator fielddelimiter",
+    "header": "hasheader headerrow",
+    "missing_values": "navalues nullvalues nanvalues extranavalues",
+    "ignore": "indexcol drop dropcolumns dropcols skipcolumns exclude excludecolumns",
+    "dates": "parsedates datecolumns datetimes",
+    "encoding": "charset fileencoding",
+    "comment": "commentchar commentprefix comments",
+    "decimal": "decimalpoint decimalseparator decimalcomma",
+    "thousands": "thousandsseparator",
+    "categorical": "categories categoricalfeatures categoricalcolumns catfeatures nominal",
+    "weight": "sampleweight sampleweights weightcolumn",
+    "group": "groupcolumn groupby",
+    "start_from": "pretrained pretrainedmodel initfrom loadfrom finetune finetuning warmstart",
     "path": "file filename filepath csv npz npy source location",
     "target": "targetcolumn label labels labelcolumn y ycolumn output outputs",
     "dtype": "precision floatx floattype numbertype",
@@ -178,8 +191,10 @@ _HINTS = {
         "activation activationfunction nonlinearity": "an activation is a layer of its own: write `- {value}` in "
         "network",
         "dropout dropoutrate": "it is a layer: write `- dropout: {value}` in network",
-        "precision floatx": "write `compute: {{dtype: float32}}` or float64",
-        "resume resumefrom checkpoint checkpoints checkpointing loadcheckpoint pretrained weights initfrom": "to begin "
+        "precision floatx mixedprecision amp halfprecision fp16 bf16": "write `compute: {{dtype: float32}}` or float64",
+        "device accelerator gpu gpus cuda": "it runs on the processor; threads and precision are in "
+        "`compute: {{threads: auto}}`",
+        "resume resumefrom checkpoints checkpointing loadcheckpoint weights": "to begin "
         "with the parameters of a run write `start_from: RUN`, its folder",
         "logger logging log tensorboard wandb mlflow tracker": "every run has a folder with log.txt and metrics.csv; a "
         "tracker is a plugin's callback, `callbacks: [...]`",
@@ -205,6 +220,8 @@ _HINTS = {
         "lr learningrate": "it stands beside the optimizer: write `step_size: {value}` there",
     },
     "files": {
+        "shuffle": "rows are shuffled before they are divided, unless `split: ordered`, and those to train in every "
+        "epoch",
         "weight weights sampleweight group": "only a CSV file has columns to name; an .npz file has arrays `weights` "
         "and `groups`",
     },
