@@ -62,7 +62,7 @@ def test_what_was_tried_once_in_a_process_is_tried_again_for_other_shapes_dtypes
         assert prepare(np.float32, 5, 5) == ["matmul", "exp"]
         assert prepare(np.float64, 6, 6) == ["matmul", "exp"]
         assert prepare(np.float64, 5, 5) == []
-    with pinned(2):
+    with blas.libraries().limit(limits=2):
         assert prepare(np.float64, 5, 5) == (["matmul", "exp"] if blas.threads() else [])
 
 

@@ -51,12 +51,16 @@ SAID = [
         "average: 0.999 forgets over about 1,000 updates, and the run makes 40: 96% of it is θ after the first one",
     ),
     (
+        "compute={threads: 2, executor: numpy}",
+        "compute.threads: 2 does nothing here: it is the native executor that divides its work",
+    ),
+    (
         "stop.seconds=100 step_size.cosine=0.1",
         "cosine descends over all 40 steps of the run, and stop.seconds may end it before; give it steps of its own",
     ),
 ]
 SILENT = [
-    "batch_size=80", "batch_size=all", "stop.patience=9", "step_size={plateau: {start: 0.1, patience: 8}}",
+    "compute.executor=eager", "compute={threads: 1, executor: numpy}", "batch_size=80", "batch_size=all", "stop.patience=9", "step_size={plateau: {start: 0.1, patience: 8}}",
     "average=0.9", "stop.seconds=100", "stop.seconds=100 step_size={cosine: {start: 0.1, steps: 10}}",
     "stop.seconds=100 step_size={step: {start: 0.1, every: 3}}",
 ]  # fmt: skip

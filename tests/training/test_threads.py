@@ -1,14 +1,11 @@
-from types import SimpleNamespace
-
 import numpy as np  # noqa: F401  loads the BLAS library
 import pytest
 from threadpoolctl import threadpool_info
 
+from trainer.compiler.executors import native_available, spread_over
 from trainer.compiler.processors import VARIABLES, processors, quota, said
 from trainer.errors import UsageError
-from trainer.nn import Dense, Network, Residual
-from trainer.training import threads
-from trainer.training.threads import pinned, threads_worth_trying, times_as_quick
+from trainer.training.threads import pinned
 
 
 def blas_threads() -> list[int]:
@@ -25,10 +22,17 @@ def test_blas_is_pinned_inside_and_restored_outside_also_after_an_error() -> Non
     assert blas_threads() == before
 
 
-def test_auto_is_one_thread_and_says_so() -> None:
+def test_auto_is_as_many_as_there_are_processors_and_blas_has_one() -> None:
     with pinned("auto") as used:
-        assert used.threads == 1
+        assert used.threads == spread_over() == (processors() if native_available() else 1)
         assert all(library["num_threads"] == 1 for library in used.libraries)
+
+
+def test_the_machines_threads_are_set_inside_and_restored_outside() -> None:
+    with pinned(1):
+        with pinned(3) as used:
+            assert used.threads == spread_over() == (3 if native_available() else 1)
+        assert spread_over() == 1
 
 
 @pytest.mark.parametrize("number", [0, -1, True, 1.5, "many"])
@@ -36,25 +40,6 @@ def test_anything_but_auto_or_a_whole_number_is_refused(number: object) -> None:
     with pytest.raises(UsageError) as caught, pinned(number):
         pass
     assert str(caught.value) == f'threads must be "auto" or a whole number of at least 1, not {number!r}'
-
-
-@pytest.mark.parametrize(
-    ("layers", "shape", "rows", "wanted"),
-    [
-        ([Dense(256)], (64,), 32, 1),  # half a million multiply-adds
-        ([Dense(256)], (784,), 128, 6),
-        ([Dense(1024), Dense(10)], (1024,), 256, 64),
-        ([Residual((Dense(512),))], (512,), 64, 4),
-    ],
-)
-def test_more_threads_are_tried_by_the_largest_product_and_the_processors(
-    layers, shape, rows, wanted, monkeypatch
-) -> None:
-    training = SimpleNamespace(network=Network(layers, shape), batch_size=rows)
-    monkeypatch.setattr(threads, "processors", lambda: 64)
-    assert threads_worth_trying(training) == wanted
-    monkeypatch.setattr(threads, "processors", lambda: 2)
-    assert threads_worth_trying(training) == min(wanted, 2)
 
 
 def a_root(folder, cgroup, **files):
@@ -96,15 +81,3 @@ def test_a_cgroups_quota_is_asked_in_both_versions(cgroup, files, wanted, tmp_pa
 def test_the_variables_that_limit_threads_are_obeyed(name, text, wanted, tmp_path) -> None:
     assert said({name: text}) == wanted
     assert processors({name: text}, tmp_path) <= (wanted or processors({}, tmp_path))
-
-
-def test_a_trial_measures_both_numbers_and_leaves_no_trace() -> None:
-    numbers = []
-    training = SimpleNamespace(try_step=lambda: numbers.append(blas_threads()[:1]))
-    times = iter([0, 9, 10, 14, 20, 24, 0, 9, 10, 12, 20, 22])
-    with pinned(1):
-        before = blas_threads()[:1]
-        assert times_as_quick(training, 2, lambda: next(times)) == 2.0
-        assert numbers[:3] == [before] * 3
-        assert blas_threads()[:1] == before
-    assert numbers[3:] == [[2] if before else []] * 3

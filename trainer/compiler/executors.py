@@ -26,7 +26,17 @@ from trainer.wording import did_you_mean, either
 if TYPE_CHECKING:  # a program alone needs no loop, and NumPy's calls no machine
     from trainer.compiler.loop import StepLoop
 
-__all__ = ["Backend", "Executor", "Native", "Numpy", "best_backend", "best_executor", "named", "native_available"]
+__all__ = [
+    "Backend",
+    "Executor",
+    "Native",
+    "Numpy",
+    "best_backend",
+    "best_executor",
+    "named",
+    "native_available",
+    "spread_over",
+]
 
 
 class Executor(Protocol):
@@ -140,6 +150,16 @@ class Native:
 def native_available() -> bool:
     """Whether the machine was compiled when this package was installed."""
     return find_spec("trainer.compiler.machine._machine") is not None
+
+
+def spread_over(threads: int = 0) -> int:
+    """Over how many threads the machine spreads an instruction, which changes no bit; from now on over so many, unless
+    that is 0. One where there is no machine."""
+    if not native_available():
+        return 1
+    from trainer.compiler.machine import _machine as m
+
+    return m.threads(threads)
 
 
 def named(name: str) -> Backend:

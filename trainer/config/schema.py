@@ -314,8 +314,8 @@ class Compute(SectionModel):
     )
     threads: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
         "auto",
-        description="Threads of matrix products, by default 1; their number changes the last bits of float32 results. "
-        "A run says where more would be quicker.",
+        description="Among how many processors the native executor divides its work: by default those that the process "
+        "was given. No bit depends on it, and what is not quicker in pieces is not divided.",
     )
 
 

@@ -199,8 +199,8 @@ _HINTS = {
         "logger logging log tensorboard wandb mlflow tracker": "every run has a folder with log.txt and metrics.csv; a "
         "tracker is a plugin's callback, `callbacks: [...]`",
         "verbose verbosity quiet progressbar enableprogressbar": "it is an option of the command: trainer run --quiet",
-        "numworkers workers njobs cpus": "the data are in memory; threads of products are `compute: "
-        "{{threads: {value}}}`",
+        "numworkers workers njobs cpus": "the data are in memory; threads that divide a step are "
+        "`compute: {{threads: {value}}}`",
         "shuffle": "the rows to train are shuffled in every epoch; `split: ordered` in dataset keeps their order "
         "where they are divided",
         "outputdir outdir logdir savedir rundir": "it is an option of the command: trainer run --out FOLDER",

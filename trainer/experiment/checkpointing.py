@@ -36,11 +36,10 @@ class Checkpointer(Observer):
         folder: the run's; whoever writes its metrics is told before this one.
         when: how often.
         facts: what the state belongs to; data, numerics and the lengths of the records are added.
-        threads: of matrix products.
     """
 
-    def __init__(self, folder: RunFolder, when: CheckpointConfig, facts: Mapping[str, object], threads: int) -> None:
-        self._folder, self._when, self._facts, self._threads = folder, when, facts, threads
+    def __init__(self, folder: RunFolder, when: CheckpointConfig, facts: Mapping[str, object]) -> None:
+        self._folder, self._when, self._facts = folder, when, facts
         self._checkpoints = Checkpoints(folder.path / FOLDER, when.keep)
 
     def began(self, training: Training, folder: Path | None) -> None:
@@ -87,7 +86,7 @@ class Checkpointer(Observer):
         state, marks = self._reached
         training = self._training
         self._about = self._about or {
-            "data": data_fingerprint(training.data), "numerics": numerics(self._threads, training.runs_on)
+            "data": data_fingerprint(training.data), "numerics": numerics(training.runs_on)
         }  # fmt: skip
         self._folder.sync()
         records = {key: marks[name].facts for key, name in RECORDS.items() if name in marks}

@@ -29,7 +29,7 @@ from trainer.experiment.checkpointing import Checkpointer
 from trainer.experiment.model import model_facts
 from trainer.experiment.observer import Observer, step_listeners
 from trainer.experiment.recorder import Recorder, StepRecorder
-from trainer.experiment.remarks import more_threads, remarks
+from trainer.experiment.remarks import remarks
 from trainer.plugins.faults import naming_plugins
 from trainer.runs.digests import checked
 from trainer.runs.environment import describe_environment
@@ -155,7 +155,7 @@ def execute(
         }
         run = RunFolder.at(Path(folder), name, **facts) if itself else RunFolder(folder, name, **facts)
         with run, ending_tidily():
-            return recorded(loaded, training, run, observers, threads.threads, unchecked)
+            return recorded(loaded, training, run, observers, unchecked)
 
 
 def check_program(loaded: LoadedConfig, training: Training) -> None:
@@ -182,7 +182,6 @@ def recorded(
     training: Training,
     run: RunFolder,
     observers: Sequence[Observer],
-    threads: int,
     unchecked: Sequence[str],
     warnings: Sequence[str] = (),
 ) -> Outcome:
@@ -200,8 +199,8 @@ def recorded(
         told.append(StepRecorder(run))
     if loaded.config.checkpoint:
         facts = {"config": named_config(loaded, run.name), "plugins": plugins_of(loaded)}
-        told.append(Checkpointer(run, loaded.config.checkpoint, facts, threads))
-    remarked = [*warnings, *remarks(loaded, training), *more_threads(loaded, training)]
+        told.append(Checkpointer(run, loaded.config.checkpoint, facts))
+    remarked = [*warnings, *remarks(loaded, training)]
     with naming_plugins(loaded.plugins):
         outcome = _trained(training, [*told, *observers], remarked, run)
     run.reason, run.tested = training.ended, outcome.tested

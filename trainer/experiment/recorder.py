@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trainer.compiler.executors import spread_over
 from trainer.experiment.observer import Observer
 from trainer.runs.folder import RunFolder
 from trainer.runs.progress import ProgressTable
 from trainer.runs.steps import lines_of_steps
-from trainer.training.threads import current
 from trainer.wording import count, described
 
 if TYPE_CHECKING:
@@ -96,8 +96,13 @@ def heading(training: Training) -> str:
     return (
         f"{data.name}: {data.told}. "
         f"{', '.join(network.names)}: {network.size:,} parameters, {training.dtype}, "
-        f"{training.runs_on} executor, {count(current(), 'thread')}.{_beginning(training)}{_executor(training)}"
+        f"{training.runs_on} executor, {count(_threads(training), 'thread')}."
+        f"{_beginning(training)}{_executor(training)}"
     )
+
+
+def _threads(training: Training) -> int:
+    return spread_over() if training.runs_on == "native" else 1
 
 
 def _beginning(training: Training) -> str:

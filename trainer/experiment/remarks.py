@@ -13,7 +13,6 @@ from trainer.compiler.processors import processors
 from trainer.experiment.components import built
 from trainer.training.schedules import Plateau, Schedule
 from trainer.training.stopping import part_of
-from trainer.training.threads import threads_worth_trying, times_as_quick
 from trainer.wording import count
 
 if TYPE_CHECKING:
@@ -21,9 +20,7 @@ if TYPE_CHECKING:
     from trainer.config.schema import Config
     from trainer.training import Training
 
-__all__ = ["more_threads", "remarks"]
-
-CERTAIN = 1.3  # times as quick, beyond what a measurement of two steps is off by
+__all__ = ["remarks"]
 
 
 def remarks(loaded: LoadedConfig, training: Training) -> list[str]:
@@ -31,7 +28,7 @@ def remarks(loaded: LoadedConfig, training: Training) -> list[str]:
     config = loaded.config
     return [
         *training.data.remarks,
-        *_of_threads(config),
+        *_of_threads(config, training),
         *_of_batches(config, training),
         *_of_length(config, training),
         *_of_choosing(training),
@@ -39,21 +36,13 @@ def remarks(loaded: LoadedConfig, training: Training) -> list[str]:
     ]
 
 
-def more_threads(loaded: LoadedConfig, training: Training) -> Iterator[str]:
-    """What more threads would bring, where that is certain; measured on steps that are thrown away."""
-    threads = threads_worth_trying(training) if loaded.config.compute.threads == "auto" else 1
-    if threads > 1:
-        times = times_as_quick(training, threads)
-        if times > CERTAIN:
-            yield (
-                f"one thread; {threads} would take steps {times:.1f} times as quick while the processors are free, "
-                f"with other last bits (compute.threads={threads})"
-            )
-
-
-def _of_threads(config: Config) -> Iterator[str]:
+def _of_threads(config: Config, training: Training) -> Iterator[str]:
     asked, given = config.compute.threads, processors()
-    if asked != "auto" and asked > given:
+    if asked == "auto" or asked == 1:
+        return
+    if training.runs_on != "native":
+        yield f"compute.threads: {asked} does nothing here: it is the native executor that divides its work"
+    elif asked > given:
         yield f"compute.threads: {asked} is more than the {count(given, 'processor')} that this process was given"
 
 

@@ -92,7 +92,7 @@ def resume(
         changes = {} if checkpoint is None else _changes(checkpoint, named_config(loaded, name))
         state = None if checkpoint is None else _state(path, checkpoint, changes, loaded.config.epochs)
         unchecked, training = checked_training(loaded, allow_unchecked, debug=debug)
-        with pinned(loaded.config.compute.threads) as threads:
+        with pinned(loaded.config.compute.threads):
             check_program(loaded, training)
             lengths, warnings = dict[str, int](), list[str]()
             if checkpoint is None or state is None:
@@ -100,7 +100,7 @@ def resume(
             else:
                 lengths = _lengths(path, checkpoint)
                 notices += [f"{key} was {_told(before)} and is {_told(now)}" for key, (before, now) in changes.items()]
-                warnings += _differences(checkpoint, loaded, training, threads.threads)
+                warnings += _differences(checkpoint, loaded, training)
                 state = _remembered(state, training)
                 training.resume(state)
                 warnings += _schedule(checkpoint, loaded, training)
@@ -114,7 +114,7 @@ def resume(
                     run.log(text)
                     for observer in observers:
                         observer.notice(text)
-                return recorded(loaded, training, run, observers, threads.threads, unchecked, warnings)
+                return recorded(loaded, training, run, observers, unchecked, warnings)
 
 
 def _changes(checkpoint: Checkpoint, config: Mapping[str, object]) -> dict[str, tuple[Any, Any]]:
@@ -185,7 +185,7 @@ def _anew(path: Path) -> str:
     return f"begin a run of its own: trainer run {path / 'resolved.yaml'}"
 
 
-def _differences(checkpoint: Checkpoint, loaded: LoadedConfig, training: Training, threads: int) -> Iterator[str]:
+def _differences(checkpoint: Checkpoint, loaded: LoadedConfig, training: Training) -> Iterator[str]:
     """What may change the last bits. Raises DataError for other data, with which it would be another run."""
     facts = checkpoint.facts
     if data_fingerprint(training.data) != facts["data"]:
@@ -193,7 +193,7 @@ def _differences(checkpoint: Checkpoint, loaded: LoadedConfig, training: Trainin
             f"the data are not those that this run was trained on: {training.data.name}, as it is read, split and "
             f"changed now, has another fingerprint. Put the data back, or {_anew(checkpoint.path.parent.parent)}"
         )
-    for what in changed(facts["numerics"], numerics(threads, training.runs_on)):
+    for what in changed(facts["numerics"], numerics(training.runs_on)):
         yield f"{what}; the last bits may differ from those of a run that was never stopped"
     for what in changed(facts["plugins"], plugins_of(loaded)):
         yield f"of the plugins, {what}; results may differ from those of a run that was never stopped"

@@ -289,22 +289,6 @@ class Network:
         pieces = [self.apply(parameters, x[i : i + rows])[0] for i in range(0, len(x), rows)]
         return np.concatenate(pieces) if len(pieces) != 1 else pieces[0]
 
-    @property
-    def largest_product(self) -> int:
-        """Multiply-adds per example of the largest matrix product.
-
-        >>> from trainer.nn import Dense
-        >>> Network([Dense(3), Dense(2)], input_shape=(4,)).largest_product
-        12
-        """
-        largest = 0
-        for part in self.parts:
-            layer = part.name.split(".")[0]
-            shape = self.shapes[int(layer)] if layer.isdigit() else ()
-            places = math.prod(shape[:-1])  # a convolution's weights are used at every place, a sequence's at each step
-            largest = max(largest, math.prod(part.shape) * places if len(part.shape) > 1 else 0)
-        return largest
-
     def rows_at_once(self, itemsize: int) -> int:
         """So many that the largest layer's output takes about a megabyte, and 16 at least."""
         largest = max(math.prod(shape) for shape in [self.input_shape, *self.shapes])

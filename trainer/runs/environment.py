@@ -1,6 +1,6 @@
 """environment.json: what else a result depends on besides its config.
 
-The number of BLAS threads, the BLAS itself and its processor decide the last bits of a float32 product; versions and
+The BLAS, its number of threads (one) and its processor decide the last bits of a float32 product; versions and
 the revision of the sources decide the rest.
 """
 

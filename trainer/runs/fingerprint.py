@@ -73,12 +73,12 @@ def _blocks(array: Array) -> Iterable[Array]:
     return (array[start : start + rows] for start in range(0, len(array), rows))
 
 
-def numerics(threads: int | None, executor: str) -> dict[str, Any]:
-    """What decides the last bits besides config and data: NumPy, the BLAS and its kernels, threads, the executor.
+def numerics(executor: str) -> dict[str, Any]:
+    """What decides the last bits besides config and data: NumPy, the BLAS and its kernels, the executor.
 
-    >>> about = numerics(1, "numpy")
-    >>> about["numpy"] == np.__version__, about["threads"], about["executor"]
-    (True, 1, 'numpy')
+    >>> about = numerics("numpy")
+    >>> about["numpy"] == np.__version__, about["executor"]
+    (True, 'numpy')
     """
     import platform
 
@@ -91,7 +91,6 @@ def numerics(threads: int | None, executor: str) -> dict[str, Any]:
         "blas": sorted(f"{b['internal_api']} {b['version']} {b.get('architecture', '')}".strip() for b in blas),
         "simd": list(simd.get("SIMD Extensions", {}).get("found", [])),
         "machine": platform.machine(),
-        "threads": threads,
         "executor": executor,
     }
 
@@ -99,7 +98,7 @@ def numerics(threads: int | None, executor: str) -> dict[str, Any]:
 def changed(before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
     """What differs between two of `numerics`, a phrase each.
 
-    >>> changed({"numpy": "2.3.0", "threads": 1}, {"numpy": "2.4.6", "threads": 1})
+    >>> changed({"numpy": "2.3.0", "executor": "native"}, {"numpy": "2.4.6", "executor": "native"})
     ['numpy was 2.3.0 and is 2.4.6']
     """
     return [

@@ -15,7 +15,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 NAME = "trainer.compiler.machine._machine"
 # Quick, and to the bit: no multiplication is contracted with an addition, and a square root is the processor's own.
-FLAGS = ["-O3", "-fno-strict-aliasing", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
+FLAGS = ["-O3", "-fno-strict-aliasing", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-pthread"]
 
 
 def compile_machine(root: Path, target: Path) -> Path:

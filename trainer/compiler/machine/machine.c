@@ -34,11 +34,12 @@ typedef struct {
     int raised;     /* by the last run: NPY_FPE_DIVIDEBYZERO and so on */
 } machine;
 
-/* run(start, stop): iterations start … stop − 1 of the table. Returns how many were completed: fewer than asked for
- * where a CHECK found a value that is not finite. */
+/* run(start, stop, pieces=0): iterations start … stop − 1 of the table. Returns how many were completed: fewer than asked
+ * for where a CHECK found a value that is not finite. For `pieces` see machine.h. */
 static PyObject *machine_run(machine *self, PyObject *args) {
-    Py_ssize_t start, stop;
-    if (!PyArg_ParseTuple(args, "nn", &start, &stop)) return NULL;
+    Py_ssize_t start, stop, pieces = 0;
+    if (!PyArg_ParseTuple(args, "nn|n", &start, &stop, &pieces)) return NULL;
+    if (pieces < 0) pieces = 0;
     for (Py_ssize_t i = 0; i < self->count; i++) {
         if (start < 0 || (self->table[i].kind == STREAM && stop > self->table[i].stream.length)) {
             PyErr_Format(PyExc_ValueError, "iterations %zd to %zd do not fit the streams", start, stop);
@@ -46,7 +47,7 @@ static PyObject *machine_run(machine *self, PyObject *args) {
         }
     }
     enum ending how;
-    Py_ssize_t iteration = run_table(self->table, self->count, start, stop, &how, &self->raised);
+    Py_ssize_t iteration = run_table(self->table, self->count, start, stop, pieces, &how, &self->raised);
     /* An inner loop may raise on its own: an integer to a negative power. */
     if (how == FAILED || PyErr_Occurred()) return NULL;
     if (how == WRONG_INDEX) {
@@ -89,6 +90,7 @@ static PyObject *machine_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
             Py_DECREF(self);
             return NULL;
         }
+        choose_cut(&self->table[i]);
     }
     return give_room(self) < 0 ? (Py_DECREF(self), NULL) : (PyObject *)self;
 }
@@ -117,7 +119,7 @@ static void machine_dealloc(machine *self) {
 }
 
 static PyMethodDef machine_methods[] = {
-    {"run", (PyCFunction)machine_run, METH_VARARGS, "run(start, stop) -> how many iterations were completed"},
+    {"run", (PyCFunction)machine_run, METH_VARARGS, "run(start, stop, pieces=0) -> how many iterations were completed"},
     {NULL, NULL, 0, NULL},
 };
 
@@ -139,7 +141,14 @@ static PyTypeObject machine_type = {
     .tp_members = machine_members,
 };
 
+static PyObject *threads(PyObject *module, PyObject *args) {
+    int wanted = 0;
+    if (!PyArg_ParseTuple(args, "|i", &wanted)) return NULL;
+    return PyLong_FromLong(wanted > 0 ? set_threads(wanted) : threads_now());
+}
+
 static PyMethodDef functions[] = {
+    {"threads", threads, METH_VARARGS, "threads([n]) -> how many threads instructions are spread over; from now on n"},
     {"count_lines", count_lines, METH_O, "count_lines(text) -> (lines, whether it is ASCII)"},
     {"read_cells", read_cells, METH_VARARGS,
      "read_cells(text, delimiter, kinds, powers, numbers, spans) -> (rows, gaps, problem)"},

@@ -5,6 +5,8 @@
  *     run.c         running them, without the interpreter lock
  *     arithmetic.c  the arithmetic that the machine does by itself: chains, short sums, whether all is finite
  *     products.c    products of matrices, with OpenBLAS's bits
+ *     divide.c      an instruction in pieces, by what it writes
+ *     threads.c     who does the pieces
  */
 #ifndef TRAINER_MACHINE_H
 #define TRAINER_MACHINE_H
@@ -91,6 +93,8 @@ typedef struct {
     unsigned char code, target, take[7];
 } call;
 
+enum { UNDIVIDED = -1, ROWS_OF_PRODUCT = -2, COLUMNS_OF_PRODUCT = -3, ROW_OF_SUMS = -4, NUMBERS = -5 };
+
 struct instruction;
 typedef void (*product_function)(const struct instruction *in, const char *a, const char *b, char *c);
 
@@ -100,6 +104,11 @@ typedef struct instruction {
     npy_intp size;               /* bytes of an element */
     PyUFuncGenericFunction loop; /* LOOP, REDUCE, MATMUL */
     void *loop_data;
+    int raises;        /* LOOP: whether Python may hear an error of it: a whole number to a negative power */
+    int cut;           /* the axis of the walk along which it is divided, or one of the following */
+    npy_intp unit;     /* of that axis, what stays together */
+    int turn;          /* how often it was run with threads, since it was tried last */
+    double seconds[2]; /* that it takes at its quickest, whole and in pieces */
     union {
         struct {
             call *calls;
@@ -119,6 +128,7 @@ typedef struct instruction {
             /* PRODUCT: how each row of a block of eight columns is summed, 1 or 2 chains; where sums along k are cut */
             product_function product;
             const unsigned char *classes;
+            npy_intp blocks; /* classes of a row */
             npy_intp cuts[MAX_PIECES];
             int pieces;
             void *buffer; /* room for a packed panel, which is the machine's */
@@ -135,7 +145,7 @@ typedef struct instruction {
         } stream;
         struct {
             unsigned long long key[2];
-            npy_intp length; /* how many numbers */
+            npy_intp first, length; /* which number, and how many */
             int type;
         } random;
         PyObject *callable; /* CALL */
@@ -161,14 +171,28 @@ const arithmetic *best_arithmetic(void);
 /* From (kind, what, operands, extra) to an instruction; -1 where it cannot be used, mostly with an error set. */
 int prepare_instruction(instruction *in, PyObject *item);
 
+/* Along which axis an instruction is divided, if it is; in how many pieces at most; and piece k of so many. */
+void choose_cut(instruction *in);
+npy_intp most_pieces(const instruction *in);
+void part_of(instruction *part, const instruction *in, npy_intp k, npy_intp count);
+int overlap(const walk *w, int a, int b);
+
 /* Why a run ended. */
 enum ending { DONE, HALTED, WRONG_INDEX, FAILED };
 
+/* Threads that an instruction is spread over; `set_threads` gives the number that there was. A piece is given room for
+ * what it packs, or NULL, where it is the whole and takes its own. */
+typedef enum ending (*piece_function)(const instruction *in, npy_intp k, npy_intp count, void *room);
+enum ending spread(const instruction *in, npy_intp count, piece_function piece, size_t room, int *noted);
+int set_threads(int wanted);
+int threads_now(void);
+double seconds_now(void);
+
 /* Iterations `start` to `stop` of the table; gives the first that was not completed, and in `raised` what the processor
- * has noted on the way, as NPY_FPE_DIVIDEBYZERO and so on. Called and left with the interpreter lock, which is released
- * in between. */
+ * has noted on the way, as NPY_FPE_DIVIDEBYZERO and so on. With `pieces` every instruction that can be is divided in so
+ * many, however short it is. Called and left with the interpreter lock, which is released in between. */
 Py_ssize_t run_table(
-    const instruction *table, Py_ssize_t count, Py_ssize_t start, Py_ssize_t stop, enum ending *how, int *raised);
+    instruction *table, Py_ssize_t count, Py_ssize_t start, Py_ssize_t stop, npy_intp pieces, enum ending *how, int *raised);
 
 /* In numbers.c: cells of a text as numbers, which is no part of running programs. */
 PyObject *count_lines(PyObject *self, PyObject *content);

@@ -191,17 +191,8 @@ static int prepare_product(instruction *in, PyObject *what, PyObject *const *arr
         return -1;
     }
     in->matmul.classes = (const unsigned char *)PyBytes_AS_STRING(classes);
+    in->matmul.blocks = (m + 7) / 8;
     return 0;
-}
-
-/* Whether two operands lie in memory that overlaps, from the first element to the last. */
-static int overlap(const walk *w, int a, int b) {
-    npy_intp low[2] = {0, 0}, high[2] = {1, 1};
-    for (int axis = 0; axis < w->axes; axis++) {
-        npy_intp reach[2] = {w->stride[a][axis] * (w->shape[axis] - 1), w->stride[b][axis] * (w->shape[axis] - 1)};
-        for (int i = 0; i < 2; i++) *(reach[i] < 0 ? &low[i] : &high[i]) += reach[i];
-    }
-    return w->data[a] + low[0] < w->data[b] + high[1] && w->data[b] + low[1] < w->data[a] + high[0];
 }
 
 /* A chain: a tuple of (code, target, what it takes …), in which operands are numbered first and then registers. What is
@@ -315,6 +306,7 @@ int prepare_instruction(instruction *in, PyObject *item) {
             return -1;
         }
         if (find_loop(in, what, arrays) < 0) return -1;
+        for (int i = 0; i < count; i++) in->raises |= PyArray_ISINTEGER((PyArrayObject *)arrays[i]);
         return prepare(&in->walk, arrays, count);
     case FUSED:
         return prepare(&in->walk, arrays, count) < 0 ? -1 : prepare_chain(in, what, arrays, count);

@@ -100,8 +100,8 @@ PACK(npy_double)
                 b = packed, step = vectors * W;                                                                         \
             }                                                                                                           \
             for (npy_intp row = 0, R; row < n; row += R) {                                                              \
-                const unsigned char *class = in->matmul.classes + row * blocks;                                         \
-                for (R = 1; R < TILE && row + R < n && !memcmp(class, class + R * blocks, (size_t)blocks);) R++;        \
+                const unsigned char *class = in->matmul.classes + row * in->matmul.blocks;                              \
+                for (R = 1; R < TILE && row + R < n && !memcmp(class, class + R * in->matmul.blocks, (size_t)blocks);) R++; \
                 T *c = part ? whole[0] : (T *)pc + row * cr + start;                                                    \
                 const npy_intp width = part ? PANEL : cr;                                                               \
                 for (int v = 0, N; v < vectors; v += N) {                                                               \

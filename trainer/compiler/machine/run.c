@@ -1,5 +1,12 @@
 /* Running a table of instructions, without the interpreter lock. */
 #include "machine.h"
+#include <math.h>
+
+#define PIECE 5e-6    /* seconds of a piece at least: handing one on takes about one microsecond */
+#define PIECES_EACH 4 /* for each thread, so that one that is held up does fewer */
+#define TRIALS 3      /* of an instruction whole, and as many in pieces, to know which is quicker */
+#define REPEAT 5000   /* times that it is run until it is tried again */
+#define WORTH 0.9     /* of what it takes whole; what divides for less keeps a processor busy for nothing */
 
 /* Call `body` on every row of the walk: the pointers of its operands, with the last axis left to do. With `count` a
  * number that the compiler knows, the loops over the operands unroll. */
@@ -276,7 +283,7 @@ static void philox(npy_uint64 block[4], npy_uint64 number, npy_uint64 step, cons
 static void run_random(const instruction *in) {
     npy_uint64 block[4], step = (npy_uint64) * (const npy_int64 *)in->walk.data[1];
     int each = in->random.type == NPY_DOUBLE ? 4 : 8;
-    for (npy_intp i = 0; i < in->random.length; i++) {
+    for (npy_intp i = in->random.first; i < in->random.first + in->random.length; i++) {
         int place = (int)(i % each);
         if (place == 0) philox(block, (npy_uint64)(i / each) + 1, step, in->random.key);
         if (in->random.type == NPY_DOUBLE)
@@ -315,7 +322,8 @@ static int call_back(const instruction *in, PyThreadState **saved) {
     return failed ? -1 : 0;
 }
 
-static enum ending run_one(const instruction *in, Py_ssize_t iteration, PyThreadState **saved) {
+/* Anything but a CALL and a STREAM, whole. */
+static enum ending run_whole(const instruction *in) {
     switch (in->kind) {
     case LOOP: run_loop(in); return DONE;
     case FUSED: run_fused(in); return DONE;
@@ -327,26 +335,71 @@ static enum ending run_one(const instruction *in, Py_ssize_t iteration, PyThread
     case CAST: run_cast(in); return DONE;
     case WHERE: run_where(in); return DONE;
     case GATHER: return run_gather(in) ? DONE : WRONG_INDEX;
-    case STREAM: run_stream(in, iteration); return DONE;
     case RANDOM: run_random(in); return DONE;
     case CHECK: return is_finite(in) ? DONE : HALTED;
-    case CALL: return call_back(in, saved) < 0 ? FAILED : DONE;
     default: return DONE;
     }
 }
 
+static enum ending run_piece(const instruction *in, npy_intp k, npy_intp count, void *room) {
+    if (count == 1) return run_whole(in);
+    instruction part;
+    part_of(&part, in, k, count);
+    if (room && in->kind == PRODUCT) part.matmul.buffer = room;
+    return run_whole(&part);
+}
+
+/* In pieces, by as many threads as there are, where that is quicker: what it takes is measured now and then, whole and in
+ * pieces. */
+static enum ending run_divided(instruction *in, int *noted) {
+    const int turn = in->turn;
+    const double most = fmin((double)most_pieces(in), PIECES_EACH * threads_now());
+    const npy_intp pieces = turn < TRIALS ? 1 : (npy_intp)fmin(in->seconds[0] / PIECE, most);
+    if (turn < REPEAT) in->turn++;
+    else in->turn = 0;
+    if (pieces < 2 && turn >= TRIALS) return run_whole(in);
+    if (turn >= 2 * TRIALS && in->seconds[1] > WORTH * in->seconds[0]) return run_whole(in);
+    const int timed = turn < 2 * TRIALS, way = turn >= TRIALS;
+    const double began = timed ? seconds_now() : 0;
+    enum ending how;
+    if (pieces < 2) how = run_whole(in);
+    else how = spread(in, pieces, run_piece, in->kind == PRODUCT ? product_room(in) : 0, noted);
+    if (timed) {
+        const double taken = seconds_now() - began;
+        if (turn % TRIALS == 0 || taken < in->seconds[way]) in->seconds[way] = taken;
+    }
+    return how;
+}
+
+static enum ending run_one(instruction *in, Py_ssize_t iteration, npy_intp pieces, int *noted, PyThreadState **saved) {
+    switch (in->kind) {
+    case STREAM: run_stream(in, iteration); return DONE;
+    case CALL:
+        *noted |= fetestexcept(FE_ALL_EXCEPT); /* NumPy wipes them, and warns of its own */
+        return call_back(in, saved) < 0 ? FAILED : DONE;
+    default: break;
+    }
+    if (in->cut == UNDIVIDED || (!pieces && threads_now() == 1)) return run_whole(in);
+    if (!pieces) return run_divided(in, noted);
+    if (pieces > most_pieces(in)) pieces = most_pieces(in);
+    if (threads_now() > 1) return spread(in, pieces, run_piece, in->kind == PRODUCT ? product_room(in) : 0, noted);
+    enum ending how = DONE;
+    for (npy_intp k = 0; k < pieces; k++) {
+        const enum ending other = run_piece(in, k, pieces, NULL);
+        if (other != DONE) how = other;
+    }
+    return how;
+}
+
 Py_ssize_t run_table(
-    const instruction *table, Py_ssize_t count, Py_ssize_t start, Py_ssize_t stop, enum ending *how, int *raised) {
+    instruction *table, Py_ssize_t count, Py_ssize_t start, Py_ssize_t stop, npy_intp pieces, enum ending *how, int *raised) {
     Py_ssize_t iteration = start;
     int noted = 0;
     feclearexcept(FE_ALL_EXCEPT);
     PyThreadState *saved = PyEval_SaveThread();
     *how = DONE;
     for (; iteration < stop; iteration++) {
-        for (Py_ssize_t i = 0; i < count && *how == DONE; i++) {
-            if (table[i].kind == CALL) noted |= fetestexcept(FE_ALL_EXCEPT); /* NumPy wipes them, and warns of its own */
-            *how = run_one(&table[i], iteration, &saved);
-        }
+        for (Py_ssize_t i = 0; i < count && *how == DONE; i++) *how = run_one(&table[i], iteration, pieces, &noted, &saved);
         if (*how != DONE) break;
     }
     noted |= fetestexcept(FE_ALL_EXCEPT);
