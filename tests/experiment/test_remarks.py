@@ -60,7 +60,8 @@ SAID = [
     ),
 ]
 SILENT = [
-    "compute.executor=eager", "compute={threads: 1, executor: numpy}", "batch_size=80", "batch_size=all", "stop.patience=9", "step_size={plateau: {start: 0.1, patience: 8}}",
+    "compute.executor=eager", "compute={threads: 1, executor: numpy}",
+    "batch_size=80", "batch_size=all", "stop.patience=9", "step_size={plateau: {start: 0.1, patience: 8}}",
     "average=0.9", "stop.seconds=100", "stop.seconds=100 step_size={cosine: {start: 0.1, steps: 10}}",
     "stop.seconds=100 step_size={step: {start: 0.1, every: 3}}",
 ]  # fmt: skip
