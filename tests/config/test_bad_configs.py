@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.hints import followed
 from trainer.config import load
 from trainer.errors import ConfigError
 from trainer.plugins import PluginProblem, Plugins
@@ -61,6 +62,28 @@ def test_there_are_many():
 @pytest.mark.parametrize(("config", "overrides", "message"), CASES)
 def test_a_bad_config_gets_its_message(config, overrides, message, failure):
     assert failure(config, *overrides) == message
+
+
+def test_what_a_message_says_to_write_mends_it(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    plugins = Plugins([str(HERE / "stand_ins.py")], entry_points=False)
+    hints = 0
+    for config, overrides, message in (case.values for case in CASES):
+        mended = [(said, text, overrides) for said, text in followed(config, message)]
+        for i, override in enumerate(overrides):
+            others = (overrides[:i], overrides[i + 1 :])
+            found = followed(override, message, argument=True)
+            mended += [(said, config, [*others[0], text, *others[1]]) for said, text in found]
+        for said, text, arguments in mended:
+            hints += 1
+            folder.joinpath("bad.yaml").write_text(text)
+            still = ""
+            try:
+                load("bad.yaml", arguments, plugins)
+            except ConfigError as error:
+                still = str(error).replace(str(folder.resolve()), "FOLDER")
+            assert said.partition(";")[0] not in still, text
+    assert hints >= 53
 
 
 GOOD = "dataset: iris\nnetwork: [dense: 3]\ncost: huber\nstep_size: 0.1\n"

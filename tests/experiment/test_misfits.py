@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.hints import followed
 from trainer.config import load
 from trainer.errors import ConfigError
 from trainer.experiment import build
@@ -28,6 +29,23 @@ CASES = list(cases())
 
 def test_titles_differ():
     assert len({case.id for case in CASES}) == len(CASES)
+
+
+def test_what_a_message_says_to_write_mends_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    hints = 0
+    for config, beside, message in (case.values for case in CASES):
+        for said, text in followed(config, message):
+            hints += 1
+            for name, content in {"c.yaml": text, **beside}.items():
+                (tmp_path / name).write_text(content, encoding="utf-8")
+            still = ""
+            try:
+                build(load("c.yaml"))
+            except ConfigError as error:
+                still = str(error).replace(str(tmp_path.resolve()), "FOLDER")
+            assert said.partition(";")[0] not in still, text
+    assert hints >= 8
 
 
 @pytest.mark.parametrize(("config", "beside", "message"), CASES)
