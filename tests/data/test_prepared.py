@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -258,3 +259,26 @@ def test_validate_shows_what_is_done(tmp_path: Path, capsys: pytest.CaptureFixtu
         "inputs    spline_transformer: 1 to 7, fitted to the rows to train",
         "balance   oversampled rows to train; weights of rows from 0.6667 to 1.333, mean 1",
     ]
+
+
+KINDS = (np.uint8, np.int8, np.bool_, np.uint16, ">i2", np.int32, np.float16, np.float32, ">f4", np.int64, np.float64)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: np.dtype(kind).str)
+def test_numbers_of_a_narrow_type_are_prepared_to_the_same_bits(kind, tmp_path) -> None:
+    from trainer.data import load as load_file
+    from trainer.data.preprocessing.transformers import StandardScaler
+
+    inputs = np.random.default_rng(0).integers(0, 120, (200, 70)).astype(kind)
+    targets = np.arange(200) % 2
+    np.savez(tmp_path / "d.npz", x=inputs, y=targets)
+    narrow = load_file(tmp_path / "d.npz")
+    wide = replace(narrow, inputs=inputs.astype(np.float64), narrow=False)
+    assert narrow.inputs.dtype.itemsize <= max(np.dtype(kind).itemsize, 4)
+    assert narrow.inputs.tolist() == wide.inputs.tolist()
+    for options in ({}, {"standardize": True}, {"preprocess": [("scaler", StandardScaler())]}):
+        for dtype in (np.float32, np.float64):
+            one, other = (prepare(data, targets="classes", dtype=dtype, **options) for data in (narrow, wide))
+            assert one.train.inputs.tobytes() == other.train.inputs.tobytes()
+            assert one.test.inputs.tobytes() == other.test.inputs.tobytes()
+            assert one.remarks == other.remarks

@@ -1,9 +1,9 @@
 """A data set: what every source of data returns and what `prepare` splits, scales and encodes.
 
-Inputs are float64 until `prepare` casts them once, so that a scaling is fitted at full precision whatever the network's
-dtype. A class is an index into `class_names`; what an index means to a cost is `prepare`'s business. Everything that
-could make training fail later without a reason (a NaN, a class without rows, a length that differs) is refused here,
-where the data set's name is known.
+Inputs are float64, or of a narrower type that says the same, until `prepare` casts them once, so that a scaling is
+fitted at full precision whatever the network's dtype. A class is an index into `class_names`; what an index means to a
+cost is `prepare`'s business. Everything that could make training fail later without a reason (a NaN, a class without
+rows, a length that differs) is refused here, where the data set's name is known.
 
 A data set larger than memory is mapped: its arrays stay on disk in the type they were saved with, and are looked
 through a block at a time.
@@ -15,7 +15,7 @@ import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -46,7 +46,8 @@ class Facts(NamedTuple):
 class Dataset:
     """Rows of inputs with their targets.
 
-    inputs: shape (n, ...), stored as C-contiguous float64; n and every other length are at least 1.
+    inputs: shape (n, ...), stored as C-contiguous float64; n and every other length are at least 1. With `narrow` they
+        stay of their type if it is narrower.
     targets: for a classification, shape (n,), or (n, positions) where each position of a sequence has a class: indices
         into `class_names`, and a negative number at a position without a class, stored as int64; for a regression,
         shape (n,) or (n, k), stored as float64.
@@ -60,6 +61,7 @@ class Dataset:
     categories: the texts behind each categorical column, by the column's name; number i stands for the i-th.
     mapped: whether the arrays are memory maps. Then inputs are kept as they are, C-contiguous float32 or float64, and
         so are the targets of a regression.
+    narrow: whether inputs of whole numbers or of single precision stay so, which takes an eighth or half of the memory.
     has_missing: whether inputs may hold NaN for what is missing; stored as whether they do.
     dates, booleans: the columns that were dates, with what became of each, and those that were true or false.
     account: how the source was understood, column by column, for a person to look at.
@@ -87,6 +89,7 @@ class Dataset:
     weights: Array | None = None
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     mapped: bool = False
+    narrow: bool = False
     has_missing: bool = False
     some: bool = False
     target_names: tuple[str, ...] = ()
@@ -156,7 +159,10 @@ class Dataset:
         what = f"inputs of data set {self.name!r}"
         if self.mapped and self.has_missing:
             raise DataError(f"{what} are mapped, and what is missing is filled in in memory: fill it in first")
-        inputs = _as_mapped(self.inputs, what) if self.mapped else as_numbers(self.inputs, what, self.has_missing)
+        if self.mapped:
+            inputs = _as_mapped(self.inputs, what)
+        else:
+            inputs = as_numbers(self.inputs, what, self.has_missing, narrow=self.narrow)
         self._check_inputs(inputs)
         return inputs
 
@@ -264,11 +270,16 @@ def class_indices(labels: Sequence[object] | Array) -> tuple[Array, tuple[str, .
 
 
 def as_numbers(
-    values: object, what: str, missing: bool = False, mending: str = "fill in the missing values or remove their rows"
+    values: object,
+    what: str,
+    missing: bool = False,
+    mending: str = "fill in the missing values or remove their rows",
+    narrow: bool = False,
 ) -> Array:
     """`values` as C-contiguous float64.
 
     missing: whether NaN is let through, as what is missing; `mending` is for the error, what to do about it if not.
+    narrow: whether a narrower type stays, of which every number is one of float64.
 
     Raises DataError that begins with `what` unless all are finite real numbers.
 
@@ -278,7 +289,10 @@ def as_numbers(
     array = np.asarray(values)
     if array.dtype.kind not in "biuf":
         raise DataError(f"{what}: values of type {array.dtype} are not real numbers")
-    array = np.ascontiguousarray(array, dtype=np.float64) if array.ndim else array.astype(np.float64)
+    dtype = _narrow(array.dtype) if narrow else np.dtype(np.float64)
+    array = np.ascontiguousarray(array, dtype=dtype) if array.ndim else array.astype(dtype)
+    if dtype.kind != "f":
+        return array
     wrong = np.isinf(array) if missing else ~np.isfinite(array)
     if wrong.any():
         place = tuple(int(i) for i in np.argwhere(wrong)[0])
@@ -288,6 +302,15 @@ def as_numbers(
             f"all); {way_out}: nothing is dropped silently"
         )
     return array
+
+
+def _narrow(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The type in which numbers of `dtype` are kept: their own, float32 for half precision, or float64."""
+    if dtype.itemsize > 4:
+        return np.dtype(np.float64)
+    if dtype.kind == "f":
+        return np.dtype(np.float32)
+    return np.dtype(np.uint8) if dtype.kind == "b" else dtype.newbyteorder("=")
 
 
 def _as_mapped(array: Array, what: str) -> Array:

@@ -86,15 +86,17 @@ def _is_identity(values: Array, name: str) -> bool:
     for some in (values[:ENOUGH], values):  # most columns are done with after a few rows
         if not np.isfinite(some).all() or (some != np.floor(some)).any() or len(np.unique(some)) < len(some):
             return False
-    return IDENTITY.fullmatch(name) is not None or bool(values.max() - values.min() == len(values) - 1)
+    return IDENTITY.fullmatch(name) is not None or float(values.max()) - float(values.min()) == len(values) - 1
 
 
 def _of_pixels(dataset: Dataset) -> Iterator[str]:
     inputs = dataset.inputs
     if inputs.ndim == 2 and (inputs.shape[1] < PIXELS or dataset.categories or dataset.parts):
         return
-    low, high = inputs.min(), inputs.max()
-    if low >= 0 and 128 <= high <= 255 and dataset.targets.ndim == 1 and (inputs == np.floor(inputs)).all():
+    low, high = float(inputs.min()), float(inputs.max())
+    if low < 0 or not 128 <= high <= 255 or dataset.targets.ndim > 1:
+        return
+    if inputs.dtype.kind != "f" or (inputs == np.floor(inputs)).all():
         yield (
             f"inputs are whole numbers from {low:g} to {high:g}, as pixels of 8 bits are, and nothing scales them: say "
             f"standardize: true, or preprocess: [min_max_scaler]"

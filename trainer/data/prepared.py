@@ -250,6 +250,7 @@ def _arrays(
     inputs = None if steps is not None or dataset.has_missing else _inputs(dataset, rows, scaling, dtype)
     if inputs is None:
         inputs = _rows(dataset, dataset.inputs, rows)
+        inputs = inputs if dataset.mapped else inputs.astype(np.float64, copy=False)
         inputs = scaling.apply(inputs) if scaling is not None else inputs
         inputs = steps.apply(inputs) if steps is not None else inputs
         if dataset.has_missing:
@@ -268,7 +269,7 @@ def _inputs(dataset: Dataset, rows: Array, scaling: Scaling | None, dtype: np.dt
     together = max(1, TOGETHER // max(inputs[:1].size, 1))
     with np.errstate(over="ignore"):
         for start in range(0, len(rows), together):
-            some = dataset.inputs[rows[start : start + together]]
+            some = dataset.inputs[rows[start : start + together]].astype(np.float64, copy=False)
             inputs[start : start + together] = some if scaling is None else scaling.apply(some)
             if not np.isfinite(inputs[start : start + together]).all():
                 return None

@@ -30,7 +30,7 @@ def test_either_pair_of_names_will_do(save, names: tuple[str, str]) -> None:
     dataset = read_npz(save(**{names[0]: INPUTS, names[1]: np.array([0.5, 1.5, 2.5])}))
     assert dataset.task == "regression"
     assert dataset.inputs.tolist() == INPUTS.tolist()
-    assert dataset.inputs.dtype == np.float64
+    assert dataset.inputs.dtype == INPUTS.dtype
     assert dataset.targets.tolist() == [0.5, 1.5, 2.5]
     assert dataset.name == "data.npz"
 

@@ -55,7 +55,7 @@ class Scaling:
         table = inputs.reshape(len(inputs), math.prod(inputs.shape[1:]))
         n = len(inputs) if rows is None else len(rows)
         moments = [
-            _moments(table[:, some] if rows is None else table[rows, some])
+            _moments((table[:, some] if rows is None else table[rows, some]).astype(np.float64, copy=False))
             for some in _together(table.shape[1], max(2, TOGETHER // n))
         ]
         mean, variance, constant = (

@@ -194,7 +194,8 @@ def _dataset(
 ) -> Dataset:
     said = task is not None
     task = task or task_of(targets)
-    inputs = as_numbers(inputs, f"inputs of data set {Path(path).name!r}", bool(fields.get("has_missing")), MENDING)
+    what = f"inputs of data set {Path(path).name!r}"
+    inputs = as_numbers(inputs, what, bool(fields.get("has_missing")), MENDING, narrow=True)
     if task == "classification":
         targets, class_names = classes_of(path, targets, class_names, said)
-    return Dataset(Path(path).name, inputs, targets, task, class_names, **fields)
+    return Dataset(Path(path).name, inputs, targets, task, class_names, narrow=True, **fields)
