@@ -29,6 +29,7 @@ _COLOURS = {"forward": "#2563eb", "backward": "#ea580c", "update": "#059669", ""
 _FILLS = {"forward": "#eff6ff", "backward": "#fff7ed", "update": "#ecfdf5", "": "#f5f7fa"}
 _COLUMNS = {"forward": 190, "": 190, "backward": 500, "update": 810}  # left edges
 _WIDTH, _HEIGHT, _VIEW = 170, 24, 16  # of a box; the height of a view's
+_MANY_VIEWS = 4  # below one another, from which on they are one box
 _LABEL = 20  # below (or above) a box, for what the edge carries
 _PAGE, _TOP, _MARGIN = 1170, 118, 28
 _ROW = 17  # of a buffer
@@ -146,13 +147,25 @@ def _kind(value: Value) -> str:
 
 
 def _layers(boxes: dict[Instruction, _Box], shown: dict[Instruction, _Box]) -> list[str]:
-    """The layers from top to bottom: in the order in which they run forward."""
-    first: dict[str, int] = {}
+    """The layers from top to bottom: in the order in which they run forward. One that is views alone, which do not run,
+    stands before the layer that reads them."""
+    first: dict[str, float] = {}
+    readers: dict[str, str] = {}
+    makers = {o: i for i in boxes for o in i.outputs}
     for n, (i, box) in enumerate(boxes.items()):
         if box.scope.part != "update":
             late = len(boxes) if box.view or box.scope.part == "backward" else 0
             layer = shown[i].scope.layer
             first[layer] = min(first.get(layer, n + late), n + late)
+        read = [] if box.view or box.scope.part != "forward" else list(i.inputs)
+        while read:
+            maker = makers.get(read.pop())
+            if maker is not None and boxes[maker].view:
+                readers.setdefault(shown[maker].scope.layer, shown[i].scope.layer)
+                read += maker.inputs
+    for layer, reader in readers.items():
+        if first.get(layer, 0) >= len(boxes):
+            first[layer] = first[reader] - 0.5
     return sorted(first, key=lambda layer: first[layer])
 
 
@@ -181,7 +194,27 @@ def _folded(boxes: dict[Instruction, _Box]) -> dict[Instruction, _Box]:
             fold.tip += f"{box.tip}\n"
             fold.text = f"{fold.tip.count(chr(10))} more like those above"
             shown[i] = fold
+    _fold_views(shown)
     return shown
+
+
+def _fold_views(shown: dict[Instruction, _Box]) -> None:
+    """Views that stand below one another, such as those of a window at every place, are one box where they are many."""
+    stacks: dict[Scope, list[list[Instruction]]] = {}
+    for i, box in shown.items():
+        runs = stacks.setdefault(box.scope, [[]])
+        if box.view:
+            runs[-1].append(i)
+        elif runs[-1]:
+            runs.append([])
+    for scope, runs in stacks.items():
+        for run in runs:
+            if len(run) >= _MANY_VIEWS:
+                tip = "".join(f"{shown[i].tip or shown[i].text}\n" for i in run)
+                given = list(dict.fromkeys(name for i in run for name in shown[i].given))
+                outcome = ", ".join(filter(None, (shown[i].outcome for i in run)))
+                fold = _Box(scope, f"{len(run)} views", tip, view=True, outcome=outcome, given=given)
+                shown.update(dict.fromkeys(run, fold))
 
 
 def _times(looks: Sequence[object], start: int, period: int) -> int:

@@ -105,6 +105,27 @@ def test_layers_that_repeat_are_folded(trainer: Trainer, folder: Path) -> None:
     assert len(heights) == 1
 
 
+def test_many_views_are_a_box_and_a_layer_of_views_stands_where_it_is_read(trainer: Trainer, folder: Path) -> None:
+    config = """\
+dataset: digits
+network: [reshape: [8, 8, 1], conv2d: {filters: 4, kernel: 3}, relu, flatten, dense: 10]
+cost: softmax_cross_entropy
+step_size: 0.1
+"""
+    (folder / "conv.yaml").write_text(config)
+    done = trainer("show", "conv.yaml", "--svg", "conv.svg")
+    picture = parsed((folder / "conv.svg").read_text(encoding="utf-8"))
+    places = {str(text.text): float(text.get("y", 0)) for text in picture.iter(f"{SVG}text")}
+    layers = [name for name in places if re.match(r"\d (?!views)[a-z]|cost$", name)]
+    assert sorted(layers, key=places.__getitem__) == [
+        "0 reshape", "1 conv2d", "2 relu", "3 flatten", "4 dense", "cost",
+    ]  # fmt: skip
+    told = "\n".join(str(group.findtext(f"{SVG}title")) for group in picture.iter(f"{SVG}g")).splitlines()
+    instructions = [line for line in done.out.splitlines() if re.match(r"%.* = (?!input)", line)]
+    assert sorted(filter(None, told)) == sorted(instructions)
+    assert max(bottom for *_, bottom in boxes(picture)) < 2000
+
+
 def test_a_picture_that_cannot_be_written_is_an_error_of_usage(trainer: Trainer, folder: Path) -> None:
     done = trainer("show", "small.yaml", "--svg", "gone/step.svg")
     assert done.code == 2
