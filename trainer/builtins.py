@@ -80,11 +80,14 @@ def register_readers(register: Register) -> None:
     from trainer.data.readers.mapped import is_array_folder, read_array_folder
     from trainer.data.readers.registry import any_folder
     from trainer.data.readers.text_file import read_text
+    from trainer.data.readers.typed_file import ENDINGS as TYPED
+    from trainer.data.readers.typed_file import read_typed
 
     register(read_csv, name="csv", endings=ENDINGS, example="flowers.csv")
     register(read_npz, name="npz", endings=(".npz",), example="clouds.npz")
     register(read_npy, name="npy", endings=(".npy",), example="table.npy")
     register(read_text, name="text", endings=(".txt",), example="poems.txt")
+    register(read_typed, name="typed", endings=TYPED, example="flowers.parquet")
     register(read_images, name="images", folder=any_folder, example="animals/")
     register(read_array_folder, name="mapped", folder=is_array_folder, example="arrays/")
 

@@ -99,7 +99,11 @@ class DatasetConfig(SectionModel):
     """The data, and how they are split and changed. Keys that are not here are options of the data set itself."""
 
     name: str | None = Field(None, description="A data set by name.")
-    path: str | None = Field(None, description="A .csv, .npz, .npy or .txt file or a folder, relative to the config.")
+    path: str | None = Field(
+        None,
+        description="A .csv, .parquet, .arrow, .jsonl, .arff, .npz, .npy or .txt file or a folder, relative to the "
+        "config.",
+    )
     validation_path: Annotated[str | None, Relative()] = Field(
         None,
         description="A file or folder of the rows for validation, read by the names of those in path. A folder path "

@@ -202,12 +202,17 @@ BAD: list[tuple[str, str | bytes, dict[str, Any], str]] = [
     ),
     ("option.csv", T + "1,2,a\n3,4,b\n", {"targt": "kind"}, "option.csv has no option 'targt'; did you mean 'target'?"),
     (
-        "data.parquet",
+        "data.xlsx",
         "PAR1",
         {},
-        "'data.parquet' is no data file: one ends in .csv, .tsv, .npz, .npy or .txt, or is a folder",
+        "'data.xlsx' is no data file: one ends in .csv, .tsv, .npz, .npy, .txt, .parquet, .pq, .arrow, .feather, .ipc, .jsonl, .ndjson or .arff, or is a folder",
     ),
-    ("flowers", T, {}, "'flowers' is no data file: one ends in .csv, .tsv, .npz, .npy or .txt, or is a folder"),
+    (
+        "flowers",
+        T,
+        {},
+        "'flowers' is no data file: one ends in .csv, .tsv, .npz, .npy, .txt, .parquet, .pq, .arrow, .feather, .ipc, .jsonl, .ndjson or .arff, or is a folder",
+    ),
     (
         "far_down.csv",
         T + "1,2,a\n3,4,b\n" * 2007 + "5,x,a\n",

@@ -68,7 +68,7 @@ def test_a_config_reads_a_format_of_a_plugins(write: Any, dataset: str) -> None:
         ("{path: sky.stars, most: many}", "dataset.most expects a whole number, found the text 'many'"),
         ("{path: sky.stars, stride: 2}", "'stride' is an option of text, such as poems.txt, and 'sky.stars' has none"),
         ("{path: skies.stars}", "there is no file 'skies.stars' in"),
-        ("{path: a.xyz}", "'a.xyz' is no data file: one ends in .csv, .tsv, .npz, .npy, .txt, .stars or .csv.stars"),
+        ("{path: a.xyz}", ".ipc, .jsonl, .ndjson, .arff, .stars or .csv.stars, or is a folder"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_it_is_said_as_of_our_own(write: Any, dataset: str, message: str) -> None:

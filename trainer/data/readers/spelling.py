@@ -93,6 +93,11 @@ class Spelling:
         whole = rf"\d{{1,3}}(?:{group}\d{{2,3}})*{group}\d{{3}}|\d+" if self.thousands else r"\d+"
         return re.compile(rf"((?:{whole})?)(?:{re.escape(self.decimal)}(\d*))?([eE][+-]?\d+)?")
 
+    @property
+    def marked_numbers(self) -> frozenset[float]:
+        """The numbers that say that a value is missing."""
+        return self._marks[1]
+
     def is_missing(self, cell: str) -> bool:
         """Whether a cell says that its value is missing."""
         if self.missing_values is None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from trainer.data.dates import moment, moments, numbers_of
 from trainer.data.readers.spelling import Spelling, shown
-from trainer.data.readers.table import MOST_COLUMNS, Table
+from trainer.data.readers.table import BOOLEANS, MOST_COLUMNS, Table
 from trainer.data.spec import Column, InputSpec
 from trainer.errors import DataError
 from trainer.types import Array
@@ -19,6 +19,7 @@ from trainer.wording import either, listed, nearest
 __all__ = ["encoded", "ignored", "index_of", "of_columns", "of_table", "places", "width"]
 
 USUAL = Spelling()
+TRUTH = {**{word: value for pair in BOOLEANS for word, value in pair.items()}, "0": 0.0, "1": 1.0}
 SHOWN = 6  # columns, or categories, that a message lists
 
 
@@ -135,6 +136,8 @@ def of_array(spec: InputSpec, column: Column, values: Array, place: Callable[[in
         return np.array([known[text] for text in texts], dtype=np.int64)
     if column.dates is not None:
         return _dates(spec, column, values, place)
+    if column.boolean and values.dtype.kind in "OU":
+        return _words_of_truth(spec, column, values, place)
     if values.dtype.kind == "O":
         values = _numbers(column, values, place)
     if values.dtype.kind not in "biuf":
@@ -161,6 +164,21 @@ def _dates(spec: InputSpec, column: Column, values: Array, place: Callable[[int]
             what = "a missing value" if absent else f"{shown(str(given[row]))}, which is no date"
             raise DataError(f"{place(row)}: column {column.name!r} has {what}; put one there")
     return numbers_of(times, column.dates.parts)
+
+
+def _words_of_truth(spec: InputSpec, column: Column, values: Array, place: Callable[[int], str]) -> Array:
+    """Truth as a file of texts spells it, or as Python has it."""
+    texts = ["" if value is None or value != value else str(value).strip().lower() for value in values.tolist()]
+    numbers = np.empty(len(texts))
+    for row, text in enumerate(texts):
+        absent = spec.has_missing and USUAL.is_missing(text)
+        if not absent and text not in TRUTH:
+            what = (
+                "a missing value" if USUAL.is_missing(text) else f"{shown(text)}, not one of {either(map(repr, TRUTH))}"
+            )
+            raise DataError(f"{place(row)}: column {column.name!r} has {what}; put one there")
+        numbers[row] = math.nan if absent else TRUTH[text]
+    return numbers
 
 
 def _numbers(column: Column, values: Array, place: Callable[[int], str]) -> Array:

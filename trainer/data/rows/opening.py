@@ -8,15 +8,15 @@ from pathlib import Path
 from trainer.data.readers.decoding import ending_of
 from trainer.data.readers.image_folder import SUFFIXES
 from trainer.data.readers.mapped import ARRAYS, is_array_folder
+from trainer.data.readers.typed_file import ARROW, PARQUET, TEXTS
 from trainer.data.rows.stream import Stream
 from trainer.data.spec import InputSpec
 from trainer.errors import DataError
 from trainer.wording import did_you_mean, either
 
-__all__ = ["PARQUET", "open_rows"]
+__all__ = ["open_rows"]
 
-PARQUET = (".parquet", ".pq")
-ENDINGS = (".csv", ".npz", ".npy", ".parquet")
+ENDINGS = (".csv", ".npz", ".npy", ".parquet", ".arrow", ".jsonl", ".arff")
 
 
 def open_rows(path: Path, spec: InputSpec, reading: Mapping[str, object], known: Sequence[str] = ()) -> Stream:
@@ -47,6 +47,10 @@ def open_rows(path: Path, spec: InputSpec, reading: Mapping[str, object], known:
         from trainer.data.rows.arrow import parquet_rows
 
         return parquet_rows(path, spec, known)
+    if ending in (*ARROW, *TEXTS):
+        from trainer.data.rows.typed_rows import typed_rows
+
+        return typed_rows(path, spec, reading, known)
     if ending in (".npy", ".npz"):
         from trainer.data.rows.arrays import npy_rows, npz_rows
 

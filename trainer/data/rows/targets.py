@@ -14,7 +14,7 @@ from trainer.data.readers.mapped import ARRAYS, is_array_folder
 from trainer.data.readers.spelling import Spelling, shown
 from trainer.data.readers.stored import classes_of, load_arrays, load_one, texts_of
 from trainer.data.readers.table import Table
-from trainer.data.rows.opening import PARQUET
+from trainer.data.readers.typed_file import ARROW, PARQUET, TEXTS, typed_spelling, typed_table
 from trainer.data.spec import TargetSpec
 from trainer.errors import DataError
 from trainer.types import Array
@@ -48,8 +48,8 @@ def read_targets(path: Path, spec: TargetSpec, reading: Mapping[str, object], fi
             raise DataError(f"{path} has no array 'targets' or 'y' to measure by")
         names = texts_of(arrays["class_names"]) if "class_names" in arrays else ()
         return _of_array(str(path), arrays[name], names, spec)
-    if ending in PARQUET:
-        return _of_parquet(path, spec)
+    if ending in (*PARQUET, *ARROW, *TEXTS):
+        return _of_typed(path, spec, reading)
     raise DataError(f"{path} holds inputs alone, and measuring takes targets too: give a .csv, .npz or .parquet file")
 
 
@@ -109,17 +109,11 @@ def _of_array(path: str, targets: Array, names: tuple[str, ...], spec: TargetSpe
     return np.where(indices >= 0, known[np.maximum(indices, 0)], -1)
 
 
-def _of_parquet(path: Path, spec: TargetSpec) -> Array:
-    from pyarrow import parquet
-
-    there = parquet.read_schema(path).names
+def _of_typed(path: Path, spec: TargetSpec, reading: Mapping[str, object]) -> Array:
+    table = typed_table(path, typed_spelling(reading))
+    there = table.names
     missing = [name for name in spec.names if name not in there]
     if missing or not spec.names:
         wanted = f"no column {missing[0]!r}" if missing else "no columns that the model knows as targets"
         raise DataError(f"{path} has {wanted} to measure by; its columns are {listed([*map(repr, there)], 12)}")
-    columns = [parquet.read_table(path, columns=[name])[name].to_pylist() for name in spec.names]
-    if spec.task == "classification":
-        return _classes(
-            spec, ["" if text is None else str(text) for text in columns[0]], lambda r: f"{path}: row {r + 1}"
-        )
-    return as_numbers(np.array(columns, dtype=float).T, f"targets of {path}")
+    return _of_table(table, [there.index(name) for name in spec.names], spec)

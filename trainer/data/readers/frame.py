@@ -1,0 +1,124 @@
+"""The columns of a file that has types: numbers stay the arrays that they are, everything else is the text of a cell.
+
+So what a column is for, what is missing and what an error says are those of a CSV file: a `Frame` is a `Table` of which
+numbers need no parsing, whose names of categories are known to be names, and which counts rows instead of lines.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from functools import cached_property
+from typing import overload
+
+import numpy as np
+
+from trainer.data.readers.spelling import Spelling
+from trainer.data.readers.table import Kind, Table
+from trainer.errors import DataError
+from trainer.types import Array
+
+__all__ = ["Frame", "Typed", "frame_of"]
+
+
+@dataclass(frozen=True)
+class Typed(Table):
+    """Cells of a file that says more of them.
+
+    named: the columns of which it says that they hold names, whatever these look like.
+    """
+
+    named: frozenset[int] = frozenset()
+
+    def kind(self, column: int) -> Kind:
+        if column in self.named:
+            return "text" if self.present(column) else "nothing"
+        return super().kind(column)
+
+
+@dataclass(frozen=True)
+class Frame(Typed):
+    """Columns with types.
+
+    given: each column, numbers as an array, and everything else as Python's objects.
+    """
+
+    given: Sequence[Array | list[object]] = ()
+
+    def __len__(self) -> int:
+        return len(self.given[0]) if self.given else 0
+
+    @cached_property
+    def columns(self) -> Sequence[tuple[str, ...]]:  # type: ignore[override] # of a list only items are asked for
+        """The cells of each column as text, made where somebody asks."""
+        return _Texts(self)
+
+    def error(self, row: int, column: int, problem: str) -> DataError:
+        """An error that begins with file, row, counted from 1, and column."""
+        return DataError(f"{self.path}: row {row + 1:,}: {self.label(column)}: {problem}")
+
+    def place(self) -> str:
+        return self.path
+
+    def first(self, column: int, rows: int) -> list[str]:
+        return [self.text(column, row) for row in range(min(rows, len(self)))]
+
+    def text(self, column: int, row: int) -> str:
+        """A cell as it would stand in a CSV file, empty where there is nothing. Raises DataError for what is none."""
+        value = self.given[column][row]
+        if isinstance(value, np.generic):
+            value = value.item()
+        if value is None or (isinstance(value, float) and math.isnan(value)):
+            return ""
+        if isinstance(value, str):
+            return value.strip()
+        if isinstance(value, date):  # a time is one as well
+            return value.isoformat()
+        if isinstance(value, bool | int | float | Decimal):
+            return str(value)
+        raise self.error(row, column, f"a cell is a number, a text, a date, or true or false, not {_what(value)}")
+
+    def _finite(self, column: int) -> Array | None:
+        values = self.given[column]
+        if column not in self._numbers and column not in self.named and isinstance(values, np.ndarray):
+            numbers = values.astype(np.float64)
+            marked = any((numbers == mark).any() for mark in self.spelling.marked_numbers)
+            self._numbers[column] = None if marked or not np.isfinite(numbers).all() else numbers
+        return super()._finite(column)
+
+
+class _Texts(Sequence[tuple[str, ...]]):
+    def __init__(self, frame: Frame) -> None:
+        self.frame, self.made = frame, dict[int, tuple[str, ...]]()
+
+    def __len__(self) -> int:
+        return len(self.frame.names)
+
+    @overload
+    def __getitem__(self, column: int) -> tuple[str, ...]: ...
+    @overload
+    def __getitem__(self, column: slice) -> list[tuple[str, ...]]: ...
+    def __getitem__(self, column: int | slice) -> tuple[str, ...] | list[tuple[str, ...]]:
+        if isinstance(column, slice):
+            return [self[j] for j in range(len(self))[column]]
+        if column not in self.made:
+            self.made[column] = tuple(self.frame.text(column, row) for row in range(len(self.frame)))
+        return self.made[column]
+
+    def __iter__(self) -> Iterator[tuple[str, ...]]:
+        return (self[j] for j in range(len(self)))
+
+
+def frame_of(path: str, columns: Mapping[str, Array | list[object]], named: Sequence[str], spelling: Spelling) -> Frame:
+    """The columns of a file, by name; `named` are those that hold names."""
+    names = [*columns]
+    where = frozenset(map(names.index, named))
+    return Frame(path, names, True, [], [], spelling, named=where, given=[*columns.values()])
+
+
+def _what(value: object) -> str:
+    kinds: dict[type, str] = {dict: "a mapping", list: "a list", tuple: "a list", bytes: "bytes"}
+    return next((words for kind, words in kinds.items() if isinstance(value, kind)), f"a {type(value).__name__}")
