@@ -7,9 +7,8 @@ once with `threads: 1`, in turns; the processor time of both, and the time until
 else runs meets both alike. Exit code 1 where the median of the turns takes more than 1.3 times the processor time, or
 more than 1.5 times as long.
 
-On two processors that others used as well (a load of 3 to 4.5), seven turns gave 0.94 to 1.21 times the processor time,
-median 0.96, and 0.66 to 1.25 times as long, median 1.01: the default is a thread, and what it tries more with is a few
-steps.
+On two processors that others used as well (a load of 8 to 10), turns gave 0.94 to 1.05 times the processor time, and
+0.56 to 1.12 times as long: where somebody else is at work on a processor, the machine does not divide its instructions.
 """
 
 from __future__ import annotations

@@ -35,7 +35,8 @@ def test_a_run_that_can_tell_nobody_finishes(redirected, quiet, tmp_path):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only some systems have a disk that is always full")
 @pytest.mark.parametrize(
-    "arguments", ["list optimizers", "ops list", "schema", "validate c.yaml", "show c.yaml", "help"]
+    "arguments",
+    ["list optimizers", "ops list", "schema", "validate c.yaml", "show c.yaml", "help", "plugins", "datasets"],
 )
 def test_what_cannot_be_written_is_one_line(arguments, tmp_path):
     (tmp_path / "c.yaml").write_text(LINE)
@@ -43,6 +44,15 @@ def test_what_cannot_be_written_is_one_line(arguments, tmp_path):
     assert (ended.returncode, ended.stderr) == (1, b"error: the output: No space left on device\n")
     ended = trainer(arguments, tmp_path, ">&-")
     assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only some systems have a disk that is always full")
+@pytest.mark.parametrize("redirected", ["2>/dev/full", "2>&-", ">&- 2>&-"])
+@pytest.mark.parametrize("arguments", ["trian", "run nowhere.yaml", "validate c.yaml epohcs=1"])
+def test_an_error_that_cannot_be_said_keeps_its_exit_code(arguments, redirected, tmp_path):
+    (tmp_path / "c.yaml").write_text(LINE)
+    ended = trainer(arguments, tmp_path, redirected)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (2, b"", b"")
 
 
 def test_a_folder_that_may_not_be_read_is_one_line(tmp_path, monkeypatch, capsys):

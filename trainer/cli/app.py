@@ -32,7 +32,7 @@ from trainer.cli.commands import list as listing
 from trainer.cli.paths import with_home
 from trainer.cli.plugin_commands import Commands
 from trainer.cli.settings import ConfigCommand
-from trainer.cli.terminal.unread import drop_output, prepare_streams
+from trainer.cli.terminal.unread import drop_output, prepare_streams, say_error
 from trainer.errors import PluginError, TrainerError
 
 __all__ = ["app", "main"]
@@ -82,13 +82,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
             traceback.print_exception(error.__cause__)
         more = "; the rest with --debug" if _has_more(error, given) else ""
-        print(f"error: {_told(error)}{more}", file=sys.stderr)  # noqa: T201
+        say_error(f"{_told(error)}{more}")
         sys.exit(error.exit_code)
     except OSError as error:  # a folder that may not be read, a disk that is full; what it was about is all one can say
         if error.filename is None and error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
             raise
         what = "the output" if error.filename is None else error.filename
-        print(f"error: {what}: {error.strerror}", file=sys.stderr)  # noqa: T201
+        say_error(f"{what}: {error.strerror}")
         drop_output()
         sys.exit(1)
 

@@ -18,7 +18,7 @@ from typing import Any, TextIO, cast
 from trainer.cli.terminal.abilities import is_terminal
 from trainer.cli.terminal.text import folded, spelt
 
-__all__ = ["drop_output", "going_on_unread", "prepare_streams"]
+__all__ = ["drop_output", "going_on_unread", "prepare_streams", "say_error"]
 
 
 @contextmanager
@@ -49,6 +49,13 @@ def prepare_streams() -> None:
             stream.reconfigure(encoding="latin-1" if encoding == "ascii" else None, errors="backslashreplace")
             if encoding != "utf-8" or is_terminal(stream):
                 setattr(sys, name, _Shown(stream, encoding))
+
+
+def say_error(text: str) -> None:
+    """An error in a line of standard error, if that takes it: what it is about is the exit code as well."""
+    stream = _Tolerant(sys.stderr)
+    stream.write(f"error: {text}\n")
+    stream.flush()
 
 
 def drop_output() -> None:
