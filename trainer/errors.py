@@ -164,9 +164,11 @@ class DivergedError(TrainerError):
     """Training produced a loss that is not a finite number.
 
     finding: what a look at every value of the step brought to light.
+    causes: what a look at the training did, a line each; whoever trains for somebody sets them.
     """
 
     exit_code = 3
+    causes: tuple[str, ...] = ()
 
     def __init__(self, message: str, hints: Sequence[Hint] = (), finding: str | None = None) -> None:
         super().__init__(message, hints=hints)
@@ -174,7 +176,7 @@ class DivergedError(TrainerError):
 
     def told(self, spelt: Callable[[Hint], str] = str) -> str:
         found = f"\nThe step again, with every value looked at:\n{self.finding}" if self.finding else ""
-        return super().told(spelt) + found
+        return super().told(spelt) + "".join(f"\nWhat may be wrong: {cause}." for cause in self.causes) + found
 
 
 class OpError(TrainerError):

@@ -110,9 +110,9 @@ def test_a_run_that_diverges_in_its_first_epoch_draws_the_losses_of_its_steps(fo
 def test_a_loss_that_grows_is_among_the_warnings():
     outcome = trainer.train(LINE, ["step_size=2.5", "epochs=5", "compute.dtype=float64"])
     (warning,) = outcome.warnings
-    assert warning.startswith("the train loss grew from ")
-    ways = "a smaller step size (step_size=0.25), or inputs of one scale (dataset.standardize=true)"
-    assert warning.endswith(f"nothing was learnt. Try {ways}.")
+    assert warning.startswith("a step size too large (command line): one step of 2.5 before the first step takes ")
+    assert "; the train loss grew from " in warning
+    assert warning.endswith(". Try step_size=0.03")
 
 
 def test_the_best_epoch_is_the_outcomes_where_the_config_asks_for_it():

@@ -12,6 +12,7 @@ import typer
 from trainer.cli.commands import (
     datasets,
     evaluate,
+    explain,
     export,
     find_step_size,
     init,
@@ -49,6 +50,7 @@ app = typer.Typer(
 app.command("run", cls=ConfigCommand)(run.command)
 app.command("resume")(resume.command)
 app.command("evaluate")(evaluate.command)
+app.command("explain", cls=ConfigCommand)(explain.command)
 app.command("plot")(plot.command)
 app.command("report")(report.command)
 app.command("predict")(predict.command)

@@ -10,26 +10,28 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from trainer.config.loader import LoadedConfig, load
-from trainer.config.overrides import spelt
 from trainer.engine.op import Op
 from trainer.engine.tape import tape
 from trainer.engine.tensor import Tensor
-from trainer.errors import Hint, UsageError, advised
+from trainer.errors import DivergedError, UsageError
 from trainer.experiment.builder import build
 from trainer.experiment.checkpointing import Checkpointer
 from trainer.experiment.model import model_facts
 from trainer.experiment.observer import Observer, step_listeners
 from trainer.experiment.recorder import Recorder, StepRecorder
 from trainer.experiment.remarks import remarks
+from trainer.explaining.findings import Finding
+from trainer.explaining.trouble import Explainer
 from trainer.plugins.faults import naming_plugins
 from trainer.runs.digests import checked
 from trainer.runs.environment import describe_environment
@@ -37,7 +39,7 @@ from trainer.runs.folder import RunFolder
 from trainer.training import Epoch, Training
 from trainer.training.threads import pinned
 from trainer.types import Array
-from trainer.wording import number
+from trainer.wording import described
 
 __all__ = [
     "Outcome", "check_program", "checked_training", "ending_tidily", "execute", "named_config", "plugins_of",
@@ -143,7 +145,7 @@ def execute(
         check_program(loaded, training)
         if folder is None:
             with naming_plugins(loaded.plugins):
-                return _trained(training, observers, remarks(loaded, training))
+                return _trained(loaded, training, observers, remarks(loaded, training))
         name = loaded.name
         about = describe_environment(
             seed=loaded.config.seed, plugins=plugins_of(loaded), threads=threads, folder=loaded.path.parent
@@ -202,7 +204,7 @@ def recorded(
         told.append(Checkpointer(run, loaded.config.checkpoint, facts))
     remarked = [*warnings, *remarks(loaded, training)]
     with naming_plugins(loaded.plugins):
-        outcome = _trained(training, [*told, *observers], remarked, run)
+        outcome = _trained(loaded, training, [*told, *observers], remarked, run)
     run.reason, run.tested = training.ended, outcome.tested
     for title, table in outcome.reports.items():
         with recorder.by_product(f"{title}.csv"):
@@ -214,11 +216,15 @@ def recorded(
 
 
 def _trained(
-    training: Training, told: Sequence[Observer], remarked: Sequence[str], run: RunFolder | None = None
+    loaded: LoadedConfig,
+    training: Training,
+    told: Sequence[Observer],
+    remarked: Sequence[str],
+    run: RunFolder | None = None,
 ) -> Outcome:
     """Feed every record to whoever wants it. Each observer is told the end, whatever brings it about."""
     folder = None if run is None else run.path
-    first = last = None
+    last, explainer = None, Explainer(loaded, training)
     with ExitStack() as stack:
         for observer in told:
             observer.began(training, folder)
@@ -226,16 +232,21 @@ def _trained(
             for text in remarked:
                 observer.warned(text)
         listening = step_listeners(list(told))
-        for record in training.records():
-            if isinstance(record, Epoch):
-                if record.numbers:
-                    first, last = first or record, record
-                for observer in told:
-                    observer.epoch(record)
-            else:
-                for step in listening:
-                    step(record)
-    warnings = [] if first is None or last is None else [*_growth(first, last, training.ways_down())]
+        try:
+            for record in training.records():
+                if isinstance(record, Epoch):
+                    if record.numbers:
+                        last = record
+                    explainer.epoch(record)
+                    for observer in told:
+                        observer.epoch(record)
+                else:
+                    for step in listening:
+                        step(record)
+        except DivergedError as error:
+            error.causes = tuple(_explained(partial(explainer.of_divergence, error), run))
+            raise
+    warnings = _explained(explainer.findings, run)
     for warning in warnings:
         for observer in told:
             observer.warned(warning)
@@ -243,13 +254,15 @@ def _trained(
     return Outcome(training, last, training.report(), folder, (*remarked, *warnings), tested)
 
 
-def _growth(first: Epoch, last: Epoch, hints: Sequence[Hint]) -> Iterator[str]:
-    """A loss that grows without becoming infinite ends like any other; somebody has to say so."""
-    part = next(iter(last.numbers))
-    before, after = first.numbers[part]["loss"], last.numbers[part]["loss"]
-    if after > 10 * abs(before):
-        grew = f"the {part} loss grew from {number(before)} after the first epoch to {number(after)}"
-        yield advised(f"{grew}: nothing was learnt", hints, spelt)
+def _explained(findings: Callable[[], Sequence[Finding]], run: RunFolder | None) -> list[str]:
+    """What is wrong, as lines and in the run's record. No run fails that is done because a look at it does."""
+    try:
+        found = findings()
+    except Exception as error:
+        return [f"nothing looked for what may be wrong: {described(error)}"]
+    if run is not None:
+        run.save_findings([{**finding._asdict(), "overrides": list(finding.overrides)} for finding in found])
+    return [str(finding) for finding in found]
 
 
 def checked_training(loaded: LoadedConfig, allow_unchecked: bool, *, debug: bool = False) -> tuple[list[str], Training]:

@@ -9,6 +9,7 @@
         parameters.safetensors    the final parameters, the data's scaling, and all else that predicting takes;
                                   .sha256 beside it
         environment.json          versions, processor, threads, revision
+        findings.json             what was found to be wrong with the training, if anything was
         log.txt                   what happened, with times
         status.json               running, finished, interrupted, diverged or failed, and why; who trains, and when it
                                   was last seen; the length and the SHA-256 of every file above

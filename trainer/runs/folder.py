@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RunFolder", "Status"]
 
-METRICS, STEPS, LOG = "metrics.csv", "metrics.jsonl", "log.txt"
+METRICS, STEPS, LOG, FINDINGS = "metrics.csv", "metrics.jsonl", "log.txt", "findings.json"
 _ROWS = (METRICS, STEPS)  # which have a row for each epoch or step
 _GIVEN = ("config.yaml", "environment.json")  # which a run that goes on leaves as they are
 _BEAT = 5.0  # seconds between two signs of life, at least
@@ -234,6 +234,14 @@ class RunFolder:
         writer.writerow(["", *named])
         writer.writerows([name, *row] for name, row in zip(named, table.tolist(), strict=True))
         self._write(f"{title}.csv", text.getvalue())
+
+    def save_findings(self, findings: Sequence[Mapping[str, object]]) -> None:
+        """Write findings.json, what was found to be wrong with the training; nothing is no file."""
+        if findings:
+            self._write(FINDINGS, _json({"findings": findings}))
+        elif (self.path / FINDINGS).exists():  # of the run before it went on
+            remove(self.path / FINDINGS)
+            self._files.pop(FINDINGS, None)
 
     def save_loss(self, steps: Sequence[float] = ()) -> None:
         """Draw loss.svg and loss.png from the epochs recorded so far, or from the losses of steps if there is none."""

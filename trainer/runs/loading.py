@@ -102,6 +102,15 @@ class Run:
         return self.saved.preprocessing()
 
     @cached_property
+    def findings(self) -> list[dict[str, Any]]:
+        """findings.json: what was found to be wrong with the training: cause, evidence, place, overrides of each."""
+        path = self.path / "findings.json"
+        found = read_mapping(path).get("findings") if path.exists() else []
+        if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+            raise DataError(f"{path} is no list of findings")
+        return found
+
+    @cached_property
     def log(self) -> str:
         """The text of log.txt."""
         return read_text(self.path / "log.txt")

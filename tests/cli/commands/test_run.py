@@ -314,9 +314,10 @@ def test_a_loss_that_grows_is_said(folder, trainer):
     done = trainer("run", "small.yaml", "--quiet", "step_size=2.5", "epochs=5", "compute.dtype=float64")
     assert done.code == 0
     assert re.fullmatch(
-        r"warning: the train loss grew from \S+ after the first epoch to \S+: nothing was learnt\. Try a smaller step "
-        r"size \(step_size=0\.25\), or inputs of one scale \(dataset\.standardize=true\)\.\n",
+        r"warning: a step size too large \(command line\): one step of 2\.5 before the first step takes the loss of 80 "
+        r"rows from \S+ to \S+, one of 0\.25 to \S+; the train loss grew from \S+ after the first epoch to \S+\. "
+        r"Try step_size=0\.03\n",
         done.err,
     )
     (run,) = (folder / "runs").iterdir()
-    assert "nothing was learnt" in (run / "log.txt").read_text()
+    assert "warning: a step size too large" in (run / "log.txt").read_text()

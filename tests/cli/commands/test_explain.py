@@ -1,0 +1,45 @@
+"""`trainer explain`: why a run did not learn; of a config, what one batch does in it."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Trainer = Callable[..., Any]
+
+
+def test_a_run_is_told_what_it_said_at_its_end(trainer: Trainer, folder: Path) -> None:
+    done = trainer("run", "small.yaml", "step_size=2.5", "epochs=5", "compute.dtype=float64")
+    again = trainer("explain", "last")
+    assert (again.code, again.err) == (0, "")
+    assert done.err == f"warning: {again.out}"
+    assert again.out.startswith("a step size too large (command line): one step of 2.5 before the first step takes ")
+
+
+def test_a_sound_run_has_nothing_to_say(trainer: Trainer, folder: Path) -> None:
+    trainer("run", "small.yaml")
+    done = trainer("explain", "last")
+    assert (done.code, done.err) == (0, "")
+    assert re.fullmatch(r"\S+-small: nothing was found to be wrong\n", done.out)
+
+
+def test_a_run_that_diverged_keeps_its_cause(trainer: Trainer, folder: Path) -> None:
+    done = trainer("run", "small.yaml", "step_size=1000", "epochs=2000")
+    assert done.code == 3
+    assert "\nWhat may be wrong: a step size too large (command line): one step of 1000 " in done.err
+    assert trainer("explain", "last").out.startswith("a step size too large (command line): one step of 1000 ")
+
+
+def test_a_config_is_shown_layer_by_layer(trainer: Trainer, folder: Path) -> None:
+    done = trainer("explain", "small.yaml", "network=[dense: 4, relu, dense: 1]")
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert lines[0] == "32 rows of small.yaml, before a step:"
+    assert lines[2].split()[:6] == ["layer", "output", "size", "from", "to", "zeros"]
+    assert [line.split()[:5] for line in lines[3:6]] == [
+        ["0", "dense", "32", "×", "4"],
+        ["1", "relu", "32", "×", "4"],
+        ["2", "dense", "32", "×", "1"],
+    ]
+    assert lines[6].split()[:2] == ["cost", "32"]
+    assert not (folder / "runs").exists()

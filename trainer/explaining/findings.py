@@ -1,0 +1,29 @@
+"""What was found to be wrong with a training: the cause, the evidence, and what to try."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+__all__ = ["Finding"]
+
+
+class Finding(NamedTuple):
+    """One cause, as a line.
+
+    Attributes:
+        cause: in a few words: "a step size too large".
+        evidence: what was measured, with its numbers.
+        place: the line of the config that it lies in; empty where it lies in none.
+        overrides: arguments to try, as on the command line.
+    """
+
+    cause: str
+    evidence: str
+    place: str = ""
+    overrides: Sequence[str] = ()
+
+    def __str__(self) -> str:
+        where = f" ({self.place})" if self.place else ""
+        ways = f". Try {' '.join(self.overrides)}" if self.overrides else ""
+        return f"{self.cause}{where}: {self.evidence}{ways}"
