@@ -101,7 +101,7 @@ def test_shell_lines_work(line, folder):
     ],
 )
 def test_the_commands_in_the_table_work(line, folder):
-    if line.split()[0] in ("resume", "evaluate", "report", "plot"):  # which are about runs that there are
+    if line.split()[0] in ("resume", "evaluate", "explain", "report", "plot"):  # which are about runs that there are
         for config in ("mlp", "moons"):
             assert run([*TRAINER, "run", f"configs/{config}.yaml", "epochs=1", "--quiet"], folder).returncode == 0
     result = run([*TRAINER, *line.split(">")[0].split()], folder)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import trainer
-from tools.troubles import WELL, explained, plan, planted
+from tools.troubles import explained, plan, planted
 from trainer.config import load
 from trainer.errors import DivergedError
 from trainer.experiment import Observer, build
