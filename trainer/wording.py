@@ -5,7 +5,9 @@ A message says what came and what would be right, and it says so alike wherever 
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
@@ -17,6 +19,7 @@ __all__ = [
     "did_you_mean",
     "duration",
     "either",
+    "in_yaml",
     "listed",
     "nearest",
     "nearest_file",
@@ -25,6 +28,9 @@ __all__ = [
     "shape_of",
     "source_of",
 ]
+
+_PLAIN = re.compile(r"[^\W\d_][\w ./%()+-]*(?<! )")
+_WORDS_OF_YAML = ("y", "n", "yes", "no", "true", "false", "on", "off", "null")
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
@@ -117,6 +123,17 @@ def either(words: Iterable[str], last: str = "or") -> str:
     """
     *others, final = dict.fromkeys(words)
     return f"{', '.join(others)} {last} {final}" if others else final
+
+
+def in_yaml(name: str | int) -> str:
+    """A name as it is written in a list or a mapping of YAML, in quotes where it would be read as something else.
+
+    >>> [in_yaml(name) for name in ("age", "Köln 2", "No", "Unnamed: 0", "1e3", 3)]
+    ['age', 'Köln 2', '"No"', '"Unnamed: 0"', '"1e3"', '3']
+    """
+    if isinstance(name, int) or (_PLAIN.fullmatch(name) and name.lower() not in _WORDS_OF_YAML):
+        return str(name)
+    return json.dumps(name, ensure_ascii=False)
 
 
 def cut(text: str, length: int) -> str:

@@ -43,7 +43,7 @@ def rows(header: str, *cells: Callable[[int], object]) -> str:
     ],
 )
 def test_an_identity_that_is_learnt_is_named(remarks, header, cell) -> None:
-    listing = {"No": "['No']", "Unnamed: 0": "['Unnamed: 0']"}.get(header, f"[{header}]")
+    listing = {"No": '["No"]', "Unnamed: 0": '["Unnamed: 0"]'}.get(header, f"[{header}]")
     said = remarks(rows(f"{header},x,y", cell, lambda i: i / 7, lambda i: i % 3 + 0.5))
     assert said == (
         (

@@ -6,12 +6,11 @@ import re
 from collections.abc import Iterator
 
 import numpy as np
-import yaml
 
 from trainer.data.dataset import Dataset
 from trainer.data.readers.table import mostly_different
 from trainer.types import Array
-from trainer.wording import count, listed
+from trainer.wording import count, in_yaml, listed
 
 __all__ = ["noticed"]
 
@@ -66,19 +65,14 @@ def _of_columns(dataset: Dataset) -> Iterator[str]:
         if _is_identity(inputs[:, j], names[j]):
             yield (
                 f"column {names[j]!r} has another whole number in every row, as an identity has, and is learnt like a "
-                f"measure; ignore: {_listing(names[j])} leaves it out"
+                f"measure; ignore: [{in_yaml(names[j])}] leaves it out"
             )
     for name, texts in dataset.categories.items():
         if mostly_different(len(texts), dataset.rows):
             yield (
                 f"column {name!r} has {len(texts):,} categories in {count(dataset.rows, 'row')}, so what is learnt of "
-                f"one is of no use for another; ignore: {_listing(name)} leaves it out"
+                f"one is of no use for another; ignore: [{in_yaml(name)}] leaves it out"
             )
-
-
-def _listing(name: str) -> str:
-    """A list of this name as YAML has it: `[id]`, `['No']`."""
-    return str(yaml.safe_dump([name], default_flow_style=True, allow_unicode=True, width=1 << 20)).strip()
 
 
 def _is_identity(values: Array, name: str) -> bool:

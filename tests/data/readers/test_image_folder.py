@@ -62,6 +62,16 @@ def test_images_stand_upright_as_their_exif_data_say() -> None:
     assert load("pets").inputs.shape == (4, 2, 3, 3)
 
 
+def test_a_phones_photo_of_several_frames_is_its_first() -> None:
+    frames = [Image.new("RGB", (3, 2), colour) for colour in ("red", "blue")]
+    frames[0].save("pets/9/d.jpg", "MPO", save_all=True, append_images=frames[1:])
+    with Image.open("pets/9/d.jpg") as image:
+        assert (image.format, getattr(image, "n_frames", 1)) == ("MPO", 2)
+    red = load("pets").inputs[-1]
+    assert red[..., 0].min() > 0.95
+    assert red[..., 2].max() < 0.05
+
+
 def test_palettes_grey_and_opaque_alpha_become_colours() -> None:
     save("pets/9/grey.png", np.full((2, 3), 51))
     save("pets/9/alpha.png", np.full((2, 3, 4), (51, 102, 0, 255)))

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import bz2
+import csv
 import gzip
 import lzma
+import re
 from pathlib import Path
 from typing import Any
 
@@ -364,3 +366,28 @@ def test_a_mapping_of_texts_is_held_to_what_it_says() -> None:
     assert admits(dict[str, str], {"a": "b"})
     assert not admits(dict[str, str], {"a": 1})
     assert not admits(dict[str, str], ["a"])
+
+
+NAMES = ["No", "null", "1e3", "2021", "a: b", "it's", 'say "x"', "true", "size, cm", "-", "#1", "Köln"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("kind", ["dates", "texts", "one date of many"])
+def test_what_a_message_tells_to_write_names_the_column_whatever_it_is_called(name, kind, tmp_path):
+    cells = {
+        "dates": [f"{day:02}.02.2024" for day in range(1, 21)],
+        "texts": [f"text {chr(97 + i)}" for i in range(20)],
+        "one date of many": [*map(str, range(19)), "no number"],
+    }[kind]
+    path = tmp_path / "d.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([[name, "x", "y"], *([cell, i, i / 3] for i, cell in enumerate(cells))])
+    with pytest.raises(DataError) as raised:
+        load(path, {"header": True})
+    text = str(raised.value)
+    hints = re.findall(r"(?:ignore|dates|categorical): (?:\[.*?\](?=[, ;]|$)|\{.*?\}(?=[, ;]|$))", text)
+    assert hints, text
+    for hint in hints:
+        told = yaml.safe_load(f"{{{hint}}}")
+        assert next(iter(told.values())) in ([name], {name: "%d.%m.%Y"}), hint
+        assert load(path, {"header": True, **told}).rows == 20

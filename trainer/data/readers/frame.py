@@ -7,12 +7,10 @@ numbers need no parsing, whose names of categories are known to be names, and wh
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from functools import cached_property
-from typing import overload
 
 import numpy as np
 
@@ -47,14 +45,16 @@ class Frame(Typed):
     """
 
     given: Sequence[Array | list[object]] = ()
+    _made: dict[int, list[str]] = field(default_factory=dict, compare=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.given[0]) if self.given else 0
 
-    @cached_property
-    def columns(self) -> Sequence[tuple[str, ...]]:  # type: ignore[override] # of a list only items are asked for
-        """The cells of each column as text, made where somebody asks."""
-        return _Texts(self)
+    def cells(self, column: int) -> Sequence[str]:
+        """The cells of a column as text, made where somebody asks."""
+        if column not in self._made:
+            self._made[column] = [self.text(column, row) for row in range(len(self))]
+        return self._made[column]
 
     def error(self, row: int, column: int, problem: str) -> DataError:
         """An error that begins with file, row, counted from 1, and column."""
@@ -88,28 +88,6 @@ class Frame(Typed):
             marked = any((numbers == mark).any() for mark in self.spelling.marked_numbers)
             self._numbers[column] = None if marked or not np.isfinite(numbers).all() else numbers
         return super()._finite(column)
-
-
-class _Texts(Sequence[tuple[str, ...]]):
-    def __init__(self, frame: Frame) -> None:
-        self.frame, self.made = frame, dict[int, tuple[str, ...]]()
-
-    def __len__(self) -> int:
-        return len(self.frame.names)
-
-    @overload
-    def __getitem__(self, column: int) -> tuple[str, ...]: ...
-    @overload
-    def __getitem__(self, column: slice) -> list[tuple[str, ...]]: ...
-    def __getitem__(self, column: int | slice) -> tuple[str, ...] | list[tuple[str, ...]]:
-        if isinstance(column, slice):
-            return [self[j] for j in range(len(self))[column]]
-        if column not in self.made:
-            self.made[column] = tuple(self.frame.text(column, row) for row in range(len(self.frame)))
-        return self.made[column]
-
-    def __iter__(self) -> Iterator[tuple[str, ...]]:
-        return (self[j] for j in range(len(self)))
 
 
 def frame_of(path: str, columns: Mapping[str, Array | list[object]], named: Sequence[str], spelling: Spelling) -> Frame:

@@ -137,7 +137,7 @@ def _is_grey(file: Path) -> bool:
 def _check(file: Path, image: Image) -> None:
     """Refuse what three channels of 8 bits would lose."""
     frames = getattr(image, "n_frames", 1)
-    if frames > 1:
+    if frames > 1 and image.format != "MPO":  # a phone's photo: a JPEG, and behind it others of the same moment
         raise DataError(f"{file} has {frames} frames, and a row is one image; save each in a file")
     if image.mode not in EIGHT_BITS:
         raise DataError(f"{file} has pixels of Pillow's mode {image.mode!r}; save it with 8 bits a channel")

@@ -33,7 +33,7 @@ from trainer.data.readers.header import check_name
 from trainer.errors import DataError
 from trainer.limits import Words
 from trainer.types import Array
-from trainer.wording import count
+from trainer.wording import count, in_yaml
 
 __all__ = ["DateColumns", "Name", "Names", "Roles", "Source", "dataset_of"]
 
@@ -206,7 +206,7 @@ class _Columns:
 
     def _feature(self, column: int) -> Feature:
         table, name, missing = self.table, self.table.names[column], self.missing
-        named = f"[{name}]" if table.has_header else f"[{column}]"
+        named = f"[{in_yaml(name if table.has_header else column)}]"
         if column in self.dated:
             form = self.dated[column]
             times = table.dates(column, form, missing)

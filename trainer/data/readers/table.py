@@ -28,7 +28,7 @@ from trainer.data.readers.header import names_of
 from trainer.data.readers.spelling import Spelling, readings, shown, why_near
 from trainer.errors import DataError
 from trainer.types import Array
-from trainer.wording import count, did_you_mean, either, listed
+from trainer.wording import count, did_you_mean, either, in_yaml, listed
 
 __all__ = ["Kind", "Layout", "Table", "check_even", "mostly_different", "read_table", "rows_of", "sniffed", "why_date"]
 
@@ -90,6 +90,10 @@ class Table:
     def label(self, column: int) -> str:
         """`column 'width'`, or `column 0` in a file without a header, or where it has no name."""
         return f"column {self.names[column]!r}" if self.has_header and self.names[column] else f"column {column}"
+
+    def option(self, column: int) -> str | int:
+        """What an option calls a column: its name, or its index in a file without a header."""
+        return self.names[column] if self.has_header else column
 
     def error(self, row: int, column: int, problem: str) -> DataError:
         """An error that begins with file, line and column."""
@@ -202,7 +206,7 @@ class Table:
                 raise self.error(
                     row,
                     column,
-                    f"{shown(cell)} is no date as ISO 8601 has it, 2026-01-31{in_form(self.names[column], forms)}",
+                    f"{shown(cell)} is no date as ISO 8601 has it, 2026-01-31{in_form(self.option(column), forms)}",
                 )
         return [known[cell] for cell in cells]
 
@@ -224,12 +228,12 @@ class Table:
         present = self.present(column)
         forms = formats(present)
         if forms:
-            return why_date(cell, self.names[column] if self.has_header else str(column), forms)
+            return why_date(cell, self.option(column), forms)
         if " " not in cell and self.spelling.missing_values is None and _sign_of_nothing(cell):
             marks = f"missing_values: ['', {cell!r}], missing: allow"
             return f"{shown(cell)} is not a number; if it says that a value is missing, say {marks}"
         if way_out and self.mostly_different(column):
-            way_out = f", or ignore: [{self.names[column]}], since hardly a cell comes twice"
+            way_out = f", or ignore: [{in_yaml(self.option(column))}], since hardly a cell comes twice"
         return f"{shown(cell)} is not a finite number; put one there{way_out}"
 
     def mostly_different(self, column: int) -> bool:
@@ -270,9 +274,8 @@ class Table:
         """The error for a column that is taken for text and looks like something else."""
         cells, present = self.cells(column), self.present(column)
         if kind == "dates":
-            name = self.names[column] if self.has_header else str(column)
             row = cells.index(present[0])
-            return self.error(row, column, f"{why_date(present[0], name, formats(present))}{way_out}")
+            return self.error(row, column, f"{why_date(present[0], self.option(column), formats(present))}{way_out}")
         odd = next(cell for cell in present if self.spelling.parse(cell) is None)
         row = cells.index(odd)
         if kind == "near numbers":
@@ -323,18 +326,20 @@ def mostly_different(distinct: int, rows: int) -> bool:
     return rows >= 20 and distinct >= 0.9 * rows
 
 
-def why_date(cell: str, name: str, forms: Sequence[str]) -> str:
+def why_date(cell: str, name: str | int, forms: Sequence[str]) -> str:
     """That a cell is a date, and what to say for its parts as columns, or to leave it out."""
-    ways = [f"dates: [{name}]" if not form else f"dates: {{{name}: {form!r}}}" for form in forms[:3]]
+    named = in_yaml(name)
+    ways = [f"dates: [{named}]" if not form else f"dates: {{{named}: {form!r}}}" for form in forms[:3]]
     return (
-        f"{shown(cell)} is a date: say {either(ways)} for year, month, day and weekday as columns, or ignore: [{name}]"
+        f"{shown(cell)} is a date: say {either(ways)} for year, month, day and weekday as columns, or ignore: [{named}]"
     )
 
 
-def in_form(name: str, forms: Sequence[str]) -> str:
+def in_form(name: str | int, forms: Sequence[str]) -> str:
     """The hint at formats that would fit."""
-    ways = [f"dates: {{{name}: {form!r}}}" for form in forms[:3] if form]
-    return f"; say {either(ways)}" if ways else f"; say in which format it is, as in dates: {{{name}: '%d.%m.%Y'}}"
+    named = in_yaml(name)
+    ways = [f"dates: {{{named}: {form!r}}}" for form in forms[:3] if form]
+    return f"; say {either(ways)}" if ways else f"; say in which format it is, as in dates: {{{named}: '%d.%m.%Y'}}"
 
 
 def said(delimiter: str) -> str:
