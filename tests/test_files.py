@@ -1,5 +1,6 @@
 import errno
 import os
+import stat
 import subprocess
 import sys
 import time
@@ -65,3 +66,20 @@ def test_a_process_killed_at_any_instant_leaves_a_whole_file(
         content = path.read_bytes()
         assert len(content) == 200_000
         assert len(set(content)) == 1
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.EACCES])
+def test_a_file_system_that_cannot_force_a_folder_takes_the_file(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As network shares and the folders of virtual machines answer."""
+    real = os.fsync
+
+    def fsync(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(number, os.strerror(number))
+        real(handle)
+
+    monkeypatch.setattr("os.fsync", fsync)
+    atomic_write(tmp_path / "a", b"1")
+    assert (tmp_path / "a").read_bytes() == b"1"

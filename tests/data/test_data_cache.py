@@ -136,3 +136,17 @@ def test_the_folder_is_this_systems_unless_the_environment_names_one(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("TRAINER_CACHE", "~/mine")
     assert cache_folder() == Path(os.path.expanduser("~/mine"))
+
+
+def test_a_user_without_a_home_has_no_cache_and_all_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.delenv("TRAINER_CACHE", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+
+    def nobody(uid: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    maker = Maker()
+    assert [cached("d-1", maker).rows, cached("d-1", maker).rows] == [3, 3]
+    assert maker.calls == 2

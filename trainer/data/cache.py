@@ -34,12 +34,18 @@ DIGEST_SIZE = hashlib.sha256().digest_size
 
 
 def cache_folder() -> Path:
-    """The folder named by the environment variable TRAINER_CACHE, or this system's place for caches."""
+    """The folder named by the environment variable TRAINER_CACHE, or this system's place for caches.
+
+    A user whom the system does not know and who has no home has none: the path is one that cannot be written to.
+    """
     if folder := os.environ.get(VARIABLE):
         return Path(os.path.expanduser(folder))
     from platformdirs import user_cache_path
 
-    return user_cache_path("tape-trainer", appauthor=False)
+    try:
+        return user_cache_path("tape-trainer", appauthor=False)
+    except RuntimeError:  # a shared place, such as /tmp, is one where somebody else may write
+        return Path(os.devnull, "tape-trainer")
 
 
 def cached(key: str, make: Callable[[], Dataset]) -> Dataset:
