@@ -73,7 +73,18 @@ def _running() -> list[str]:
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., subprocess.Popen[Any]]]:
-    """`subprocess.Popen`, for a process that heeds Ctrl-C and that is killed, if it still runs, when the test ends.
+    """`subprocess.Popen`, for a process of one test."""
+    yield from _starting()
+
+
+@pytest.fixture(scope="module")
+def start_once() -> Iterator[Callable[..., subprocess.Popen[Any]]]:
+    """`start`, for a process that the tests of a module share."""
+    yield from _starting()
+
+
+def _starting() -> Iterator[Callable[..., subprocess.Popen[Any]]]:
+    """`subprocess.Popen`, for a process that heeds Ctrl-C and that is killed, if it still runs, at the end.
 
     A shell starts what runs in its background with SIGINT ignored, and every process inherits that: without the reset
     a test that interrupts its child would wait for it until somebody comes and looks.

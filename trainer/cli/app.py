@@ -10,12 +10,15 @@ from typing import Annotated
 import typer
 
 from trainer.cli.commands import (
+    cancel,
     datasets,
     evaluate,
     explain,
     export,
+    fetch,
     find_step_size,
     init,
+    login,
     ops,
     plot,
     plugins,
@@ -25,8 +28,11 @@ from trainer.cli.commands import (
     run,
     runs,
     schema,
+    serve,
     show,
+    submit,
     validate,
+    watch,
 )
 from trainer.cli.commands import help as helping
 from trainer.cli.commands import list as listing
@@ -64,6 +70,12 @@ app.command("plugins")(plugins.command)
 app.command("help")(helping.command)
 app.command("schema")(schema.command)
 app.command("init")(init.command)
+app.command("serve")(serve.command)
+app.command("submit", cls=ConfigCommand)(submit.command)
+app.command("watch")(watch.command)
+app.command("cancel")(cancel.command)
+app.command("fetch")(fetch.command)
+app.command("login")(login.command)
 app.add_typer(runs.group, name="runs")
 app.add_typer(ops.group, name="ops")
 

@@ -17,6 +17,8 @@ __all__ = [
     "RunFolders",
     "RunName",
     "RunNames",
+    "ServedRun",
+    "Service",
 ]
 
 Config = Annotated[
@@ -49,3 +51,8 @@ AllowUnchecked = Annotated[
 RunFolders = Annotated[Path, typer.Option("--in", metavar="FOLDER", help="Where run folders are.")]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A folder, its name, or the end of its name.")]
 RunNames = Annotated[list[str], typer.Argument(metavar="RUN...", help="A folder, its name, or the end of its name.")]
+Service = Annotated[
+    str | None,
+    typer.Option("--at", metavar="URL", help="The service; by default the last that was started or logged in to."),
+]
+ServedRun = Annotated[str, typer.Argument(metavar="RUN", help="Its id, or its name: the newest of that name.")]

@@ -17,6 +17,7 @@ from trainer.wording import did_you_mean
 
 __all__ = ["Policy"]
 
+MANY = 10  # names; a message does not list more
 UPLOAD, RUN = "upload:", "run:"
 PARTS = ("validation_path", "test_path")  # of `dataset`, beside its path
 
@@ -89,9 +90,9 @@ class Policy:
             return True  # it is refused as it is
         if given.value.startswith(UPLOAD):
             return self._found("dataset", given, UPLOAD, self.uploads, problems) and _moved(node, given)
-        if path is not None:
-            what = f"dataset.path names a file of the server's, '{path.value}'"
-            problems.add(path.span, f"{what}; upload the data, and write {UPLOAD}ID with the id that comes back")
+        if path is not None or any(mark in given.value for mark in "/\\:~"):
+            what = f"dataset names a file of the server's, '{given.value}'"
+            problems.add(given.span, f"{what}; upload the data, and write {UPLOAD}ID with the id that comes back")
             return False
         if given.value not in self.datasets:
             hint = did_you_mean(given.value, self.datasets, _offered("data sets", self.datasets))
@@ -131,4 +132,7 @@ def _moved(node: Node, given: Node) -> bool:
 
 
 def _offered(what: str, names: frozenset[str]) -> str:
-    return f"there are the {what} {', '.join(sorted(names))}" if names else f"there are no {what} to choose from here"
+    some = f"{len(names)} {what}, such as" if len(names) > MANY else f"the {what}"
+    return (
+        f"there are {some} {', '.join(sorted(names)[:MANY])}" if names else f"there are no {what} to choose from here"
+    )

@@ -28,7 +28,7 @@ from trainer.wording import did_you_mean
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-__all__ = ["PluginProblem", "PluginSummary", "Plugins", "available", "shared"]
+__all__ = ["PluginProblem", "PluginSummary", "Plugins", "available", "share", "shared"]
 
 GROUP = "trainer"  # of the entry points
 
@@ -254,6 +254,14 @@ def shared() -> Plugins:
     with _shared_lock:
         if _shared is None:
             _shared = Plugins()
+        return _shared
+
+
+def share(names: Collection[str]) -> Plugins:
+    """From now on, in this process, the installed plugins are ours and those of these names alone."""
+    global _shared
+    with _shared_lock:
+        _shared = Plugins(entry_points=names)
         return _shared
 
 

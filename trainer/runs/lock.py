@@ -15,20 +15,23 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from trainer.errors import UsageError
 from trainer.files import writing
 
-__all__ = ["held", "locked"]
+__all__ = ["held", "holder", "locked"]
 
 NAME = "lock"
 _PATIENCE = 1.0  # seconds: a reader that asks holds its answer for a moment
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the run in `folder` for the block. Raises UsageError, with the process, where another one holds it."""
+def locked(folder: Path, what: str = "trained") -> Iterator[None]:
+    """Hold the run in `folder` for the block. Raises UsageError, with the process, where another one holds it.
+
+    what: is done with the folder by whoever holds it.
+    """
     path = folder / NAME
     with writing(path):
         file = path.open("a+b", buffering=0)
@@ -36,7 +39,7 @@ def locked(folder: Path) -> Iterator[None]:
         waited_until = time.monotonic() + _PATIENCE
         while not _take(file, exclusive=True):
             if time.monotonic() > waited_until:
-                raise UsageError(f"{folder} is being trained by {_holder(path)}; wait for it, or stop it first")
+                raise UsageError(f"{folder} is being {what} by {_holder(path)}; wait for it, or stop it first")
             time.sleep(0.02)
         with writing(path):
             file.truncate(0)
@@ -62,12 +65,24 @@ def held(folder: Path) -> bool:
         return not _take(file, exclusive=False)
 
 
+def holder(folder: Path) -> int | None:
+    """The process on this computer that trains the run in `folder`; None where there is none, or it is elsewhere."""
+    about = _about(folder / NAME)
+    return about["pid"] if about.get("host") == platform.node() and held(folder) else None
+
+
 def _holder(path: Path) -> str:
+    about = _about(path)
+    return f"process {about['pid']} on {about['host']}" if about else "another process"
+
+
+def _about(path: Path) -> dict[str, Any]:
+    """Who holds a lock, or held it last; empty where it is about to write that."""
     try:
         about = json.loads(path.read_bytes())
-        return f"process {about['pid']} on {about['host']}"
-    except (OSError, ValueError, KeyError, TypeError):  # it is about to write who it is
-        return "another process"
+        return {"pid": about["pid"], "host": about["host"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 if sys.platform == "win32":

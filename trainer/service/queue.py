@@ -14,7 +14,7 @@ from typing import Any
 
 from trainer.errors import TrainerError
 from trainer.service.ids import new_id, now
-from trainer.service.states import ENDED, LIVE, Message, State, Wish, target
+from trainer.service.states import AFTER, ENDED, LIVE, Message, State, Wish, target
 from trainer.service.store import Event, Writing
 
 __all__ = [
@@ -52,6 +52,7 @@ class Submission:
     Attributes:
         files: the uploads and runs that it names, by what it calls them, as they lie here.
         sha256: of what is trained.
+        again: whether it is trained again, where the same has been trained, or waits or is on its way.
         key, body: the request's Idempotency-Key, if it has one, and the SHA-256 of all that was asked for.
     """
 
@@ -66,6 +67,7 @@ class Submission:
     executor: str
     tags: Sequence[str] = ()
     note: str = ""
+    again: bool = True
     key: str | None = None
     body: str = ""
 
@@ -91,6 +93,14 @@ def submit(writing: Writing, new: Submission, most_queued: int) -> tuple[str, bo
             if known["idem_sha256"] != new.body:
                 raise Misused("this Idempotency-Key has come with another request; a new request has a new key")
             return known["id"], False
+    if not new.again:
+        same = writing.db.execute(
+            "SELECT id FROM runs WHERE owner = ? AND sha256 = ? AND state IN"
+            " ('queued', 'running', 'finished') ORDER BY id DESC LIMIT 1",
+            (new.owner, new.sha256),
+        ).fetchone()
+        if same is not None:
+            return same["id"], False
     (waiting,) = writing.db.execute(
         "SELECT count(*) FROM runs WHERE owner = ? AND state = 'queued'", (new.owner,)
     ).fetchone()
@@ -175,6 +185,8 @@ def send(
         changed["handle"] = None
         if after is not State.QUEUED:
             changed["wish"] = wish
+    if state is State.STOPPING and after in AFTER.values() and attempt is not None:
+        reason = row["reason"]  # it is what was wished, and by whom
     if message is Message.POISON:
         reason = f"{reason}, the {_ordinal(row['losses'] + 1)} time in a row without getting further"
     _set(writing, row, after, reason, **({"wish": None} | changed if after is not State.STOPPING else changed))

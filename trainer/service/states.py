@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-__all__ = ["ENDED", "LIVE", "TABLE", "Message", "State", "Wish", "target"]
+__all__ = ["ENDED", "LIVE", "RESTING", "TABLE", "Message", "State", "Wish", "target"]
 
 
 class State(StrEnum):

@@ -33,6 +33,7 @@ MIGRATIONS = (
         loss REAL,
         reached INTEGER NOT NULL DEFAULT 0,  -- the step of the newest checkpoint when the last attempt was lost
         losses INTEGER NOT NULL DEFAULT 0,   -- attempts in a row that were lost there
+        pruned INTEGER NOT NULL DEFAULT 0,   -- the newest event of points that is forgotten
         version INTEGER NOT NULL DEFAULT 1,
         idem_key TEXT,
         idem_sha256 TEXT,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trainer.cli.arguments import RunFolders, RunName, RunNames
+from trainer.cli.arguments import RunFolders, RunName, RunNames, Service
 from trainer.cli.paths import find_run
 from trainer.cli.terminal.abilities import is_unicode, may_colour
 from trainer.cli.terminal.sparkline import sparkline
@@ -49,11 +49,29 @@ def runs(
     where: Where = None,
     sort: Sort = None,
     limit: Limit = SHOWN,
+    at: Service = None,
 ) -> None:
-    """List the runs in a folder: how they went, and what they reached."""
+    """List the runs in a folder, or those of a service: how they went, and what they reached."""
     context.obj = root
-    if context.invoked_subcommand is None:
+    if at is not None:
+        if where or sort or context.invoked_subcommand is not None:
+            raise UsageError("of a service, trainer runs --at URL lists the newest; fetch one for all else")
+        _list_served(at, limit)
+    elif context.invoked_subcommand is None:
         _list(root, where or (), sort, limit)
+
+
+def _list_served(at: str, limit: int) -> None:
+    from trainer.service.client import opened
+
+    runs = opened(at).ask("GET", f"/v1/runs?limit={min(limit or 200, 200)}")["data"]
+    rows = []
+    for run in reversed(runs):
+        progress, place = run["progress"], f", number {run['place']} in line" if run["place"] else ""
+        loss = "-" if run["loss"] is None else number(run["loss"])
+        epochs = f"{progress['epoch']:,}/{progress['epochs']:,}"
+        rows.append([run["id"], run["name"], run["owner"], run["state"], epochs, loss, f"{run['reason']}{place}"])
+    print_table(["run", "name", "owner", "state", "epochs", "loss", "why"], rows, right={4, 5}, wrap=False)
 
 
 @group.command("ls")

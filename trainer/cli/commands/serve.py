@@ -1,0 +1,95 @@
+"""`trainer serve`: the training service."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trainer.errors import UsageError
+
+if TYPE_CHECKING:
+    from trainer.service.service import Service
+
+__all__ = ["command"]
+
+PORT = 8470
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def command(
+    root: Annotated[Path, typer.Option("--root", metavar="FOLDER", help="Holds everything of it.")] = Path("service"),
+    host: Annotated[str, typer.Option("--host", help="The address that it listens at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 for one that is free.")] = PORT,
+    slots: Annotated[
+        int | None, typer.Option("--slots", min=1, help="Runs that train at once; by default one a processor.")
+    ] = None,
+    plugin: Annotated[
+        list[str] | None,
+        typer.Option("--allow-plugin", metavar="NAME", help="An installed plugin that configs may use."),
+    ] = None,
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option("--allow-dataset", metavar="NAME", help="A data set besides those that need no network."),
+    ] = None,
+    allowed_host: Annotated[
+        list[str] | None, typer.Option("--allow-host", metavar="NAME", help="A further name that it is asked for by.")
+    ] = None,
+    certificate: Annotated[
+        Path | None, typer.Option("--certificate", metavar="FILE", help="Of TLS; with --key.")
+    ] = None,
+    key: Annotated[Path | None, typer.Option("--key", metavar="FILE", help="Of the certificate.")] = None,
+    behind_proxy: Annotated[
+        bool, typer.Option("--behind-proxy", help="Another address without TLS, since a proxy in front has it.")
+    ] = False,
+) -> None:
+    """Serve: configs come in over HTTP, wait in line, and are trained; nothing is lost when it ends."""
+    try:
+        from trainer.service.web.server import address, listening, serve
+    except ModuleNotFoundError as error:
+        if error.name not in ("starlette", "uvicorn"):
+            raise
+        raise UsageError(f"serving needs {error.name}: pip install 'tape-trainer[serve]'") from None
+    if os.name == "nt":
+        raise UsageError("trainer serve forks processes, which Windows cannot; it runs under WSL")
+    from trainer.compiler.processors import processors
+    from trainer.service.client import forget, remember
+    from trainer.service.settings import DATASETS, Settings
+
+    if (certificate is None) != (key is None):
+        raise UsageError("--certificate and --key go together")
+    if host not in LOOPBACK and certificate is None and not behind_proxy:
+        raise UsageError(
+            f"at {host} others could read tokens on their way: give --certificate FILE and --key FILE, or say "
+            "--behind-proxy where a proxy in front has TLS"
+        )
+    settings = Settings(
+        root=root.absolute(),
+        slots=slots or processors(),
+        plugins=frozenset(plugin or ()),
+        datasets=DATASETS | frozenset(dataset or ()),
+    )
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s  %(message)s", stream=sys.stderr)
+    bound = listening(host, port)
+    url = address(bound, "http" if certificate is None else "https")
+
+    def began(service: Service) -> None:
+        remember(url, {"token_file": str(settings.token_file)})
+        from trainer.service.tokens import person_of
+
+        person = person_of(service.store, service.token)
+        assert person is not None
+        typer.echo(f"serving {settings.root} at {url}")
+        typer.echo(f"in a browser, once: {url}/login?ticket={service.tickets.issue(person)}")
+        typer.echo("in another terminal: trainer submit configs/mlp.yaml --watch")
+        sys.stdout.flush()
+
+    pair = None if certificate is None or key is None else (str(certificate), str(key))
+    try:
+        serve(settings, bound, allowed_hosts=tuple(allowed_host or ()), certificate=pair, began=began)
+    finally:
+        forget(url)

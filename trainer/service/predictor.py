@@ -1,0 +1,105 @@
+"""The worker that predicts: the models that were asked for last stay in memory, and no data set is read."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from trainer.errors import DataError, TrainerError
+from trainer.experiment.model import FILE, Model, load
+from trainer.experiment.predicting import write_predictions
+from trainer.plugins.manager import shared
+from trainer.service.forkserver import lines
+
+__all__ = ["main"]
+
+KEPT = 8  # models
+_models: OrderedDict[tuple[str, int], Model] = OrderedDict()
+
+
+def main(file: BinaryIO, work: Mapping[str, Any]) -> int:
+    """Answer until the server closes the channel."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)  # what a message calls rows.csv is this one
+        return lines(file, predict)
+
+
+def predict(request: Mapping[str, Any]) -> dict[str, Any]:
+    """`{folder, csv}` to `{csv}`, `{folder, rows}` to `{predictions, probabilities, class_names}`, or `{error}`."""
+    try:
+        model = _model(Path(request["folder"]))
+        if "csv" in request:
+            return {"csv": _table(model, request["csv"])}
+        return _rows(model, request["rows"])
+    except (TrainerError, MemoryError) as error:
+        return {"error": str(error) or "there is not enough memory for so many rows"}
+
+
+def _model(folder: Path) -> Model:
+    try:
+        key = str(folder), (folder / FILE).stat().st_mtime_ns
+    except FileNotFoundError:
+        raise DataError(
+            "this run has no parameters yet; it has after its first epoch, when it ends or pauses"
+        ) from None
+    if key not in _models:
+        _models[key] = load(folder, shared())
+        if len(_models) > KEPT:
+            _models.popitem(last=False)
+    _models.move_to_end(key)
+    return _models[key]
+
+
+def _table(model: Model, text: str) -> str:
+    path = Path("rows.csv")
+    path.write_text(text, encoding="utf-8")
+    pieces: list[bytes] = []
+    try:
+        write_predictions(model, path, None, pieces.append)
+    finally:
+        path.unlink()
+    return b"".join(pieces).decode()
+
+
+def _rows(model: Model, rows: Sequence[Any]) -> dict[str, Any]:
+    outputs = model.outputs(_inputs(rows))
+    answer: dict[str, Any] = {"predictions": _plain(model.decided(outputs)), "class_names": list(model.class_names)}
+    if model.has_probabilities:
+        answer["probabilities"] = _plain(model.probabilities(outputs))
+    return answer
+
+
+def _inputs(rows: Sequence[Any]) -> object:
+    """Columns by name of mappings, an array of lists."""
+    if not rows:
+        raise DataError("there are no rows; give a list of mappings of columns to values, or of lists of numbers")
+    if all(isinstance(row, dict) for row in rows):
+        names = list(rows[0])
+        for i, row in enumerate(rows):
+            if set(row) != set(names):
+                differing = ", ".join(sorted(set(row) ^ set(names)))
+                raise DataError(f"row {i}, counted from 0, has not the columns of the first: {differing}")
+        return {name: [row[name] for row in rows] for name in names}
+    try:
+        array = np.array(rows)
+    except ValueError:
+        raise DataError(
+            "the rows are not all alike: each is a mapping of columns, or a list of as many numbers"
+        ) from None
+    return array
+
+
+def _plain(values: Any) -> list[Any]:
+    """As JSON has it, which knows no infinity."""
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise DataError(
+            "the model gives no number for some of these rows; look for values far beyond those of training"
+        )
+    plain: list[Any] = values.tolist()
+    return plain

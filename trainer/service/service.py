@@ -1,0 +1,265 @@
+"""The service without its HTTP: what can be asked of it, by whom, and what it answers."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import os
+import re
+import shutil
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from trainer.errors import TrainerError
+from trainer.runs.lock import locked
+from trainer.service import queue
+from trainer.service.children import Children, Worker
+from trainer.service.ids import is_id
+from trainer.service.live import Feed
+from trainer.service.queue import Conflict, Gone, Submission
+from trainer.service.settings import Settings
+from trainer.service.states import Message, State
+from trainer.service.store import Store, Writing
+from trainer.service.supervisor import LOCAL, Supervisor, policy
+from trainer.service.tokens import Person, Tickets, admin_token
+
+__all__ = ["Invalid", "Service"]
+
+log = logging.getLogger("trainer.service")
+KEEP_POINTS = timedelta(minutes=10)  # that the points of a run are kept as events after its end; metrics.csv has them
+_NAMED = re.compile(r"\b(upload|run):([0-9A-Z]{26})\b")
+_LIMITED = ("parameters", "bytes", "steps", "disk")
+
+
+class Invalid(TrainerError):
+    """A config that cannot be used; `problems` is everything that is wrong with it."""
+
+    def __init__(self, problems: Sequence[Mapping[str, Any]]) -> None:
+        super().__init__("; ".join(each["message"] for each in problems))
+        self.problems = list(problems)
+
+
+class Service:
+    """Everything between the routes and the processes."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._stack = ExitStack()
+        for folder in (settings.root, settings.runs, settings.uploads):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._stack.enter_context(locked(settings.root, "served"))
+        self.feed, self.tickets = Feed(), Tickets()
+        self.store = Store(settings.database, self.feed.told)
+        os.chmod(settings.database, 0o600)
+        self._stack.callback(self.store.close)
+        self.token = admin_token(self.store, settings.token_file)
+        self.children = Children(settings.plugins)
+        self.supervisor = Supervisor(settings, self.store, self.children)
+        memory = settings.limits.bytes + (2 << 30)
+        self.checker = Worker(
+            self.children, "checker", memory=memory, seconds=settings.check_seconds, what="checking this config"
+        )
+        self.predictor = Worker(
+            self.children, "predictor", memory=memory, seconds=settings.predict_seconds, what="this prediction"
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+        self._refusals: dict[int, int] = {}
+        self.failure: str | None = None
+
+    async def begin(self) -> None:
+        """Begin to run what is in line, behind whoever is answered already."""
+        self.store.tell_in(asyncio.get_running_loop())
+        self.feed.begin(self.store)
+        self._tasks = [asyncio.create_task(self._supervise()), asyncio.create_task(self._prune())]
+
+    async def end(self) -> None:
+        """Stop attempts with their checkpoints, and let go of everything."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.checker.end()
+        await self.predictor.end()
+        await self.supervisor.end()
+        self._stack.close()
+
+    async def _supervise(self) -> None:
+        for row in self.store.rows("SELECT run FROM events WHERE kind = 'deleted'"):
+            await asyncio.to_thread(_remove, self.settings.folder(row["run"]))  # where nobody came to it before the end
+        try:
+            await self.supervisor.begin()
+        except TrainerError as error:
+            self.failure = str(error)
+            log.error("the service takes configs, and cannot train: %s", error)
+
+    # Configs.
+
+    async def check(self, person: Person, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """What a config comes to. Raises Invalid with everything that is wrong with it."""
+        files = self._files(person, asked["config"] + "\n".join(asked["overrides"]))
+        limits = {name: getattr(self.settings.limits, name) for name in _LIMITED}
+        found = await self.checker.ask({**asked, "policy": policy(self.settings, files), "limits": limits})
+        if "problems" in found:
+            raise Invalid(found["problems"])
+        return {**found, "files": files}
+
+    async def submit(self, person: Person, asked: Mapping[str, Any], key: str | None) -> tuple[str, bool]:
+        """A run for a config; gives its id, and whether it is a new one. Raises Invalid, Misused and Full."""
+        body = hashlib.sha256(json.dumps(dict(asked), sort_keys=True).encode()).hexdigest()
+        found = await self.check(person, {name: asked[name] for name in ("name", "config", "overrides")})
+        new = Submission(
+            owner=person.user,
+            name=found["name"],
+            config=asked["config"],
+            overrides=asked["overrides"],
+            files=found["files"],
+            sha256=found["sha256"],
+            size=found["size"],
+            epochs=found["epochs"],
+            executor=LOCAL,
+            tags=asked.get("tags", ()),
+            note=asked.get("note", ""),
+            again=bool(asked.get("again")) or any(name.startswith("run:") for name in found["files"]),
+            key=key,
+            body=body,
+        )
+        most = self.settings.limits.queued
+        run, is_new = await self.store.write(lambda writing: queue.submit(writing, new, most))
+        self.supervisor.look()
+        return run, is_new
+
+    def _files(self, person: Person, text: str) -> dict[str, str]:
+        """The uploads and runs that a text names and this person may read, as they lie here."""
+        found = {}
+        for kind, name in set(_NAMED.findall(text)):
+            if kind == "run" and self.run(person, name, missing=True) is not None:
+                found[f"run:{name}"] = str(self.settings.folder(name))
+            elif kind == "upload":
+                row = self.store.row("SELECT * FROM uploads WHERE id = ?", name)
+                if row is not None and (person.is_admin or row["owner"] == person.user):
+                    found[f"upload:{name}"] = str(self.settings.uploads / f"{row['sha256']}{row['suffix']}")
+        return found
+
+    # Runs.
+
+    def run(self, person: Person, run: str, missing: bool = False) -> sqlite3.Row | None:
+        """A run that this person may see. Raises Gone where there is none, unless it may be `missing`."""
+        row = self.store.row("SELECT * FROM runs WHERE id = ?", run) if is_id(run) else None
+        if row is not None and (person.is_admin or row["owner"] == person.user):
+            return row
+        if missing:
+            return None
+        raise Gone(f"there is no run {run}")
+
+    async def tell(self, person: Person, run: str, message: Message) -> State:
+        """Cancel or pause. Raises Gone and Conflict."""
+        self.run(person, run)
+        verb = {Message.CANCEL: "cancelled", Message.PAUSE: "paused"}[message]
+        state = await self.store.write(lambda writing: queue.send(writing, run, message, f"{verb} by {person.user}"))
+        await self.supervisor.stop(run)
+        return state
+
+    async def resume(self, person: Person, run: str, overrides: Sequence[str]) -> State:
+        """Go on, also with more epochs. Raises Gone, Conflict and Invalid."""
+        row = self.run(person, run)
+        assert row is not None
+        all_overrides = [*json.loads(row["overrides"]), *overrides]
+        asked = {"name": row["name"], "config": row["config"], "overrides": all_overrides}
+        found = await self.check(person, asked)
+        state = await self.store.write(
+            lambda writing: queue.resume(writing, run, overrides, found["epochs"], found["size"]["steps"])
+        )
+        self.supervisor.look()
+        return state
+
+    async def delete(self, person: Person, run: str, version: int | None) -> None:
+        """Away with a run that rests, and its folder. Raises Gone and Conflict."""
+        self.run(person, run)
+
+        def away(writing: Writing) -> None:
+            check_version(writing, run, version)
+            queue.delete(writing, run)
+
+        await self.store.write(away)
+        await asyncio.to_thread(_remove, self.settings.folder(run))
+
+    async def describe(self, person: Person, run: str, changes: Mapping[str, str], version: int | None) -> None:
+        """Give a run another name, tags or a note. Raises Gone and Conflict."""
+        self.run(person, run)
+        names = ", ".join(f"{name} = ?" for name in changes)
+
+        def change(writing: Writing) -> None:
+            check_version(writing, run, version)
+            if changes:
+                writing.db.execute(
+                    f"UPDATE runs SET {names}, version = version + 1 WHERE id = ?",  # noqa: S608  names that the route knows
+                    (*changes.values(), run),
+                )
+                queue.note(writing, run, "described", dict(changes))
+
+        await self.store.write(change)
+
+    def counters(self) -> dict[str, float]:
+        """What Prometheus is told."""
+        rows = self.store.rows("SELECT state, count(*) AS n FROM runs GROUP BY state")
+        states = {f'runs{{state="{state}"}}': 0.0 for state in State}
+        states |= {f'runs{{state="{row["state"]}"}}': float(row["n"]) for row in rows}
+        return {
+            **states,
+            **{f'refusals_total{{code="{code}"}}': float(count) for code, count in sorted(self._refusals.items())},
+            "viewers": float(self.feed.viewers),
+            "commits_total": float(self.store.commits),
+            "changes_total": float(self.store.changes),
+            "fork_server_restarts_total": float(max(0, self.children.restarts)),
+            "ready": float(self.ready),
+        }
+
+    def refused(self, status: int) -> None:
+        """A request was not done as it was asked."""
+        self._refusals[status] = self._refusals.get(status, 0) + 1
+
+    @property
+    def ready(self) -> bool:
+        """Whether runs are taken and trained."""
+        return self.supervisor.ready and not self.supervisor.draining
+
+    async def _prune(self) -> None:
+        """Forget the points of runs that ended some time ago."""
+        while True:
+            await asyncio.sleep(60)
+            self.store.change(_forget_points)
+
+    def limits(self) -> dict[str, int]:
+        """What a run and a person may have."""
+        return asdict(self.settings.limits)
+
+
+def check_version(writing: Writing, run: str, version: int | None) -> None:
+    """Raise Conflict where a run is not as it was when whoever changes it has read it."""
+    row = writing.db.execute("SELECT version FROM runs WHERE id = ?", (run,)).fetchone()
+    if row is not None and version is not None and row["version"] != version:
+        raise Conflict(f"run {run} has changed since: its version is {row['version']}, not {version}; read it again")
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def _forget_points(writing: Writing) -> None:
+    writing.db.execute(
+        "UPDATE runs SET pruned ="
+        " coalesce((SELECT max(seq) FROM events WHERE run = runs.id AND kind = 'points'), pruned)"
+        " WHERE ended < ? AND state NOT IN ('queued', 'running', 'stopping')",
+        ((datetime.now(UTC) - KEEP_POINTS).isoformat(timespec="milliseconds"),),
+    )
+    writing.db.execute(
+        "DELETE FROM events WHERE kind = 'points' AND EXISTS"
+        " (SELECT 1 FROM runs WHERE runs.id = events.run AND runs.pruned >= events.seq)"
+    )

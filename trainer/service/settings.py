@@ -1,0 +1,95 @@
+"""What an admin says of a service, and where everything of it lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+__all__ = ["DATASETS", "Limits", "Settings"]
+
+# The shipped data sets that are made or bundled; of those that are fetched from elsewhere none.
+DATASETS = frozenset(
+    {
+        "adding", "blobs", "breast_cancer", "circles", "classification", "copying", "diabetes", "digits", "friedman1",
+        "friedman2", "friedman3", "gaussian_quantiles", "grammar", "hastie_10_2", "iris", "linear", "linnerud",
+        "low_rank", "moons", "multilabel_classification", "parity", "regression", "s_curve", "sonnets",
+        "sparse_uncorrelated", "spirals", "swiss_roll", "waves", "wine",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of a run, and of what a person may have at once.
+
+    Attributes:
+        parameters, bytes, steps, disk: of what is estimated before a run is taken (see `trainer.experiment.size`).
+        memory: address space of an attempt, in bytes.
+        file: bytes of one file that an attempt writes.
+        cpu_seconds: of an attempt; 0 for no limit.
+        queued, running: runs of one user.
+        uploads: bytes of one user's data.
+        upload: bytes of one file.
+    """
+
+    parameters: int = 100_000_000
+    bytes: int = 4 << 30
+    steps: int = 1_000_000_000
+    disk: int = 8 << 30
+    memory: int = 16 << 30
+    file: int = 8 << 30
+    cpu_seconds: int = 0
+    queued: int = 100
+    running: int = 1_000
+    uploads: int = 2 << 30
+    upload: int = 256 << 20
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Of a service.
+
+    Attributes:
+        root: the folder that holds all of it.
+        slots: attempts at once on this machine.
+        plugins: installed plugins, by the names of their entry points, that configs may use and list.
+        datasets: names that configs may choose.
+        grace: seconds that an attempt has for its checkpoint, before it is killed.
+        frozen: seconds after which a process that somebody has stopped is killed.
+        check_seconds: that the check of a config may take.
+        predict_seconds: that a prediction may take.
+    """
+
+    root: Path
+    slots: int = 1
+    plugins: frozenset[str] = frozenset()
+    datasets: frozenset[str] = DATASETS
+    limits: Limits = field(default_factory=Limits)
+    grace: float = 10.0
+    frozen: float = 30.0
+    check_seconds: float = 10.0
+    predict_seconds: float = 10.0
+
+    @property
+    def database(self) -> Path:
+        """The queue, the tokens and the events."""
+        return self.root / "service.sqlite"
+
+    @property
+    def runs(self) -> Path:
+        """A folder for each run, named by its id."""
+        return self.root / "runs"
+
+    @property
+    def uploads(self) -> Path:
+        """The data that were uploaded, named by their SHA-256."""
+        return self.root / "uploads"
+
+    @property
+    def token_file(self) -> Path:
+        """The admin's token, for whoever may read the admin's files."""
+        return self.root / "token"
+
+    def folder(self, run: str) -> Path:
+        """Of a run that is in the database."""
+        return self.runs / run

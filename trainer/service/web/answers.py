@@ -1,0 +1,138 @@
+"""Answers: JSON of runs, and files that are read as they are sent."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sqlite3
+import stat
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from starlette.responses import Response, StreamingResponse
+
+from trainer.service.service import Service
+from trainer.service.web.problems import HttpProblem
+from trainer.service.web.routes import Call
+
+__all__ = ["as_run", "file_answer", "json_answer", "json_body", "matched", "page", "place"]
+
+TYPES = {
+    ".json": "application/json", ".csv": "text/csv; charset=utf-8", ".svg": "image/svg+xml", ".png": "image/png",
+    ".yaml": "application/yaml", ".txt": "text/plain; charset=utf-8", ".sha256": "text/plain; charset=utf-8",
+}  # fmt: skip
+PIECE = 256 << 10
+
+
+def json_answer(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A value as JSON."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return Response(text, status, headers=dict(headers or {}), media_type="application/json")
+
+
+def json_body(call: Call) -> dict[str, Any]:
+    """The mapping that a body is. Raises HttpProblem; numbers that JSON has no word for are refused."""
+    if not call.body:
+        return {}
+    try:
+        value = json.loads(call.body, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise HttpProblem(400, f"the body is no JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise HttpProblem(400, "the body is a mapping: {...}")
+    return value
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON's")
+
+
+def place(service: Service, row: sqlite3.Row) -> int | None:
+    """How many are before a run that is in line, itself counted; None of any other."""
+    if row["state"] != "queued":
+        return None
+    found = service.store.row("SELECT count(*) AS n FROM runs WHERE state = 'queued' AND id <= ?", row["id"])
+    return int(found["n"]) if found else None
+
+
+def as_run(service: Service, row: sqlite3.Row) -> dict[str, Any]:
+    """A run as it is told."""
+    return {
+        "object": "run",
+        **{
+            name: row[name] for name in ("id", "name", "owner", "state", "reason", "wish", "attempt", "note", "version")
+        },
+        "place": place(service, row),
+        "tags": json.loads(row["tags"]),
+        "overrides": json.loads(row["overrides"]),
+        "sha256": row["sha256"],
+        "size": json.loads(row["size"]),
+        "created_at": row["created"],
+        "started_at": row["started"],
+        "ended_at": row["ended"],
+        "progress": {name: row[name] for name in ("epoch", "epochs", "step", "steps")},
+        "loss": row["loss"],
+    }
+
+
+def page(service: Service, rows: list[sqlite3.Row], limit: int) -> dict[str, Any]:
+    """A list of which there may be more."""
+    shown = rows[:limit]
+    return {
+        "object": "list",
+        "data": [as_run(service, row) for row in shown],
+        "has_more": len(rows) > limit,
+        "last_id": shown[-1]["id"] if shown else None,
+    }
+
+
+def matched(call: Call) -> int | None:
+    """The version that If-Match names; None where it names none. Raises HttpProblem for what is none of ours."""
+    given = call.request.headers.get("if-match")
+    if given is None or given == "*":
+        return None
+    text = given.strip().strip('"')
+    if not text.isdecimal() or len(text) > 18:
+        raise HttpProblem(400, f'If-Match is the ETag of a run, such as "3", and not {given}')
+    return int(text)
+
+
+async def file_answer(call: Call, folder: Path, name: str, *, attached: bool = True) -> Response:
+    """A plain file of a folder. What is a link, or no file, is not there."""
+    try:
+        descriptor = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        raise HttpProblem(404, f"this run has no {name}, or not yet") from None
+    about = os.fstat(descriptor)
+    if not stat.S_ISREG(about.st_mode):
+        os.close(descriptor)
+        raise HttpProblem(404, f"this run has no {name}, or not yet")
+    tag = f'"{about.st_mtime_ns:x}-{about.st_size:x}"'
+    if call.request.headers.get("if-none-match") == tag:
+        os.close(descriptor)
+        return Response(status_code=304, headers={"ETag": tag})
+    headers = {"ETag": tag, "Content-Length": str(about.st_size), "Cache-Control": "no-cache"}
+    if attached:
+        headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    if call.request.method == "HEAD":
+        os.close(descriptor)
+        return Response(headers=headers, media_type=TYPES.get(Path(name).suffix, "application/octet-stream"))
+    return StreamingResponse(
+        _pieces(descriptor, about.st_size), headers=headers,
+        media_type=TYPES.get(Path(name).suffix, "application/octet-stream"),
+    )  # fmt: skip
+
+
+async def _pieces(descriptor: int, length: int) -> AsyncIterator[bytes]:
+    """As many bytes as there were when it was opened, though a log may grow meanwhile."""
+    try:
+        while length > 0:
+            piece = await asyncio.to_thread(os.read, descriptor, min(PIECE, length))
+            if not piece:
+                return
+            length -= len(piece)
+            yield piece
+    finally:
+        os.close(descriptor)

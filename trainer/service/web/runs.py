@@ -1,0 +1,346 @@
+"""What can be asked of runs."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import json
+import os
+import re
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from starlette.responses import Response
+
+from trainer.service.queue import Conflict
+from trainer.service.states import ENDED, Message, State
+from trainer.service.web.answers import as_run, file_answer, json_answer, json_body, matched, page
+from trainer.service.web.problems import HttpProblem
+from trainer.service.web.routes import Call
+
+__all__ = [
+    "asked_config", "cancel", "config", "delete", "events_page", "file",
+    "files", "get", "list_runs", "log", "metrics", "model",
+    "patch", "pause", "predict", "resolved", "resume", "submit", "validate",
+]  # fmt: skip
+
+YAML_TYPES = ("application/yaml", "text/yaml", "application/x-yaml", "text/plain")
+_NAME = re.compile(r"[\w][\w .+-]{0,79}")
+_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,120}")
+_KEY = re.compile(r"[\x21-\x7e]{1,200}")
+HIDDEN = frozenset({"lock", "attempt.json"})  # of the service's own
+
+
+def asked_config(call: Call) -> dict[str, Any]:
+    """What a body asks for: YAML as it is with the rest in the query, or JSON with all in it."""
+    media = call.request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media in YAML_TYPES:
+        given: dict[str, Any] = {"config": _text(call.body), "overrides": call.request.query_params.getlist("set")}
+        given |= {"name": call.query("name")} if call.query("name") else {}
+        given["again"] = call.query("again") in ("true", "1")
+    else:
+        given = json_body(call)
+        unknown = set(given) - {"config", "name", "overrides", "tags", "note", "again"}
+        if unknown:
+            raise HttpProblem(422, f"a run has no {', '.join(sorted(unknown))}")
+        if isinstance(given.get("config"), dict):
+            given["config"] = json.dumps(given["config"], indent=1)  # which is YAML
+    asked = {"name": "config", "overrides": [], "tags": [], "note": "", "again": False, **given}
+    _check(asked)
+    return asked
+
+
+def _check(asked: dict[str, Any]) -> None:
+    if not isinstance(asked.get("config"), str):
+        raise HttpProblem(422, "config is missing: the YAML as a text, or the same as a mapping")
+    if not isinstance(asked["name"], str) or not _NAME.fullmatch(asked["name"]):
+        raise HttpProblem(
+            422, "name has at most 80 letters, digits, blanks, and . + - _, and begins with one of the first"
+        )
+    for key, most in (("overrides", 100), ("tags", 20)):
+        value = asked[key]
+        texts = isinstance(value, list) and all(isinstance(each, str) and len(each) <= 2000 for each in value)
+        if not texts or len(value) > most:
+            raise HttpProblem(422, f"{key} is a list of at most {most} texts")
+    if not isinstance(asked["note"], str) or len(asked["note"]) > 10_000:
+        raise HttpProblem(422, "note is a text of at most 10,000 characters")
+    if not isinstance(asked["again"], bool):
+        raise HttpProblem(422, "again is true or false")
+
+
+def _text(body: bytes) -> str:
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = body[: error.start].count(b"\n") + 1
+        raise HttpProblem(400, f"line {line} of the config is not UTF-8 text: byte 0x{body[error.start]:02X}") from None
+
+
+async def submit(call: Call) -> Response:
+    """Check a config, and put a run in line: 202, and 200 for one that is there already."""
+    if call.service.supervisor.draining:
+        raise HttpProblem(503, "this service is going down", {"Retry-After": "10"})
+    key = call.request.headers.get("idempotency-key")
+    if key is not None and not _KEY.fullmatch(key):
+        raise HttpProblem(400, "an Idempotency-Key has at most 200 printable characters of ASCII, and no blanks")
+    run, is_new = await call.service.submit(call.who, asked_config(call), key)
+    return _shown(call, run, 202 if is_new else 200)
+
+
+async def validate(call: Call) -> Response:
+    """What a config comes to, without a run."""
+    asked = asked_config(call)
+    found = await call.service.check(call.who, {name: asked[name] for name in ("name", "config", "overrides")})
+    return json_answer({name: found[name] for name in ("name", "sha256", "size", "epochs", "resolved")})
+
+
+def _shown(call: Call, run: str, status: int = 200) -> Response:
+    row = call.service.run(call.who, run)
+    assert row is not None
+    headers = {"ETag": f'"{row["version"]}"', "Location": f"/v1/runs/{run}"}
+    return json_answer(as_run(call.service, row), status, headers)
+
+
+async def get(call: Call) -> Response:
+    """A run."""
+    row = call.service.run(call.who, call.path("id"))
+    assert row is not None
+    if row["state"] in ENDED and call.request.headers.get("if-none-match") == f'"{row["version"]}"':
+        return Response(status_code=304, headers={"ETag": f'"{row["version"]}"'})
+    return _shown(call, row["id"])
+
+
+async def list_runs(call: Call) -> Response:
+    """Runs, the newest first."""
+    where, values = ["1"], list[object]()
+    if not call.who.is_admin:
+        where, values = ["owner = ?"], [call.who.user]
+    elif owner := call.query("owner"):
+        where, values = ["owner = ?"], [owner]
+    if state := call.query("state"):
+        if state not in set(State):
+            raise HttpProblem(422, f"there is no state '{state}'; there are: {', '.join(State)}")
+        where.append("state = ?")
+        values.append(state)
+    if text := call.query("q"):
+        where.append("instr(lower(name), lower(?)) > 0")
+        values.append(text)
+    if after := call.query("after"):
+        where.append("id < ?")
+        values.append(after)
+    limit = _number(call, "limit", 50, 1, 200)
+    sql = f"SELECT * FROM runs WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?"  # noqa: S608  conditions from above
+    return json_answer(page(call.service, call.service.store.rows(sql, *values, limit + 1), limit))
+
+
+async def patch(call: Call) -> Response:
+    """Another name, other tags, another note."""
+    given = _some(call, "name", "tags", "note")
+    changes = {key: json.dumps(value) if key == "tags" else str(value) for key, value in given.items()}
+    run = call.path("id")
+    try:
+        await call.service.describe(call.who, run, changes, matched(call))
+    except Conflict as error:
+        raise HttpProblem(412, str(error)) from None
+    return _shown(call, run)
+
+
+def _some(call: Call, *known: str) -> dict[str, Any]:
+    """What a body gives of what can be given."""
+    given = json_body(call)
+    if unknown := set(given) - set(known):
+        raise HttpProblem(422, f"{', '.join(sorted(unknown))} cannot be given here; {', '.join(known)} can")
+    _check({"config": "", "name": "x", "overrides": [], "tags": [], "note": "", "again": False, **given})
+    return given
+
+
+async def delete(call: Call) -> Response:
+    """Away with a run and its folder."""
+    await call.service.delete(call.who, call.path("id"), matched(call))
+    return Response(status_code=204)
+
+
+async def cancel(call: Call) -> Response:
+    """Stop for good, with a checkpoint."""
+    await call.service.tell(call.who, call.path("id"), Message.CANCEL)
+    return _shown(call, call.path("id"), 202)
+
+
+async def pause(call: Call) -> Response:
+    """Stop for now, with a checkpoint."""
+    await call.service.tell(call.who, call.path("id"), Message.PAUSE)
+    return _shown(call, call.path("id"), 202)
+
+
+async def resume(call: Call) -> Response:
+    """Go on from the newest checkpoint, also with more epochs."""
+    overrides = _some(call, "overrides").get("overrides", [])
+    await call.service.resume(call.who, call.path("id"), overrides)
+    return _shown(call, call.path("id"), 202)
+
+
+def _folder(call: Call) -> Path:
+    row = call.service.run(call.who, call.path("id"))
+    assert row is not None
+    return call.service.settings.folder(row["id"])
+
+
+async def config(call: Call) -> Response:
+    """The config as it was posted."""
+    row = call.service.run(call.who, call.path("id"))
+    assert row is not None
+    return Response(row["config"], media_type="application/yaml")
+
+
+async def resolved(call: Call) -> Response:
+    """The config as it is used."""
+    return await file_answer(call, _folder(call), "resolved.yaml", attached=False)
+
+
+async def log(call: Call) -> Response:
+    """The end of the log."""
+    path, lines = _folder(call) / "log.txt", _number(call, "tail", 200, 1, 10_000)
+
+    def tail() -> bytes:
+        try:
+            with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+                size = file.seek(0, 2)
+                file.seek(max(0, size - 400 * lines))
+                return b"\n".join(file.read().splitlines()[-lines:])
+        except OSError:
+            return b""
+
+    return Response(await asyncio.to_thread(tail), media_type="text/plain; charset=utf-8")
+
+
+async def files(call: Call) -> Response:
+    """The files of a run's folder."""
+    folder = _folder(call)
+
+    def listed() -> list[dict[str, Any]]:
+        try:
+            with os.scandir(folder) as entries:
+                plain = [e for e in entries if e.is_file(follow_symlinks=False) and _offered(e.name)]
+                return [{"name": e.name, "bytes": e.stat().st_size} for e in sorted(plain, key=lambda e: e.name)]
+        except FileNotFoundError:
+            return []
+
+    return json_answer({"object": "list", "data": await asyncio.to_thread(listed)})
+
+
+async def file(call: Call) -> Response:
+    """One file of a run's folder."""
+    folder, name = _folder(call), call.path("name")
+    if not _offered(name):
+        raise HttpProblem(404, "there is no such file")
+    return await file_answer(call, folder, name)
+
+
+def _offered(name: str) -> bool:
+    return _FILE.fullmatch(name) is not None and name not in HIDDEN
+
+
+async def model(call: Call) -> Response:
+    """The parameters, with all that predicting takes."""
+    return await file_answer(call, _folder(call), "parameters.safetensors")
+
+
+async def metrics(call: Call) -> Response:
+    """The columns of metrics.csv, thinned to what can be seen."""
+    folder, most = _folder(call), _number(call, "max_points", 2000, 10, 100_000)
+    wanted = [name for name in call.query("names").split(",") if name]
+    columns = await asyncio.to_thread(_columns, folder / "metrics.csv", wanted, most)
+    return json_answer({"object": "metrics", "columns": columns})
+
+
+def _columns(path: Path, wanted: Sequence[str], most: int) -> dict[str, list[float | None]]:
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), encoding="utf-8", newline="") as file:
+            text = file.read()
+    except OSError:
+        return {}
+    rows = [*csv.reader(text[: text.rfind("\n") + 1].splitlines())]
+    if len(rows) < 2:
+        return {}
+    names, cells = rows[0], [*zip(*rows[1:], strict=True)]
+    table = {name: [_value(cell) for cell in column] for name, column in zip(names, cells, strict=True)}
+    chosen = {name: column for name, column in table.items() if not wanted or name in wanted or name == "epoch"}
+    kept = _kept(chosen, most)
+    return {name: [column[i] for i in kept] for name, column in chosen.items()}
+
+
+def _value(cell: str) -> float | None:
+    value = float(cell)
+    if value - value != 0:
+        return None
+    return int(value) if value == int(value) and "." not in cell else value
+
+
+def _kept(columns: dict[str, list[float | None]], most: int) -> list[int]:
+    """Rows that are shown: of each piece the first, and where a loss is least and largest."""
+    rows = len(columns["epoch"])
+    if rows <= most:
+        return [*range(rows)]
+    losses = [column for name, column in columns.items() if name.endswith("_loss")] or [columns["epoch"]]
+    pieces = max(1, most // (1 + 2 * len(losses)))
+    kept = {0, rows - 1}
+    for i in range(pieces):
+        piece = range(i * rows // pieces, (i + 1) * rows // pieces)
+        kept.add(piece[0])
+        for column in losses:
+            there = [j for j in piece if column[j] is not None]
+            if there:
+                kept |= {min(there, key=partial(_of, column)), max(there, key=partial(_of, column))}
+    return sorted(kept)
+
+
+def _of(column: Sequence[float | None], i: int) -> float:
+    return column[i] or 0.0
+
+
+async def predict(call: Call) -> Response:
+    """What a run's model says of rows."""
+    folder = _folder(call)
+    media = call.request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media == "text/csv":
+        found = await call.service.predictor.ask({"folder": str(folder), "csv": _text(call.body)})
+        if "error" in found:
+            raise HttpProblem(422, found["error"])
+        return Response(found["csv"], media_type="text/csv; charset=utf-8")
+    rows = json_body(call).get("rows")
+    if not isinstance(rows, list) or len(rows) > 100_000:
+        raise HttpProblem(422, "rows is a list of at most 100,000 mappings of columns to values, or lists of numbers")
+    found = await call.service.predictor.ask({"folder": str(folder), "rows": rows})
+    if "error" in found:
+        raise HttpProblem(422, found["error"])
+    return json_answer(found)
+
+
+async def events_page(call: Call) -> Response:
+    """What happened to a run, as a page of JSON."""
+    row = call.service.run(call.who, call.path("id"))
+    assert row is not None
+    after, limit = _number(call, "after", 0, 0, 2**62), _number(call, "limit", 100, 1, 1000)
+    rows = call.service.store.rows(
+        "SELECT seq, at, kind, data FROM events WHERE run = ? AND seq > ? ORDER BY seq LIMIT ?",
+        row["id"],
+        after,
+        limit + 1,
+    )
+
+    data = [
+        {"id": r["seq"], "created_at": r["at"], "type": r["kind"], "data": json.loads(r["data"])} for r in rows[:limit]
+    ]
+    last = data[-1]["id"] if data else None
+    return json_answer({"object": "list", "data": data, "has_more": len(rows) > limit, "last_id": last})
+
+
+def _number(call: Call, name: str, default: int, least: int, most: int) -> int:
+    text = call.query(name)
+    if not text:
+        return default
+    if not text.isdecimal() or not text.isascii() or len(text) > 19 or not least <= int(text) <= most:
+        raise HttpProblem(422, f"{name} is a whole number from {least:,} to {most:,}")
+    return int(text)

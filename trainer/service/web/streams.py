@@ -1,0 +1,114 @@
+"""Live events: Server-Sent Events, as an answer that goes on for as long as somebody listens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from starlette.responses import Response
+
+from trainer.service.live import Feed
+from trainer.service.states import RESTING, State
+from trainer.service.web.problems import HttpProblem
+from trainer.service.web.routes import Call
+
+__all__ = ["Stream", "all_events", "run_events"]
+
+PING = 15.0
+SEND_SECONDS = 10.0  # a viewer that takes longer for what its socket holds is let go, and may come back
+
+
+class Stream(Response):
+    """Sends what comes behind a position of a lane, until the viewer or the service goes, or all is over."""
+
+    def __init__(
+        self, feed: Feed, lane: str, cursor: int, *, reset: bool = False, is_over: Callable[[], bool] = lambda: False
+    ) -> None:
+        super().__init__()
+        self._feed, self._lane, self._cursor, self._reset, self._is_over = feed, lane, cursor, reset, is_over
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store"),
+                   (b"x-accel-buffering", b"no")]  # fmt: skip
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        self._feed.viewers += 1
+        leaving = asyncio.create_task(_left(receive))
+        try:
+            await self._follow(send, leaving)
+        except (TimeoutError, OSError):
+            return  # it does not read, or is gone
+        finally:
+            leaving.cancel()
+            self._feed.viewers -= 1
+
+    async def _follow(self, send: Any, leaving: asyncio.Task[None]) -> None:
+        first = b"retry: 2000\n\n" + (b"event: reset\ndata: {}\n\n" if self._reset else b"")
+        loop = asyncio.get_running_loop()
+        quiet_since = loop.time()
+        while not leaving.done():
+            text, self._cursor = self._feed.after(self._lane, self._cursor)
+            if first or text:
+                await _sent(send, first + text)
+                first, quiet_since = b"", loop.time()
+            elif loop.time() - quiet_since >= PING:
+                await _sent(send, b": still here\n\n")
+                quiet_since = loop.time()
+            if self._feed.closing:
+                await _sent(send, b"event: restart\ndata: {}\n\n", more=False)
+                return
+            if text and self._feed.after(self._lane, self._cursor)[0]:
+                continue  # there is more in the database
+            if b"event: state" in text and self._is_over():
+                await _sent(send, b"", more=False)
+                return
+            await self._feed.wait(leaving, PING)
+
+
+async def _sent(send: Any, body: bytes, *, more: bool = True) -> None:
+    async with asyncio.timeout(SEND_SECONDS):
+        await send({"type": "http.response.body", "body": body, "more_body": more})
+
+
+async def _left(receive: Any) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _cursor(call: Call) -> int | None:
+    given = call.request.headers.get("last-event-id") or call.query("after")
+    if not given:
+        return None
+    if not given.isdecimal() or not given.isascii() or len(given) > 18:
+        raise HttpProblem(422, "after, or Last-Event-ID, is the id of an event")
+    return int(given)
+
+
+async def run_events(call: Call) -> Response:
+    """A run's events; from the first that is kept, or from behind the one that the viewer had last."""
+    row = call.service.run(call.who, call.path("id"))
+    assert row is not None
+    cursor = _cursor(call)
+    if cursor is not None and State(row["state"]) in RESTING:
+        last = call.service.store.row("SELECT coalesce(max(seq), 0) AS seq FROM events WHERE run = ?", row["id"])
+        if last is not None and cursor >= last["seq"]:
+            return Response(status_code=204)  # which tells a browser not to come again
+    reset = cursor is not None and cursor < row["pruned"]
+    return Stream(
+        call.service.feed, f"run:{row['id']}", cursor or 0, reset=reset, is_over=lambda: _is_over(call, row["id"])
+    )
+
+
+def _is_over(call: Call, run: str) -> bool:
+    """Whether a run rests, or is no more: who comes again with the last event is told that there is nothing."""
+    row = call.service.store.row("SELECT state FROM runs WHERE id = ?", run)
+    return row is None or State(row["state"]) in RESTING
+
+
+async def all_events(call: Call) -> Response:
+    """The events of all runs that this person may see, from now on or from behind the one that was had last."""
+    lane = "all" if call.who.is_admin else f"owner:{call.who.user}"
+    cursor, feed = _cursor(call), call.service.feed
+    newest = feed.newest
+    reset = cursor is not None and newest - cursor > 10_000
+    return Stream(feed, lane, newest if cursor is None or reset else cursor, reset=reset)
