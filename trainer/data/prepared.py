@@ -408,6 +408,8 @@ def _instead_of_numbers(dataset: Dataset) -> str:
     if targets.shape[1] == 1 and len(values) <= MOST_CLASSES and (values == np.floor(values)).all():
         listed = ", ".join(f"{value:g}" for value in values)
         return f"say task: classification under dataset if they stand for classes ({listed}), or {cost}"
+    if targets.shape[1] > 1:
+        return f"{cost}; for classes give one column of targets, and train a network for each"
     return f"{cost}; if the numbers of a data file stand for classes, say task: classification under dataset"
 
 
