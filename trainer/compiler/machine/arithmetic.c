@@ -53,6 +53,44 @@ CHAIN(npy_double, sqrt, fabs)
 FINITE(npy_float, npy_uint32, 0x7f800000u)
 FINITE(npy_double, npy_uint64, 0x7ff0000000000000u)
 
+/* The largest or smallest of a row and of what was found before, and whether a number of the row is none. What starts the
+ * row in whole vectors ends in `found` as it would one by one, unless it is zero or no number. */
+#if defined(__GNUC__)
+#define EXTREME_OF_VECTORS(T, I)                                                                                        \
+    typedef T vector_##T __attribute__((vector_size(VECTOR), aligned(sizeof(T)), may_alias));                           \
+    typedef I mask_##T __attribute__((vector_size(VECTOR)));                                                            \
+    INLINE npy_intp vectors_##T(const T *a, npy_intp n, int most, T *found, int *odd) {                                 \
+        enum { LANES = VECTOR / sizeof(T) };                                                                            \
+        if (n < LANES) return 0;                                                                                        \
+        vector_##T r = *(const vector_##T *)a;                                                                          \
+        mask_##T none = {0}; /* all ones where a number is none */                                                      \
+        npy_intp k = 0;                                                                                                 \
+        for (; k < n - n % LANES; k += LANES) {                                                                         \
+            const vector_##T x = *(const vector_##T *)(a + k);                                                          \
+            const mask_##T better = most ? x > r : x < r;                                                               \
+            none |= x != x;                                                                                             \
+            r = (vector_##T)((better & (mask_##T)x) | (~better & (mask_##T)r));                                         \
+        }                                                                                                               \
+        for (int i = 0; i < LANES; i++) *odd |= none[i] != 0, *found = (most ? r[i] > *found : r[i] < *found) ? r[i] : *found; \
+        return k;                                                                                                       \
+    }
+#else
+#define EXTREME_OF_VECTORS(T, I)                                                                                        \
+    INLINE npy_intp vectors_##T(const T *a, npy_intp n, int most, T *found, int *odd) { return 0; }
+#endif
+#define EXTREME(T, I)                                                                                                   \
+    EXTREME_OF_VECTORS(T, I)                                                                                            \
+    INLINE T extreme_##T(const T *a, npy_intp n, int most, T found, int *odd) {                                         \
+        *odd = 0;                                                                                                       \
+        for (npy_intp k = vectors_##T(a, n, most, &found, odd); k < n; k++) {                                           \
+            *odd |= a[k] != a[k];                                                                                       \
+            found = (most ? a[k] > found : a[k] < found) ? a[k] : found;                                                \
+        }                                                                                                               \
+        return found;                                                                                                   \
+    }
+EXTREME(npy_float, npy_int32)
+EXTREME(npy_double, npy_int64)
+
 /* Sum or maximum of short rows, which NumPy's loops would be called for one by one. As they do it: eight sums side by
  * side, then these two by two, then what is left; and a maximum that is zero or no number is left to them, for which zero
  * and which no number they find depends on how they look for it. The target of a maximum holds the row's first. */
@@ -79,13 +117,10 @@ FINITE(npy_double, npy_uint64, 0x7ff0000000000000u)
                 INDEPENDENT for (npy_intp k = 0; k < n; k++) target[k] += row[k];                                       \
             } else if (in->reduce.code == ADD) *target += sum_##T(row, n);                                                   \
             else {                                                                                                      \
-                T found = *target;                                                                                      \
-                int odd = 0;                                                                                            \
-                for (npy_intp k = 0; k < n; k++) {                                                                      \
-                    odd |= row[k] != row[k];                                                                            \
-                    if (in->reduce.code == MAXIMUM) found = row[k] > found ? row[k] : found;                                 \
-                    else found = row[k] < found ? row[k] : found;                                                       \
-                }                                                                                                       \
+                T found;                                                                                                \
+                int odd;                                                                                                \
+                if (in->reduce.code == MAXIMUM) found = extreme_##T(row, n, 1, *target, &odd);                          \
+                else found = extreme_##T(row, n, 0, *target, &odd);                                                     \
                 npy_intp rest = n - 1;                                                                                  \
                 if (odd || found == 0 || found != found)                                                                \
                     in->loop((char *[]){t, s + sizeof(T), t}, &rest, (npy_intp[]){0, sizeof(T), 0}, in->loop_data);     \
