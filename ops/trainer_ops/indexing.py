@@ -33,12 +33,22 @@ def scatter_add(values: Array, index: Any, *, shape: tuple[int, ...]) -> Array:
     >>> scatter_add(np.array([1.0, 2.0, 4.0]), np.array([0, 2, 0]), shape=(3,))
     array([5., 0., 2.])
     """
-    parts = index if type(index) is tuple else (index,)
-    if all(isinstance(p, _BASIC) for p in parts) or (len(parts) == 1 and np.asarray(index).dtype == bool):
+    if _is_basic(index) or (type(index) is not tuple and np.asarray(index).dtype == bool):
         y = np.zeros(shape, values.dtype)  # nothing is picked twice
         y[index] = values
         return y
     return _add_at(values, np.arange(int(np.prod(shape))).reshape(shape)[index], shape)
+
+
+@scatter_add.assembled
+def _(y: Array, values: Array, index: Any, *, shape: Any) -> list[Any] | None:
+    place = y[index] if _is_basic(index) else None
+    return [(place, values, False)] if isinstance(place, np.ndarray) and np.may_share_memory(place, y) else None
+
+
+def _is_basic(index: Any) -> bool:
+    """Whether no index is an array: what it picks is a view."""
+    return all(isinstance(part, _BASIC) for part in (index if type(index) is tuple else (index,)))
 
 
 def _add_at(values: Array, places: Array, shape: tuple[int, ...]) -> Array:

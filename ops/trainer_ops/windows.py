@@ -40,6 +40,11 @@ def overlap_add(*parts: Array, places: tuple[Any, ...], shape: tuple[int, ...], 
     return y
 
 
+@overlap_add.assembled
+def _(y: Array, *parts: Array, places: Any, shape: Any, overlapping: bool = True) -> list[Any]:
+    return [(y[place], part, overlapping) for part, place in zip(parts, places, strict=True)]
+
+
 @overlap_add.vjp("parts")
 def _(dy: Array, parts_shape: Any, wanted: Any, *, places: Any) -> list[Any]:
     each = zip(places, parts_shape, wanted, strict=True)

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import starmap
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from trainer.compiler.functions import UNKNOWN, Known, known_ops
 from trainer.compiler.program import Instruction, Program, Value
 from trainer.engine.dispatch import TABLE
 from trainer.engine.memory import aligned
+from trainer.engine.op import Piece
 from trainer.errors import ShapeError
 from trainer.types import Array
 
@@ -170,6 +172,9 @@ class NumpyExecutor:
         if op is TABLE.get(np.concatenate) and attributes.get("axis", 0) is not None:
             parts = pieces_of(outputs[0], inputs, attributes.get("axis", 0))
             return [partial(np.copyto, place, array) for place, array in parts]
+        pieces = assembly(instruction, inputs, outputs[0])
+        if pieces is not None:
+            return [partial(outputs[0].fill, 0), *starmap(_put, pieces)]
         chain = chain_of(instruction)
         if chain is not None:
             return self._chain(chain, inputs, outputs, instruction.outputs[0].order[0])
@@ -220,6 +225,16 @@ def _reduction(
         # The count is an integer of its own, as in np.mean: with one of Python's the division would be in float32.
         calls.append(partial(np.true_divide, out, np.intp(x.size // out.size), out=out, casting="unsafe"))
     return calls
+
+
+def assembly(instruction: Instruction, inputs: Sequence[Any], output: Any) -> list[Piece] | None:
+    """The steps in which an op says that its result is put together, from zeros; None for one that says none."""
+    function = getattr(instruction.op, "pieces", None)
+    return function and function(output, *inputs, **instruction.attributes)
+
+
+def _put(place: Array, array: Array, added: bool) -> Call:
+    return partial(np.add, place, array, out=place) if added else partial(np.copyto, place, array)
 
 
 def pieces_of(whole: Array, parts: Sequence[Any], axis: int) -> list[tuple[Array, Array]]:

@@ -29,6 +29,7 @@ from trainer.wording import describe, nearest
 __all__ = ["ARRAY_TYPES", "REQUIRED", "Op", "op"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+Piece = tuple[Array, Array, bool]  # a view of a result, what comes there, and whether it is added
 _getframe = sys._getframe
 _new = object.__new__
 # What a forward function may return, by exact type: a set is quicker to ask than isinstance.
@@ -94,6 +95,7 @@ class Op:
         self._plans: dict[int, Plan] = {}
         self._samples: Callable[[np.random.Generator], Iterator[Any]] | None = None
         self._operations: Callable[..., int] | None = None
+        self.pieces: Callable[..., list[Piece] | None] | None = None
         functions = implements if isinstance(implements, tuple) else (implements,) if implements is not None else ()
         for function in (forward, *functions) if isinstance(forward, np.ufunc) else functions:
             dispatch.bind(function, self, binder)
@@ -200,6 +202,15 @@ class Op:
     def operations(self, function: F) -> F:
         """Decorate a count of scalar operations, `function(*input_shapes, output_shape)`; one per output by default."""
         self._operations = function
+        return function
+
+    def assembled(self, function: F) -> F:
+        """Decorate how a program puts the result together in its place, with no array in between.
+
+        `function(y, *inputs, **attributes)` gives (a view of y, an array, whether it is added there) for each step that
+        leads from zeros to what `forward` gives, to the bit; or None where no such steps do.
+        """
+        self.pieces = function
         return function
 
     def sample_calls(self, rng: np.random.Generator) -> Iterator[dispatch.Call]:

@@ -20,7 +20,8 @@ from trainer.compiler.machine import instructions as make
 from trainer.compiler.machine.instructions import MachineInstruction
 from trainer.compiler.machine.lowering_chain import CODES, lower_chain
 from trainer.compiler.machine.products import sums_of
-from trainer.compiler.numpy_executor import Bound, pieces_of
+from trainer.compiler.numpy_executor import Bound, assembly, pieces_of
+from trainer.engine.op import Piece
 from trainer.engine.random import uniform
 from trainer.types import Array
 
@@ -40,6 +41,9 @@ def lower(bound: Bound) -> Lowered:
     known = bound.known
     if known.lowering is None and isinstance(op.forward, np.ufunc):
         return None if attributes or op.forward.signature else _elementwise(op.forward, bound.inputs, outputs[0])
+    pieces = assembly(bound.instruction, bound.inputs, outputs[0])
+    if pieces is not None:
+        return _assembled(pieces, outputs[0])
     if op is uniform:
         return _uniform(bound.inputs, outputs[0], attributes["key"])
     if known.lowering == "reduction":
@@ -252,6 +256,17 @@ def _pad(
         return None
     inside = out[tuple(slice(before, before + n) for (before, _), n in zip(pad_width, x.shape, strict=True))]
     return [make.copy(out, np.asarray(value, out.dtype)), make.copy(inside, x)]
+
+
+def _assembled(pieces: Sequence[Piece], out: Array) -> Lowered:
+    """Zeros, in which arrays are put or added, one after the other."""
+    steps = [make.fill(out, 0)]
+    for place, array, added in pieces:
+        if array.dtype != out.dtype:
+            return None
+        spread = np.broadcast_to(array, place.shape)
+        steps.append(make.loop(np.add, place, spread, place) if added else make.copy(place, spread))
+    return steps
 
 
 def _uniform(inputs: Sequence[object], out: Array, key: tuple[int, int]) -> Lowered:
