@@ -108,7 +108,9 @@ def killed(
         def work(runs: list[Path] = runs) -> object:
             return resume(runs[0]) if runs else trainer.train(config, out=out)
 
-        if attempt(work, None if kills == most else chance.uniform(0, longest), sent):
+        done = attempt(work, None if kills == most else chance.uniform(0, longest), sent)
+        # One that had said that it is done may have been killed before its process had gone.
+        if done or any(trainer.Run(path.parent).status == "finished" for path in out.glob("*/status.json")):
             return next(path for path in out.iterdir() if (path / "parameters.safetensors").exists()), kills
         kills += 1
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from trainer.experiment.execution import train as train
     from trainer.experiment.model import load as load
     from trainer.experiment.run import Run as Run
+    from trainer.experiment.run import run as run
     from trainer.plugins.hookspecs import hookimpl as hookimpl
     from trainer.plugins.manager import Plugins as _Plugins
 
@@ -52,7 +53,7 @@ _HOME = {
     "trainer.estimators.regressor": ("TrainerRegressor",),
     "trainer.experiment.execution": ("train",),
     "trainer.experiment.model": ("load",),
-    "trainer.experiment.run": ("Run",),
+    "trainer.experiment.run": ("Run", "run"),
     "trainer.plugins.hookspecs": ("hookimpl",),
     "trainer.engine.transforms": (
         "checkpoint", "grad", "hessian", "hvp", "jacobian", "jvp", "stop_gradient", "value_and_grad", "vjp",
@@ -62,7 +63,7 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "REQUIRED", "Op", "Run", "Tape", "Tensor", "TrainerClassifier", "TrainerRegressor", "check", "checkpoint",
-    "compile", "debug", "grad", "hessian", "hookimpl", "hvp", "jacobian", "jvp", "load", "op", "stop_gradient",
+    "compile", "debug", "grad", "hessian", "hookimpl", "hvp", "jacobian", "jvp", "load", "op", "run", "stop_gradient",
     "structural", "tape", "train", "value_and_grad", "vjp",
 ]  # fmt: skip
 __version__ = "0.1.0"

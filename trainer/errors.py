@@ -5,6 +5,7 @@
     ├── ConfigError           the config file or an override; carries every problem found, with its place
     ├── DataError             a data set or a data file
     ├── PluginError           a plugin that is missing, fails to import, or claims a taken name
+    ├── DoneError             a run that is there already, whole, and was not to be repeated
     ├── StorageError          a file that the system does not let us write (also an OSError)
     ├── ShapeError            arrays whose shapes do not fit (also a ValueError)
     ├── DivergedError         a loss that stopped being a number
@@ -27,6 +28,7 @@ __all__ = [
     "DataError",
     "DetachError",
     "DivergedError",
+    "DoneError",
     "Hint",
     "NotDifferentiableError",
     "OpError",
@@ -136,6 +138,21 @@ class PluginError(TrainerError):
     """A plugin that cannot be used."""
 
     exit_code = 2
+
+
+class DoneError(TrainerError):
+    """The same run, whole, from the same config, data, code and seed.
+
+    Attributes:
+        path: its folder.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        super().__init__(f"already done: {os.fspath(path)}, of the same config, data, code and seed")
+        self.path = os.fspath(path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.path,)
 
 
 class StorageError(TrainerError, OSError):

@@ -47,7 +47,7 @@ COMMANDS = {
     "cost": "list costs huber",
     "key": "help stop.patience",
     "validate": "validate flowers.yaml",
-    "run": "run flowers.yaml --out elsewhere",
+    "run": "run flowers.yaml --out elsewhere --again",
     "runs": "runs",
     "compare": "runs compare flowers-a flowers-b",
     "evaluate": "evaluate flowers-b --part train",

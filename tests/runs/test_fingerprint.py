@@ -9,7 +9,7 @@ import pytest
 
 from trainer.data import Dataset, prepare
 from trainer.runs import fingerprint
-from trainer.runs.fingerprint import changed, data_fingerprint, digest, numerics
+from trainer.runs.fingerprint import changed, code_fingerprint, data_fingerprint, numerics
 
 
 def prepared(seed=0, scale=1.0):
@@ -72,6 +72,21 @@ def test_what_differs_in_numerics_is_said():
     assert changed(before, numerics("native")) == []
 
 
-def test_a_digest_sees_values_and_not_their_order():
-    assert digest({"a": 1}) != digest({"a": 1.5})
-    assert digest({"a": {"x": 1, "y": 2}}) == digest({"a": {"y": 2, "x": 1}})
+def test_code_is_its_sources_and_its_versions(tmp_path):
+    package = tmp_path / "mine"
+    (package / "inner").mkdir(parents=True)
+    for name in ("__init__.py", "inner/__init__.py", "inner/rules.py", "fast.c"):
+        (package / name).write_text("a\n")
+    alone = tmp_path / "alone.py"
+    alone.write_text("b\n")
+    files = [str(package / "inner" / "rules.py"), str(alone)]
+    before = code_fingerprint({"mine": "1.0"}, files)
+    assert code_fingerprint({"mine": "1.0"}, [*files[::-1], str(package / "__init__.py")]) == before
+    assert code_fingerprint({"mine": "1.1"}, files) != before
+    assert code_fingerprint({"mine": "1.0"}, files[:1]) != before
+    alone.write_text("c\n")
+    assert code_fingerprint({"mine": "1.0"}, files) != before
+    alone.write_text("b\n")
+    fingerprint._package.cache_clear()  # as another process would look
+    (package / "fast.c").write_text("d\n")
+    assert code_fingerprint({"mine": "1.0"}, files) != before

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainer.experiment.observer import Observer
 from trainer.runs.checkpoint import FOLDER, Checkpoints
-from trainer.runs.fingerprint import data_fingerprint, numerics
+from trainer.runs.fingerprint import numerics
 from trainer.runs.folder import LOG, METRICS, STEPS
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Checkpointer(Observer):
     Args:
         folder: the run's; whoever writes its metrics is told before this one.
         when: how often.
-        facts: what the state belongs to; data, numerics and the lengths of the records are added.
+        facts: what the state belongs to; numerics and the lengths of the records are added.
     """
 
     def __init__(self, folder: RunFolder, when: CheckpointConfig, facts: Mapping[str, object]) -> None:
@@ -85,9 +85,7 @@ class Checkpointer(Observer):
     def _save(self) -> None:
         state, marks = self._reached
         training = self._training
-        self._about = self._about or {
-            "data": data_fingerprint(training.data), "numerics": numerics(training.runs_on)
-        }  # fmt: skip
+        self._about = self._about or {"numerics": numerics(training.runs_on)}
         self._folder.sync()
         records = {key: marks[name].facts for key, name in RECORDS.items() if name in marks}
         arrays, values = state.to_arrays()

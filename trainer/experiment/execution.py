@@ -23,7 +23,7 @@ from trainer.config.loader import LoadedConfig, load
 from trainer.engine.op import Op
 from trainer.engine.tape import tape
 from trainer.engine.tensor import Tensor
-from trainer.errors import DivergedError, UsageError
+from trainer.errors import DivergedError, DoneError, UsageError
 from trainer.experiment.builder import build
 from trainer.experiment.checkpointing import Checkpointer
 from trainer.experiment.model import model_facts
@@ -33,17 +33,19 @@ from trainer.experiment.remarks import remarks
 from trainer.explaining.findings import Finding
 from trainer.explaining.trouble import Explainer
 from trainer.plugins.faults import naming_plugins
-from trainer.runs.digests import checked
-from trainer.runs.environment import describe_environment
-from trainer.runs.folder import RunFolder
+from trainer.runs.already import done
+from trainer.runs.digests import checked, digest, facts
+from trainer.runs.environment import describe_environment, versions
+from trainer.runs.fingerprint import code_fingerprint, data_fingerprint
+from trainer.runs.folder import RunFolder, as_yaml
 from trainer.training import Epoch, Training
 from trainer.training.threads import pinned
 from trainer.types import Array
 from trainer.wording import described
 
 __all__ = [
-    "Outcome", "check_program", "checked_training", "ending_tidily", "execute", "named_config", "plugins_of",
-    "recorded", "train",
+    "Outcome", "check_program", "checked_training", "ending_tidily", "execute", "made_of_what", "named_config",
+    "plugins_of", "recorded", "train",
 ]  # fmt: skip
 
 IN_A_STEP = {"ops", "layers", "costs", "optimizers"}
@@ -124,6 +126,7 @@ def execute(
     observers: Sequence[Observer] = (),
     *,
     itself: bool = False,
+    again: bool = True,
     debug: bool = False,
     allow_unchecked: bool = False,
 ) -> Outcome:
@@ -132,6 +135,7 @@ def execute(
     Args:
         folder: where the run's own folder goes; without it nothing is written.
         itself: `folder` is there, and is the run's own.
+        again: train although `folder` has the same run; otherwise that is a DoneError, before anything is written.
         debug: look at every value of every step.
         allow_unchecked: train with an op of a stranger's whose derivative is wrong, and record it.
 
@@ -146,18 +150,32 @@ def execute(
         if folder is None:
             with naming_plugins(loaded.plugins):
                 return _trained(loaded, training, observers, remarks(loaded, training))
-        name = loaded.name
+        name, made_of = loaded.name, made_of_what(loaded, training)
+        resolved = named_config(loaded, name)
+        if not again and (path := done(folder, as_yaml(resolved).encode(), made_of)):
+            raise DoneError(path)
         about = describe_environment(
             seed=loaded.config.seed, plugins=plugins_of(loaded), threads=threads, folder=loaded.path.parent
         )
-        facts: dict[str, Any] = {
+        given: dict[str, Any] = {
             "config_text": _as_given(loaded),
-            "resolved": named_config(loaded, name),
-            "environment": {**about, "executor": training.runs_on, "unchecked_ops": unchecked},
+            "resolved": resolved,
+            "environment": {**about, **made_of, "executor": training.runs_on, "unchecked_ops": unchecked},
+            "made_of": made_of,
         }
-        run = RunFolder.at(Path(folder), name, **facts) if itself else RunFolder(folder, name, **facts)
+        run = RunFolder.at(Path(folder), name, **given) if itself else RunFolder(folder, name, **given)
         with run, ending_tidily():
-            return recorded(loaded, training, run, observers, unchecked)
+            return recorded(loaded, training, run, observers, unchecked, data=made_of["data"])
+
+
+def made_of_what(loaded: LoadedConfig, training: Training) -> dict[str, str]:
+    """The data that a training reads, the code that computes it, and the parameters of others that it begins with."""
+    packages = {f"package {name}": version for name, version in versions().items()}
+    plugins, files = plugins_of(loaded), loaded.plugins.files()
+    sources = [__file__, *(file for name in plugins if (file := files.get(name)))]
+    code = code_fingerprint({**packages, **plugins}, sources)
+    initial = {name: facts(value.tobytes()) for name, value in training.initial.items()}
+    return {"data": data_fingerprint(training.data), "code": code, **({"start": digest(initial)} if initial else {})}
 
 
 def check_program(loaded: LoadedConfig, training: Training) -> None:
@@ -186,12 +204,15 @@ def recorded(
     observers: Sequence[Observer],
     unchecked: Sequence[str],
     warnings: Sequence[str] = (),
+    *,
+    data: str,
 ) -> Outcome:
     """Train to the end, with everything in the run's folder.
 
     Args:
         unchecked: what is wrong with ops that train regardless.
         warnings: what a person should know, beside what the config and the training say.
+        data: the fingerprint of the data.
     """
     for finding in unchecked:
         run.log(f"trained regardless: {finding}")
@@ -200,8 +221,8 @@ def recorded(
     if loaded.config.log.steps:
         told.append(StepRecorder(run))
     if loaded.config.checkpoint:
-        facts = {"config": named_config(loaded, run.name), "plugins": plugins_of(loaded)}
-        told.append(Checkpointer(run, loaded.config.checkpoint, facts))
+        about = {"config": named_config(loaded, run.name), "plugins": plugins_of(loaded), "data": data}
+        told.append(Checkpointer(run, loaded.config.checkpoint, about))
     remarked = [*warnings, *remarks(loaded, training)]
     with naming_plugins(loaded.plugins):
         outcome = _trained(loaded, training, [*told, *observers], remarked, run)

@@ -24,6 +24,7 @@ from trainer.experiment.execution import (
     check_program,
     checked_training,
     ending_tidily,
+    made_of_what,
     named_config,
     plugins_of,
     recorded,
@@ -32,7 +33,7 @@ from trainer.experiment.observer import Observer
 from trainer.plugins import Plugins
 from trainer.runs.checkpoint import FOLDER, Checkpoint, Checkpoints
 from trainer.runs.digests import checked
-from trainer.runs.fingerprint import changed, data_fingerprint, file_fingerprint, numerics
+from trainer.runs.fingerprint import changed, file_fingerprint, numerics
 from trainer.runs.folder import RunFolder
 from trainer.runs.loading import load as load_run
 from trainer.runs.lock import locked
@@ -95,12 +96,13 @@ def resume(
         with pinned(loaded.config.compute.threads):
             check_program(loaded, training)
             lengths, warnings = dict[str, int](), list[str]()
+            made_of = made_of_what(loaded, training)
             if checkpoint is None or state is None:
                 notices.append("there is no whole checkpoint: it begins anew")
             else:
                 lengths = _lengths(path, checkpoint)
                 notices += [f"{key} was {_told(before)} and is {_told(now)}" for key, (before, now) in changes.items()]
-                warnings += _differences(checkpoint, loaded, training)
+                warnings += _differences(checkpoint, loaded, training, made_of["data"])
                 state = _remembered(state, training)
                 training.resume(state)
                 warnings += _schedule(checkpoint, loaded, training)
@@ -108,13 +110,16 @@ def resume(
                 notices.append(f"resumed from {at}")
             seconds = training.state.seconds
             resolved = named_config(loaded, name)
-            reopened = RunFolder.reopen(path, name, resolved=resolved, lengths=lengths, seconds=seconds)
+            reopened = RunFolder.reopen(
+                path, name, resolved=resolved, lengths=lengths, made_of=made_of, seconds=seconds
+            )
             with reopened as run, ending_tidily():
                 for text in notices:
                     run.log(text)
                     for observer in observers:
                         observer.notice(text)
-                return recorded(loaded, training, run, observers, unchecked, warnings)
+                data = made_of["data"]
+                return recorded(loaded, training, run, observers, unchecked, warnings, data=data)
 
 
 def _changes(checkpoint: Checkpoint, config: Mapping[str, object]) -> dict[str, tuple[Any, Any]]:
@@ -185,10 +190,10 @@ def _anew(path: Path) -> str:
     return f"begin a run of its own: trainer run {path / 'resolved.yaml'}"
 
 
-def _differences(checkpoint: Checkpoint, loaded: LoadedConfig, training: Training) -> Iterator[str]:
+def _differences(checkpoint: Checkpoint, loaded: LoadedConfig, training: Training, data: str) -> Iterator[str]:
     """What may change the last bits. Raises DataError for other data, with which it would be another run."""
     facts = checkpoint.facts
-    if data_fingerprint(training.data) != facts["data"]:
+    if data != facts["data"]:
         raise DataError(
             f"the data are not those that this run was trained on: {training.data.name}, as it is read, split and "
             f"changed now, has another fingerprint. Put the data back, or {_anew(checkpoint.path.parent.parent)}"

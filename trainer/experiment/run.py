@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from trainer.errors import DataError
+from trainer.errors import DataError, DoneError
 from trainer.experiment.model import Model, load
 from trainer.experiment.observer import Observer
 from trainer.files import atomic_write, expanded
@@ -20,7 +20,10 @@ from trainer.runs.loading import load as load_run
 from trainer.training.state import TrainingState
 from trainer.types import Array
 
-__all__ = ["Run"]
+if TYPE_CHECKING:
+    from trainer.training import Epoch, Step
+
+__all__ = ["Run", "run"]
 
 
 class Run(Folder):
@@ -84,3 +87,56 @@ class Run(Folder):
 
     def __repr__(self) -> str:
         return f"<Run {Path(self.path).name}: {self.status}>"
+
+
+def run(
+    config: str | os.PathLike[str] | Mapping[str, object],
+    overrides: Sequence[str] = (),
+    *,
+    out: str | os.PathLike[str] = "runs",
+    on_record: Callable[[Step | Epoch], None] | None = None,
+    again: bool = False,
+) -> Run:
+    """The run of a config, in a folder of its own in `out`; it prints nothing.
+
+    Where `out` has the same run already, finished and unaltered, of the same config, data, code and seed, that is
+    returned, and nothing is trained.
+
+    Args:
+        config: a YAML file, or a mapping of the same keys.
+        overrides: `key=value`, as on the command line.
+        on_record: is told every step and epoch.
+        again: train although the same run is there.
+
+    Raises what `trainer.train` raises.
+
+    >>> import tempfile, trainer
+    >>> line = {"dataset": {"name": "linear", "rows": 50}, "network": [{"dense": 1}], "cost": "mean_squared_error"}
+    >>> out = tempfile.mkdtemp()
+    >>> first = trainer.run({**line, "step_size": 0.1, "epochs": 2}, out=out)
+    >>> first.status, trainer.run({**line, "step_size": 0.1}, ["epochs=2"], out=out).path == first.path
+    ('finished', True)
+    """
+    from trainer.config.loader import load as load_config
+    from trainer.experiment.execution import execute
+
+    observers = [] if on_record is None else [_Told(on_record)]
+    try:
+        outcome = execute(load_config(config, overrides), out, observers, again=again)
+    except DoneError as done:
+        return Run(done.path)
+    assert outcome.folder is not None
+    return Run(outcome.folder)
+
+
+class _Told(Observer):
+    """A function that is told every record."""
+
+    def __init__(self, function: Callable[[Step | Epoch], None]) -> None:
+        self._function = function
+
+    def step(self, record: Step) -> None:
+        self._function(record)
+
+    def epoch(self, record: Epoch) -> None:
+        self._function(record)

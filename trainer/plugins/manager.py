@@ -155,6 +155,11 @@ class Plugins:
             )
         return found
 
+    def files(self) -> dict[str, str | None]:
+        """Where each plugin that was imported is written, by its name."""
+        with self._lock:
+            return {plugin.name: plugin.file for plugin in (*self._plugins, *self._listed)}
+
     # What the engine asks for (`trainer.engine.provider.Provider`).
 
     def load_ops(self) -> None:

@@ -35,8 +35,8 @@ def check(folder: Path) -> dict[str, str]:
 def accept(folder: Path) -> list[str]:
     """Let status.json vouch for the files as they are now; returns the names of those that it had known otherwise.
 
-    A status.json that cannot be read is written anew, of a run that may go on. Raises UsageError for a run that is
-    being trained.
+    A run that was changed by hand is no longer what its config, data and code make. A status.json that cannot be read
+    is written anew, of a run that may go on. Raises UsageError for a run that is being trained.
     """
     if held(folder):
         raise UsageError(f"{folder} is being trained, and writes its files itself; stop it first")
@@ -44,7 +44,7 @@ def accept(folder: Path) -> list[str]:
     changed = [name for name, problem in check(folder).items() if problem and "/" not in name and name != PARAMETERS]
     try:
         content = json.loads(digests.content_of(status))
-        content = {key: value for key, value in content.items() if key != "sha256"}
+        content = {key: value for key, value in content.items() if key not in ("sha256", digests.MADE_OF)}
     except (DataError, ValueError, AttributeError):
         content = {"status": digests.RUNNING, "reason": None}
     files = {name: folder / name for name in content.get("files", {}) if (folder / name).exists()}

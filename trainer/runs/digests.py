@@ -20,13 +20,14 @@ from trainer.errors import DataError
 from trainer.wording import describe
 
 __all__ = [
-    "STATUS", "agrees", "checked", "content_of", "digest", "facts", "read", "read_mapping", "read_text", "sealed",
-    "unsealed",
+    "MADE_OF", "STATUS", "agrees", "checked", "content_of", "digest", "facts", "read", "read_mapping", "read_text",
+    "sealed", "unsealed",
 ]  # fmt: skip
 
 STATUS = "status.json"
 RUNNING = "running"
 FILES = "files"  # where a status that is sealed knows them
+MADE_OF = "made_of"  # where it knows what the run was computed from, see `trainer.runs.already`
 _OWN = "sha256"
 
 

@@ -11,13 +11,13 @@ import platform
 import shutil
 import subprocess  # git is asked for the revision, with a fixed command line
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from trainer.training.threads import Threads
 
-__all__ = ["describe_environment", "git_revision"]
+__all__ = ["describe_environment", "git_revision", "versions"]
 
 _PACKAGES = ("tape-trainer", "numpy", "scipy", "scikit-learn", "safetensors")
 
@@ -48,7 +48,7 @@ def describe_environment(
         "numpy": {"version": np.__version__, **_numpy_build()},
         "threads": None if threads is None else {"threads": threads.threads, "pinned": threads.pinned},
         "blas_libraries": [] if threads is None else list(threads.libraries),
-        "packages": _versions(_PACKAGES),
+        "packages": versions(),
         "plugins": dict(plugins or {}),
         "git": git_revision(folder),
         "command": sys.argv[:1] and [Path(sys.argv[0]).name, *sys.argv[1:]],
@@ -69,16 +69,21 @@ def git_revision(folder: str | os.PathLike[str]) -> str | None:
     return found.stdout.strip() or None if found.returncode == 0 else None
 
 
-def _versions(names: Iterable[str]) -> dict[str, str | None]:
+def versions() -> dict[str, str | None]:
+    """Of this package and of those whose numbers go into a result; None for one that is not installed.
+
+    >>> "numpy" in versions()
+    True
+    """
     from importlib.metadata import PackageNotFoundError, version
 
-    versions: dict[str, str | None] = {}
-    for name in names:
+    found: dict[str, str | None] = {}
+    for name in _PACKAGES:
         try:
-            versions[name] = version(name)
+            found[name] = version(name)
         except PackageNotFoundError:
-            versions[name] = None
-    return versions
+            found[name] = None
+    return found
 
 
 def _numpy_build() -> dict[str, Any]:

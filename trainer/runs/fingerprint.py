@@ -9,28 +9,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from trainer.runs.digests import digest
 from trainer.types import Array
 
 if TYPE_CHECKING:
     from trainer.data import Prepared
 
-__all__ = ["changed", "data_fingerprint", "digest", "file_fingerprint", "numerics"]
+__all__ = ["changed", "code_fingerprint", "data_fingerprint", "file_fingerprint", "numerics"]
 
 _BLOCK = 1 << 24  # bytes of an array that are looked at together: a mapped one never lies in memory whole
-
-
-def digest(content: Mapping[str, object]) -> str:
-    """The SHA-256 of plain values, whatever order their keys are in.
-
-    >>> digest({"a": 1, "b": [2.5]}) == digest({"b": [2.5], "a": 1})
-    True
-    """
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def data_fingerprint(data: Prepared) -> str:
@@ -64,6 +57,28 @@ def file_fingerprint(path: Path, length: int | None = None) -> dict[str, Any]:
             return {"bytes": file.tell(), "sha256": found.hexdigest()}
     except FileNotFoundError:
         return {"bytes": 0, "sha256": found.hexdigest()}
+
+
+def code_fingerprint(packages: Mapping[str, str | None], files: Iterable[str]) -> str:
+    """The SHA-256 of versions, and of the sources of whole packages, or of single files, that some files are of.
+
+    A package's are those at the first look of a process: what it has imported does not change with them.
+    """
+    roots = sorted({_root(Path(file).resolve()) for file in files})
+    sources = {root.name: _package(root) if root.is_dir() else file_fingerprint(root)["sha256"] for root in roots}
+    return digest({"packages": dict(packages), "sources": sources})
+
+
+def _root(file: Path) -> Path:
+    """The folder of the outermost package that a file is in; the file where it is in none."""
+    inside = [folder for folder in file.parents if (folder / "__init__.py").exists()]
+    return inside[-1] if inside else file
+
+
+@cache
+def _package(root: Path) -> str:
+    files = [file for ending in ("py", "c", "h") for file in root.rglob(f"*.{ending}")]
+    return digest({file.relative_to(root).as_posix(): file_fingerprint(file)["sha256"] for file in files})
 
 
 def _blocks(array: Array) -> Iterable[Array]:

@@ -24,8 +24,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from trainer.errors import DivergedError, UsageError
 from trainer.files import atomic_write, expanded, new_folder, remove, writing
+from trainer.runs.already import going_on
 from trainer.runs.appended import Appended, Mark
-from trainer.runs.digests import STATUS, content_of, facts, read_mapping, sealed
+from trainer.runs.digests import MADE_OF, STATUS, content_of, facts, read_mapping, sealed
 from trainer.runs.lock import locked
 from trainer.runs.metrics import EpochRecord, MetricsFile, read_metrics
 from trainer.runs.parameters import save_parameters
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     from trainer.data import Preprocessing, Scaling
 
-__all__ = ["RunFolder", "Status"]
+__all__ = ["RunFolder", "Status", "as_yaml"]
 
 METRICS, STEPS, LOG, FINDINGS = "metrics.csv", "metrics.jsonl", "log.txt", "findings.json"
 _ROWS = (METRICS, STEPS)  # which have a row for each epoch or step
@@ -72,16 +73,19 @@ class RunFolder:
         config_text: str | bytes = "",
         resolved: Mapping[str, object] | None = None,
         environment: Mapping[str, object] | None = None,
+        made_of: Mapping[str, str] | None = None,
     ) -> None:
         """Make the folder, with config.yaml (`config_text` as it is), resolved.yaml and environment.json in it.
 
-        environment: see `trainer.runs.describe_environment`.
+        Args:
+            environment: see `trainer.runs.describe_environment`.
+            made_of: see `trainer.runs.already`.
 
         Raises UsageError when `root` is no place for folders, StorageError when the disk refuses.
         """
         now = datetime.now(UTC)
         path = _new_folder(expanded(root), name, now)
-        self._begin(path, name, now, config_text, resolved or {}, environment or {})
+        self._begin(path, name, now, config_text, resolved or {}, environment or {}, made_of or {})
 
     @classmethod
     def at(
@@ -92,13 +96,16 @@ class RunFolder:
         config_text: str | bytes,
         resolved: Mapping[str, object],
         environment: Mapping[str, object] | None = None,
+        made_of: Mapping[str, str] | None = None,
     ) -> RunFolder:
         """The folder `path` itself, which is there, as a new run's; what an attempt has begun in it begins again.
 
         Raises UsageError where another process trains there.
         """
         run = cls.__new__(cls)
-        run._begin(path, name, datetime.now(UTC), config_text, resolved, environment or {}, begun=(*_ROWS, LOG))
+        run._begin(
+            path, name, datetime.now(UTC), config_text, resolved, environment or {}, made_of or {}, (*_ROWS, LOG)
+        )
         return run
 
     def _begin(
@@ -109,15 +116,16 @@ class RunFolder:
         config_text: str | bytes,
         resolved: Mapping[str, object],
         environment: Mapping[str, object],
+        made_of: Mapping[str, str],
         begun: Sequence[str] = (),
     ) -> None:
         with ExitStack() as held:
             held.enter_context(locked(path))
             for record in begun:
                 remove(path / record)
-            with self._opened_in(path, name, now):
+            with self._opened_in(path, name, now, made_of):
                 self._write("config.yaml", config_text)
-                self._write("resolved.yaml", _yaml(resolved))
+                self._write("resolved.yaml", as_yaml(resolved))
                 self._write("environment.json", _json(environment))
             self._held = held.pop_all()
 
@@ -129,6 +137,7 @@ class RunFolder:
         *,
         resolved: Mapping[str, object],
         lengths: Mapping[str, int],
+        made_of: Mapping[str, str] | None = None,
         seconds: float = 0.0,
     ) -> RunFolder:
         """A folder that is there, and that the caller has locked, to go on in it.
@@ -137,12 +146,14 @@ class RunFolder:
             resolved: the config as it is used from now on.
             lengths: how many bytes stay of what has a row for each epoch or step, by file, 0 where it is not said; what
                 stands behind them comes again.
+            made_of: what it is made of from now on; of what has changed, what it was is kept beside it.
             seconds: for how long the run has been trained.
         """
-        run, known = cls.__new__(cls), read_mapping(path / STATUS).get("files", {})
+        run, about = cls.__new__(cls), read_mapping(path / STATUS)
+        known, made_of = about.get("files", {}), going_on(about.get(MADE_OF, {}), made_of or {})
         given = {each: known[each] for each in _GIVEN if each in known}
-        with run._opened_in(path, name, datetime.now(UTC), seconds, given, lengths):
-            run._write("resolved.yaml", _yaml(resolved))
+        with run._opened_in(path, name, datetime.now(UTC), made_of, seconds, given, lengths):
+            run._write("resolved.yaml", as_yaml(resolved))
         return run
 
     @contextmanager
@@ -151,6 +162,7 @@ class RunFolder:
         path: Path,
         name: str,
         now: datetime,
+        made_of: Mapping[str, str],
         seconds: float = 0.0,
         given: Mapping[str, object] | None = None,
         lengths: Mapping[str, int] | None = None,
@@ -164,6 +176,7 @@ class RunFolder:
         self.tested: Mapping[str, float] = {}  # what is measured once, at the end, and so is in no row of metrics.csv
         self._opened, self._before, self._next = now, seconds, 0.0
         self._started = _started(path / STATUS) or now.isoformat(timespec="milliseconds")
+        self._made_of = made_of
         self._files = dict(given or {})  # what is written whole: its length and SHA-256
         self._held = ExitStack()
         self._log = Appended(path / LOG)
@@ -284,6 +297,8 @@ class RunFolder:
         }
         if self.tested:
             content["test"] = {name: float(value) for name, value in self.tested.items()}
+        if self._made_of:
+            content[MADE_OF] = dict(self._made_of)
         content["files"] = {**self._files, **{name: mark.facts for name, mark in self.marks.items() if mark.length}}
         atomic_write(self.path / STATUS, sealed(content))
         self._next = time.monotonic() + _BEAT
@@ -349,7 +364,8 @@ def _new_folder(root: Path, name: str, now: datetime) -> Path:
                 raise UsageError(f"{root} cannot hold run folders: {error.strerror}") from None
 
 
-def _yaml(content: Mapping[str, object]) -> str:
+def as_yaml(content: Mapping[str, object]) -> str:
+    """A config as resolved.yaml has it."""
     import yaml
 
     return str(yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True, width=120))

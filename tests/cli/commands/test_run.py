@@ -56,11 +56,27 @@ def test_a_run_says_what_came_out_and_leaves_everything(trainer: Trainer, folder
     assert (run.path / "loss.png").is_file()
 
 
+def test_a_run_that_is_there_is_shown_and_not_trained_again(trainer: Trainer, folder: Path) -> None:
+    first = trainer("run", "small.yaml")
+    again = trainer("run", "small.yaml")
+    lines = again.out.splitlines()
+    assert (again.code, again.err) == (0, "")
+    assert lines[0] == "already done, of the same config, data, code and seed; --again repeats it"
+    assert lines[1].startswith("finished, 3 epochs in ")
+    assert lines[2].startswith("train loss 0.")
+    assert any("epoch" in line for line in lines[4:-1])  # the curve
+    assert lines[-1] == first.out.splitlines()[-1]
+    assert trainer("run", "small.yaml", "--quiet").out.splitlines() == [lines[0], lines[-1]]
+    assert [path.name for path in Path("runs").iterdir()] == [Path(lines[-1]).name]
+    repeated = trainer("run", "small.yaml", "--again")
+    assert repeated.out.splitlines()[-1] != lines[-1]
+
+
 def test_the_folder_of_a_run_is_the_same_run_again(trainer: Trainer, folder: Path) -> None:
     """Also from elsewhere, of a file that has changed since, with what was overridden then and what is now."""
     first = runs.load(trainer("run", "small.yaml", "step_size=0.05", "--quiet").out.splitlines()[-1])
     (folder / "small.yaml").write_text("seed: 3\n")
-    again = runs.load(trainer("run", str(first.path), "--quiet").out.splitlines()[-1])
+    again = runs.load(trainer("run", str(first.path), "--again", "--quiet").out.splitlines()[-1])
     assert again.path != first.path
     assert "-small" in again.path.name  # with -002 behind it within one second
     assert again.config == first.config

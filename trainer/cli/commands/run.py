@@ -14,6 +14,7 @@ from trainer.cli.opening import opened
 from trainer.cli.terminal.tables import print_table
 from trainer.cli.terminal.unread import going_on_unread
 from trainer.cli.watching import watched
+from trainer.errors import DoneError
 from trainer.wording import number
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def command(
     plugin: PluginOption = None,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where run folders go.")] = Path("runs"),
     quiet: Quiet = False,
+    again: Annotated[bool, typer.Option("--again", help="Train although the same run is there already.")] = False,
     debug: Debug = False,
     allow_unchecked: AllowUnchecked = False,
 ) -> None:
@@ -37,20 +39,34 @@ def command(
         loaded = opened(config, overrides, plugin)
         from trainer.experiment import execute
 
-        def run(loaded: LoadedConfig) -> Outcome:
-            return watched(partial(execute, loaded, out, debug=debug, allow_unchecked=allow_unchecked), quiet)
+        def run(loaded: LoadedConfig, again: bool) -> Outcome:
+            start = partial(execute, loaded, out, again=again, debug=debug, allow_unchecked=allow_unchecked)
+            return watched(start, quiet)
 
         dataset = loaded.config.dataset
         if dataset.folds is None or dataset.fold is not None:
-            run(loaded)
+            try:
+                run(loaded, again or debug)  # a look at every value is what --debug is for
+            except DoneError as done:
+                _print_done(Path(done.path), quiet)
             return
         outcomes = []
         for fold in range(dataset.folds):
             name = f"{loaded.name}-fold{fold}"
             each = opened(config, [*(overrides or ()), f"dataset.fold={fold}", f"name={name}"], plugin)
             typer.echo(f"fold {fold} of {dataset.folds}, from 0")
-            outcomes.append(run(each))
+            outcomes.append(run(each, True))  # their mean is of what each had at its end, which no folder says
         _print_folds(outcomes)
+
+
+def _print_done(path: Path, quiet: bool) -> None:
+    """The run that is there, as at its end."""
+    from trainer.cli.terminal.ending import print_run
+
+    typer.echo("already done, of the same config, data, code and seed; --again repeats it")
+    if not quiet:
+        print_run(path)
+    typer.echo(str(path))
 
 
 def _print_folds(outcomes: Sequence[Outcome]) -> None:

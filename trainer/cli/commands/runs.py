@@ -11,7 +11,7 @@ import typer
 
 from trainer.cli.arguments import RunFolders, RunName, RunNames, Service
 from trainer.cli.paths import find_run
-from trainer.cli.terminal.abilities import is_unicode, may_colour
+from trainer.cli.terminal.abilities import is_unicode
 from trainer.cli.terminal.sparkline import sparkline
 from trainer.cli.terminal.tables import print_table
 from trainer.errors import UsageError
@@ -123,26 +123,13 @@ def _spark(run: Summary) -> str:
 @group.command("show")
 def show(context: typer.Context, name: RunName, root: RunFolders | None = None) -> None:
     """Show one run: how it went, what it reached, its curve, and the config that it ran."""
-    from trainer.cli.terminal.curve import draw_curve
-    from trainer.runs import load
+    from trainer.cli.terminal.ending import print_run
     from trainer.runs.digests import read_text
-    from trainer.runs.listing import Summary
 
-    run = Summary(find_run(name, root or context.obj))
-    typer.echo(f"{run.path}\n{run.status}, {count(len(run.lines[1:]), 'epoch')} in {duration(run.seconds)}")
-    if run.about.get("reason"):
-        typer.echo(str(run.about["reason"]))
-    for part in ("train", "validation", "test"):
-        numbers = {k.removeprefix(f"{part}_"): v for k, v in run.last.items() if k.startswith(f"{part}_")}
-        if numbers:
-            typer.echo(f"{part:<6}" + ", ".join(f"{key} {number(value)}" for key, value in numbers.items()))
-    full = load(run.path)
-    curve = draw_curve(
-        full.metrics, width=shutil.get_terminal_size().columns, unicode=is_unicode(), colour=may_colour()
-    )
-    if curve:
-        typer.echo(f"\n{curve}", color=may_colour())
-    typer.echo("\n" + read_text(run.path / "resolved.yaml").rstrip())
+    path = find_run(name, root or context.obj)
+    typer.echo(path)
+    print_run(path)
+    typer.echo("\n" + read_text(path / "resolved.yaml").rstrip())
 
 
 @group.command("diff")

@@ -15,14 +15,14 @@ from trainer.cli.terminal.confusions import print_confusions
 from trainer.cli.terminal.curve import draw_curve
 from trainer.cli.terminal.tables import print_table
 from trainer.runs.metrics import read_metrics
-from trainer.wording import duration, number
+from trainer.wording import count, duration, number
 
 if TYPE_CHECKING:
     from trainer.experiment import Outcome
     from trainer.training import Epoch
     from trainer.types import Array
 
-__all__ = ["print_curve", "print_end", "print_so_far"]
+__all__ = ["print_curve", "print_end", "print_run", "print_so_far"]
 
 
 def print_end(outcome: Outcome, *, quiet: bool = False) -> None:
@@ -36,6 +36,22 @@ def print_end(outcome: Outcome, *, quiet: bool = False) -> None:
         typer.echo(f"the parameters are those of epoch {training.best.epoch.epoch:,}, the best")
     for line in (*_result(outcome.epoch), *_undefined(outcome.epoch)):
         typer.echo(line)
+
+
+def print_run(path: Path) -> None:
+    """A run by its folder: how it went, what it reached, its curve."""
+    from trainer.runs.listing import Summary
+
+    run = Summary(path)
+    typer.echo(f"{run.status}, {count(len(run.lines[1:]), 'epoch')} in {duration(run.seconds)}")
+    if run.about.get("reason"):
+        typer.echo(str(run.about["reason"]))
+    for part in ("train", "validation", "test"):
+        numbers = {k.removeprefix(f"{part}_"): v for k, v in run.last.items() if k.startswith(f"{part}_")}
+        if numbers:
+            typer.echo(f"{part:<6}" + ", ".join(f"{key} {number(value)}" for key, value in numbers.items()))
+    if curve := _curve(path):
+        typer.echo(f"\n{curve}", color=may_colour())
 
 
 def print_so_far(folder: Path | None, last: Epoch | None) -> None:
@@ -85,8 +101,10 @@ def _undefined(last: Epoch | None) -> Iterator[str]:
 
 def print_curve(folder: Path) -> None:
     """The losses so far, over the width of the terminal."""
-    metrics = read_metrics(folder / "metrics.csv")
-    width = shutil.get_terminal_size().columns
-    curve = draw_curve(metrics, width=width, unicode=is_unicode(), colour=may_colour())
-    if curve:
+    if curve := _curve(folder):
         print(f"\n{curve}\n")  # noqa: T201  typer.echo would take the colours out
+
+
+def _curve(folder: Path) -> str:
+    width = shutil.get_terminal_size().columns
+    return draw_curve(read_metrics(folder / "metrics.csv"), width=width, unicode=is_unicode(), colour=may_colour())
