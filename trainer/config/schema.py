@@ -281,6 +281,9 @@ class LogConfig(SectionModel):
         description="A line of metrics.jsonl after every so many steps: loss, step size, the norms of the gradient, of "
         "the update and of θ, seconds.",
     )
+    tensorboard: bool = Field(
+        False, description="The numbers as events for TensorBoard, too, in the run's folder; of the tensorboard extra."
+    )
 
 
 class StartConfig(SectionModel):
@@ -387,7 +390,7 @@ class Config(SectionModel):
         None, description="What is reported beside the loss; by default what suits the cost."
     )
     log: Annotated[LogConfig, Section("{steps: 10}")] = Field(
-        LogConfig(steps=None), description="What is written down of steps."
+        LogConfig(steps=None, tensorboard=False), description="What is written down of steps."
     )
     evaluate: Annotated[EvaluateConfig, Section("{train: running}")] = Field(
         EvaluateConfig(train="full", every=1), description="What is measured after an epoch, and how often."

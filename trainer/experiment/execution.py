@@ -30,6 +30,7 @@ from trainer.experiment.model import model_facts
 from trainer.experiment.observer import Observer, step_listeners
 from trainer.experiment.recorder import Recorder, StepRecorder
 from trainer.experiment.remarks import remarks
+from trainer.experiment.tracking import check_trackers, trackers
 from trainer.explaining.findings import Finding
 from trainer.explaining.trouble import Explainer
 from trainer.plugins.faults import naming_plugins
@@ -223,6 +224,7 @@ def recorded(
     if loaded.config.checkpoint:
         about = {"config": named_config(loaded, run.name), "plugins": plugins_of(loaded), "data": data}
         told.append(Checkpointer(run, loaded.config.checkpoint, about))
+    told += trackers(loaded, recorder.without)
     remarked = [*warnings, *remarks(loaded, training)]
     with naming_plugins(loaded.plugins):
         outcome = _trained(loaded, training, [*told, *observers], remarked, run)
@@ -292,6 +294,7 @@ def checked_training(loaded: LoadedConfig, allow_unchecked: bool, *, debug: bool
     Those that the config names are checked before anything is built, and those that a layer or a cost of others' calls
     as they are met, whether they are registered or not. Raises RuleError where one is wrong.
     """
+    check_trackers(loaded)
     choices = [*loaded.config.choices()]
     if all(choice.component.ours for choice in choices):
         return [], build(loaded, debug=debug)

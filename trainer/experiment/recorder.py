@@ -65,9 +65,12 @@ class Recorder(Observer):
         try:
             yield
         except Exception as error:
-            text = f"there is no {what}: {described(error)}"
-            self.failed.append(text)
-            self._folder.log(f"warning: {text}")
+            self.without(f"there is no {what}: {described(error)}")
+
+    def without(self, text: str) -> None:
+        """Note what there is not, and why."""
+        self.failed.append(text)
+        self._folder.log(f"warning: {text}")
 
 
 class StepRecorder(Observer):
