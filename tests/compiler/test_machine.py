@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
 
 from trainer.compiler.executors import native_available
+from trainer.compiler.machine import check_sources
+from trainer.compiler.machine.build import digest_of
+from trainer.errors import UsageError
 
 pytestmark = pytest.mark.skipif(not native_available(), reason="no machine")
 
@@ -127,3 +132,16 @@ def test_the_larger_of_a_number_and_a_nan_is_nan_in_a_chain_too(dtype, code):
     m.Machine([make.fused([make.ChainCall(getattr(m, code), 2, (0, 1))], [x, y, found])]).run(0, 1)
     wanted = (np.maximum if code == "MAXIMUM" else np.minimum)(x, y)
     np.testing.assert_array_equal(found, wanted)
+
+
+def test_a_machine_of_other_sources_says_what_to_do(tmp_path):
+    (tmp_path / "run.c").write_text("int a;")
+    check_sources(digest_of(tmp_path), tmp_path)
+    check_sources("", tmp_path)  # compiled by hand
+    (tmp_path / "new.h").write_text("int b;")
+    with pytest.raises(UsageError) as caught:
+        check_sources(hashlib.sha256(b"int a;").hexdigest(), tmp_path)
+    assert str(caught.value) == (
+        f"the native executor was compiled from other sources than those in {tmp_path}; install the package again, as "
+        "you did before: pip install -e ."
+    )

@@ -43,6 +43,7 @@ ADAM_STEP: int
 TANH_VJP: int
 RELU_VJP: int
 
+SOURCES: str  # SHA-256 of what this was compiled from
 VECTORS: int  # bytes of the widest for PRODUCT; 0 where this processor has it not
 
 class Machine:

@@ -25,6 +25,10 @@
 #include "machine.h"
 #include <structmember.h>
 
+#ifndef SOURCES
+#define SOURCES "" /* their digest, where the package is installed; see __init__.py */
+#endif
+
 typedef struct {
     PyObject_HEAD
     instruction *table;
@@ -173,5 +177,6 @@ PyMODINIT_FUNC PyInit__machine(void) {
     for (int k = 0; k < CODES; k++)
         if (PyModule_AddIntConstant(module, codes[k], k) < 0) return NULL;
     if (PyModule_AddIntConstant(module, "VECTORS", product_width()) < 0) return NULL;
+    if (PyModule_AddStringConstant(module, "SOURCES", SOURCES) < 0) return NULL;
     return module;
 }
