@@ -1,11 +1,15 @@
 """What TensorBoard reads of a run is what its folder says, once each, however often the run was stopped."""
 
+import json
 import struct
+import sys
 from pathlib import Path
 
 import pytest
 
 import trainer
+from trainer.config import load
+from trainer.config.policy import Policy
 from trainer.errors import ConfigError
 from trainer.experiment import tracking
 from trainer.experiment.observer import Observer
@@ -124,3 +128,45 @@ def test_without_the_package_it_is_refused_at_its_line_before_anything_is_writte
     with pytest.raises(ConfigError, match=needs):
         trainer.run(config, out=tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
+
+
+def history(uri: str, folder: Path) -> dict[str, list[tuple[int, float]]]:
+    client = pytest.importorskip("mlflow.tracking", reason="of the mlflow extra").MlflowClient(tracking_uri=uri)
+    run = json.loads((folder / "mlflow.json").read_text())["run"]
+    keys = client.get_run(run).data.metrics
+    return {key: [(each.step, each.value) for each in client.get_metric_history(run, key)] for key in keys}
+
+
+@pytest.mark.filterwarnings("ignore")  # of its own dependencies
+def test_mlflow_has_the_numbers_once_and_goes_on_where_a_run_goes_on(tmp_path: Path) -> None:
+    client = pytest.importorskip("mlflow.tracking", reason="of the mlflow extra").MlflowClient
+    uri = f"sqlite:///{tmp_path}/store.db"
+    overrides = [f"log.mlflow={uri}", "log.tensorboard=false"]
+    whole = trainer.run(MOONS, overrides, out=tmp_path / "whole")
+    assert "MLflow has no more" not in whole.log
+    with pytest.raises(KeyboardInterrupt):
+        trainer.train(MOONS, overrides, out=tmp_path / "cut", observers=[Stopped(5)])
+    (cut,) = (tmp_path / "cut").iterdir()
+    run = client(tracking_uri=uri).get_run(json.loads((cut / "mlflow.json").read_text())["run"])
+    assert run.info.status == "KILLED"
+    assert run.data.params["step_size"] == "0.1"
+    trainer.Run(cut).resume()
+    assert history(uri, cut) == history(uri, whole.path)
+    points = history(uri, cut)
+    assert [step for step, _ in points["step/gradient"]] == whole.steps["step"].tolist()
+    assert [value for _, value in points["loss/test"]] == whole.metrics["test_loss"].tolist()
+    assert client(tracking_uri=uri).get_run(run.info.run_id).info.status == "FINISHED"
+
+
+def test_a_store_that_is_not_there_costs_a_line(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("trainer.experiment.tracking.find_spec", lambda name: object())
+    monkeypatch.setitem(sys.modules, "mlflow", None)  # as one that cannot be imported
+    run = trainer.run(MOONS, ["log.mlflow=http://127.0.0.1:9", "log.tensorboard=false"], out=tmp_path)
+    assert run.status == "finished"
+    assert run.log.count("warning: MLflow has no more of this run: ") == 1
+
+
+def test_a_posted_config_names_no_store() -> None:
+    text = json.dumps({**MOONS, "log": {"mlflow": "http://127.0.0.1:9"}})
+    with pytest.raises(ConfigError, match=r"log\.mlflow names a store that the server would write to"):
+        load("posted.yaml", text=text, policy=Policy(datasets=frozenset({"moons"})))

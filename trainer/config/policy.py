@@ -60,6 +60,10 @@ class Policy:
             refused.add("dataset")
         if "start_from" in items and not self._start(items["start_from"], problems):
             refused.add("start_from")
+        store = _inner(items.get("log"), "mlflow")
+        if store is not None and store.value is not None:
+            problems.add(store.span, "log.mlflow names a store that the server would write to, and none is offered")
+            refused.add("log")
         threads = _inner(items.get("compute"), "threads")
         if threads is not None and type(threads.value) is int and threads.value > self.threads:
             text = f"compute.threads is at most {self.threads} here, found {threads.value}"

@@ -284,6 +284,9 @@ class LogConfig(SectionModel):
     tensorboard: bool = Field(
         False, description="The numbers as events for TensorBoard, too, in the run's folder; of the tensorboard extra."
     )
+    mlflow: str | None = Field(
+        None, min_length=1, description="A server or store of MLflow that gets them, too: http://host:5000."
+    )
 
 
 class StartConfig(SectionModel):
@@ -390,7 +393,7 @@ class Config(SectionModel):
         None, description="What is reported beside the loss; by default what suits the cost."
     )
     log: Annotated[LogConfig, Section("{steps: 10}")] = Field(
-        LogConfig(steps=None, tensorboard=False), description="What is written down of steps."
+        LogConfig(steps=None, tensorboard=False, mlflow=None), description="What is written down of steps."
     )
     evaluate: Annotated[EvaluateConfig, Section("{train: running}")] = Field(
         EvaluateConfig(train="full", every=1), description="What is measured after an epoch, and how often."

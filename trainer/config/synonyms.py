@@ -197,7 +197,8 @@ _HINTS = {
         "resume resumefrom checkpoints checkpointing loadcheckpoint weights": "to begin "
         "with the parameters of a run write `start_from: RUN`, its folder",
         "tensorboard": "write `log: {{tensorboard: true}}`",
-        "logger logging log wandb mlflow tracker": "every run has a folder with log.txt and metrics.csv; a "
+        "mlflow": "write `log: {{mlflow: http://host:5000}}`",
+        "logger logging log wandb tracker": "every run has a folder with log.txt and metrics.csv; a "
         "tracker is a plugin's callback, `callbacks: [...]`",
         "verbose verbosity quiet progressbar enableprogressbar": "it is an option of the command: trainer run --quiet",
         "numworkers workers njobs cpus": "the data are in memory; threads that divide a step are "

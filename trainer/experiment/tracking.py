@@ -1,4 +1,4 @@
-"""The numbers of a run for TensorBoard, beside those of its folder.
+"""The numbers of a run for TensorBoard and MLflow, beside those of its folder.
 
 A tracker looks on: it changes no training, and what goes wrong in it costs a line of the log and the rest of what it
 would have written, never the run.
@@ -6,21 +6,31 @@ would have written, never the run.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trainer.config.overrides import flat
 from trainer.experiment.observer import Observer
+from trainer.files import atomic_write
 from trainer.wording import described
 
 if TYPE_CHECKING:
     from trainer.config import LoadedConfig
     from trainer.training import Epoch, Step, Training
 
-__all__ = ["TensorBoard", "Tracked", "check_trackers", "trackers"]
+__all__ = ["MlFlow", "TensorBoard", "Tracked", "check_trackers", "trackers"]
 
 FOLDER = "tensorboard"  # in that of the run
+MLFLOW = "mlflow.json"  # which run of which store it is
+# What one request may hold, see https://mlflow.org/docs/latest/rest-api.html#log-batch.
+MOST_PARAMS, MOST_METRICS, MOST_LETTERS = 100, 1000, 500
+PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 MEASURED = ("step_size", "gradient", "update", "theta")
 
 
@@ -29,11 +39,18 @@ def check_trackers(loaded: LoadedConfig) -> None:
     if loaded.config.log.tensorboard and find_spec("tensorboardX") is None:
         what = "log.tensorboard needs tensorboardX: pip install 'tape-trainer[tensorboard]'"
         raise loaded.error(("log", "tensorboard"), what)
+    if loaded.config.log.mlflow and find_spec("mlflow") is None:
+        raise loaded.error(("log", "mlflow"), "log.mlflow needs mlflow: pip install 'tape-trainer[mlflow]'")
 
 
 def trackers(loaded: LoadedConfig, failed: Callable[[str], None]) -> list[Observer]:
     """Those that a config asks for. What goes wrong in one is told to `failed`."""
-    return [Tracked("TensorBoard", TensorBoard(), failed)] if loaded.config.log.tensorboard else []
+    told: list[Observer] = []
+    if loaded.config.log.tensorboard:
+        told.append(Tracked("TensorBoard", TensorBoard(), failed))
+    if loaded.config.log.mlflow:
+        told.append(Tracked("MLflow", MlFlow(loaded.config.log.mlflow, loaded.name, loaded.resolved()), failed))
+    return told
 
 
 class TensorBoard(Observer):
@@ -68,6 +85,79 @@ class TensorBoard(Observer):
 
     def ended(self) -> None:
         self._writer.close()
+
+
+class MlFlow(Observer):
+    """Sends what TensorBoard would get to a tracking server or store, a batch after every epoch.
+
+    Each config is an experiment by its name, and each folder a run of it with the settings as parameters. A run that
+    goes on goes on there, too: mlflow.json in its folder knows which it is, and what the store has is not sent twice.
+
+    Args:
+        uri: of the store: http://host:5000, sqlite:///runs.db.
+        name: of the experiment.
+        settings: the config as it is used.
+    """
+
+    def __init__(self, uri: str, name: str, settings: Mapping[str, object]) -> None:
+        self._uri, self._name, self._settings = uri, name, settings
+
+    def began(self, training: Training, folder: Path | None) -> None:
+        for key, value in PATIENCE.items():  # a server that is gone keeps a run waiting for seconds, not for minutes
+            os.environ.setdefault(key, value)
+        from mlflow.entities import Param  # seconds, that only such a run needs
+        from mlflow.tracking import MlflowClient
+
+        assert folder is not None
+        self._client, self._pending = MlflowClient(tracking_uri=self._uri), list[Any]()
+        self._known: dict[str, int] = {}
+        known = folder / MLFLOW
+        about = json.loads(known.read_text()) if known.exists() else {}
+        if about.get("uri") == self._uri:
+            self._run = str(about["run"])
+            run = self._client.get_run(self._run)
+            for key in run.data.metrics:
+                self._known[key] = max(each.step for each in self._client.get_metric_history(self._run, key))
+            return
+        found = self._client.get_experiment_by_name(self._name)
+        experiment = found.experiment_id if found else self._client.create_experiment(self._name)
+        self._run = self._client.create_run(experiment, run_name=folder.name).info.run_id
+        atomic_write(known, json.dumps({"uri": self._uri, "run": self._run}) + "\n")
+        params = [Param(key, str(value)[:MOST_LETTERS]) for key, value in flat(self._settings)]
+        for start in range(0, len(params), MOST_PARAMS):
+            self._client.log_batch(self._run, params=params[start : start + MOST_PARAMS])
+
+    def step(self, record: Step) -> None:
+        if record.measured is not None:
+            self._add("step/loss", record.loss, record.step)
+            for name in MEASURED:
+                self._add(f"step/{name}", getattr(record.measured, name), record.step)
+
+    def epoch(self, record: Epoch) -> None:
+        for part, numbers in record.numbers.items():
+            for name, value in numbers.items():
+                self._add(f"{name}/{part}", value, record.step)
+        self._add("epoch/step_size", record.step_size, record.step)
+        self._send()
+
+    def ended(self) -> None:
+        error = sys.exc_info()[1]
+        self._send()
+        stopped = isinstance(error, KeyboardInterrupt | SystemExit)
+        self._client.set_terminated(self._run, "FINISHED" if error is None else "KILLED" if stopped else "FAILED")
+
+    def _add(self, key: str, value: float, step: int) -> None:
+        if step > self._known.get(key, 0):
+            self._pending.append((key, float(value), step))
+
+    def _send(self) -> None:
+        from mlflow.entities import Metric
+
+        now, pending = int(time.time() * 1000), self._pending
+        self._pending = []
+        for start in range(0, len(pending), MOST_METRICS):
+            batch = [Metric(key, value, now, step) for key, value, step in pending[start : start + MOST_METRICS]]
+            self._client.log_batch(self._run, metrics=batch)
 
 
 class Tracked(Observer):
