@@ -28,7 +28,7 @@ FORMAT = 2  # raise it when the arrays of an entry change: entries of other form
 ARRAYS = ("inputs", "targets", "groups", "weights")
 FACTS = (
     "name", "task", "class_names", "feature_names", "description", "parts", "categories", "has_missing", "narrow",
-    "target_names", "dates", "booleans",
+    "divisor", "target_names", "dates", "booleans",
 )  # fmt: skip
 DIGEST_SIZE = hashlib.sha256().digest_size
 

@@ -62,6 +62,8 @@ class Dataset:
     mapped: whether the arrays are memory maps. Then inputs are kept as they are, C-contiguous float32 or float64, and
         so are the targets of a regression.
     narrow: whether inputs of whole numbers or of single precision stay so, which takes an eighth or half of the memory.
+    divisor: inputs are kept as that many times what they are, as pixels of 8 bits are of their values from 0 to 1 with
+        255; `numbers` divides.
     has_missing: whether inputs may hold NaN for what is missing; stored as whether they do.
     dates, booleans: the columns that were dates, with what became of each, and those that were true or false.
     account: how the source was understood, column by column, for a person to look at.
@@ -90,6 +92,7 @@ class Dataset:
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     mapped: bool = False
     narrow: bool = False
+    divisor: int = 1
     has_missing: bool = False
     some: bool = False
     target_names: tuple[str, ...] = ()
@@ -133,6 +136,18 @@ class Dataset:
     def rows(self) -> int:
         """How many rows there are."""
         return len(self.inputs)
+
+    def numbers(self, kept: Array | None = None) -> Array:
+        """Some of `inputs`, all by default, as they are learnt from: float64, divided by `divisor`.
+
+        >>> Dataset("d", np.array([[0], [51]], np.uint8), np.zeros(2), "regression", narrow=True, divisor=255).numbers()
+        array([[0. ],
+               [0.2]])
+        """
+        kept = self.inputs if kept is None else kept
+        if self.divisor == 1:
+            return kept.astype(np.float64, copy=False)
+        return np.divide(kept, self.divisor, dtype=np.float64)
 
     def with_positive(self, name: str) -> Dataset:
         """The same rows with this class as the second of the two, which is what 1, and a score above 0, stands for.

@@ -80,10 +80,11 @@ def with_parts(
         targets.append(y)
         part.append(np.full(len(x), GIVEN[name]))
         remarks += [f"{path.name}: {text}" for text in told]
-    rows = sum(map(len, inputs[1:]))
+    rows, (inputs, divisor) = sum(map(len, inputs[1:])), _alike(dataset, inputs)
     whole = replace(
         dataset,
         inputs=np.concatenate(inputs),
+        divisor=divisor,
         targets=np.concatenate(targets),
         groups=None if dataset.groups is None else np.concatenate([dataset.groups, np.full(rows, -1)]),
         weights=None if dataset.weights is None else np.concatenate([dataset.weights, np.ones(rows)]),
@@ -105,15 +106,33 @@ def _rows(dataset: Dataset, path: Path, reading: Mapping[str, Any]) -> tuple[Arr
     spec = replace(spec, has_missing=spec.has_missing or reading.get("missing") == "allow")
     known = [*dataset.target_names, *_roles(reading)]
     stream = open_rows(path, spec, reading, known)
-    blocks = list(stream.blocks)
-    inputs = np.concatenate([block.values for block in blocks])
+    files: list[str] = []
+    pieces: list[Array] = []
+    for block in stream.blocks:
+        files += block.files
+        pieces.append(_kept(dataset, block.values))
+    inputs = np.concatenate(_alike(dataset, pieces)[0])
     if reading.get("reconstruct"):
         return inputs, np.zeros((len(inputs), *dataset.targets.shape[1:]), dataset.targets.dtype), stream.remarks
-    files = [file for block in blocks for file in block.files]
     targets = read_targets(path, TargetSpec.of(dataset), reading, files)
     if len(targets) != len(inputs):
         raise DataError(f"{path} has {len(inputs)} rows of inputs, and {len(targets)} of targets")
     return inputs, targets.reshape(len(targets), *dataset.targets.shape[1:]), stream.remarks
+
+
+def _kept(dataset: Dataset, values: Array) -> Array:
+    """Inputs in the type in which the data set keeps its own, where that says the same; otherwise float64 still."""
+    dtype, divisor = dataset.inputs.dtype, dataset.divisor
+    with np.errstate(over="ignore", invalid="ignore"):
+        kept = (np.rint(values * divisor) if dtype.kind in "iu" else values).astype(dtype, copy=False)
+    return kept if np.array_equal(kept / divisor, values, equal_nan=True) else values
+
+
+def _alike(dataset: Dataset, pieces: list[Array]) -> tuple[list[Array], int]:
+    """Inputs all kept as the data set keeps its own, or all float64 where some cannot be; and their divisor."""
+    if all(x.dtype == dataset.inputs.dtype for x in pieces):
+        return pieces, dataset.divisor
+    return [x if x.dtype == np.float64 else x / np.float64(dataset.divisor) for x in pieces], 1
 
 
 def _roles(reading: Mapping[str, Any]) -> list[str]:

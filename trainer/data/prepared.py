@@ -35,7 +35,7 @@ Part = Literal["train", "validation", "test"]
 TargetKind = Literal["classes", "binary", "signs", "values"]
 Fitted = tuple[Scaling | None, Preprocessing | None]
 
-TOGETHER = 2**18  # numbers that are scaled and cast together
+TOGETHER = 2**16  # numbers that are scaled and cast together
 MOST_CLASSES = 20  # whole numbers, of which so few occur, are taken for classes in a message
 WANTED = {
     "classes": "class indices",
@@ -209,7 +209,7 @@ def prepare(
     if fitted is not None:
         scaling, steps = fitted
     else:
-        scaling = Scaling.fit(dataset.inputs, _categories(dataset), train) if standardize else None
+        scaling = Scaling.fit(dataset.inputs, _categories(dataset), train, dataset.divisor) if standardize else None
         steps = Preprocessing.fit(preprocess, dataset, train, seed) if preprocess else None
     remarks = [*noticed(dataset, standardize or bool(preprocess))] if fitted is None else []
     if resample is not None:
@@ -249,8 +249,7 @@ def _arrays(
     """Inputs and targets of these rows after all that is done to them."""
     inputs = None if steps is not None or dataset.has_missing else _inputs(dataset, rows, scaling, dtype)
     if inputs is None:
-        inputs = _rows(dataset, dataset.inputs, rows)
-        inputs = inputs if dataset.mapped else inputs.astype(np.float64, copy=False)
+        inputs = _rows(dataset, dataset.inputs, rows) if dataset.mapped else dataset.numbers(dataset.inputs[rows])
         inputs = scaling.apply(inputs) if scaling is not None else inputs
         inputs = steps.apply(inputs) if steps is not None else inputs
         if dataset.has_missing:
@@ -265,15 +264,21 @@ def _inputs(dataset: Dataset, rows: Array, scaling: Scaling | None, dtype: np.dt
     """The inputs of these rows, scaled and cast some at a time; None for what is mapped, or too large for `dtype`."""
     if dataset.mapped:
         return None
-    inputs = np.empty((len(rows), *dataset.inputs.shape[1:]), dtype)
-    together = max(1, TOGETHER // max(inputs[:1].size, 1))
+    shape = dataset.inputs.shape[1:]
+    width = math.prod(shape)
+    table, made = dataset.inputs.reshape(dataset.rows, width), np.empty((len(rows), width), dtype)
+    together = max(1, TOGETHER // width)
     with np.errstate(over="ignore"):
-        for start in range(0, len(rows), together):
-            some = dataset.inputs[rows[start : start + together]].astype(np.float64, copy=False)
-            inputs[start : start + together] = some if scaling is None else scaling.apply(some)
-            if not np.isfinite(inputs[start : start + together]).all():
-                return None
-    return inputs
+        for left in range(0, width, TOGETHER):  # a row may be a large picture
+            columns = slice(left, left + TOGETHER)
+            some = None if scaling is None else scaling.of(columns)
+            for start in range(0, len(rows), together):
+                values = dataset.numbers(table[rows[start : start + together], columns])
+                into = made[start : start + together, columns]
+                into[...] = values if some is None else some.apply(values)
+                if not np.isfinite(into).all():
+                    return None
+    return made.reshape(len(rows), *shape)
 
 
 def _rows(dataset: Dataset, values: Array, rows: Array) -> Array:

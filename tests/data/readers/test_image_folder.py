@@ -37,18 +37,18 @@ def test_sub_folders_are_classes_and_files_are_rows_in_the_order_of_their_names(
     assert dataset.class_names == ("9", "10")
     assert dataset.targets.tolist() == [1, 1, 0]
     assert dataset.inputs.shape == (3, 2, 3, 3)
-    assert dataset.inputs[:, 0, 0].tolist() == [[0.2, 0, 0], [1, 0, 0], [0, 0, 1]]
+    assert dataset.numbers()[:, 0, 0].tolist() == [[0.2, 0, 0], [1, 0, 0], [0, 0, 1]]
 
 
 def test_grey_is_one_channel_of_luma() -> None:
-    inputs = load("pets", {"grey": True}).inputs
+    inputs = load("pets", {"grey": True}).numbers()
     assert inputs.shape == (3, 2, 3, 1)
     np.testing.assert_allclose(inputs[:, 0, 0, 0], [0.299 / 5, 0.299, 0.114], atol=1 / 255)
 
 
 def test_size_is_height_and_width() -> None:
     save("pets/9/large.jpg", np.tile(np.arange(0, 160, 4)[:, None, None], (1, 20, 3)), quality=95)
-    inputs = load("pets", {"size": [4, 2]}).inputs
+    inputs = load("pets", {"size": [4, 2]}).numbers()
     assert inputs.shape == (4, 4, 2, 3)
     np.testing.assert_allclose(
         inputs[3, :, 0, 0] * 255, [22, 58, 98, 134], atol=3
@@ -67,7 +67,7 @@ def test_a_phones_photo_of_several_frames_is_its_first() -> None:
     frames[0].save("pets/9/d.jpg", "MPO", save_all=True, append_images=frames[1:])
     with Image.open("pets/9/d.jpg") as image:
         assert (image.format, getattr(image, "n_frames", 1)) == ("MPO", 2)
-    red = load("pets").inputs[-1]
+    red = load("pets").numbers()[-1]
     assert red[..., 0].min() > 0.95
     assert red[..., 2].max() < 0.05
 
@@ -76,14 +76,14 @@ def test_palettes_grey_and_opaque_alpha_become_colours() -> None:
     save("pets/9/grey.png", np.full((2, 3), 51))
     save("pets/9/alpha.png", np.full((2, 3, 4), (51, 102, 0, 255)))
     Image.fromarray(np.full((2, 3, 3), (0, 255, 0), dtype=np.uint8)).convert("P").save("pets/9/palette.gif")
-    inputs = load("pets").inputs
+    inputs = load("pets").numbers()
     assert inputs[2:, 0, 0].tolist() == [[0.2, 0.4, 0], [0, 0, 1], [0.2, 0.2, 0.2], [0, 1, 0]]
 
 
 def test_images_that_are_all_saved_in_grey_have_one_channel() -> None:
     save("scans/a/1.png", np.full((2, 3), 51))
     save("scans/b/2.png", np.full((2, 3), 255))
-    assert load("scans").inputs[:, 0, 0].tolist() == [[0.2], [1]]
+    assert load("scans").numbers()[:, 0, 0].tolist() == [[0.2], [1]]
     assert load("scans", {"grey": False}).inputs.shape == (2, 2, 3, 3)
     save("scans/b/3.png", np.full((2, 3, 3), (255, 0, 0)))
     assert load("scans").inputs.shape == (3, 2, 3, 3)

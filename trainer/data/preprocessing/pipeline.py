@@ -117,7 +117,7 @@ class Preprocessing:
         Raises StepError for a step that names columns that there are not, that cannot use the numbers it is given, or
         that makes numbers of them that are not finite.
         """
-        table = dataset.inputs[rows].reshape(len(rows), -1).astype(np.float64, copy=False)
+        table = dataset.numbers(dataset.inputs[rows]).reshape(len(rows), -1)
         names = _names(dataset)
         categories = frozenset(dataset.categories)
         shape, done = dataset.inputs.shape[1:], []

@@ -41,11 +41,12 @@ class Scaling:
         return f"Scaling of inputs {self.mean.shape}"
 
     @classmethod
-    def fit(cls, inputs: Array, without: Sequence[int] = (), rows: Array | None = None) -> Scaling:
+    def fit(cls, inputs: Array, without: Sequence[int] = (), rows: Array | None = None, divisor: int = 1) -> Scaling:
         """Mean and standard deviation (divisor n) of `inputs`, shape (n, ...), over the rows.
 
         rows: the indices of those that count; all by default.
         without: features (columns) that are left as they are, such as the index of a category.
+        divisor: of the numbers, before anything is computed of them, see `Dataset`.
 
         A feature that is constant up to rounding is only centred: its scale is 1. Variance by the corrected two-pass
         algorithm, and the bound on its rounding error, from Chan, Golub & LeVeque, *Algorithms for computing the sample
@@ -55,7 +56,7 @@ class Scaling:
         table = inputs.reshape(len(inputs), math.prod(inputs.shape[1:]))
         n = len(inputs) if rows is None else len(rows)
         moments = [
-            _moments((table[:, some] if rows is None else table[rows, some]).astype(np.float64, copy=False))
+            _moments(table[:, some] if rows is None else table[rows, some], divisor)
             for some in _together(table.shape[1], max(2, TOGETHER // n))
         ]
         mean, variance, constant = (
@@ -72,6 +73,10 @@ class Scaling:
         scale = np.where(constant, 1.0, np.sqrt(variance))
         mean[list(without)], scale[list(without)] = 0, 1
         return cls(mean, scale)
+
+    def of(self, columns: slice) -> Scaling:
+        """The scaling of some features of rows that are laid flat."""
+        return Scaling(self.mean.reshape(-1)[columns], self.scale.reshape(-1)[columns])
 
     def apply(self, inputs: Array) -> Array:
         """Scaled `inputs`, shape (n, ...), computed in float64; float32 stays float32."""
@@ -129,8 +134,9 @@ def _together(columns: int, most: int) -> Iterator[slice]:
         yield slice(start, start + most + (start + most == columns - 1))
 
 
-def _moments(inputs: Array) -> tuple[Array, Array, Array]:
+def _moments(inputs: Array, divisor: int) -> tuple[Array, Array, Array]:
     """Mean and variance of each column, and whether it is constant up to rounding."""
+    inputs = inputs.astype(np.float64, copy=False) if divisor == 1 else np.divide(inputs, divisor, dtype=np.float64)
     n, epsilon = float(len(inputs)), np.finfo(np.float64).eps
     with np.errstate(over="ignore", invalid="ignore"):
         mean = inputs.sum(axis=0, dtype=np.float64) / n

@@ -169,13 +169,24 @@ def _inputs(path: str, arrays: Mapping[str, Array]) -> tuple[Array, dict[str, tu
         if array.dtype.kind not in "biuf":
             raise DataError(f"{path}: array {name!r}: values of type {array.dtype} are not real numbers")
     parts = {name.removeprefix(PARTS): array.shape[1:] for name, array in named.items()}
-    inputs = np.empty((rows, sum(map(math.prod, parts.values()))))
+    dtype = np.result_type(*map(_narrowest, named.values()))
+    inputs = np.empty((rows, sum(map(math.prod, parts.values()))), dtype)
     end = 0
     for array in named.values():
         width = math.prod(array.shape[1:])
         inputs[:, end : end + width] = array.reshape(rows, width)
         end += width
     return inputs, parts
+
+
+def _narrowest(array: Array) -> np.dtype[Any]:
+    """A type that has every number of an array and is no wider than it need be."""
+    if array.dtype.kind == "f":
+        single = array.dtype.itemsize > 4 and np.array_equal(array.astype(np.float32), array, equal_nan=True)
+        return np.dtype(np.float32) if single else array.dtype.newbyteorder("=")
+    if array.dtype.itemsize <= 2:
+        return array.dtype.newbyteorder("=")
+    return np.result_type(np.min_scalar_type(array.min()), np.min_scalar_type(array.max()))
 
 
 def _find(path: str, arrays: Mapping[str, Array], names: tuple[str, ...], what: str, *option: str) -> str:

@@ -1,8 +1,9 @@
 """A folder of images as a data set: each sub-folder is a class, and what lies in it are its images.
 
 Values are from 0 to 1, shape (height, width, channels) with one channel for grey and three for colours, as
-convolutions expect them. Classes and files are sorted by name, so that rows do not depend on the file system. Files
-whose name begins with a dot are none of the data.
+convolutions expect them; they are kept as pixels of 8 bits until they are cast for the network. Classes and
+files are sorted by name, so that rows do not depend on the file system. Files whose name begins with a dot are none of
+the data.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from trainer.types import Array
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["SUFFIXES", "pixels_of", "read_images", "visible"]
+__all__ = ["DIVISOR", "SUFFIXES", "pixels_of", "read_images", "visible"]
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+DIVISOR = 255  # of pixels of 8 bits, whose values are from 0 to 1
 Size = Annotated[tuple[int, int], Words(("a height and a width, such as [28, 28]", "heights and widths"))]
 GREY = ("1", "L", "LA")
 EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
@@ -63,14 +65,16 @@ def read_images(path: str | os.PathLike[str], *, size: Size | None = None, grey:
         pixels = pixels_of(file, shape, grey)
         if row == 0:
             first = pixels.shape
-            inputs = np.empty((len(files), *first))
+            inputs = np.empty((len(files), *first), np.uint8)
         if pixels.shape != first:
             raise DataError(
                 f"{file} has {pixels.shape[0]} × {pixels.shape[1]} pixels, and {files[0]} {first[0]} × {first[1]}; say "
                 f"size: [{first[0]}, {first[1]}] to bring all to one height and width"
             )
-        np.divide(pixels, 255, out=inputs[row])
-    return Dataset(Path(shown).resolve().name, inputs, targets, "classification", class_names)
+        inputs[row] = pixels
+    return Dataset(
+        Path(shown).resolve().name, inputs, targets, "classification", class_names, narrow=True, divisor=DIVISOR
+    )
 
 
 def _files(folder: str) -> Iterator[Path]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trainer.data.readers.image_folder import SUFFIXES, pixels_of, visible
+from trainer.data.readers.image_folder import DIVISOR, SUFFIXES, pixels_of, visible
 from trainer.data.rows.stream import Block, Blocks, Stream
 from trainer.data.spec import InputSpec
 from trainer.errors import DataError
@@ -54,5 +54,5 @@ def _blocks(path: Path, files: list[Path], spec: InputSpec, resized: bool) -> Bl
                 raise DataError(
                     f"{file} has {image.shape[0]} × {image.shape[1]} pixels, and the model takes {height} × {width}"
                 )
-            np.divide(image, 255, out=values[row])
+            np.divide(image, DIVISOR, out=values[row])
         yield Block(values, tuple(str(file.relative_to(path)) if file != path else file.name for file in some))
