@@ -5,13 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from itertools import islice
+from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.service.conftest import LONG, SMALL, Served
+
+ROOT = Path(__file__).parents[2]
 
 
 def states(served: Served, run: str) -> list[str]:
@@ -210,9 +215,11 @@ def test_a_config_with_mistakes_is_refused_with_all_of_them_at_their_lines(serve
     assert checked.json["size"]["parameters"] == 22
 
 
-def test_the_command_line_submits_watches_and_fetches(served, tmp_path):
-    (tmp_path / "small.yaml").write_text(SMALL)
+@pytest.fixture
+def trainer(served, tmp_path):
+    """The command, in a folder with `configs/`, of somebody who is logged in; gives what it prints."""
     known = {"TRAINER_URL": served.url, "TRAINER_TOKEN": served.token, "TRAINER_CONFIG": str(tmp_path / "conf")}
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
 
     def trainer(*arguments: str) -> str:
         command = [sys.executable, "-m", "trainer", *arguments]
@@ -220,6 +227,11 @@ def test_the_command_line_submits_watches_and_fetches(served, tmp_path):
         assert done.returncode == 0, done
         return done.stdout
 
+    return trainer
+
+
+def test_the_command_line_submits_watches_and_fetches(served, trainer, tmp_path):
+    (tmp_path / "small.yaml").write_text(SMALL)
     said = trainer("submit", "small.yaml", "step_size=0.2", "--again", "--watch")
     run = said.split()[0]
     assert said.splitlines()[-1] == "finished: after 3 epochs"
@@ -227,6 +239,20 @@ def test_the_command_line_submits_watches_and_fetches(served, tmp_path):
     trainer("fetch", run)
     assert "finished" in trainer("runs")
     assert run in trainer("runs", "--at", served.url)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/service.md"])
+def test_what_a_page_says_to_type_at_a_service_works(served, trainer, page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    (block,) = [each for each in re.findall(r"```text\n(.*?)```", text, re.DOTALL) if "trainer submit" in each]
+    for line in block.splitlines():
+        words = line.partition("#")[0].replace("http://127.0.0.1:8470", served.url).split()
+        if words[0] != "trainer":
+            continue
+        run = served.submit(LONG) if words[1] == "cancel" else "last"
+        trainer(*(run if word == "RUN" else word for word in words[1:]))
+        if words[1] == "cancel":
+            served.until(run, "cancelled")
 
 
 def test_a_viewer_sees_the_first_events_while_it_trains(served):

@@ -65,6 +65,7 @@ class Children:
         self._writer: asyncio.StreamWriter | None = None  # of the same socket, which closes with it
         self._closed = False
         self.pid: int | None = None
+        self.processors = 1  # as many as this process was given, which the fork server says
         self.restarts = -1
 
     async def begin(self) -> None:
@@ -127,7 +128,8 @@ class Children:
         if not first:
             code = await self._process.wait()
             raise TrainerError(f"the fork server did not begin (exit code {code}); what it said stands above")
-        self.pid = json.loads(first)["ready"]
+        about = json.loads(first)
+        self.pid, self.processors = about["ready"], about["processors"]
         self._channel = ours
         self.restarts += 1
         self._answers = asyncio.Queue()

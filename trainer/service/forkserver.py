@@ -96,7 +96,9 @@ class _Server:
         self.own = (self.woken, waking)
 
     def serve(self) -> None:
-        self.say({"ready": os.getpid()})
+        from trainer.compiler.processors import processors
+
+        self.say({"ready": os.getpid(), "processors": processors()})
         while True:
             readable, _, _ = select.select([self.channel.fileno(), self.woken], [], [])
             if self.woken in readable:

@@ -35,7 +35,7 @@ class Local:
     @property
     def free(self) -> int:
         """How many more attempts there is room for."""
-        return self._settings.slots - len(self._running) - self._starting
+        return (self._settings.slots or self.children.processors) - len(self._running) - self._starting
 
     async def begin(self) -> None:
         """Start the fork server."""

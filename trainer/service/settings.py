@@ -51,7 +51,7 @@ class Settings:
 
     Attributes:
         root: the folder that holds all of it.
-        slots: attempts at once on this machine.
+        slots: attempts at once on this machine; None for one a processor.
         plugins: installed plugins, by the names of their entry points, that configs may use and list.
         datasets: names that configs may choose.
         grace: seconds that an attempt has for its checkpoint, before it is killed.
@@ -61,7 +61,7 @@ class Settings:
     """
 
     root: Path
-    slots: int = 1
+    slots: int | None = None
     plugins: frozenset[str] = frozenset()
     datasets: frozenset[str] = DATASETS
     limits: Limits = field(default_factory=Limits)

@@ -56,7 +56,6 @@ def command(
         raise UsageError(f"serving needs {error.name}: pip install 'tape-trainer[serve]'") from None
     if os.name == "nt":
         raise UsageError("trainer serve forks processes, which Windows cannot; it runs under WSL")
-    from trainer.compiler.processors import processors
     from trainer.service.client import forget, remember
     from trainer.service.settings import DATASETS, Settings
 
@@ -69,7 +68,7 @@ def command(
         )
     settings = Settings(
         root=root.absolute(),
-        slots=slots or processors(),
+        slots=slots,
         plugins=frozenset(plugin or ()),
         datasets=DATASETS | frozenset(dataset or ()),
     )

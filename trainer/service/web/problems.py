@@ -60,4 +60,4 @@ def answer_to(error: Exception) -> Response | None:
         if isinstance(error, kind):
             headers = {"Retry-After": "5"} if status in (429, 503) else {}
             return problem(status, str(error), headers)
-    return problem(409, str(error)) if isinstance(error, TrainerError) else None
+    return problem(503, str(error)) if isinstance(error, TrainerError) else None
