@@ -74,6 +74,7 @@ def register_executors(register: Register) -> None:
 
 @hookimpl
 def register_readers(register: Register) -> None:
+    from trainer.data.readers.archive import ARCHIVES
     from trainer.data.readers.array_file import read_npy, read_npz
     from trainer.data.readers.csv_file import ENDINGS, read_csv
     from trainer.data.readers.image_folder import read_images
@@ -84,7 +85,7 @@ def register_readers(register: Register) -> None:
     from trainer.data.readers.typed_file import read_typed
 
     register(read_csv, name="csv", endings=ENDINGS, example="flowers.csv")
-    register(read_npz, name="npz", endings=(".npz",), example="clouds.npz")
+    register(read_npz, name="npz", endings=ARCHIVES, example="clouds.npz")
     register(read_npy, name="npy", endings=(".npy",), example="table.npy")
     register(read_text, name="text", endings=(".txt",), example="poems.txt")
     register(read_typed, name="typed", endings=TYPED, example="flowers.parquet")

@@ -1,10 +1,11 @@
-"""NumPy's own files as data sets. Nothing in them is ever unpickled: a pickle can run code.
+"""Files of arrays as data sets. Nothing in NumPy's is ever unpickled: a pickle can run code.
 
     .npz   two arrays: `inputs` or `x`, shape (n, ...), and `targets` or `y`, shape (n,) or (n, k); optionally
            `class_names`, `feature_names`, `groups` (n,) and `weights` (n,). Targets of integers, booleans or text are
            classes, floats are numbers to predict: here, unlike in a CSV file, somebody chose the type. Classes of
            positions are (n, positions), and a negative number marks a position without a class; a column of classes,
-           (n, 1), is (n,). Several inputs of different shapes are arrays `inputs.NAME`, each (n, ...).
+           (n, 1), is (n,). Several inputs of different shapes are arrays `inputs.NAME`, each (n, ...). Arrays of the
+           same names are in MATLAB's .mat and in .h5: `trainer.data.readers.archive`.
     .npy   one table of numbers, shape (n, columns). The last column is the target, a number to predict. Or inputs
            alone, (n, ...), with the targets in a file of their own: `trainer.data.readers.mapped`.
 
@@ -22,6 +23,7 @@ from typing import Any, Literal
 import numpy as np
 
 from trainer.data.dataset import Dataset, Task, as_numbers
+from trainer.data.readers.archive import PARTS, load_archive, targets_in
 from trainer.data.readers.mapped import read_pair
 from trainer.data.readers.stored import classes_of, load_arrays, task_of, texts_of
 from trainer.data.readers.table import MENDING
@@ -31,7 +33,6 @@ from trainer.wording import nearest
 
 __all__ = ["read_npy", "read_npz"]
 
-PARTS = "inputs."
 EXTRAS = ("class_names", "feature_names", "groups", "weights")
 
 
@@ -42,7 +43,7 @@ def read_npz(
     task: Task | None = None,
     missing: Literal["error", "allow"] = "error",
 ) -> Dataset:
-    """The arrays of an .npz file, as np.savez writes them; the data set has the file's name.
+    """The arrays of an .npz file, as np.savez writes them, or of a .mat or .h5 file; the data set has the file's name.
 
     inputs or x     numbers, (n, ...): one row for each example. Or several arrays inputs.NAME, each (n, ...).
     targets or y    (n,): integers, booleans or text are classes, floats are numbers to predict, which may be (n, k).
@@ -55,7 +56,8 @@ def read_npz(
     task: "classification" or "regression". Default: by the type of the targets.
     missing: "allow" lets NaN among the inputs through, for an imputer to fill in; "error" refuses it.
 
-    Raises DataError for a file that is damaged, pickled, or lacks an array, and for shapes that do not fit.
+    Raises DataError for a file that is damaged, pickled, or lacks an array, and for shapes that do not fit; UsageError
+    without h5py for one of HDF5.
 
         np.savez("clouds.npz", inputs=inputs, targets=targets)
         read_npz("clouds.npz")
@@ -63,14 +65,13 @@ def read_npz(
     """
     shown = os.fspath(path)
     _check_missing(missing)
-    arrays = load_arrays(shown)
-    if not isinstance(arrays, dict):
-        raise DataError(f"{shown} is a single array, as np.save writes it; name it .npy, or write it with np.savez")
+    arrays = load_archive(shown)
     inputs, parts = _inputs(shown, arrays)
-    targets = arrays[_find(shown, arrays, (target,) if target else ("targets", "y"), "targets", "target")]
+    found = _find(shown, arrays, (target,) if target else ("targets", "y"), "targets", "target")
+    targets = targets_in(shown, arrays, found, task)
     for name in arrays:
         near = nearest(name, EXTRAS)
-        if near and name not in EXTRAS and arrays[name] is not targets:
+        if near and name not in EXTRAS and name != found:
             raise DataError(f"{shown} has an array {name!r}; rename it {near!r} if that is what it is")
     names = {name: texts_of(arrays[name]) for name in ("class_names", "feature_names") if name in arrays}
     return _dataset(

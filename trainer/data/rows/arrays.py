@@ -1,5 +1,5 @@
-"""The rows of NumPy's files: an .npy file stays on disk and is read block by block; an .npz file is an archive, whose
-array of inputs is taken out whole."""
+"""The rows of files of arrays: an .npy file stays on disk and is read block by block; an .npz, .mat or .h5 file is an
+archive, whose array of inputs is taken out whole."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from trainer.data.readers.array_file import PARTS
-from trainer.data.readers.stored import load_arrays, load_one, texts_of
+from trainer.data.readers.archive import PARTS, load_archive
+from trainer.data.readers.stored import load_one, texts_of
 from trainer.data.rows.columns import ignored, places
 from trainer.data.rows.stream import AT_ONCE, Block, Blocks, Stream
 from trainer.data.spec import InputSpec
@@ -17,7 +17,7 @@ from trainer.errors import DataError
 from trainer.types import Array
 from trainer.wording import listed
 
-__all__ = ["npy_rows", "npz_rows"]
+__all__ = ["archive_rows", "npy_rows"]
 
 KNOWN = ("inputs", "x", "targets", "y", "class_names", "feature_names", "groups", "weights")
 
@@ -30,15 +30,13 @@ def npy_rows(path: Path, spec: InputSpec) -> Stream:
     return Stream(shown, _blocks(shown, array, spec))
 
 
-def npz_rows(path: Path, spec: InputSpec) -> Stream:
-    """The rows of an .npz file: its array `inputs` or `x`, or the parts `inputs.NAME` that the model takes.
+def archive_rows(path: Path, spec: InputSpec) -> Stream:
+    """The rows of an .npz, .mat or .h5 file: its array `inputs` or `x`, or the parts `inputs.NAME` of a model.
 
     Raises DataError where there are none, and for other shapes.
     """
     shown = str(path)
-    arrays = load_arrays(shown)
-    if not isinstance(arrays, dict):
-        raise DataError(f"{shown} is a single array, as np.save writes it; name it .npy")
+    arrays = load_archive(shown)
     remarks: tuple[str, ...] = ()
     if spec.parts:
         return Stream(shown, _blocks(shown, _parts(shown, arrays, spec), spec))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from trainer.data.readers.archive import ARCHIVES
 from trainer.data.readers.decoding import ending_of
 from trainer.data.readers.image_folder import SUFFIXES
 from trainer.data.readers.mapped import ARRAYS, is_array_folder
@@ -16,7 +17,7 @@ from trainer.wording import did_you_mean, either
 
 __all__ = ["open_rows"]
 
-ENDINGS = (".csv", ".npz", ".npy", ".parquet", ".arrow", ".jsonl", ".arff")
+ENDINGS = (".csv", ".npz", ".npy", ".mat", ".h5", ".parquet", ".arrow", ".jsonl", ".arff")
 
 
 def open_rows(path: Path, spec: InputSpec, reading: Mapping[str, object], known: Sequence[str] = ()) -> Stream:
@@ -51,10 +52,10 @@ def open_rows(path: Path, spec: InputSpec, reading: Mapping[str, object], known:
         from trainer.data.rows.typed_rows import typed_rows
 
         return typed_rows(path, spec, reading, known)
-    if ending in (".npy", ".npz"):
-        from trainer.data.rows.arrays import npy_rows, npz_rows
+    if ending in (".npy", *ARCHIVES):
+        from trainer.data.rows.arrays import archive_rows, npy_rows
 
-        return npy_rows(path, spec) if ending == ".npy" else npz_rows(path, spec)
+        return npy_rows(path, spec) if ending == ".npy" else archive_rows(path, spec)
     if ending in SUFFIXES:
         from trainer.data.rows.images import image_rows
 

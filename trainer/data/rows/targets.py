@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from trainer.data.dataset import as_numbers
+from trainer.data.readers.archive import ARCHIVES, load_archive, targets_in
 from trainer.data.readers.decoding import ending_of
 from trainer.data.readers.mapped import ARRAYS, is_array_folder
 from trainer.data.readers.spelling import Spelling, shown
-from trainer.data.readers.stored import classes_of, load_arrays, load_one, texts_of
+from trainer.data.readers.stored import classes_of, load_one, texts_of
 from trainer.data.readers.table import Table
 from trainer.data.readers.typed_file import ARROW, PARQUET, TEXTS, typed_spelling, typed_table
 from trainer.data.spec import TargetSpec
@@ -40,14 +41,13 @@ def read_targets(path: Path, spec: TargetSpec, reading: Mapping[str, object], fi
         return _of_array(str(path / ARRAYS[1]), load_one(str(path / ARRAYS[1])), (), spec)
     if ending in (".csv", ".tsv"):
         return _of_csv(path, spec, reading)
-    if ending == ".npz":
-        arrays = load_arrays(str(path))
-        assert isinstance(arrays, dict)
+    if ending in ARCHIVES:
+        arrays = load_archive(str(path))
         name = next((name for name in (reading.get("target"), "targets", "y") if name in arrays), None)
         if name is None:
             raise DataError(f"{path} has no array 'targets' or 'y' to measure by")
         names = texts_of(arrays["class_names"]) if "class_names" in arrays else ()
-        return _of_array(str(path), arrays[name], names, spec)
+        return _of_array(str(path), targets_in(str(path), arrays, name, spec.task), names, spec)
     if ending in (*PARQUET, *ARROW, *TEXTS):
         return _of_typed(path, spec, reading)
     raise DataError(f"{path} holds inputs alone, and measuring takes targets too: give a .csv, .npz or .parquet file")
