@@ -5,13 +5,19 @@ Nothing is ever unpickled: a pickle can run code.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 
 from trainer.data.dataset import Task, class_indices
 from trainer.errors import DataError
 from trainer.types import Array
 
-__all__ = ["classes_of", "load_arrays", "load_one", "task_of", "texts_of"]
+__all__ = [
+    "NPY", "PICKLED", "beginning_of", "classes_of", "load_arrays", "load_one", "plain", "refusing", "task_of",
+    "texts_of",
+]  # fmt: skip
 
 NPY = b"\x93NUMPY"
 PICKLED = (
@@ -21,16 +27,32 @@ PICKLED = (
 
 def load_arrays(path: str, mapped: bool = False) -> Array | dict[str, Array]:
     """The array of an .npy file, which may stay on disk as a read-only memory map, or the arrays of an .npz file."""
+    mapped = beginning_of(path) == NPY and mapped
+    with refusing(path), open(path, "rb") as file:
+        loaded = np.load(path if mapped else file, mmap_mode="r" if mapped else None, allow_pickle=False)
+        if not isinstance(loaded, np.lib.npyio.NpzFile):
+            return plain(path, loaded)
+        return {name: plain(path, loaded[name]) for name in loaded.files}
+
+
+def beginning_of(path: str) -> bytes:
+    """The first bytes of a file that NumPy wrote, which are `NPY` unless it is an archive; DataError for any other."""
+    with refusing(path), open(path, "rb") as file:
+        beginning = file.read(len(NPY))
+    if beginning.startswith(b"\x80"):
+        raise DataError(f"{path} {PICKLED}")
+    if beginning != NPY and not beginning.startswith(b"PK"):
+        raise DataError(
+            f"{path} {'is no file' if beginning else 'is empty, not a file'} that np.save or np.savez wrote"
+        )
+    return beginning
+
+
+@contextmanager
+def refusing(path: str) -> Iterator[None]:
+    """Whatever reading a file of NumPy's raises is raised as a DataError."""
     try:
-        with open(path, "rb") as file:
-            beginning = file.read(6)
-            _check_beginning(path, beginning)
-            mapped = mapped and beginning == NPY
-            file.seek(0)
-            loaded = np.load(path if mapped else file, mmap_mode="r" if mapped else None, allow_pickle=False)
-            if not isinstance(loaded, np.lib.npyio.NpzFile):
-                return _plain(path, loaded)
-            return {name: _plain(path, loaded[name]) for name in loaded.files}
+        yield
     except DataError:
         raise
     except OSError as error:
@@ -50,16 +72,8 @@ def load_one(path: str, mapped: bool = False) -> Array:
     return array
 
 
-def _check_beginning(path: str, beginning: bytes) -> None:
-    if beginning.startswith(b"\x80"):
-        raise DataError(f"{path} {PICKLED}")
-    if beginning != NPY and not beginning.startswith(b"PK"):
-        raise DataError(
-            f"{path} {'is no file' if beginning else 'is empty, not a file'} that np.save or np.savez wrote"
-        )
-
-
-def _plain(path: str, array: object) -> Array:
+def plain(path: str, array: object) -> Array:
+    """The array itself. Raises DataError for one of records, and for what is no array."""
     if not isinstance(array, np.ndarray):
         raise DataError(f"{path} holds something else than NumPy arrays; write it with np.savez")
     if array.dtype.names:

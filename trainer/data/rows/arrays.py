@@ -1,33 +1,34 @@
-"""The rows of files of arrays: an .npy file stays on disk and is read block by block; an .npz, .mat or .h5 file is an
-archive, whose array of inputs is taken out whole."""
+"""The rows of files of arrays: those of NumPy's go through in blocks, so that memory does not grow with them; the
+arrays of a .mat or .h5 file are taken out whole."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import numpy as np
 
 from trainer.data.readers.archive import PARTS, load_archive
-from trainer.data.readers.stored import load_one, texts_of
+from trainer.data.readers.stored import texts_of
+from trainer.data.readers.unrolled import Held, Unrolled, array_of, arrays_in
 from trainer.data.rows.columns import ignored, places
 from trainer.data.rows.stream import AT_ONCE, Block, Blocks, Stream
 from trainer.data.spec import InputSpec
 from trainer.errors import DataError
-from trainer.types import Array
+from trainer.types import Array, Shape
 from trainer.wording import listed
 
 __all__ = ["archive_rows", "npy_rows"]
-
-KNOWN = ("inputs", "x", "targets", "y", "class_names", "feature_names", "groups", "weights")
 
 
 def npy_rows(path: Path, spec: InputSpec) -> Stream:
     """The rows of an .npy file of inputs, shape (rows, *shape). Raises DataError for any other."""
     shown = str(path)
-    array = load_one(shown, mapped=True)
-    _check_rows(shown, array, spec)
-    return Stream(shown, _blocks(shown, array, spec))
+    array = array_of(shown)
+    _check_rows(shown, array, spec.shape)
+    return Stream(shown, _blocks(shown, array.pieces(_at_once(spec)), spec))
 
 
 def archive_rows(path: Path, spec: InputSpec) -> Stream:
@@ -36,27 +37,34 @@ def archive_rows(path: Path, spec: InputSpec) -> Stream:
     Raises DataError where there are none, and for other shapes.
     """
     shown = str(path)
-    arrays = load_archive(shown)
+    arrays = _arrays(path)
     remarks: tuple[str, ...] = ()
     if spec.parts:
-        return Stream(shown, _blocks(shown, _parts(shown, arrays, spec), spec))
+        return Stream(shown, _blocks(shown, _beside(_parts(shown, arrays, spec), spec), spec))
     found = [name for name in ("inputs", "x") if name in arrays]
     if len(found) != 1:
         there = f"its arrays are {listed([*map(repr, arrays)], 8)}" if arrays else "it holds none"
         raise DataError(f"{shown} has {'two arrays' if found else 'no array'} 'inputs' or 'x'; {there}")
-    array = arrays[found[0]]
-    if "feature_names" in arrays and spec.feature_names and array.ndim == 2:
-        names = texts_of(arrays["feature_names"])
-        if names != spec.feature_names and len(names) == array.shape[1]:
+    array, where = arrays[found[0]], None
+    shape = array.shape
+    if "feature_names" in arrays and spec.feature_names and len(shape) == 2:
+        names = texts_of(arrays["feature_names"].whole())
+        if names != spec.feature_names and len(names) == shape[1]:
             plain = InputSpec(spec.shape, spec.feature_names)
-            array, remarks = array[:, places(plain, names, shown)], ignored(plain, names)
-    _check_rows(shown, array, spec)
-    return Stream(shown, _blocks(shown, array, spec), remarks)
+            where, remarks = places(plain, names, shown), ignored(plain, names)
+    _check_rows(shown, array, spec.shape if where is None else shape[1:])
+    return Stream(shown, _blocks(shown, array.pieces(_at_once(spec)), spec, where), remarks)
 
 
-def _parts(shown: str, arrays: dict[str, Array], spec: InputSpec) -> Array:
-    """Inputs of several shapes laid flat, side by side, as training had them."""
-    rows = []
+def _arrays(path: Path) -> Mapping[str, Unrolled | Held]:
+    if path.suffix.lower() == ".npz":
+        return arrays_in(str(path))
+    return {name: Held(array) for name, array in load_archive(str(path)).items()}
+
+
+def _parts(shown: str, arrays: Mapping[str, Unrolled | Held], spec: InputSpec) -> list[Unrolled | Held]:
+    """The parts that the model takes, in its order."""
+    parts: list[Unrolled | Held] = []
     for name, shape in spec.parts.items():
         array = arrays.get(f"{PARTS}{name}")
         if array is None:
@@ -64,35 +72,52 @@ def _parts(shown: str, arrays: dict[str, Array], spec: InputSpec) -> Array:
                 f"{shown} has no array '{PARTS}{name}', which the model takes; its arrays are "
                 f"{listed([*map(repr, arrays)], 8)}"
             )
-        if array.shape[1:] != shape or not array.ndim:
+        if array.shape[1:] != shape or not array.shape:
             wanted = ", ".join(map(str, shape))
             raise DataError(f"{shown}: '{PARTS}{name}' has shape {array.shape}, and the model takes (rows, {wanted})")
-        rows.append(array.reshape(len(array), math.prod(shape)))
-    if len({len(array) for array in rows}) > 1:
+        _check_rows(shown, array, shape)
+        parts.append(array)
+    if len({array.shape[0] for array in parts}) > 1:
         raise DataError(
-            f"{shown}: its parts have {', '.join(str(len(a)) for a in rows)} rows; each row needs every part"
+            f"{shown}: its parts have {', '.join(str(a.shape[0]) for a in parts)} rows; each row needs every part"
         )
-    return np.concatenate(rows, axis=1)
+    return parts
 
 
-def _check_rows(shown: str, array: Array, spec: InputSpec) -> None:
+def _beside(parts: list[Unrolled | Held], spec: InputSpec) -> Generator[Array, None, None]:
+    """Inputs of several shapes laid flat, side by side, as training had them."""
+    with ExitStack() as stack:
+        pieces = [stack.enter_context(closing(part.pieces(_at_once(spec)))) for part in parts]
+        for some in zip(*pieces, strict=True):
+            yield np.concatenate([x.reshape(len(x), -1) for x in some], axis=1)
+
+
+def _check_rows(shown: str, array: Unrolled | Held, wanted: Shape) -> None:
     if array.dtype.kind not in "biuf":
         raise DataError(f"{shown}: values of type {array.dtype} are not real numbers")
-    if not array.ndim or array.shape[1:] != spec.shape:
-        wanted = ", ".join(map(str, spec.shape))
-        raise DataError(f"{shown} has inputs of shape {array.shape}, and the model takes (rows, {wanted})")
-    if not len(array):
+    if not array.shape or array.shape[1:] != wanted:
+        sizes = ", ".join(map(str, wanted))
+        raise DataError(f"{shown} has inputs of shape {array.shape}, and the model takes (rows, {sizes})")
+    if not array.shape[0]:
         raise DataError(f"{shown} has no rows; there is no row to predict")
 
 
-def _blocks(shown: str, array: Array, spec: InputSpec) -> Blocks:
-    rows = max(1, min(AT_ONCE, 2**22 // max(1, math.prod(spec.shape))))
-    for start in range(0, len(array), rows):
-        values = np.asarray(array[start : start + rows], dtype=np.float64)
-        good = np.isfinite(values) | np.isnan(values) if spec.has_missing else np.isfinite(values)
-        if not good.all():
-            row, *place = (int(i) for i in np.argwhere(~good)[0])
-            raise DataError(
-                f"{shown}: {values[(row, *place)]} at {[start + row, *place]} is not a finite number; put one there"
-            )
-        yield Block(values)
+def _at_once(spec: InputSpec) -> int:
+    return max(1, min(AT_ONCE, 2**20 // max(1, math.prod(spec.shape))))
+
+
+def _blocks(
+    shown: str, pieces: Generator[Array, None, None], spec: InputSpec, where: list[int] | None = None
+) -> Blocks:
+    start = 0
+    with closing(pieces):
+        for piece in pieces:
+            values = np.asarray(piece if where is None else piece[:, where], dtype=np.float64)
+            good = np.isfinite(values) | np.isnan(values) if spec.has_missing else np.isfinite(values)
+            if not good.all():
+                row, *place = (int(i) for i in np.argwhere(~good)[0])
+                raise DataError(
+                    f"{shown}: {values[(row, *place)]} at {[start + row, *place]} is not a finite number; put one there"
+                )
+            yield Block(values)
+            start += len(values)

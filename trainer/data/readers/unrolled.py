@@ -1,0 +1,138 @@
+"""The arrays of .npy and .npz files some rows at a time, so that memory does not grow with them.
+
+What is read is read as a file, since what is mapped counts as memory while it is looked at; of an archive, stored or
+deflated, only the arrays that are asked for are taken out. An array that lies column after column cannot be read so:
+it is mapped where it is a file of its own, and taken out whole where it is not.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, Any
+from zipfile import ZipFile
+
+import numpy as np
+
+from trainer.data.readers.stored import NPY, PICKLED, beginning_of, load_arrays, plain, refusing
+from trainer.errors import DataError
+from trainer.types import Array, Shape
+
+__all__ = ["Held", "Unrolled", "array_of", "arrays_in"]
+
+SUFFIX = ".npy"
+HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+
+
+@dataclass(frozen=True)
+class Unrolled:
+    """An array in a file.
+
+    entry: what it is called in the archive; none where the file is the array.
+    """
+
+    path: str
+    entry: str
+    shape: Shape
+    dtype: np.dtype[Any]
+    by_columns: bool
+
+    def whole(self) -> Array:
+        """All of it. Raises DataError for a file that is damaged."""
+        with refusing(self.path), _opened(self.path, self.entry) as (file, _):
+            array: Array = np.lib.format.read_array(file, allow_pickle=False)
+            return array
+
+    def pieces(self, rows: int) -> Generator[Array, None, None]:
+        """So many rows at a time, read-only. Raises DataError for a file that is damaged, once that is reached."""
+        if self.by_columns:
+            array = load_arrays(self.path, mapped=True) if not self.entry else self.whole()
+            assert not isinstance(array, dict)
+            yield from (array[start : start + rows] for start in range(0, len(array), rows))
+            return
+        size = math.prod(self.shape[1:]) * self.dtype.itemsize
+        with refusing(self.path), _opened(self.path, self.entry) as (file, _):
+            _header(self.path, file)
+            for start in range(0, self.shape[0], rows):
+                some = min(rows, self.shape[0] - start)
+                content = file.read(some * size)
+                if len(content) < some * size:
+                    raise DataError(f"{self.path} is damaged: it ends within its row {start + len(content) // size}")
+                yield np.frombuffer(content, self.dtype).reshape(some, *self.shape[1:])
+            file.read(1)  # an archive compares its check sum at the end of an entry
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """An array in memory, which is looked at in the same way."""
+
+    array: Array
+
+    @property
+    def shape(self) -> Shape:
+        """Of the array."""
+        return self.array.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of its numbers."""
+        return self.array.dtype
+
+    def whole(self) -> Array:
+        """All of it."""
+        return self.array
+
+    def pieces(self, rows: int) -> Generator[Array, None, None]:
+        """So many rows at a time."""
+        yield from (self.array[start : start + rows] for start in range(0, len(self.array), rows))
+
+
+def array_of(path: str) -> Unrolled:
+    """The array of an .npy file. Raises DataError for any other, and for one that is cut off."""
+    if beginning_of(path) != NPY:
+        raise DataError(f"{path} holds several arrays, as np.savez writes them; save each with np.save")
+    return _described(path, "")
+
+
+def arrays_in(path: str) -> dict[str, Unrolled]:
+    """The arrays of an .npz file by name. Raises DataError for any other, and for one that is cut off."""
+    if beginning_of(path) == NPY:
+        raise DataError(f"{path} is a single array, as np.save writes it; name it .npy")
+    with refusing(path), ZipFile(path) as archive:
+        entries = archive.namelist()
+    return {entry.removesuffix(SUFFIX): _described(path, entry) for entry in entries}
+
+
+def _described(path: str, entry: str) -> Unrolled:
+    with refusing(path), _opened(path, entry) as (file, size):
+        shape, by_columns, dtype = _header(path, file)
+        if file.tell() + math.prod(shape) * dtype.itemsize > size:
+            raise DataError(f"{path} is damaged: {f'its array {entry!r}' if entry else 'it'} is cut off")
+    return Unrolled(path, entry, shape, dtype, by_columns and len(shape) > 1)
+
+
+@contextmanager
+def _opened(path: str, entry: str) -> Iterator[tuple[IO[bytes], int]]:
+    """A file, or what is in an archive, with its size."""
+    if not entry:
+        with open(path, "rb") as file:
+            yield file, os.fstat(file.fileno()).st_size
+        return
+    with ZipFile(path) as archive, archive.open(entry) as file:
+        yield file, archive.getinfo(entry).file_size
+
+
+def _header(path: str, file: IO[bytes]) -> tuple[Shape, bool, np.dtype[Any]]:
+    if file.read(len(NPY)) != NPY:
+        raise DataError(f"{path} holds something else than NumPy arrays; write it with np.savez")
+    version = tuple(file.read(2))
+    if version not in HEADERS:  # the third has names of fields alone, which no array of numbers has
+        raise DataError(f"{path} has an array of NumPy's format {version}; save a plain array of numbers")
+    shape, by_columns, dtype = HEADERS[version](file)
+    if dtype.hasobject:
+        raise DataError(f"{path} {PICKLED}")
+    plain(path, np.empty(0, dtype))
+    return shape, by_columns, dtype
