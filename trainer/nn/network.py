@@ -40,6 +40,9 @@ class Part:
     slice: slice
 
 
+REMEMBERED = 1 << 24  # bytes of initial values
+
+
 class Network:
     """Layers in sequence.
 
@@ -86,7 +89,7 @@ class Network:
         initial = self._initial_values(seed=0)
         self.trees = [_names(values, str(i)) for i, values in enumerate(initial)]
         found = self._flat(initial)
-        self._drawn = 0, found
+        self._remember(0, found)
         self._tie(found, tie or {})
         self._divide(found, freeze)
         self.output_shape = self.shapes[-1] if self.shapes else self.input_shape
@@ -113,10 +116,16 @@ class Network:
         return network
 
     def _values(self, seed: int) -> dict[str, Any]:
-        """Initial values by name. Those that were drawn last are remembered."""
-        if self._drawn is None or self._drawn[0] != seed:
-            self._drawn = seed, self._flat(self._initial_values(seed))
-        return self._drawn[1]
+        """Initial values by name. Those that were drawn last are remembered, unless they are large."""
+        if self._drawn is not None and self._drawn[0] == seed:
+            return self._drawn[1]
+        values = self._flat(self._initial_values(seed))
+        self._remember(seed, values)
+        return values
+
+    def _remember(self, seed: int, values: dict[str, Any]) -> None:
+        arrays = (value.value if isinstance(value, LayerState) else value for value in values.values())
+        self._drawn = (seed, values) if sum(array.nbytes for array in arrays) <= REMEMBERED else None
 
     def _initial_values(self, seed: int) -> list[dict[str, Any]]:
         shape, shapes, values = self.input_shape, [], []
@@ -178,7 +187,7 @@ class Network:
 
     def layer_state(self, seed: int, dtype: npt.DTypeLike = np.float64) -> dict[str, Array]:
         """What stands beside θ before the first step, by name: frozen parameters and what is `LayerState`."""
-        values = self._values(seed)
+        values = self._values(seed) if self._beside else {}
         return {
             name: np.array(value.value if isinstance(value, LayerState) else value, dtype)
             for name, value in ((name, values[name]) for name in self._beside)

@@ -23,7 +23,7 @@ __all__ = ["Sums", "sums_of"]
 
 BLOCK = 8  # columns of one class
 SMALL, LARGE, LARGEST = 1 << 18, 1 << 24, 1 << 31  # multiply-adds
-BYTES = 1 << 27  # of matrices that are tried
+BYTES = 1 << 25  # of matrices that are tried
 # The length at which OpenBLAS cuts sums along k, and the unit of what it cuts off the rest, by its kernels' dtype.
 _CUT = {np.dtype(np.float32): (320, 8), np.dtype(np.float64): (256, 4)}
 
@@ -104,5 +104,6 @@ def _search(a: Array, b: Array, out: Array) -> Sums | None:
 def _like(array: Array, rng: np.random.Generator) -> Array:
     """Random numbers in the array's layout."""
     given = np.empty_like(array)
-    given[...] = rng.standard_normal(array.shape)
+    numbers = rng.standard_normal(given.size, given.dtype.type)
+    given.ravel("K")[...] = numbers  # a view, since nothing lies between its elements
     return given
