@@ -77,9 +77,13 @@ def register_readers(register: Register) -> None:
     from trainer.data.readers.archive import ARCHIVES
     from trainer.data.readers.array_file import read_npy, read_npz
     from trainer.data.readers.csv_file import ENDINGS, read_csv
+    from trainer.data.readers.idx_file import ENDINGS as IDX
+    from trainer.data.readers.idx_file import read_idx
     from trainer.data.readers.image_folder import read_images
     from trainer.data.readers.mapped import is_array_folder, read_array_folder
     from trainer.data.readers.registry import any_folder
+    from trainer.data.readers.svm_file import ENDINGS as SVM
+    from trainer.data.readers.svm_file import read_svm
     from trainer.data.readers.text_file import read_text
     from trainer.data.readers.typed_file import ENDINGS as TYPED
     from trainer.data.readers.typed_file import read_typed
@@ -87,6 +91,8 @@ def register_readers(register: Register) -> None:
     register(read_csv, name="csv", endings=ENDINGS, example="flowers.csv")
     register(read_npz, name="npz", endings=ARCHIVES, example="clouds.npz")
     register(read_npy, name="npy", endings=(".npy",), example="table.npy")
+    register(read_idx, name="idx", endings=IDX, example="train-images-idx3-ubyte.gz")
+    register(read_svm, name="svm", endings=SVM, example="a9a.svm")
     register(read_text, name="text", endings=(".txt",), example="poems.txt")
     register(read_typed, name="typed", endings=TYPED, example="flowers.parquet")
     register(read_images, name="images", folder=any_folder, example="animals/")

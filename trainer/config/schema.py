@@ -101,8 +101,8 @@ class DatasetConfig(SectionModel):
     name: str | None = Field(None, description="A data set by name.")
     path: str | None = Field(
         None,
-        description="A .csv, .parquet, .arrow, .jsonl, .arff, .npz, .npy, .mat, .h5 or .txt file or a folder, relative "
-        "to the config.",
+        description="A .csv, .parquet, .arrow, .jsonl, .arff, .npz, .npy, .mat, .h5, .idx, .svm or .txt file or a "
+        "folder, relative to the config.",
     )
     validation_path: Annotated[str | None, Relative()] = Field(
         None,

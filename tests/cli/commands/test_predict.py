@@ -451,8 +451,8 @@ BAD = {
     "a file of another kind": (
         "table", "a.doc", text("x"),
         (
-            "a.doc is nothing to predict from: a file ends in .csv, .npz, .npy, .mat, .h5, .parquet, .arrow, .jsonl or "
-            ".arff, or is a folder of images"
+            "a.doc is nothing to predict from: a file ends in .csv, .npz, .npy, .mat, .h5, .idx, .svm, "
+            ".parquet, .arrow, .jsonl or .arff, or is a folder of images"
         ),
     ),
 }  # fmt: skip

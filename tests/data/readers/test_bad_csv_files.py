@@ -205,13 +205,13 @@ BAD: list[tuple[str, str | bytes, dict[str, Any], str]] = [
         "data.xlsx",
         "PAR1",
         {},
-        "'data.xlsx' is no data file: one ends in .csv, .tsv, .npz, .mat, .h5, .hdf5, .npy, .txt, .parquet, .pq, .arrow, .feather, .ipc, .jsonl, .ndjson or .arff, or is a folder",
+        "'data.xlsx' is no data file: one ends in .csv, .tsv, .npz, .mat, .h5, .hdf5, .npy, .idx, -ubyte, .svm, .libsvm, .svmlight, .txt, .parquet, .pq, .arrow, .feather, .ipc, .jsonl, .ndjson or .arff, or is a folder",
     ),
     (
         "flowers",
         T,
         {},
-        "'flowers' is no data file: one ends in .csv, .tsv, .npz, .mat, .h5, .hdf5, .npy, .txt, .parquet, .pq, .arrow, .feather, .ipc, .jsonl, .ndjson or .arff, or is a folder",
+        "'flowers' is no data file: one ends in .csv, .tsv, .npz, .mat, .h5, .hdf5, .npy, .idx, -ubyte, .svm, .libsvm, .svmlight, .txt, .parquet, .pq, .arrow, .feather, .ipc, .jsonl, .ndjson or .arff, or is a folder",
     ),
     (
         "far_down.csv",

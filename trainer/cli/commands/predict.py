@@ -23,7 +23,7 @@ def command(
         Path,
         typer.Argument(
             metavar="DATA",
-            help="A .csv, .npz, .npy, .mat, .h5 or .parquet file, or a folder of images.",
+            help="A .csv, .npz, .npy, .mat, .h5, .idx, .svm or .parquet file, or a folder of images.",
             show_default=False,
         ),
     ],

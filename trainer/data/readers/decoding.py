@@ -19,6 +19,7 @@ __all__ = [
     "ending_of",
     "mark_of",
     "open_bytes",
+    "opened",
     "order_of",
     "read_text_of",
     "text_of",
@@ -67,6 +68,13 @@ def _zstandard(path: str) -> io.BufferedReader:
         hint = "pip install 'tape-trainer[tables]', or decompress it"
         raise UsageError(f"{path} is decompressed by pyarrow, which is not installed: {hint}") from None
     return io.BufferedReader(pa.input_stream(path, compression="zstd"))  # type: ignore[no-any-return, unused-ignore] # pyarrow is not typed
+
+
+@contextmanager
+def opened(path: str) -> Iterator[io.BufferedReader]:
+    """A file as `open_bytes` has it, for as long as it is read; what keeps it from being read is a DataError."""
+    with _said(path), open_bytes(path) as file:
+        yield file
 
 
 def read_text_of(path: str, encoding: str = "utf-8", settled: bool = False) -> str:

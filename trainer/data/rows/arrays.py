@@ -20,7 +20,7 @@ from trainer.errors import DataError
 from trainer.types import Array, Shape
 from trainer.wording import listed
 
-__all__ = ["archive_rows", "npy_rows"]
+__all__ = ["archive_rows", "held_rows", "npy_rows"]
 
 
 def npy_rows(path: Path, spec: InputSpec) -> Stream:
@@ -29,6 +29,13 @@ def npy_rows(path: Path, spec: InputSpec) -> Stream:
     array = array_of(shown)
     _check_rows(shown, array, spec.shape)
     return Stream(shown, _blocks(shown, array.pieces(_at_once(spec)), spec))
+
+
+def held_rows(shown: str, array: Array, spec: InputSpec) -> Stream:
+    """The rows of an array in memory, shape (rows, *shape). Raises DataError for any other."""
+    held = Held(array)
+    _check_rows(shown, held, spec.shape)
+    return Stream(shown, _blocks(shown, held.pieces(_at_once(spec)), spec))
 
 
 def archive_rows(path: Path, spec: InputSpec) -> Stream:

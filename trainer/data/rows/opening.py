@@ -7,8 +7,10 @@ from pathlib import Path
 
 from trainer.data.readers.archive import ARCHIVES
 from trainer.data.readers.decoding import ending_of
+from trainer.data.readers.idx_file import is_idx
 from trainer.data.readers.image_folder import SUFFIXES
 from trainer.data.readers.mapped import ARRAYS, is_array_folder
+from trainer.data.readers.svm_file import is_svm
 from trainer.data.readers.typed_file import ARROW, PARQUET, TEXTS
 from trainer.data.rows.stream import Stream
 from trainer.data.spec import InputSpec
@@ -17,7 +19,7 @@ from trainer.wording import did_you_mean, either
 
 __all__ = ["open_rows"]
 
-ENDINGS = (".csv", ".npz", ".npy", ".mat", ".h5", ".parquet", ".arrow", ".jsonl", ".arff")
+ENDINGS = (".csv", ".npz", ".npy", ".mat", ".h5", ".idx", ".svm", ".parquet", ".arrow", ".jsonl", ".arff")
 
 
 def open_rows(path: Path, spec: InputSpec, reading: Mapping[str, object], known: Sequence[str] = ()) -> Stream:
@@ -56,6 +58,10 @@ def open_rows(path: Path, spec: InputSpec, reading: Mapping[str, object], known:
         from trainer.data.rows.arrays import archive_rows, npy_rows
 
         return npy_rows(path, spec) if ending == ".npy" else archive_rows(path, spec)
+    if is_idx(path) or is_svm(path):
+        from trainer.data.rows.numbered import idx_rows, svm_rows
+
+        return idx_rows(path, spec) if is_idx(path) else svm_rows(path, spec)
     if ending in SUFFIXES:
         from trainer.data.rows.images import image_rows
 

@@ -11,9 +11,11 @@ import numpy as np
 from trainer.data.dataset import as_numbers
 from trainer.data.readers.archive import ARCHIVES, load_archive, targets_in
 from trainer.data.readers.decoding import ending_of
+from trainer.data.readers.idx_file import idx_targets, is_idx
 from trainer.data.readers.mapped import ARRAYS, is_array_folder
 from trainer.data.readers.spelling import Spelling, shown
 from trainer.data.readers.stored import classes_of, load_one, texts_of
+from trainer.data.readers.svm_file import is_svm, load_svm
 from trainer.data.readers.table import Table
 from trainer.data.readers.typed_file import ARROW, PARQUET, TEXTS, typed_spelling, typed_table
 from trainer.data.spec import TargetSpec
@@ -48,6 +50,10 @@ def read_targets(path: Path, spec: TargetSpec, reading: Mapping[str, object], fi
             raise DataError(f"{path} has no array 'targets' or 'y' to measure by")
         names = texts_of(arrays["class_names"]) if "class_names" in arrays else ()
         return _of_array(str(path), targets_in(str(path), arrays, name, spec.task), names, spec)
+    if is_idx(path):
+        return _of_array(str(path), idx_targets(path), (), spec)
+    if is_svm(path):
+        return _of_array(str(path), load_svm(str(path)).targets, (), spec)
     if ending in (*PARQUET, *ARROW, *TEXTS):
         return _of_typed(path, spec, reading)
     raise DataError(f"{path} holds inputs alone, and measuring takes targets too: give a .csv, .npz or .parquet file")
