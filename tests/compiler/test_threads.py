@@ -191,3 +191,34 @@ def test_the_number_of_threads_is_that_of_the_process():
         assert spread_over() == 3
         assert m.threads(10_000) == 3
         assert spread_over(1) == 64
+
+
+FORKED_AT_WORK = """
+import os, signal, threading, time
+import numpy as np
+from trainer.compiler.machine import _machine as m, instructions as make
+
+m.threads(2)
+x, y = np.ones(6_000_000), np.empty(6_000_000)
+long = m.Machine([make.loop(np.cbrt, x, y)])
+few, out = np.ones(100_000), np.empty(100_000)
+table = m.Machine([make.loop(np.exp, few, out)])
+threading.Thread(target=long.run, args=(0, 20, 8), daemon=True).start()
+for _ in range(20):
+    time.sleep(0.002)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)  # seconds, for who waits for pieces that nobody is at
+        for _ in range(20):
+            out[:] = 0
+            table.run(0, 1, 8)
+            if not (out == np.exp(1.0)).all():
+                os._exit(1)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing forks there")
+def test_pieces_that_were_left_when_a_process_was_forked_are_nobodys():
+    subprocess.run([sys.executable, "-W", "ignore", "-c", FORKED_AT_WORK], check=True, timeout=60)

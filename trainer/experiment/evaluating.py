@@ -11,9 +11,9 @@ import numpy as np
 from trainer.data.prepared import Part, Prepared, Rows, encoded_classes
 from trainer.data.rows import open_rows
 from trainer.data.rows.targets import read_targets
-from trainer.errors import DataError, UsageError
+from trainer.errors import DataError, DivergedError, UsageError
 from trainer.experiment.components import built
-from trainer.experiment.model import Model, expected
+from trainer.experiment.model import Model, check_outputs, expected
 from trainer.experiment.scores import scores_of
 from trainer.experiment.worst import Worst, worst_rows
 from trainer.metrics import confusion_matrix
@@ -150,7 +150,7 @@ def _of_file(model: Model, path: Path) -> tuple[str, Prepared, tuple[str, ...]]:
     blocks = list(stream.blocks)
     inputs = np.concatenate([block.values for block in blocks])
     files = [file for block in blocks for file in block.files]
-    with pinned(1):
+    with pinned(1), np.errstate(all="ignore"):  # a number beyond the model's type is told by what comes of it
         prepared = model.prepared(inputs)
     if model.reading.get("reconstruct"):
         targets = prepared.reshape(len(prepared), -1)
@@ -166,7 +166,8 @@ def _encoded(model: Model, targets: Array) -> Array:
     kind = CostTraits.of(model.loaded.config.cost.component).targets or "values"
     if model.targets.task == "classification":
         targets = encoded_classes(targets, len(model.class_names), kind)
-    return targets if targets.dtype.kind == "i" else targets.astype(model.dtype)
+    with np.errstate(over="ignore"):
+        return targets if targets.dtype.kind == "i" else targets.astype(model.dtype)
 
 
 def _prepared(model: Model, rows: Rows) -> Prepared:
@@ -178,12 +179,16 @@ def _measured(model: Model, of: str, data: Prepared, remarks: tuple[str, ...]) -
     rows, cost = data.test, built(model.loaded.config.cost)
     with pinned(1), np.errstate(all="ignore"):
         outputs = model.network.predict(model.parameters, rows.inputs)
+        check_outputs(outputs, lambda row: f"{of}: row {rows.indices[row] + 1:,}")
         tried = Prepared(data.name, data.task, data.class_names, rows[:2], rows)
         scores = scores_of(model.loaded, cost, tried, outputs[:2])
         layers = {name: model.parameters[name] for name in model.network.layer_state(0)}
         measuring = Evaluation(model.network, cost, data, scores.metrics, scores.reports)
         theta = model.network.theta(model.parameters)
-        numbers, reports = measuring.numbers("test", theta, layers), measuring.tables(theta, layers)
+        try:
+            numbers, reports = measuring.numbers("test", theta, layers), measuring.tables(theta, layers)
+        except DivergedError:
+            raise DataError(f"{of}: their loss is no number; look for targets far beyond those of training") from None
     confusion, calibration = _classes(model, outputs, rows.targets)
     plain = model.targets.task == "regression" and not isinstance(cost, Several)
     errors = _errors(model, outputs, rows.targets) if plain else {}

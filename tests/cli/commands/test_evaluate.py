@@ -153,29 +153,6 @@ def test_rows_of_some_classes_alone_can_be_measured(folder, trainer):
     assert "low        2 " in done.out
 
 
-WRONG = {
-    "an unknown class": (
-        "x,y,kind\n1,2,low\n1,2,huge\n",
-        "new.csv:3: column 'kind': 'huge' is a class that the model does not know; it knows 'high', 'low', 'middle'",
-    ),
-    "no target": ("x,y\n1,2\n", "new.csv has no column 'kind' to measure by; its columns are 'x', 'y'"),
-    "a missing class": (
-        "x,y,kind\n1,2,\n",
-        "new.csv:2: column 'kind': an empty cell is a class that the model does not know; it knows 'high', 'low'",
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("case", WRONG)
-def test_what_cannot_be_measured_is_refused(case, folder, trainer):
-    trained(dataset={"path": "rows.csv"})
-    content, message = WRONG[case]
-    (folder / "new.csv").write_text(content)
-    done = trainer("evaluate", "last", "new.csv")
-    assert (done.code, done.out) == (2, "")
-    assert done.err.startswith(f"error: {message}")
-
-
 def test_parts_and_data_sets_that_are_not_there(folder, trainer):
     outcome = trained(dataset={"path": "rows.csv"})
     done = trainer("evaluate", "last", "--part", "validation")

@@ -36,6 +36,7 @@ static struct {
     atomic_flag busy;    /* somebody's instruction is being spread */
     _Atomic ticket ticket;
     atomic_int left;     /* pieces that are not done yet */
+    atomic_int able;     /* threads that have room for a piece; another number may be wanted meanwhile */
     atomic_int ending, noted;
     atomic_int asleep;
     pthread_mutex_t lock;
@@ -96,15 +97,18 @@ static void *work(void *argument) {
             pthread_mutex_unlock(&pool.lock);
         }
         done = number_now();
-        if (who < atomic_load_explicit(&pool.wanted, memory_order_relaxed)) take_pieces(done, who);
+        if (who < atomic_load_explicit(&pool.able, memory_order_relaxed)) take_pieces(done, who);
     }
     return NULL;
 }
 
-/* A process that was forked has the one thread that forked it. */
+/* A process that was forked has the one thread that forked it. What another one was at is nobody's here: neither the
+ * pieces that were left, nor the room, which may have been changing hands. */
 static void forget(void) {
     pool.running = 0, pool.until = pool.pause = 0;
     atomic_store(&pool.asleep, 0);
+    atomic_store(&pool.ticket, (ticket)pool.number << 32);
+    for (int who = 0; who < MOST && atomic_flag_test_and_set(&pool.busy); who++) pool.room[who] = NULL, pool.bytes[who] = 0;
     atomic_flag_clear(&pool.busy);
     pthread_mutex_init(&pool.lock, NULL);
     pthread_cond_init(&pool.wake, NULL);
@@ -166,6 +170,7 @@ enum ending spread(const instruction *in, npy_intp count, piece_function piece, 
     atomic_store_explicit(&pool.ending, DONE, memory_order_relaxed);
     atomic_store_explicit(&pool.noted, 0, memory_order_relaxed);
     atomic_store_explicit(&pool.left, (int)count, memory_order_relaxed);
+    atomic_store_explicit(&pool.able, wanted, memory_order_relaxed);
     pool.number++;
     atomic_store(&pool.ticket, (ticket)pool.number << 32 | (ticket)count << 16);
     if (atomic_load(&pool.asleep)) {

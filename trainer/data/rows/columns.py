@@ -16,7 +16,7 @@ from trainer.errors import DataError
 from trainer.types import Array
 from trainer.wording import either, listed, nearest
 
-__all__ = ["encoded", "ignored", "index_of", "of_columns", "of_table", "places", "width"]
+__all__ = ["encoded", "ignored", "index_of", "of_columns", "of_table", "only", "places", "width"]
 
 USUAL = Spelling()
 TRUTH = {**{word: value for pair in BOOLEANS for word, value in pair.items()}, "0": 0.0, "1": 1.0}
@@ -41,11 +41,15 @@ def places(spec: InputSpec, names: Sequence[str], where: str) -> list[int]:
         more = f", nor {listed([*map(repr, missing[1:])], SHOWN)}" if missing[1:] else ""
         hint = f"did you mean {near!r}?" if near else there
         raise DataError(f"{where} has no column {missing[0]!r}{more}, which the model takes; {hint}")
-    for column in spec.columns:
-        if names.count(column.name) > 1:
-            here = [str(j) for j, name in enumerate(names) if name == column.name]
-            raise DataError(f"{where}: columns {either(here, 'and')} are all named {column.name!r}; rename one")
-    return [names.index(column.name) for column in spec.columns]
+    return [only(column.name, names, where) for column in spec.columns]
+
+
+def only(name: str, names: Sequence[str], where: str) -> int:
+    """Where among these names one of them is. Raises DataError where it is there twice."""
+    if names.count(name) > 1:
+        here = [str(j) for j, each in enumerate(names) if each == name]
+        raise DataError(f"{where}: columns {either(here, 'and')} are all named {name!r}; rename one")
+    return names.index(name)
 
 
 def ignored(spec: InputSpec, names: Iterable[str], known: Iterable[str] = ()) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from trainer.data.readers.stored import classes_of, load_one, texts_of
 from trainer.data.readers.svm_file import is_svm, load_svm
 from trainer.data.readers.table import Table
 from trainer.data.readers.typed_file import ARROW, PARQUET, TEXTS, typed_spelling, typed_table
+from trainer.data.rows.columns import only
 from trainer.data.spec import TargetSpec
 from trainer.errors import DataError
 from trainer.types import Array
@@ -68,7 +69,7 @@ def _of_csv(path: Path, spec: TargetSpec, reading: Mapping[str, object]) -> Arra
         if missing:
             there = listed([*map(repr, header.names)], 12)
             raise DataError(f"{path} has no column {missing[0]!r} to measure by; its columns are {there}")
-        columns = [header.names.index(name) for name in spec.names]
+        columns = [only(name, header.names, str(path)) for name in spec.names]
     else:
         columns = _by_place(path, len(header.names), reading)
     return np.concatenate([_of_table(table, columns, spec) for table in tables(header)])
@@ -122,4 +123,4 @@ def _of_typed(path: Path, spec: TargetSpec, reading: Mapping[str, object]) -> Ar
     if missing or not spec.names:
         wanted = f"no column {missing[0]!r}" if missing else "no columns that the model knows as targets"
         raise DataError(f"{path} has {wanted} to measure by; its columns are {listed([*map(repr, there)], 12)}")
-    return _of_table(table, [there.index(name) for name in spec.names], spec)
+    return _of_table(table, [only(name, there, str(path)) for name in spec.names], spec)
