@@ -20,7 +20,7 @@ import numpy as np
 
 from trainer.errors import DataError
 from trainer.types import Array
-from trainer.wording import cut, either
+from trainer.wording import cut, either, in_yaml
 
 __all__ = ["MISSING_MARKS", "Spelling", "readings", "shown"]
 
@@ -235,3 +235,12 @@ def shown(cell: str) -> str:
     if not cell:
         return "an empty cell"
     return repr(cut(cell, 40))
+
+
+def why_date(cell: str, name: str | int, forms: Sequence[str]) -> str:
+    """That a cell is a date, and what to say for its parts as columns, or to leave it out."""
+    named = in_yaml(name)
+    ways = [f"dates: [{named}]" if not form else f"dates: {{{named}: {form!r}}}" for form in forms[:3]]
+    return (
+        f"{shown(cell)} is a date: say {either(ways)} for year, month, day and weekday as columns, or ignore: [{named}]"
+    )

@@ -25,12 +25,12 @@ from trainer.data.dataset import class_indices
 from trainer.data.dates import formats, moment
 from trainer.data.readers.decoding import read_text_of
 from trainer.data.readers.header import names_of
-from trainer.data.readers.spelling import Spelling, readings, shown, why_near
+from trainer.data.readers.spelling import Spelling, readings, shown, why_date, why_near
 from trainer.errors import DataError
 from trainer.types import Array
 from trainer.wording import count, did_you_mean, either, in_yaml, listed
 
-__all__ = ["Kind", "Layout", "Table", "check_even", "mostly_different", "read_table", "rows_of", "sniffed", "why_date"]
+__all__ = ["Kind", "Layout", "Table", "check_even", "mostly_different", "read_table", "rows_of", "sniffed"]
 
 MENDING = "fill it in, remove the row, or have it filled in by missing: allow and preprocess: [simple_imputer]"
 MOST_COLUMNS = 12  # a message does not list more
@@ -324,15 +324,6 @@ def mostly_different(distinct: int, rows: int) -> bool:
     (True, False, False)
     """
     return rows >= 20 and distinct >= 0.9 * rows
-
-
-def why_date(cell: str, name: str | int, forms: Sequence[str]) -> str:
-    """That a cell is a date, and what to say for its parts as columns, or to leave it out."""
-    named = in_yaml(name)
-    ways = [f"dates: [{named}]" if not form else f"dates: {{{named}: {form!r}}}" for form in forms[:3]]
-    return (
-        f"{shown(cell)} is a date: say {either(ways)} for year, month, day and weekday as columns, or ignore: [{named}]"
-    )
 
 
 def in_form(name: str | int, forms: Sequence[str]) -> str:
