@@ -60,6 +60,8 @@ def register_metrics(register: Register) -> None:
         register(metric, task="classification", better=better, positive=positive.get(metric.__name__))
     for metric in metrics.REGRESSION:
         register(metric, task="regression", better="higher" if metric is metrics.r2 else "lower")
+    for metric in metrics.LABELS:
+        register(metric, task="labels")
     for table in metrics.REPORTS:
         register(table, task="classification", report=True)
 

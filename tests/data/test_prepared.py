@@ -282,13 +282,3 @@ def test_numbers_of_a_narrow_type_are_prepared_to_the_same_bits(kind, tmp_path) 
             assert one.train.inputs.tobytes() == other.train.inputs.tobytes()
             assert one.test.inputs.tobytes() == other.test.inputs.tobytes()
             assert one.remarks == other.remarks
-
-
-def test_several_columns_of_0_and_1_are_not_told_to_be_one_classification():
-    data = Dataset("d", np.zeros((4, 2)), np.array([[0, 1], [1, 1], [0, 0], [1, 0]]), "regression")
-    with pytest.raises(DataError) as raised:
-        prepare(data, targets="binary")
-    assert str(raised.value) == (
-        "data set 'd' is a regression, its targets are numbers, and the cost wants two classes, as 0 and 1: use a cost "
-        "for numbers, such as mean_squared_error; for classes give one column of targets, and train a network for each"
-    )

@@ -196,9 +196,9 @@ def test_every_metric_takes_two_rows_of_either_precision(name):
 
 
 def test_the_ones_that_ship_are_registered_once():
-    ships = [*metrics.CLASSIFICATION, *metrics.REGRESSION, *metrics.REPORTS]
+    ships = [*metrics.CLASSIFICATION, *metrics.LABELS, *metrics.REGRESSION, *metrics.REPORTS]
     assert {m.__name__ for m in ships} <= set(shared().all("metrics"))
-    assert {m.__name__ for m in ships} == set(metrics.__all__) - {"CLASSIFICATION", "REGRESSION", "REPORTS"}
+    assert {m.__name__ for m in ships} == set(metrics.__all__) - {"CLASSIFICATION", "LABELS", "REGRESSION", "REPORTS"}
 
 
 def test_scikit_learn_is_not_imported_before_it_is_needed():

@@ -29,13 +29,14 @@ from trainer.types import Array
 if TYPE_CHECKING:
     from trainer.data.preprocessing.transformers import Preprocessor
 
-__all__ = ["Fitted", "Part", "Prepared", "Rows", "TargetKind", "encoded_classes", "prepare"]
+__all__ = ["Fitted", "Part", "Prepared", "Rows", "TargetKind", "encoded_classes", "encoded_labels", "prepare"]
 
 Part = Literal["train", "validation", "test"]
 TargetKind = Literal["classes", "binary", "signs", "values"]
 Fitted = tuple[Scaling | None, Preprocessing | None]
 
 TOGETHER = 2**16  # numbers that are scaled and cast together
+LABELS = ("binary", "signs")  # kinds of targets of which a row may have several, each of two classes
 MOST_CLASSES = 20  # whole numbers, of which so few occur, are taken for classes in a message
 WANTED = {
     "classes": "class indices",
@@ -97,6 +98,7 @@ class Prepared:
     remarks: what a person should know of how they came about.
     takes, gives: what a row's inputs were before anything was done to them, and what its targets mean.
     account: how the file was understood, where it was a table.
+    labels: whether the targets are several of 0 and 1 in a row, which the cost takes for as many answers of yes or no.
     """
 
     name: str
@@ -115,6 +117,7 @@ class Prepared:
     takes: InputSpec | None = None
     gives: TargetSpec | None = None
     account: Account | None = None
+    labels: bool = False
 
     @property
     def divided(self) -> dict[Part, Rows]:
@@ -181,8 +184,9 @@ def prepare(
 
     targets: how the cost wants them.
         "classes"  class indices, int64 (n,), or (n, positions) of sequences, negative at a position without a class
-        "binary"   0 and 1 for the first and second of two classes, `dtype` (n, 1)
-        "signs"    −1 and +1 for the first and second of two classes, `dtype` (n, 1)
+        "binary"   0 and 1 for the first and second of two classes, `dtype` (n, 1); of a regression whose targets are
+                   labels, several columns of 0 and 1, these, (n, k)
+        "signs"    −1 and +1 for the first and second of two classes, `dtype` (n, 1); of labels for 0 and 1, (n, k)
         "values"   the numbers of a regression, `dtype` (n, k); with `one_hot` also of a classification, k classes
     split: how the rows are divided; None: as suits the data set. `seed` decides what is drawn.
     standardize: fit a Scaling on the training rows, apply it to all rows; the index of a category stays what it is.
@@ -235,6 +239,7 @@ def prepare(
         takes=InputSpec.of(dataset),
         gives=TargetSpec("regression", (), dataset.feature_names) if reconstruct else TargetSpec.of(dataset),
         account=dataset.account,
+        labels=targets in LABELS and dataset.task == "regression",
     )
 
 
@@ -361,7 +366,8 @@ def _encode(dataset: Dataset, kind: TargetKind, one_hot: bool, reconstruct: bool
         raise DataError(f"a kind of targets is one of {', '.join(map(repr, WANTED))}, not {kind!r}")
     if dataset.task == "regression":
         _check_regression_fits(dataset, kind, one_hot)
-        return dataset.targets.reshape(dataset.rows, -1)
+        values = dataset.targets.reshape(dataset.rows, -1)
+        return encoded_labels(values, kind) if kind in LABELS else values
     _check_classification_fits(dataset, kind, one_hot)
     return encoded_classes(dataset.targets, len(dataset.class_names), kind)
 
@@ -374,6 +380,17 @@ def encoded_classes(indices: Array, classes: int, kind: TargetKind) -> Array:
         return np.eye(classes)[indices]
     values = indices[:, None].astype(np.float64)
     return values if kind == "binary" else 2 * values - 1
+
+
+def encoded_labels(values: Array, kind: TargetKind) -> Array:
+    """Labels, 0 and 1 in each of several columns, as a cost wants them, see `prepare`."""
+    return 2 * values - 1 if kind == "signs" else values
+
+
+def _are_labels(dataset: Dataset) -> bool:
+    """Whether a row has several targets, each 0 or 1."""
+    targets = dataset.targets
+    return targets.ndim == 2 and targets.shape[1] > 1 and bool(((targets == 0) | (targets == 1)).all())
 
 
 def _check_reconstruct(dataset: Dataset, kind: TargetKind, one_hot: bool) -> None:
@@ -396,7 +413,7 @@ def _check_regression_fits(dataset: Dataset, kind: TargetKind, one_hot: bool) ->
             f"numbers already: leave one_hot out",
             "one_hot",
         )
-    if kind != "values":
+    if kind != "values" and not (kind in LABELS and _are_labels(dataset)):
         raise DataError(
             f"data set {dataset.name!r} is a regression, its targets are numbers, and the cost wants {WANTED[kind]}: "
             f"{_instead_of_numbers(dataset)}"
@@ -414,6 +431,12 @@ def _instead_of_numbers(dataset: Dataset) -> str:
         listed = ", ".join(f"{value:g}" for value in values)
         return f"say task: classification under dataset if they stand for classes ({listed}), or {cost}"
     if targets.shape[1] > 1:
+        wrong = np.argwhere((targets != 0) & (targets != 1))
+        if len(wrong) and (targets == 0).any():
+            row, column = map(int, wrong[0])
+            named = repr(dataset.target_names[column]) if dataset.target_names else f"column {column}"
+            labels = f"{named} of the targets holds {targets[row, column]:g} in row {row}, counted from 0"
+            return f"of several columns each is 0 or 1 to such a cost, and {labels}; or {cost}"
         return f"{cost}; for classes give one column of targets, and train a network for each"
     return f"{cost}; if the numbers of a data file stand for classes, say task: classification under dataset"
 

@@ -18,6 +18,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from trainer.config import LoadedConfig
 from trainer.config import load as load_config
 from trainer.data.dataset import Dataset
+from trainer.data.prepared import LABELS
 from trainer.data.preprocessing.scaling import Scaling
 from trainer.errors import DivergedError
 from trainer.experiment.builder import Builder
@@ -197,7 +198,7 @@ class TrainerEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn shi
         config = _written({**given, "dataset": {**STAND_INS["dataset"], **settings, "test_fraction": 0.0}})
         wanted = len(dataset.class_names) or math.prod(dataset.targets.shape[1:])
         loaded = self._load({**config, "network": _with_outputs(config["network"], wanted)})
-        if CostTraits.of(loaded.config.cost.component).targets in ("binary", "signs"):
+        if dataset.class_names and CostTraits.of(loaded.config.cost.component).targets in LABELS:
             return self._load({**config, "network": _with_outputs(config["network"], 1)})
         return loaded
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from trainer.data.prepared import Part, Prepared, Rows, encoded_classes
+from trainer.data.prepared import Part, Prepared, Rows, encoded_classes, encoded_labels
 from trainer.data.rows import open_rows
 from trainer.data.rows.targets import read_targets
 from trainer.errors import DataError, DivergedError, UsageError
@@ -26,9 +26,10 @@ from trainer.training.evaluation import Evaluation
 from trainer.training.threads import pinned
 from trainer.types import Array
 
-__all__ = ["Calibration", "Evaluated", "Worst", "evaluate"]
+__all__ = ["Calibration", "ClassShares", "Evaluated", "Worst", "evaluate"]
 
 BINS = 10
+ClassShares = tuple[str, int, float, float, float]  # name, rows, precision, recall, f1
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +75,7 @@ class Evaluated:
     confusion: how many rows of each class (row) were taken for each (column); None where there are no classes.
     calibration: None where there are no probabilities.
     errors: by the name of each target that is a number, (r2, mean absolute error, mean error).
+    labels: of each target that is 0 or 1, beside others, its name, the rows with 1, precision, recall and f1.
     worst: the rows of the largest cost, the worst first.
     """
 
@@ -87,15 +89,20 @@ class Evaluated:
     errors: Mapping[str, tuple[float, float, float]]
     remarks: tuple[str, ...] = ()
     worst: tuple[Worst, ...] = ()
+    labels: tuple[ClassShares, ...] = ()
 
-    def per_class(self) -> list[tuple[str, int, float, float, float]]:
+    def per_class(self) -> list[ClassShares]:
         """Of each class its name, its rows, precision, recall and f1; nan where there is nothing to take a share of."""
         assert self.confusion is not None
-        with np.errstate(invalid="ignore"):
-            hits = np.diag(self.confusion).astype(float)
-            rows, named = self.confusion.sum(axis=1), self.confusion.sum(axis=0)
-            columns = (rows, hits / named, hits / rows, 2 * hits / (rows + named))
-        return [*zip(self.class_names, *(column.tolist() for column in columns), strict=True)]
+        rows, named = self.confusion.sum(axis=1), self.confusion.sum(axis=0)
+        return _shares(self.class_names, rows, named, np.diag(self.confusion))
+
+
+def _shares(names: Iterable[str], rows: Array, named: Array, hits: Array) -> list[ClassShares]:
+    """Of each class by how many rows there are, how many are taken for it, and how many of these are right."""
+    with np.errstate(invalid="ignore"):
+        columns = (rows, hits / named, hits / rows, 2 * hits / (rows + named))
+    return [*zip(names, *(column.tolist() for column in columns), strict=True)]
 
 
 def confusions(confusion: Array) -> list[tuple[int, int, int]]:
@@ -155,15 +162,23 @@ def _of_file(model: Model, path: Path) -> tuple[str, Prepared, tuple[str, ...]]:
     if model.reading.get("reconstruct"):
         targets = prepared.reshape(len(prepared), -1)
     else:
-        targets = _encoded(model, read_targets(path, model.targets, model.reading, files))
+        targets = _encoded(model, path, read_targets(path, model.targets, model.reading, files))
     if len(targets) != len(inputs):
         raise DataError(f"{path} has {len(inputs)} rows of inputs, and {len(targets)} of targets")
     return f"rows of {path}", _prepared(model, Rows.numbered(prepared, targets)), stream.remarks
 
 
-def _encoded(model: Model, targets: Array) -> Array:
+def _encoded(model: Model, path: Path, targets: Array) -> Array:
     """Targets as the cost wants them."""
     kind = CostTraits.of(model.loaded.config.cost.component).targets or "values"
+    if model.has_labels:
+        wrong = np.argwhere((targets != 0) & (targets != 1))
+        if len(wrong):
+            row, column = map(int, wrong[0])
+            name = _target_names(model, targets.shape[1])[column]
+            what = f"target {name} is {targets[row, column]:g}, and the model learnt 0 and 1 of it"
+            raise DataError(f"{path}: row {row + 1:,}: {what}")
+        targets = encoded_labels(targets, kind)
     if model.targets.task == "classification":
         targets = encoded_classes(targets, len(model.class_names), kind)
     with np.errstate(over="ignore"):
@@ -172,7 +187,7 @@ def _encoded(model: Model, targets: Array) -> Array:
 
 def _prepared(model: Model, rows: Rows) -> Prepared:
     """These rows as a data set of which all are the test."""
-    return Prepared(model.name, model.targets.task, model.class_names, rows[:0], rows)
+    return Prepared(model.name, model.targets.task, model.class_names, rows[:0], rows, labels=model.has_labels)
 
 
 def _measured(model: Model, of: str, data: Prepared, remarks: tuple[str, ...]) -> Evaluated:
@@ -180,7 +195,7 @@ def _measured(model: Model, of: str, data: Prepared, remarks: tuple[str, ...]) -
     with pinned(1), np.errstate(all="ignore"):
         outputs = model.network.predict(model.parameters, rows.inputs)
         check_outputs(outputs, lambda row: f"{of}: row {rows.indices[row] + 1:,}")
-        tried = Prepared(data.name, data.task, data.class_names, rows[:2], rows)
+        tried = Prepared(data.name, data.task, data.class_names, rows[:2], rows, labels=data.labels)
         scores = scores_of(model.loaded, cost, tried, outputs[:2])
         layers = {name: model.parameters[name] for name in model.network.layer_state(0)}
         measuring = Evaluation(model.network, cost, data, scores.metrics, scores.reports)
@@ -190,10 +205,11 @@ def _measured(model: Model, of: str, data: Prepared, remarks: tuple[str, ...]) -
         except DivergedError:
             raise DataError(f"{of}: their loss is no number; look for targets far beyond those of training") from None
     confusion, calibration = _classes(model, outputs, rows.targets)
-    plain = model.targets.task == "regression" and not isinstance(cost, Several)
+    plain = model.targets.task == "regression" and not data.labels and not isinstance(cost, Several)
     errors = _errors(model, outputs, rows.targets) if plain else {}
     worst, names = worst_rows(model, cost, outputs, rows), model.class_names
-    return Evaluated(of, len(rows), names, numbers, reports, confusion, calibration, errors, remarks, worst)
+    labels = _labels(model, outputs, rows.targets) if data.labels else ()
+    return Evaluated(of, len(rows), names, numbers, reports, confusion, calibration, errors, remarks, worst, labels)
 
 
 def _classes(model: Model, outputs: Array, targets: Array) -> tuple[Array | None, Calibration | None]:
@@ -204,12 +220,23 @@ def _classes(model: Model, outputs: Array, targets: Array) -> tuple[Array | None
     return confusion_matrix(outputs, targets), None if chances is None else Calibration.of(chances, classes)
 
 
+def _labels(model: Model, outputs: Array, targets: Array) -> tuple[ClassShares, ...]:
+    true, said = targets > 0, outputs > 0
+    names = _target_names(model, targets.shape[1])
+    return tuple(_shares(names, true.sum(axis=0), said.sum(axis=0), (true & said).sum(axis=0)))
+
+
+def _target_names(model: Model, count: int) -> Sequence[str]:
+    """Of the columns of targets; their places where they have none."""
+    return model.targets.names if len(model.targets.names) == count else [*map(str, range(count))]
+
+
 def _errors(model: Model, outputs: Array, targets: Array) -> dict[str, tuple[float, float, float]]:
     """Of each number that is predicted, where the outputs are as many."""
     values = expected(model.link, outputs)
     if values.shape != targets.shape or values.ndim != 2:
         return {}
-    names = model.targets.names if len(model.targets.names) == values.shape[1] else map(str, range(values.shape[1]))
+    names = _target_names(model, values.shape[1])
     wrong, spread = values - targets, targets - targets.mean(axis=0, dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         r2 = 1 - (wrong**2).sum(axis=0) / (spread**2).sum(axis=0)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from trainer.data.prepared import LABELS
 from trainer.data.preprocessing.pipeline import Preprocessing
 from trainer.data.preprocessing.scaling import Scaling
 from trainer.data.spec import InputSpec, TargetSpec
@@ -123,7 +124,7 @@ class Model:
 
         Returns:
             Shape (n,) of texts for classes, or (n, positions) for a class per position; numbers of shape (n,), or
-            (n, k) where k > 1 are predicted.
+            (n, k) where k > 1 are predicted; whole numbers 0 and 1, (n, k), for labels.
 
         Raises DataError and ShapeError for rows that are not such as the model learnt from, and DataError where what
         the network gives is no number.
@@ -134,6 +135,8 @@ class Model:
 
     def predict_proba(self, x: object) -> Array:
         """The probability of each class, shape (n, classes), in the order of `class_names`; see `predict`.
+
+        Of labels the probability that each is 1, shape (n, k).
 
         Raises UsageError for a model of numbers, and of a cost whose outputs are no probabilities.
         """
@@ -184,7 +187,9 @@ class Model:
         return np.ascontiguousarray(rows, dtype=self.dtype)
 
     def decided(self, outputs: Array) -> Array:
-        """Class names, or numbers, of the network's outputs."""
+        """Class names, labels of 0 and 1, or numbers, of the network's outputs."""
+        if self.has_labels:
+            return (outputs > 0).astype(np.int64)
         if self.targets.task == "regression":
             values = expected(self.link, outputs)
             return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
@@ -206,21 +211,29 @@ class Model:
             )
 
     @property
+    def has_labels(self) -> bool:
+        """Whether a row has several targets, each 0 or 1, and an output for each."""
+        kind = CostTraits.of(self.loaded.config.cost.component).targets
+        return self.targets.task == "regression" and kind in LABELS
+
+    @property
     def has_probabilities(self) -> bool:
-        """Whether the outputs stand for probabilities of classes."""
-        return bool(self.class_names) and self.link in ("softmax", "sigmoid")
+        """Whether the outputs stand for probabilities of classes, or of labels."""
+        return (bool(self.class_names) or self.has_labels) and self.link in ("softmax", "sigmoid")
 
     def probabilities(self, outputs: Array) -> Array:
-        """Probabilities of the classes, float64, of the network's outputs."""
-        if not self.class_names:
+        """Probabilities of the classes, or that each label is 1, float64, of the network's outputs."""
+        if not self.class_names and not self.has_labels:
             raise UsageError(f"{self.name} predicts numbers, which have no probabilities")
         if not self.has_probabilities:
             raise UsageError(
                 f"the cost of {self.name} gives its outputs no meaning as probabilities; take model.predict(x), or the "
                 f"scores themselves, model.outputs(x)"
             )
-        self._check_classes(outputs.shape)
         values = expected(self.link, outputs)
+        if self.has_labels:
+            return values
+        self._check_classes(outputs.shape)
         return values if values.shape[-1] > 1 else np.concatenate([1 - values, values], axis=-1)
 
     def _table(self, x: object) -> Array:

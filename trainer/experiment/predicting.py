@@ -41,7 +41,7 @@ class Predicted(NamedTuple):
     """Some rows of what a model says.
 
     values: class names as indices, or numbers, (n,) or (n, k).
-    probabilities: (n, classes); None where there are none.
+    probabilities: (n, classes), or (n, k) of labels; None where there are none.
     files: of the images that the rows are.
     """
 
@@ -104,7 +104,8 @@ def _said(model: Model, path: str, done: int, block: Block) -> Predicted:
         outputs = _computed(model, path, block, done)
         check_outputs(outputs, partial(_place, path, done))
         if not model.class_names:
-            return Predicted(model.decided(outputs), None, block.files)
+            chances = model.probabilities(outputs) if model.has_probabilities else None
+            return Predicted(model.decided(outputs), chances, block.files)
         flat = outputs.ndim == 2 and model.has_probabilities
         return Predicted(model.classes(outputs), model.probabilities(outputs) if flat else None, block.files)
 
@@ -184,12 +185,12 @@ def _sink(model: Model, out: Path | None, write: Write) -> _Sink:
 
 
 def _columns(model: Model, some: Predicted) -> list[str]:
-    """What the columns of a table of predictions are called: the class or number, then the probabilities."""
+    """What the columns of a table of predictions are called: the class, labels or numbers, then the probabilities."""
     files = ["file"] if some.files else []
     width = some.values.shape[1] if some.values.ndim == 2 else 1
     names: Sequence[Any] = model.targets.names if len(model.targets.names) == width else range(width)
     values = ["prediction"] if some.values.ndim == 1 else [f"prediction_{name}" for name in names]
-    chances = [] if some.probabilities is None else [f"probability_{name}" for name in model.class_names]
+    chances = [] if some.probabilities is None else [f"probability_{name}" for name in model.class_names or names]
     return [*files, *values, *chances]
 
 
@@ -206,7 +207,7 @@ class _Csv:
             raise UsageError(
                 f"predictions of shape {some.values.shape[1:]} are no columns; write an .npz file, -o OUT.npz"
             )
-        if some.probabilities is not None and not some.files:
+        if some.probabilities is not None and some.values.ndim == 1 and not some.files:
             return self._quick(some.values, some.probabilities)
         cells = [[*map(_quoted, some.files)]] if some.files else []
         cells += [self._texts(column) for column in np.atleast_2d(some.values.T)]

@@ -13,6 +13,7 @@ import numpy as np
 
 from trainer.errors import UsageError
 from trainer.experiment.components import built
+from trainer.metrics import LABELS
 from trainer.nn.several import Several
 from trainer.plugins.traits import CostTraits, MetricTraits
 from trainer.training.evaluation import Metric, Report, measured
@@ -28,6 +29,8 @@ __all__ = ["Scores", "called", "scores_of"]
 
 # Two classes of which the words say which is the positive one: the second by the alphabet, as it happens.
 PLAIN = {("no", "yes"), ("false", "true"), ("n", "y"), ("f", "t"), ("negative", "positive"), ("neg", "pos")}
+
+ONE_LABEL = ("labels", "classification")
 
 Loc = tuple[str | int, ...]
 
@@ -72,6 +75,8 @@ def scores_of(loaded: LoadedConfig, cost: CostFunction | Several, data: Prepared
 def _defaults(loaded: LoadedConfig, data: Prepared) -> tuple[str, ...]:
     traits = CostTraits.of(loaded.config.cost.component)
     names = tuple(traits.metrics)
+    if data.labels:
+        return tuple(metric.__name__ for metric in LABELS)
     if data.task == "classification" and "accuracy" not in names and traits.outputs != "embeddings":
         return ("accuracy",)  # one-hot targets under a cost that is meant for numbers
     return names
@@ -172,9 +177,15 @@ def _made(choice: Choice, part: tuple[Several, int] | None) -> Any:
 
 
 def _check_task(choice: Choice, data: Prepared) -> None:
-    task = MetricTraits.of(choice.component).task or data.task
-    if task != data.task:
-        raise UsageError(f"metric '{choice.name}' is for {task}, and data set '{data.name}' is for {data.task}")
+    there = "labels" if data.labels else data.task
+    task = MetricTraits.of(choice.component).task or there
+    if task == there:
+        return
+    what = f"metric '{choice.name}' is for {task}, and data set '{data.name}'"
+    if there == "labels":
+        theirs = "binary_accuracy, of all labels, or exact_match, of rows of which every label is right"
+        raise UsageError(f"{what} has several targets of 0 and 1, under this cost labels: write {theirs}")
+    raise UsageError(f"{what} is for {there}" + ("; write accuracy" if (task, there) == ONE_LABEL else ""))
 
 
 def _try(choice: Choice, metric: Callable[[Array, Array], float | Array], predictions: Array, targets: Array) -> None:

@@ -85,6 +85,7 @@ def to_python(model: Model, name: str) -> str:
 
 def _heading(model: Model, name: str, uses_math: bool) -> str:
     what = f"one of {len(model.class_names)} classes" if model.class_names else "numbers"
+    what = "labels of 0 and 1" if model.has_labels else what
     example = "x" if len(model.inputs.shape) != 1 else f"[[{', '.join(['0.0'] * min(model.inputs.shape[0], 8))}]]"
     math = "\nimport math" if uses_math else ""
     return f'''"""{name}: a trained network that predicts {what}. It needs NumPy alone.
@@ -166,6 +167,9 @@ def _probabilities(model: Model) -> str:
             ]
         )
     lines = ["p = np.exp(-np.logaddexp(0, -outputs(x).astype(np.float64)))"]
+    if model.has_labels:
+        begin = 'def predict_proba(x):\n    """The probability that each label is 1."""\n'
+        return begin + _indented([*lines, "return p"])
     return begin + _indented([*lines, "return np.concatenate([1 - p, p], axis=-1)"])
 
 
@@ -175,6 +179,9 @@ def _predict(model: Model) -> str:
         chosen = "(z[..., 0] > 0).astype(int)" if one else "z.argmax(axis=-1)"
         lines = ["z = outputs(x)", f"return np.array(CLASS_NAMES)[{chosen}]"]
         return f'def predict(x):\n    """The name of the class of each row."""\n{_indented(lines)}'
+    if model.has_labels:
+        lines = ["return (outputs(x) > 0).astype(int)"]
+        return f'def predict(x):\n    """The labels of each row, 0 or 1."""\n{_indented(lines)}'
     half = -(-model.network.output_shape[-1] // 2)
     given = {"exp": "np.exp(z)", "halves": f"z[..., :{half}]"}.get(model.link or "", "z")
     column = (

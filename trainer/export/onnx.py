@@ -69,7 +69,7 @@ def to_onnx(
     g.nodes.append(helper.make_node("Identity", [output], [OUTPUT], name=OUTPUT))
     if link in ("softmax", "sigmoid"):
         g.nodes.append(helper.make_node("Identity", [_probabilities(g, output, link, one)], [CHANCES], name=CHANCES))
-        classes = 2 if link == "sigmoid" else shape[-1].first
+        classes = 2 if link == "sigmoid" and shape[-1].first == 1 else shape[-1].first
         axes = [*(_axis(length) for length in shape[:-1]), classes]
         given.append(helper.make_tensor_value_info(CHANCES, result, axes))
     graph = helper.make_graph(
@@ -102,11 +102,13 @@ def _changed(g: Graph, scaling: Scaling | None, preprocessing: Preprocessing | N
 
 
 def _probabilities(g: Graph, output: str, link: str, program: Program) -> str:
-    """Of the classes; of a single output those of both."""
+    """Of the classes, or of labels; of a single output those of both classes."""
     if link == "softmax":
         return g.node("Softmax", output, axis=-1)
     one = g.constant(1.0, program.outputs[0].dtype)
     second = g.node("Sigmoid", output)
+    if program.outputs[0].shape[-1] > 1:
+        return second
     return g.node("Concat", g.node("Sub", one, second), second, axis=-1)
 
 

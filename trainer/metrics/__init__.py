@@ -12,7 +12,9 @@ from __future__ import annotations
 from trainer.metrics.agreement import (
     accuracy,
     balanced_accuracy,
+    binary_accuracy,
     confusion_matrix,
+    exact_match,
     f1,
     nearest_neighbour_accuracy,
     precision,
@@ -30,16 +32,17 @@ from trainer.metrics.values import (
 )
 
 __all__ = [
-    "CLASSIFICATION", "REGRESSION", "REPORTS", "accuracy", "average_precision", "balanced_accuracy", "confusion_matrix",
-    "f1", "log_loss", "max_error", "mean_absolute_error", "mean_absolute_percentage_error", "mean_squared_error",
-    "nearest_neighbour_accuracy", "perplexity", "precision", "r2", "recall", "roc_auc", "root_mean_squared_error",
-    "top_k_accuracy",
+    "CLASSIFICATION", "LABELS", "REGRESSION", "REPORTS", "accuracy", "average_precision", "balanced_accuracy",
+    "binary_accuracy", "confusion_matrix", "exact_match", "f1", "log_loss", "max_error", "mean_absolute_error",
+    "mean_absolute_percentage_error", "mean_squared_error", "nearest_neighbour_accuracy", "perplexity", "precision",
+    "r2", "recall", "roc_auc", "root_mean_squared_error", "top_k_accuracy",
 ]  # fmt: skip
 
 CLASSIFICATION = (
     accuracy, top_k_accuracy, balanced_accuracy, precision, recall, f1, roc_auc, average_precision, log_loss,
     perplexity, nearest_neighbour_accuracy,
 )  # fmt: skip
+LABELS = (binary_accuracy, exact_match)  # of rows with several targets of 0 and 1
 REGRESSION = (
     r2, mean_absolute_error, mean_squared_error, root_mean_squared_error, max_error, mean_absolute_percentage_error,
 )  # fmt: skip

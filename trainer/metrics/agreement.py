@@ -17,8 +17,8 @@ from trainer.metrics.decoding import chosen, decoded, mean, true_classes
 from trainer.types import Array
 
 __all__ = [
-    "accuracy", "balanced_accuracy", "confusion_matrix", "f1", "nearest_neighbour_accuracy", "precision", "recall",
-    "top_k_accuracy",
+    "accuracy", "balanced_accuracy", "binary_accuracy", "confusion_matrix", "exact_match", "f1",
+    "nearest_neighbour_accuracy", "precision", "recall", "top_k_accuracy",
 ]  # fmt: skip
 
 Average = Literal["binary", "macro", "micro", "weighted"] | None
@@ -140,6 +140,39 @@ def confusion_matrix(predictions: Array, targets: Array) -> Array:
     k, predicted = max(2, scores.shape[1]), chosen(scores)
     known = predicted >= 0
     return np.bincount(classes[known] * k + predicted[known], minlength=k * k).reshape(k, k)
+
+
+def binary_accuracy(predictions: Array, targets: Array) -> float:
+    """The share of labels that are right, where a row has several, each yes or no: by the sign of the label's score.
+
+    Keras's `binary_accuracy` of logits, and 1 − scikit-learn's `hamming_loss`.
+
+    >>> binary_accuracy(np.array([[2.0, -1.0], [3.0, 0.2]]), np.array([[1.0, 0.0], [1.0, 0.0]]))
+    0.75
+    """
+    return mean(_right_labels("binary_accuracy", predictions, targets))
+
+
+def exact_match(predictions: Array, targets: Array) -> float:
+    """The share of rows of which every label is right; see `binary_accuracy`.
+
+    What scikit-learn's `accuracy_score` is of several labels.
+
+    >>> exact_match(np.array([[2.0, -1.0], [3.0, 0.2]]), np.array([[1.0, 0.0], [1.0, 0.0]]))
+    0.5
+    """
+    return mean(np.asarray(_right_labels("exact_match", predictions, targets).all(axis=1)))
+
+
+def _right_labels(metric: str, predictions: Array, targets: Array) -> Array:
+    """Which labels are predicted, (rows, labels), of targets of 0 and 1 or of −1 and 1."""
+    if predictions.ndim != 2 or predictions.shape != targets.shape:
+        raise ShapeError(
+            f"{metric} takes a score and a target of 0 or 1 for each label, both (n, labels): predictions are "
+            f"{predictions.shape} and targets {targets.shape}"
+        )
+    right: Array = ((predictions > 0) == (targets > 0)) & ~np.isnan(predictions)
+    return right
 
 
 def nearest_neighbour_accuracy(predictions: Array, targets: Array) -> float:

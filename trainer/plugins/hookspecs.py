@@ -47,7 +47,8 @@ def register_costs(register: Register) -> None:
     """Costs: ops or functions of (predictions, targets) that return the cost of each example, shape (m,).
 
     Written in NumPy, for Tensors come through them. The trait `targets` says what they take for targets: "classes",
-    indices (m,); "binary", 0 and 1, or "signs", -1 and 1, both (m, 1); or "values", numbers (m, k), the default:
+    indices (m,); "binary", 0 and 1, or "signs", -1 and 1, both (m, 1), or (m, k) of several labels; or "values",
+    numbers (m, k), the default:
 
         register(my_cost, targets="classes")
 

@@ -39,7 +39,8 @@ class CostTraits(Traits):
 
     Attributes:
         targets: what it takes for targets: "classes", indices (m,); "binary", 0 and 1, or "signs", -1 and 1, both
-            (m, 1); or "values", numbers (m, k), which is what one that does not say is given.
+            (m, 1), or (m, k) where a row has several labels; or "values", numbers (m, k), which is what one that does
+            not say is given.
         outputs: "embeddings" where the predictions are places in a space, of any width, and not one per class.
         metrics: what is measured where a config names nothing.
         applies: ops that it applies to the predictions itself, so that a network should not end in them.
@@ -60,14 +61,14 @@ class MetricTraits(Traits):
     """Of a metric.
 
     Attributes:
-        task: what it is for, where it is for one only.
+        task: what it is for, where it is for one only; "labels" are several targets of 0 and 1 in a row.
         better: whether a lower or a higher number is better.
         report: whether it returns a table, for the end of a run, and not a number.
         positive: whether of two classes it is about the second alone, the positive one: "always", or "binary" where an
             option `average` may say otherwise.
     """
 
-    task: Task | None = None
+    task: Task | Literal["labels"] | None = None
     better: Literal["lower", "higher"] = "higher"
     report: bool = False
     positive: Literal["always", "binary"] | None = None

@@ -319,7 +319,7 @@ BAD: list[tuple[str, str | bytes, dict[str, Any], str]] = [
         "target_classes.csv",
         T + "1,2,3\n3,4,5\n",
         {"target": ["height", "kind"], "task": "classification"},
-        "target_classes.csv: 2 target columns are numbers to predict, and a classification has one target; keep one, or leave task out",
+        "target_classes.csv: 2 target columns are numbers to predict, and a classification has one target; keep one, or leave task out; then columns of 0 and 1 are labels to cost: sigmoid_cross_entropy",
     ),
     (
         "target_none.csv",

@@ -16,7 +16,7 @@ from trainer.cli.terminal.tables import print_table
 from trainer.wording import cut, number
 
 if TYPE_CHECKING:
-    from trainer.experiment.evaluating import Calibration, Evaluated
+    from trainer.experiment.evaluating import Calibration, ClassShares, Evaluated
 
 __all__ = ["command"]
 
@@ -51,8 +51,10 @@ def command(
         typer.echo(f"{name:<{width}}  {number(value)}")
     if len(found.errors) > 1:
         _print_errors(found)
+    if found.labels:
+        _print_classes([*found.labels], "label", "labels")
     if found.confusion is not None:
-        _print_classes(found)
+        _print_classes(found.per_class(), "class", "classes")
         typer.echo()
         print_confusions(found.confusion, found.class_names, fitted=True)
     if found.calibration is not None:
@@ -66,16 +68,15 @@ def _print_errors(found: Evaluated) -> None:
     print_table(header, rows, right={1, 2, 3}, wrap=False, fitted=True)
 
 
-def _print_classes(found: Evaluated) -> None:
-    """The classes that are recognised worst, if there are many."""
-    rows = found.per_class()
+def _print_classes(rows: list[ClassShares], one: str, many: str) -> None:
+    """The classes or labels that are recognised worst, if there are many."""
     typer.echo()
     if len(rows) > MOST:
-        typer.echo(f"the {MOST} of {len(rows)} classes with the lowest f1")
+        typer.echo(f"the {MOST} of {len(rows)} {many} with the lowest f1")
         rows = sorted(rows, key=lambda row: (math.isnan(row[4]), row[4]))[:MOST]
     room = shutil.get_terminal_size((100, 24)).columns - len("  123,456  precision  recall  0.1234")
     shown = [[cut(name, max(room, 8)), f"{members:,}", *map(_share, shares)] for name, members, *shares in rows]
-    print_table(["class", "rows", "precision", "recall", "f1"], shown, right={1, 2, 3, 4}, wrap=False, fitted=True)
+    print_table([one, "rows", "precision", "recall", "f1"], shown, right={1, 2, 3, 4}, wrap=False, fitted=True)
 
 
 def _share(value: float) -> str:

@@ -271,7 +271,7 @@ def _several_targets(table: Source, columns: Sequence[int], task: Task | None) -
     if task == "classification":
         raise DataError(
             f"{table.path}: {len(columns)} target columns are numbers to predict, and a classification has one target; "
-            f"keep one, or leave task out",
+            f"keep one, or leave task out; then columns of 0 and 1 are labels to cost: sigmoid_cross_entropy",
             "task",
         )
     way_out = ": several targets are numbers to predict; for classes name one target column"
