@@ -134,6 +134,17 @@ class DataError(TrainerError):
         self.option = option
 
 
+class EntryError(DataError):
+    """A number by which a layer looks something up, and of which it has no entry.
+
+    what: the message without the place in the batch, for whoever knows the row.
+    """
+
+    def __init__(self, what: str, place: str, hint: str = "") -> None:
+        super().__init__(f"{what} ({place} of the batch){hint}")
+        self.what = what + hint
+
+
 class PluginError(TrainerError):
     """A plugin that cannot be used."""
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from trainer.data.dataset import Dataset
 from trainer.data.prepared import Prepared
-from trainer.errors import OpError, ShapeError, UsageError
+from trainer.errors import EntryError, OpError, ShapeError, UsageError
+from trainer.experiment.entries import try_entries
 from trainer.nn.contract import says
 from trainer.nn.network import LayerError, Network, matching
 from trainer.nn.several import Several
@@ -105,7 +106,14 @@ def try_rows(
         _check_classes(loaded, network, data)
     with np.errstate(all="ignore"):
         with at_layers(loaded):
-            predictions = try_layers(network, values, x)
+            try:
+                predictions = try_layers(network, values, x)
+            except LayerError as error:
+                if isinstance(error.__cause__, EntryError):
+                    try_entries(network, values, data)  # which knows the row
+                raise
+            if any(says(choice.component.target, "looks_up") for choice in config.choices()):
+                try_entries(network, values, data)
         with loaded.at("cost"):
             costs = _tried(cost, predictions, y, network)
             if np.shape(costs) != (len(x),):

@@ -58,6 +58,8 @@ class Layer(MinimalLayer, Protocol):
             mask goes around its result. A layer that is neither refuses a Masked: it would take positions that do
             not exist for real.
         needs_rows: in training it compares the rows of a batch, so of a batch of one it can learn nothing.
+        looks_up: its inputs are whole numbers by which it looks something up, and it raises EntryError for one that it
+            lacks; then the rows of the least and the largest numbers are tried before the first step.
         reads_padding: it tells padding by a value in the inputs, which nothing may change before it.
 
     Each may be a class attribute, or a property where an option decides.
@@ -70,6 +72,7 @@ class Layer(MinimalLayer, Protocol):
     masked: ClassVar[bool] = False
     positionwise: ClassVar[bool] = False
     needs_rows: ClassVar[bool] = False
+    looks_up: ClassVar[bool] = False
     reads_padding: ClassVar[bool] = False
 
     def train(self, parameters: Parameters, x: object, draw: Draw) -> tuple[Any, Updates]:
@@ -88,7 +91,10 @@ class Layer(MinimalLayer, Protocol):
         return self
 
 
-def says(layer: object, attribute: Literal["masked", "positionwise", "needs_rows", "reads_padding"]) -> bool:
+Attribute = Literal["masked", "positionwise", "needs_rows", "looks_up", "reads_padding"]
+
+
+def says(layer: object, attribute: Attribute) -> bool:
     """What a layer, or a layer's class, says of itself; what `Layer` says where it says nothing."""
     return bool(getattr(layer, attribute, getattr(Layer, attribute)))
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 
 from trainer import op
-from trainer.errors import DataError, ShapeError
+from trainer.errors import EntryError, ShapeError
 from trainer.limits import Checked, Limits
 from trainer.nn import Masked
 from trainer.nn.initial import Initial, draw
@@ -34,9 +34,7 @@ def entry_numbers(x: Any, *, entries: int) -> Array:
         where = f"row {place[0]}" + (f", place {list(place[1:])}" if len(place) > 1 else "")
         value = float(x[place])
         hint = "" if value.is_integer() else "; numbers of categories must not be scaled: leave standardize out"
-        raise DataError(
-            f"embedding has entries 0 to {entries - 1}, and its input holds {value:g} ({where} of the batch){hint}"
-        )
+        raise EntryError(f"embedding has entries 0 to {entries - 1}, and its input holds {value:g}", where, hint)
     return index
 
 
@@ -50,8 +48,8 @@ class Embedding(Checked):
         - embedding: {entries: 128, size: 16}
         - parallel: [[columns: [3], embedding: {entries: 12, size: 4}, flatten], [columns: [0, 1, 2]]]
 
-    The inputs are whole numbers in arrays of floats, from 0 to entries − 1; any other is a DataError at the step that
-    meets it, and nothing is clipped. A column of categories, (m, 1), becomes (m, 1, size), and (m, size) by `flatten`.
+    The inputs are whole numbers in arrays of floats, from 0 to entries − 1; any other is refused before the first
+    step, and nothing is clipped. A column of categories, (m, 1), becomes (m, 1, size), and (m, size) by `flatten`.
 
     Args:
         entries: how many numbers there are.
@@ -69,6 +67,7 @@ class Embedding(Checked):
     mask: Annotated[int, Limits(ge=0)] | None = None
     initial: Initial = "uniform"
     masked: ClassVar[bool] = True
+    looks_up: ClassVar[bool] = True
 
     def init(self, rng: np.random.Generator, input_shape: Shape) -> tuple[dict[str, Array], Shape]:
         if self.mask is not None:
