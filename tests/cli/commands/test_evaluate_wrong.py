@@ -128,8 +128,8 @@ WRONG = {
     "a file of another kind": (
         "kind", "new.doc", text("x"),
         (
-            "new.doc is nothing to predict from: a file ends in .csv, .npz, .npy, .mat, .h5, .parquet, .arrow, .jsonl "
-            "or .arff, or is a folder of images"
+            "new.doc is nothing to predict from: a file ends in .csv, .npz, .npy, .mat, .h5, .idx, .svm, .parquet, "
+            ".arrow, .jsonl or .arff, or is a folder of images"
         ),
     ),
     "inputs alone": ("kind", "new.npz", arrays(TWO), "new.npz has no array 'targets' or 'y' to measure by"),
