@@ -153,7 +153,7 @@ def _of_run(model: Model, run: Path, part: Part) -> tuple[str, Prepared, tuple[s
 
 
 def _of_file(model: Model, path: Path) -> tuple[str, Prepared, tuple[str, ...]]:
-    stream = open_rows(path, model.inputs, model.reading, model.targets.names)
+    stream = open_rows(path, model.inputs, model.reading, model.targets.names, model.class_names)
     blocks = list(stream.blocks)
     inputs = np.concatenate([block.values for block in blocks])
     files = [file for block in blocks for file in block.files]

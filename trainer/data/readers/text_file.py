@@ -20,10 +20,11 @@ from trainer.data.readers.decoding import read_text_of
 from trainer.errors import DataError
 from trainer.types import Array
 
-__all__ = ["Unit", "decode", "encode", "read_text", "recoded", "windows"]
+__all__ = ["OPTIONS", "Unit", "decode", "encode", "read_text", "recoded", "windows"]
 
 Unit = Literal["characters", "bytes"]
 
+OPTIONS = ("unit", "length", "stride", "encoding")  # of reading a text file
 STRETCHES = 50  # into which a text is cut where its windows overlap
 
 BYTES = tuple(f"0x{byte:02x}" if not 0x20 <= byte < 0x7F else chr(byte) for byte in range(256))

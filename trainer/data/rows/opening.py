@@ -22,13 +22,16 @@ __all__ = ["open_rows"]
 ENDINGS = (".csv", ".npz", ".npy", ".mat", ".h5", ".idx", ".svm", ".parquet", ".arrow", ".jsonl", ".arff")
 
 
-def open_rows(path: Path, spec: InputSpec, reading: Mapping[str, object], known: Sequence[str] = ()) -> Stream:
+def open_rows(
+    path: Path, spec: InputSpec, reading: Mapping[str, object], known: Sequence[str] = (), classes: Sequence[str] = ()
+) -> Stream:
     """The rows of a file or folder as a model takes them.
 
     Args:
         spec: what the model takes.
         reading: the `dataset:` of the model's config: the delimiter, the size of images, the roles of columns.
         known: columns that are no inputs and of which nobody needs to be told that they are left out.
+        classes: the names of the model's classes, which of a text are the characters of its inputs too.
 
     Raises DataError for what is not there or cannot be read, and for rows of another kind.
     """
@@ -62,6 +65,10 @@ def open_rows(path: Path, spec: InputSpec, reading: Mapping[str, object], known:
         from trainer.data.rows.numbered import idx_rows, svm_rows
 
         return idx_rows(path, spec) if is_idx(path) else svm_rows(path, spec)
+    if ending == ".txt":
+        from trainer.data.rows.text_rows import text_rows
+
+        return text_rows(path, reading, classes)
     if ending in SUFFIXES:
         from trainer.data.rows.images import image_rows
 

@@ -42,6 +42,10 @@ def read_targets(path: Path, spec: TargetSpec, reading: Mapping[str, object], fi
         return _classes(spec, [Path(file).parent.name for file in files], lambda row: files[row])
     if path.is_dir() and is_array_folder(path):
         return _of_array(str(path / ARRAYS[1]), load_one(str(path / ARRAYS[1])), (), spec)
+    if ending == ".txt":
+        from trainer.data.rows.text_rows import text_windows
+
+        return text_windows(path, reading, spec.class_names)[1]
     if ending in (".csv", ".tsv"):
         return _of_csv(path, spec, reading)
     if ending in ARCHIVES:
