@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from trainer.data import Dataset, load, prepare
+from trainer.data.readers.text_file import windows
 from trainer.data.split import Split
 
 ROWS = range(40)
@@ -140,3 +141,36 @@ def test_validate_says_that_there_is_no_header(tmp_path, capsys) -> None:
     )
     command(tmp_path / "h.yaml")
     assert "\nno header; cells are separated by ','; 40 rows:\n" in capsys.readouterr().out
+
+
+# Rows that belong together.
+
+
+def windows_of(stride: int) -> Dataset:
+    text = "".join(chr(ord("a") + i * i % 23) for i in range(3000))
+    return windows("t.txt", text, length=32, stride=stride)
+
+
+@pytest.mark.parametrize("options", [{}, {"by": "grouped"}, {"folds": 4}, {"by": "grouped", "folds": 4, "fold": 2}])
+def test_windows_that_overlap_stay_together_and_nothing_is_said(options):
+    assert prepare(windows_of(1), targets="classes", split=Split(**options)).remarks == ()
+
+
+@pytest.mark.parametrize("options", [{}, {"validation_fraction": 0.25}, {"folds": 4}])
+@pytest.mark.parametrize("stride", [1, 31])
+def test_windows_that_are_drawn_one_by_one_are_said_to_be_torn(stride, options):
+    data = windows_of(stride)
+    (line,) = prepare(data, targets="classes", split=Split(by="random", **options)).remarks
+    groups = len(np.unique(data.groups))
+    assert line.startswith("split: random puts rows of ")
+    assert f" of {groups} groups into training and into the rows that it is measured with" in line
+    assert line.endswith("leave it out, or say split: grouped, and a group stays together")
+
+
+def test_an_order_tears_the_group_at_its_cut_alone():
+    (line,) = prepare(windows_of(1), targets="classes", split=Split(by="ordered", test_fraction=0.21)).remarks
+    assert line.startswith("split: ordered puts rows of 1 of ")
+
+
+def test_windows_that_touch_may_be_drawn():
+    assert prepare(windows_of(32), targets="classes", split=Split(by="random")).remarks == ()

@@ -12,7 +12,7 @@ from trainer.data.readers.table import mostly_different
 from trainer.types import Array
 from trainer.wording import count, in_yaml, listed
 
-__all__ = ["noticed"]
+__all__ = ["noticed", "torn_groups"]
 
 SHOWN = 4  # columns of a remark
 ENOUGH = 20  # rows, below which chance looks like a rule
@@ -32,6 +32,19 @@ def noticed(dataset: Dataset, scaled: bool) -> Iterator[str]:
         yield from _of_columns(dataset)
     if not scaled:
         yield from _of_pixels(dataset)
+
+
+def torn_groups(dataset: Dataset, way: str, train: Array, others: Array) -> Iterator[str]:
+    """A line where rows that belong together, such as windows that overlap, are trained on and measured with."""
+    if dataset.groups is None or dataset.given is not None or dataset.mapped:  # mapped rows stay in order
+        return
+    torn = np.intersect1d(dataset.groups[train], dataset.groups[others])
+    if len(torn):
+        groups = count(len(np.unique(dataset.groups)), "group")
+        yield (
+            f"split: {way} puts rows of {len(torn):,} of {groups} into training and into the rows that it is measured "
+            f"with, which are no new ones then; leave it out, or say split: grouped, and a group stays together"
+        )
 
 
 def _of_classes(dataset: Dataset) -> Iterator[str]:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from trainer.data.account import Account
 from trainer.data.balance import ClassWeights, Resampling, check_balance, resampled, row_weights
 from trainer.data.dataset import Dataset, Task
-from trainer.data.noticing import noticed
+from trainer.data.noticing import noticed, torn_groups
 from trainer.data.preprocessing.pipeline import Preprocessing
 from trainer.data.preprocessing.scaling import Scaling
 from trainer.data.shuffling import rows_per_block
@@ -216,6 +216,7 @@ def prepare(
         scaling = Scaling.fit(dataset.inputs, _categories(dataset), train, dataset.divisor) if standardize else None
         steps = Preprocessing.fit(preprocess, dataset, train, seed) if preprocess else None
     remarks = [*noticed(dataset, standardize or bool(preprocess))] if fitted is None else []
+    remarks += torn_groups(dataset, str(split.wanted), train, np.concatenate([validation, test]))
     if resample is not None:
         before, train = train, train[resampled(dataset.targets[train], resample, seed)]
         if len(before) == len(train):
