@@ -108,7 +108,8 @@ static void forget(void) {
     pool.running = 0, pool.until = pool.pause = 0;
     atomic_store(&pool.asleep, 0);
     atomic_store(&pool.ticket, (ticket)pool.number << 32);
-    for (int who = 0; who < MOST && atomic_flag_test_and_set(&pool.busy); who++) pool.room[who] = NULL, pool.bytes[who] = 0;
+    const int at_work = atomic_flag_test_and_set(&pool.busy);
+    for (int who = 0; at_work && who < MOST; who++) pool.room[who] = NULL, pool.bytes[who] = 0;
     atomic_flag_clear(&pool.busy);
     pthread_mutex_init(&pool.lock, NULL);
     pthread_cond_init(&pool.wake, NULL);
