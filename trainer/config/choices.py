@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import typing
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trainer.config.document import Node
 from trainer.config.schema import SECTIONS, Chain, Choice, DatasetConfig, WeightsByClass
@@ -19,7 +20,10 @@ from trainer.errors import DataError
 from trainer.limits import Nested
 from trainer.plugins import Component, Parameter, Plugins
 from trainer.plugins.registry import noun
-from trainer.plugins.traits import Traits
+from trainer.plugins.traits import DatasetTraits, Traits
+
+if TYPE_CHECKING:
+    from trainer.data.readers.memory import Columns
 
 __all__ = [
     "PREPARATION",
@@ -32,7 +36,9 @@ __all__ = [
 
 MANY = 20  # names; a message does not list more
 # The keys that a data set has whatever it is.
-PREPARATION = tuple(key for key in DatasetConfig.model_fields if key not in ("name", "path", "component", "options"))
+PREPARATION = tuple(
+    key for key in DatasetConfig.model_fields if key not in ("name", "path", "frame", "component", "options")
+)
 
 
 class Chooser:
@@ -43,9 +49,18 @@ class Chooser:
         problems: where what is wrong goes.
         incomplete: whether a plugin of the config failed to load; then a name that is unknown may have been its, and
             nothing is said of it.
+        frames: the columns that were given in Python, by their fingerprints.
     """
 
-    def __init__(self, plugins: Plugins, problems: Problems, *, incomplete: bool = False) -> None:
+    def __init__(
+        self,
+        plugins: Plugins,
+        problems: Problems,
+        *,
+        incomplete: bool = False,
+        frames: Mapping[str, Columns] | None = None,
+    ) -> None:
+        self.frames = frames or {}
         self.plugins = plugins
         self.problems = problems
         self.incomplete = incomplete
@@ -144,8 +159,13 @@ class Chooser:
         self, node: Node, items: dict[str, Node], located: Callable[[Node], Path]
     ) -> tuple[Component | None, Span, dict[str, str]]:
         """What makes the data: a component, or a file's reader seen as one. Takes `name` or `path` out of `items`."""
-        name, path = items.pop("name", None), items.pop("path", None)
-        if name is not None and path is not None:
+        name, path, frame = (items.pop(key, None) for key in ("name", "path", "frame"))
+        if frame is not None:
+            if name is not None or path is not None:
+                self.problems.add(frame.key_span or frame.span, "dataset has a frame and another source; keep one")
+            elif check("dataset.frame", str, frame, self.problems) is not INVALID:
+                return self._frame(frame.value), frame.span, {"frame": frame.value}
+        elif name is not None and path is not None:
             self.problems.add(path.key_span or path.span, "dataset has a name and a path; keep one of the two")
         elif path is not None:
             if check("dataset.path", str, path, self.problems) is not INVALID:
@@ -161,6 +181,13 @@ class Chooser:
                 self._add_unknown("dataset", name.value, name.span, None)
             return component, name.span, {"name": name.value}
         return None, node.span, {}
+
+    def _frame(self, fingerprint: str) -> Component:
+        """What makes a data set of columns in memory; where they are not, it says so when the data are asked for."""
+        from trainer.data.readers.memory import read_frame  # which only such a config needs
+
+        read = partial(read_frame, self.frames.get(fingerprint), fingerprint)
+        return Component("datasets", "frame", read, "trainer", None, DatasetTraits())
 
     def _reader(self, node: Node, path: Path) -> Component | None:
         path = parts_in(path).get("train", path)

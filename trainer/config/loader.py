@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trainer.config.choices import Chooser, rename_keys, spread_dataset
 from trainer.config.document import Node, Unreadable, parse
@@ -32,6 +32,9 @@ from trainer.plugins import Component, Plugins
 from trainer.plugins.loading import is_file
 from trainer.plugins.traits import Traits
 from trainer.wording import nearest
+
+if TYPE_CHECKING:
+    from trainer.data.readers.memory import Columns
 
 __all__ = ["LoadedConfig", "load"]
 
@@ -136,6 +139,7 @@ def load(
 
     Args:
         config: the file; of a mapping, errors show the YAML that it is, and paths in it start in the current folder.
+            Its `dataset` may have a `frame`, of pandas or polars or a mapping of names to columns.
         overrides: `key=value` arguments; `network.0.dense=64` reaches into the file, the last of two counts.
         plugins: further plugins, files relative to the current folder or modules; or a `Plugins`, which then is used
             instead of what is installed, and gets the config's own plugins added.
@@ -150,17 +154,33 @@ def load(
     path = Path("config") if isinstance(config, Mapping) else expanded(config)
     extra, plugins = ((), plugins) if isinstance(plugins, Plugins) else (plugins, Plugins())
     problems = Problems()
+    frames: dict[str, Columns] = {}
+    if isinstance(config, Mapping) and text is None:
+        config, frames = _without_frame(config)
     if text is None:
         text = _written(config) if isinstance(config, Mapping) else _text(path)
     source = Source(os.fspath(path), text)
     root, arguments = _trees(source, overrides, problems)
-    loader = _Loader(root, path, source, problems, plugins, policy)
+    loader = _Loader(root, path, source, problems, plugins, policy, frames)
     loader.add_plugins(arguments, extra)
     loader.apply(arguments)
     found = loader.config()
     if found is None:
         raise problems.error()
     return LoadedConfig(found, path, source.text, tuple(overrides), plugins, root, tuple(extra))
+
+
+def _without_frame(config: Mapping[str, object]) -> tuple[Mapping[str, object], dict[str, Columns]]:
+    """The config with the fingerprint in the place of the frame that it holds, and the frame's columns by that."""
+    dataset = config.get("dataset")
+    frame = dataset.get("frame") if isinstance(dataset, Mapping) else None
+    if frame is None or isinstance(frame, str) or not isinstance(dataset, Mapping):
+        return config, {}
+    from trainer.data.readers.memory import columns_of  # which only such a config needs
+
+    columns = columns_of(frame)
+    known = columns.fingerprint()
+    return {**config, "dataset": {**dataset, "frame": known}}, {known: columns}
 
 
 def _written(config: Mapping[str, object]) -> str:
@@ -215,7 +235,14 @@ class _Loader:
     """Turns a tree into a Config."""
 
     def __init__(
-        self, root: Node, path: Path, source: Source, problems: Problems, plugins: Plugins, policy: Policy | None
+        self,
+        root: Node,
+        path: Path,
+        source: Source,
+        problems: Problems,
+        plugins: Plugins,
+        policy: Policy | None,
+        frames: Mapping[str, Columns],
     ) -> None:
         self.root = root
         self.policy = policy
@@ -223,7 +250,7 @@ class _Loader:
         self.source = source
         self.problems = problems
         self.plugins = plugins
-        self.chooser = Chooser(plugins, problems)
+        self.chooser = Chooser(plugins, problems, frames=frames)
         self.doubtful: set[str] = set()  # keys that may not have been meant, so their values are not judged
 
     def folder(self, node: Node) -> Path:

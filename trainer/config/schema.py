@@ -104,6 +104,11 @@ class DatasetConfig(SectionModel):
         description="A .csv, .parquet, .arrow, .jsonl, .arff, .npz, .npy, .mat, .h5, .idx, .svm or .txt file or a "
         "folder, relative to the config.",
     )
+    frame: str | None = Field(
+        None,
+        description="The fingerprint of columns that were in memory: in Python a frame of pandas or polars, or a "
+        "mapping of names to columns, stands here.",
+    )
     validation_path: Annotated[str | None, Relative()] = Field(
         None,
         description="A file or folder of the rows for validation, read by the names of those in path. A folder path "

@@ -98,7 +98,9 @@ def train(
     """Train what a config declares, as `trainer run` does, without a word.
 
     Args:
-        config: a YAML file, a mapping of the same keys, or what `trainer.config.load` gave.
+        config: a YAML file, a mapping of the same keys, or what `trainer.config.load` gave. In a mapping the data may
+            be in memory, `"dataset": {"frame": frame, "target": "price"}`: a frame of pandas or polars, or a mapping
+            of names to columns.
         overrides: `key=value`, as on the command line.
         out: where the run's folder goes; without it nothing is written.
         observers: are told every step and epoch.
