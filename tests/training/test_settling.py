@@ -10,7 +10,8 @@ import pytest
 
 from tests.made_up import EXECUTORS, data_of
 from trainer.nn import Dense, Draw, LayerState, Network, Residual, Shared
-from trainer.optimizers import Accumulate, Adam, Average, Sgd
+from trainer.optimizers import Accumulate, Adam, Average, ClipNorm, Sgd
+from trainer.plugins import shared
 from trainer.training import Epoch, Step, Training
 from trainer.training.objective import Objective
 from trainer.training.settling import settled
@@ -78,6 +79,19 @@ def test_batch_norm_is_saved_with_the_statistics_of_what_is_saved(name, best, ex
     for part, rows in (("train", slice(TRAIN)), ("test", slice(TRAIN, None))):
         loss = mean_squared_error(training.network.predict(saved, X[rows]), Y[rows]).mean()
         assert getattr(reported, part)["loss"] == pytest.approx(loss, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", shared().all("optimizers"))
+def test_every_optimizer_under_an_average_is_measured_and_saved_with_statistics_of_its_own(name):
+    optimizer = Accumulate(Average(ClipNorm(shared().get("optimizers", name).build(), 1.0), 0.8), 2)
+    training = a_training(optimizer=optimizer, stopping=Stopping(best=True), step_size=0.005)
+    for _ in training.records():
+        pass
+    saved, best = training.parameters, training.best
+    h = X[:TRAIN] @ saved["0.weights"] + saved["0.bias"]
+    np.testing.assert_allclose(saved["1.mean"], h.mean(axis=0), rtol=1e-12)
+    loss = mean_squared_error(training.network.predict(saved, X[TRAIN:]), Y[TRAIN:]).mean()
+    assert best.epoch.test["loss"] == pytest.approx(loss, rel=1e-12)
 
 
 def test_a_training_at_theta_keeps_the_moving_averages():
