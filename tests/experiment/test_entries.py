@@ -10,6 +10,7 @@ from trainer.config import load
 from trainer.data.dataset import Dataset
 from trainer.errors import ConfigError, DataError
 from trainer.experiment.builder import Builder, build
+from trainer.experiment.evaluating import evaluate
 from trainer.experiment.predicting import write_predictions
 
 BRANCHES = [{"columns": ["id"]}, {"embedding": {"entries": 5, "size": 2}}, "flatten"]
@@ -95,3 +96,12 @@ def test_an_unseen_number_is_refused_at_its_row_in_prediction(tmp_path):
     with pytest.raises(DataError) as raised:
         write_predictions(trainer.load(run.folder), new, None, lambda text: None)
     assert str(raised.value) == f"{new}: row 2,501: embedding has entries 0 to 4, and its input holds 9"
+
+
+def test_an_unseen_number_is_refused_at_its_row_in_measuring(tmp_path):
+    run = trainer.train(config(table(tmp_path / "d.csv", value="4")), out=tmp_path / "runs")
+    other = table(tmp_path / "other.csv", row=17_001, rows=30_000)
+    with pytest.raises(DataError) as raised:
+        evaluate(trainer.load(run.folder), None, other)
+    told = "embedding has entries 0 to 4, and its input holds 7"
+    assert str(raised.value) == f"rows of {other}: row 17,002: {told}"

@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from trainer.data.prepared import Part, Prepared
-from trainer.errors import EntryError
+from trainer.errors import DataError, EntryError
 from trainer.nn.network import Network
 from trainer.nn.structure import LayerError
 from trainer.nn.trial import try_layers
 from trainer.types import Array
 
-__all__ = ["first_refused", "try_entries"]
+__all__ = ["first_refused", "no_entry", "try_entries"]
 
 TOGETHER = 2**18  # numbers that are looked through together
 VERBS: Mapping[Part, str] = {"train": "train", "validation": "validate", "test": "test"}
@@ -37,6 +37,23 @@ def try_entries(network: Network, values: Mapping[str, Array], data: Prepared) -
 
         if refuses(len(which)):
             _refuse(network, values, data, part, int(which[first_refused(len(which), refuses)]))
+
+
+def no_entry(compute: Callable[[int], object], rows: int, place: Callable[[int], str]) -> DataError:
+    """What to raise where `compute`, of the first few rows, has raised EntryError: it names the first such row."""
+    refused: dict[int, str] = {}
+
+    def refuses(count: int) -> bool:
+        try:
+            compute(count)
+        except EntryError as error:
+            refused[count] = error.what
+            return True
+        return False
+
+    refuses(rows)
+    row = first_refused(rows, refuses)
+    return DataError(f"{place(row)}: {refused[row + 1]}")
 
 
 def first_refused(rows: int, refuses: Callable[[int], bool]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +11,9 @@ import numpy as np
 from trainer.data.prepared import Part, Prepared, Rows, encoded_classes, encoded_labels
 from trainer.data.rows import open_rows
 from trainer.data.rows.targets import read_targets
-from trainer.errors import DataError, DivergedError, UsageError
+from trainer.errors import DataError, DivergedError, EntryError, UsageError
 from trainer.experiment.components import built
+from trainer.experiment.entries import no_entry
 from trainer.experiment.model import Model, check_outputs, expected
 from trainer.experiment.scores import scores_of
 from trainer.experiment.worst import Worst, worst_rows
@@ -192,9 +193,13 @@ def _prepared(model: Model, rows: Rows) -> Prepared:
 
 def _measured(model: Model, of: str, data: Prepared, remarks: tuple[str, ...]) -> Evaluated:
     rows, cost = data.test, built(model.loaded.config.cost)
+
+    def place(row: int) -> str:
+        return f"{of}: row {rows.indices[row] + 1:,}"
+
     with pinned(1), np.errstate(all="ignore"):
-        outputs = model.network.predict(model.parameters, rows.inputs)
-        check_outputs(outputs, lambda row: f"{of}: row {rows.indices[row] + 1:,}")
+        outputs = _outputs(model, rows.inputs, place)
+        check_outputs(outputs, place)
         tried = Prepared(data.name, data.task, data.class_names, rows[:2], rows, labels=data.labels)
         scores = scores_of(model.loaded, cost, tried, outputs[:2])
         layers = {name: model.parameters[name] for name in model.network.layer_state(0)}
@@ -210,6 +215,16 @@ def _measured(model: Model, of: str, data: Prepared, remarks: tuple[str, ...]) -
     worst, names = worst_rows(model, cost, outputs, rows), model.class_names
     labels = _labels(model, outputs, rows.targets) if data.labels else ()
     return Evaluated(of, len(rows), names, numbers, reports, confusion, calibration, errors, remarks, worst, labels)
+
+
+def _outputs(model: Model, inputs: Array, place: Callable[[int], str]) -> Array:
+    def computed(count: int) -> Array:
+        return model.network.predict(model.parameters, inputs[:count])
+
+    try:
+        return computed(len(inputs))
+    except EntryError:
+        raise no_entry(computed, len(inputs), place) from None
 
 
 def _classes(model: Model, outputs: Array, targets: Array) -> tuple[Array | None, Calibration | None]:

@@ -23,7 +23,7 @@ from trainer.data.preprocessing.pipeline import StepError
 from trainer.data.rows import Block, Stream, open_rows
 from trainer.data.rows.stream import Blocks
 from trainer.errors import DataError, EntryError, UsageError
-from trainer.experiment.entries import first_refused
+from trainer.experiment.entries import no_entry
 from trainer.experiment.model import Model, check_outputs
 from trainer.files import writing_whole
 from trainer.training.threads import pinned
@@ -122,7 +122,8 @@ def _computed(model: Model, path: str, block: Block, done: int) -> Array:
             _check_filled(model, path, block.values, done)
         return model.computed(block.values)
     except EntryError:
-        raise _no_entry(model, block.values, partial(_place, path, done)) from None
+        rows, values = len(block.values), block.values
+        raise no_entry(lambda count: model.computed(values[:count]), rows, partial(_place, path, done)) from None
     except StepError:
         for i in range(len(block.values)):
             try:
@@ -130,23 +131,6 @@ def _computed(model: Model, path: str, block: Block, done: int) -> Array:
             except StepError as error:
                 raise DataError(f"{path}: row {done + i + 1:,}: {error}") from None
         raise
-
-
-def _no_entry(model: Model, values: Array, place: Callable[[int], str]) -> DataError:
-    """What to raise for rows that hold a number by which a layer finds nothing: it names the first of them."""
-    refused: dict[int, str] = {}
-
-    def refuses(count: int) -> bool:
-        try:
-            model.computed(values[:count])
-        except EntryError as error:
-            refused[count] = error.what
-            return True
-        return False
-
-    refuses(len(values))
-    row = first_refused(len(values), refuses)
-    return DataError(f"{place(row)}: {refused[row + 1]}")
 
 
 def _check_filled(model: Model, path: str, values: Array, done: int) -> None:

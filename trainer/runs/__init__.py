@@ -3,7 +3,7 @@
     runs/20260131-174502-mlp/
         config.yaml               as given, byte for byte
         resolved.yaml             as used: with overrides and every default
-        metrics.csv               a row per epoch, while it goes on
+        metrics.csv               a row per epoch, while it goes on; step_size is that of the step after it
         metrics.jsonl             a line per logged step, where the config has `log: {steps: N}`
         loss.svg, loss.png        the loss curve, training and test
         parameters.safetensors    the final parameters, the data's scaling, and all else that predicting takes;
