@@ -27,7 +27,7 @@ def command(
         Path | None,
         typer.Argument(
             metavar="DATA",
-            help="Rows with their targets: a .csv, .npz or .parquet file, or a folder of images; by default the run's.",
+            help="Rows with their targets: a file as for predict, or a folder of images; by default the run's.",
             show_default=False,
         ),
     ] = None,
