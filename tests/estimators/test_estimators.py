@@ -51,7 +51,7 @@ SPLITS = {
 
 
 def test_every_key_of_a_config_is_a_parameter():
-    of_data = set(DatasetConfig.model_fields) - SPLITS - {"component", "options"}
+    of_data = set(DatasetConfig.model_fields) - SPLITS - {"component", "options", "frame"}
     assert set(small().get_params()) == (set(Config.model_fields) - OF_A_FILE) | of_data | {"warm_start"}
 
 
