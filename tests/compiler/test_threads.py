@@ -63,9 +63,10 @@ KINDS: dict[str, tuple[Callable[..., object], list[np.ndarray]]] = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_bit_depends_on_the_pieces_nor_on_who_does_them(kind):
     f, arrays = KINDS[kind]
-    executor = NativeExecutor(simplify(trace(f, arrays).program))
-    assert not executor.called_back
-    whole = [np.array(each) for each in executor.run(arrays)]
+    with pinned(1):  # BLAS, which a large product is left to where it is the quicker one
+        executor = NativeExecutor(simplify(trace(f, arrays).program))
+        assert not executor.called_back
+        whole = [np.array(each) for each in executor.run(arrays)]
     for threads in (1, 2, 3):
         with pinned(threads):
             for pieces in (2, 3, 5, 16, 1000):
