@@ -7,7 +7,7 @@ import yaml
 
 from trainer.errors import DataError, UsageError
 from trainer.runs import load
-from trainer.runs.comparing import curves, differences, labels
+from trainer.runs.comparing import curves, differences, labels, step_curves
 
 
 @pytest.fixture
@@ -125,3 +125,26 @@ def test_what_is_missing_or_damaged_is_said_with_its_path(make, file, content, s
     with pytest.raises(DataError) as caught:
         getattr(run, part)
     assert str(caught.value).startswith(said.format(path=path))
+
+
+def _logged(run, gradients):
+    rest = '"update": 1, "theta": 3, "seconds": 1'
+    line = '{{"step": {}, "epoch": 1, "loss": 2.0, "step_size": 0.1, "gradient": {}, ' + rest + "}}\n"
+    (run.path / "metrics.jsonl").write_text("".join(line.format(10 * i, g) for i, g in enumerate(gradients, 1)))
+    return run
+
+
+def test_what_was_logged_of_steps_is_a_curve_over_the_steps(make):
+    what, (line,) = step_curves([_logged(make(A), ["3.5", "null", "0.25"])], [], "gradient")
+    assert (what, line.name, line.epochs.tolist()) == ("norm of the gradient", "norm of the gradient", [10, 20, 30])
+    assert line.points == [(10, 3.5), (30, 0.25)]
+    runs = [_logged(make(B), ["1", "2"]), _logged(make("20260101-000002-mlp"), ["3"])]
+    _, lines = step_curves(runs, ["one", "other"], "theta")
+    assert [(line.name, line.colour, line.values.tolist()) for line in lines] == [("one", 0, [3, 3]), ("other", 1, [3])]
+
+
+def test_what_steps_do_not_have_is_said(make):
+    with pytest.raises(UsageError, match=r"steps have no number called 'gradent'; did you mean 'gradient'\?"):
+        step_curves([_logged(make(A), ["1"])], [], "gradent")
+    with pytest.raises(UsageError, match=r"logged no steps; with log.steps=10 a run writes down every tenth"):
+        step_curves([make(B)], [], "loss")

@@ -16,8 +16,14 @@ from trainer.wording import did_you_mean, listed, printable
 if TYPE_CHECKING:
     from trainer.runs.metrics import Metrics
 
-__all__ = ["curves", "differences", "labels"]
+__all__ = ["curves", "differences", "labels", "step_curves"]
 
+# What is drawn of steps, and what it is called.
+STEP_NAMES = {
+    "loss": "loss of a step", "step_size": "step size", "gradient": "norm of the gradient",
+    "update": "norm of the update", "theta": "norm of θ",
+}  # fmt: skip
+MEASURED = tuple(STEP_NAMES)
 FEW = 2  # settings that fit into a name
 
 
@@ -66,6 +72,27 @@ def curves(runs: Sequence[Run], names: Sequence[str], metric: str = "loss") -> t
     part, name = split(column)
     lines = [line_of(run.metrics, column, label, i) for i, (run, label) in enumerate(zip(runs, names, strict=True))]
     return f"{part} {name}".strip(), lines
+
+
+def step_curves(runs: Sequence[Run], names: Sequence[str], metric: str = "loss") -> tuple[str, list[Line]]:
+    """What is drawn, in words, and its curve for each run, over the steps that were logged.
+
+    metric: a column of metrics.jsonl besides step, epoch and seconds.
+
+    Raises UsageError for a run that logged no steps, and for what is no such column.
+    """
+    if metric not in MEASURED:
+        hint = did_you_mean(metric, MEASURED, f"there are: {', '.join(MEASURED)}")
+        raise UsageError(f"steps have no number called '{metric}'; {hint}")
+    for run in runs:
+        if not run.steps:
+            raise UsageError(f"{run.path} logged no steps; with log.steps=10 a run writes down every tenth")
+    named = names or [STEP_NAMES[metric]]
+    lines = [
+        line_of({"epoch": run.steps["step"], metric: run.steps[metric]}, metric, name, i)
+        for i, (run, name) in enumerate(zip(runs, named, strict=True))
+    ]
+    return STEP_NAMES[metric], lines
 
 
 def _check(path: Path, metrics: Metrics, metric: str) -> None:

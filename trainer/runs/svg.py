@@ -26,15 +26,22 @@ _DASHES = ("", "7 3", "2 3", "9 3 2 3")
 
 
 def chart(
-    lines: Sequence[Line], title: str, *, marked: int | None = None, legend: bool = True, columns: int = COLUMNS
+    lines: Sequence[Line],
+    title: str,
+    *,
+    marked: int | None = None,
+    legend: bool = True,
+    columns: int = COLUMNS,
+    over: str = "epoch",
 ) -> str:
-    """Curves over the epochs as an <svg>; empty where not one of them has a number.
+    """Curves over the epochs, or steps, as an <svg>; empty where not one of them has a number.
 
     Args:
         title: what is drawn, such as "loss".
         marked: an epoch at which a line stands.
         legend: name the curves beside the title.
         columns: how many columns of points a curve is thinned to.
+        over: what a point is of, "epoch" or "step".
     """
     shown = [line for line in lines if line.finite]
     if not shown:
@@ -42,10 +49,10 @@ def chart(
     scale = scale_of(shown, ticks=5)
     first = min(int(line.epochs[0]) for line in shown)
     last = max(int(line.epochs[-1]) for line in shown)
-    label = f"{title} of {either([line.name for line in shown], 'and')} over {count(last - first + 1, 'epoch')}"
+    label = f"{title} of {either([line.name for line in shown], 'and')} over {count(last - first + 1, over)}"
     parts = [
         *_heights(scale),
-        *_epochs(first, last),
+        *_epochs(first, last, over),
         *([_mark(_across(marked, first, last))] if marked is not None else []),
         *(_path(line.thinned(columns), scale, first, last) for line in shown),
         f'<text x="0" y="12" font-weight="bold">{_text(title)}{" (log)" if scale.logarithmic else ""}</text>',
@@ -93,12 +100,12 @@ def _heights(scale: Scale) -> list[str]:
     ]
 
 
-def _epochs(first: int, last: int) -> list[str]:
+def _epochs(first: int, last: int, over: str) -> list[str]:
     """The numbers below: whole epochs, fewer of them where they are long."""
     ticks = epoch_ticks(first, last, most=6 if last < 10_000 else 3)
     return [
         f'<text x="{_across(tick, first, last):.1f}" y="{HEIGHT - 5}" text-anchor="middle">'
-        f"{'epoch ' if tick == first else ''}{tick:,}</text>"
+        f"{f'{over} ' if tick == first else ''}{tick:,}</text>"
         for tick in ticks
     ]
 

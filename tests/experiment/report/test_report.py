@@ -299,3 +299,15 @@ def test_runs_are_compared_in_what_differs_and_what_they_reached(make):
     assert html.count('class="key"') == 4
     same = make("20260101-000002-a", config={"name": "a", "step_size": 0.1, "seed": 0})
     assert Page(report([one, same])).words["What differs"] == "The configs are the same.|"
+
+
+def test_what_was_logged_of_steps_is_drawn_over_them(make, tmp_path):
+    config = {"dataset": {"name": "moons", "rows": 60}, "network": [{"dense": 2}], "cost": "softmax_cross_entropy"}
+    run = trainer.run({**config, "step_size": 0.1, "epochs": 2, "log": {"steps": 2}}, out=tmp_path / "runs")
+    html = report([run], data=False)
+    steps = html[html.index("<h2>Steps</h2>") : html.index("<h2>Numbers</h2>")]
+    assert steps.count("<svg") == 5
+    for what in ("loss of a step", "step size", "norm of the gradient", "norm of the update", "norm of θ"):
+        assert f'aria-label="{what} of {what} over' in steps
+    assert ">step 2<" in steps
+    assert "Steps</h2>" not in report([trainer.run({**config, "step_size": 0.1, "epochs": 2}, out=tmp_path / "plain")])

@@ -23,6 +23,12 @@ def command(
     metric: Annotated[
         str, typer.Option("--metric", "-m", metavar="NAME", help="loss, a metric, or a column: test_loss, step_size.")
     ] = "loss",
+    steps: Annotated[
+        bool,
+        typer.Option(
+            "--steps", help="Over the logged steps: loss, step_size, or the norms gradient, update and theta."
+        ),
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", metavar="FILE", help="Draw into a .png or .svg file.", show_default=False),
@@ -32,23 +38,24 @@ def command(
     """Draw the curves of one run, or of several over one another."""
     paths = list(dict.fromkeys(find_run(name, root) for name in names))
     from trainer.runs import load
-    from trainer.runs.comparing import curves, differences, labels
+    from trainer.runs.comparing import curves, differences, labels, step_curves
 
     runs = [load(path) for path in paths]
     called = labels(runs, differences(runs)) if len(runs) > 1 else []
-    what, lines = curves(runs, called, metric)
+    over, drawn_of = ("step", step_curves) if steps else ("epoch", curves)
+    what, lines = drawn_of(runs, called, metric)
     if out is not None:
         from trainer.runs.plots import save_plot
 
-        save_plot(out, lines, what, paths[0].name if len(paths) == 1 else f"{len(paths)} runs")
+        save_plot(out, lines, what, paths[0].name if len(paths) == 1 else f"{len(paths)} runs", over)
         typer.echo(out)
         return
     from trainer.cli.terminal.curve import draw_lines
 
     width = shutil.get_terminal_size((COLUMNS, 24)).columns
-    drawn = draw_lines(lines, what, width=width, unicode=is_unicode(), colour=may_colour())
+    drawn = draw_lines(lines, what, width=width, unicode=is_unicode(), colour=may_colour(), over=over)
     if not drawn and not any(line.finite > 1 for line in lines):
-        raise UsageError(f"a curve takes two epochs with a finite {what}, and there are fewer")
+        raise UsageError(f"a curve takes two {over}s with a finite {what}, and there are fewer")
     if not drawn:
         raise UsageError(f"{width} columns are too few for a curve; -o FILE draws a picture")
     print(drawn)  # noqa: T201  typer.echo would take the colours out

@@ -51,8 +51,10 @@ def draw_curve(
     return draw_lines(lines_of(metrics), "loss", width=width, unicode=unicode, colour=colour)
 
 
-def draw_lines(lines: Sequence[Line], what: str, *, width: int, unicode: bool = True, colour: bool = False) -> str:
-    """Curves over the epochs as text of at most `width` columns; empty without one that has two finite numbers.
+def draw_lines(
+    lines: Sequence[Line], what: str, *, width: int, unicode: bool = True, colour: bool = False, over: str = "epoch"
+) -> str:
+    """Curves over epochs or steps as text of at most `width` columns; empty without one that has two finite numbers.
 
     The names stand beside the heading, or below it where there is no room; a long one is cut.
     """
@@ -73,7 +75,7 @@ def draw_lines(lines: Sequence[Line], what: str, *, width: int, unicode: bool = 
     text += [f"{labels.get(i, ''):>{gutter}} {bar}{row}" for i, row in enumerate(rows)]
     text.append(" " * gutter + f" {corner}{dash * inner}")
     start, end = str(first), str(last)
-    middle = "epoch" if len(start) + len(end) + 9 <= inner else ""
+    middle = over if len(start) + len(end) + len(over) + 4 <= inner else ""
     text.append(" " * (gutter + 2) + start + middle.center(inner - len(start) - len(end)) + end)
     return "\n".join(line.rstrip() for line in text)
 

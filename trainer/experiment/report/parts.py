@@ -9,6 +9,7 @@ import numpy as np
 
 from trainer.experiment.evaluating import confusions
 from trainer.experiment.report.page import charts, picture, table, text
+from trainer.runs.comparing import MEASURED, step_curves
 from trainer.runs.lines import PARTS, Line, lines_of, lowest, names_of
 from trainer.runs.svg import chart
 from trainer.types import Array
@@ -16,9 +17,10 @@ from trainer.wording import count, number
 
 if TYPE_CHECKING:
     from trainer.experiment.worst import Worst
+    from trainer.runs.loading import Run
     from trainer.runs.metrics import Metrics
 
-__all__ = ["MOST_CHARTS", "confused", "curves_of", "examples", "numbers_of"]
+__all__ = ["MOST_CHARTS", "confused", "curves_of", "examples", "numbers_of", "steps_of"]
 
 MOST_CHARTS = 12
 MOST_CLASSES = 20  # whose whole matrix is shown
@@ -45,6 +47,20 @@ def curves_of(metrics: Metrics) -> str:
     more = len(names) - MOST_CHARTS
     rest = f'<p class="pale">and {count(more, "more metric")}</p>' if more > 0 else ""
     return told + charts(drawn) + rest
+
+
+def steps_of(run: Run) -> str:
+    """A chart for each number of the steps that were logged; nothing where none were."""
+    if not run.steps:
+        return ""
+    drawn = []
+    for name in MEASURED:
+        what, lines = step_curves([run], [], name)
+        lost = int((~np.isfinite(lines[0].values)).sum())
+        svg = chart(lines, what, legend=False, over="step")
+        drawn.append((svg, f"{what}: not finite in {count(lost, 'logged step')}" if lost else ""))
+    steps = run.steps["step"]
+    return f"<p>{count(len(steps), 'logged step')}, the last of them {int(steps[-1]):,}.</p>" + charts(drawn)
 
 
 def _begun(metrics: Metrics) -> bool:

@@ -16,7 +16,7 @@ from trainer.errors import DataError, TrainerError
 from trainer.experiment.evaluating import evaluate
 from trainer.experiment.model import load as load_model
 from trainer.experiment.report.page import MOST_TEXT, facts, note, page, section, text
-from trainer.experiment.report.parts import confused, curves_of, examples, numbers_of
+from trainer.experiment.report.parts import confused, curves_of, examples, numbers_of, steps_of
 from trainer.runs.digests import read, read_text
 from trainer.runs.loading import Run
 from trainer.types import Array
@@ -38,6 +38,7 @@ def page_of(run: Run, *, data: bool = True) -> str:
         *readable(lambda: _identity(run)),
         *readable(lambda: _warnings(run)),
         section("Curves", *readable(lambda: curves_of(run.metrics) or "<p>No epoch was finished.</p>")),
+        section("Steps", *readable(lambda: steps_of(run))),
         section("Numbers", *readable(lambda: numbers_of(run.metrics)), *readable(lambda: _tested(run))),
         *(_looked_at(run) if data else _written(run)),
         section("Where and with what", *readable(lambda: _environment(run))),
