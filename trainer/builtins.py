@@ -11,7 +11,7 @@ __all__: list[str] = []
 
 @hookimpl
 def register_layers(register: Register) -> None:
-    for layer in (nn.Dense, nn.Flatten, nn.Residual, nn.Parallel, nn.Repeat, nn.Columns, nn.Input):
+    for layer in (nn.Dense, nn.Flatten, nn.Residual, nn.Parallel, nn.Repeat, nn.Columns, nn.Input, nn.Rescale):
         register(layer)
 
 

@@ -184,6 +184,7 @@ def test_the_resolved_config_loads_again_to_the_same(overrides, read):
         "test_fraction": 0.25,
         "validation_fraction": 0.0,
         "standardize": False,
+        "standardize_targets": False,
         "one_hot": False,
         "reconstruct": False,
         "rows": 100,

@@ -36,6 +36,10 @@ EXAMPLES: dict[str, list[Example]] = {
         Example(make("dense", units=2), (3,)),
         Example(make("dense", units=2, bias=False, initial={"normal": {"deviation": 0.1, "mean": 1.0}}), (2, 2, 3)),
     ],
+    "rescale": [
+        Example(make("rescale", mean=(0.5, -0.25), scale=(0.5, 2.0)), (2,)),
+        Example(make("rescale", mean=(0.5,), scale=(2.0,)), (3, 2)),
+    ],
     "flatten": [Example(make("flatten"), (2, 3, 2))],
     "residual": [
         Example(make("residual", layers=(DENSE,)), (3,)),

@@ -150,6 +150,11 @@ class DatasetConfig(SectionModel):
         False,
         description="Bring every input to mean 0 and deviation 1 in the training rows; a category's index stays.",
     )
+    standardize_targets: bool = Field(
+        False,
+        description="Bring every target of a regression to mean 0 and deviation 1 in the training rows, for the steps "
+        "and their loss alone: losses and metrics of epochs, predictions and exports are in the units of the data.",
+    )
     preprocess: Annotated[list[Annotated[Choice, Kind("preprocessors")]], Field(min_length=1)] | None = Field(
         None,
         description="Steps that change the inputs one after the other, fitted to the training rows and saved with the "

@@ -23,6 +23,7 @@ from trainer.data.preprocessing.scaling import Scaling
 from trainer.data.shuffling import rows_per_block
 from trainer.data.spec import InputSpec, TargetSpec
 from trainer.data.split import Split
+from trainer.data.target_scaling import fit_targets, with_targets
 from trainer.errors import DataError, Hint
 from trainer.types import Array
 
@@ -33,7 +34,7 @@ __all__ = ["Fitted", "Part", "Prepared", "Rows", "TargetKind", "encoded_classes"
 
 Part = Literal["train", "validation", "test"]
 TargetKind = Literal["classes", "binary", "signs", "values"]
-Fitted = tuple[Scaling | None, Preprocessing | None]
+Fitted = tuple[Scaling | None, Preprocessing | None, Scaling | None]  # of inputs, of inputs, of targets
 
 TOGETHER = 2**16  # numbers that are scaled and cast together
 LABELS = ("binary", "signs")  # kinds of targets of which a row may have several, each of two classes
@@ -99,6 +100,7 @@ class Prepared:
     takes, gives: what a row's inputs were before anything was done to them, and what its targets mean.
     account: how the file was understood, where it was a table.
     labels: whether the targets are several of 0 and 1 in a row, which the cost takes for as many answers of yes or no.
+    target_scaling, unscaled: what was applied to the targets, and the same data with them as they were before, or None.
     """
 
     name: str
@@ -118,6 +120,8 @@ class Prepared:
     gives: TargetSpec | None = None
     account: Account | None = None
     labels: bool = False
+    target_scaling: Scaling | None = None
+    unscaled: Prepared | None = None
 
     @property
     def divided(self) -> dict[Part, Rows]:
@@ -171,6 +175,7 @@ def prepare(
     targets: TargetKind,
     split: Split | None = None,
     standardize: bool = False,
+    standardize_targets: bool = False,
     preprocess: Sequence[tuple[str, Preprocessor]] = (),
     one_hot: bool = False,
     reconstruct: bool = False,
@@ -190,12 +195,13 @@ def prepare(
         "values"   the numbers of a regression, `dtype` (n, k); with `one_hot` also of a classification, k classes
     split: how the rows are divided; None: as suits the data set. `seed` decides what is drawn.
     standardize: fit a Scaling on the training rows, apply it to all rows; the index of a category stays what it is.
+    standardize_targets: fit a Scaling on the targets of the training rows, and apply it to all of them.
     preprocess: preprocessors with their names, `[("pca", PCA(10))]`, fitted to the training rows one after the other
         and applied to all rows (see `trainer.data.preprocessing.pipeline`).
     reconstruct: the targets are the inputs after all that is done to them, (n, features): what an autoencoder learns.
     class_weights, resample: see `trainer.data.balance`. What is fitted is fitted before rows are repeated or left out.
     dtype: float32 or float64.
-    fitted: the scaling and the steps that were fitted to earlier rows, which are applied to these.
+    fitted: the scalings and the steps that were fitted to earlier rows, which are applied to these.
 
     Raises DataError for targets of another kind than the cost's, for a split that cannot be, for numbers too large
     for `dtype`, and for values that are missing still.
@@ -211,10 +217,11 @@ def prepare(
     split = Split() if split is None else split
     train, validation, test = split.divide(dataset, seed)
     if fitted is not None:
-        scaling, steps = fitted
+        scaling, steps, of_targets = fitted
     else:
         scaling = Scaling.fit(dataset.inputs, _categories(dataset), train, dataset.divisor) if standardize else None
         steps = Preprocessing.fit(preprocess, dataset, train, seed) if preprocess else None
+        of_targets = fit_targets(dataset, encoded, train) if standardize_targets else None
     remarks = [*noticed(dataset, standardize or bool(preprocess))] if fitted is None else []
     remarks += torn_groups(dataset, str(split.wanted), train, np.concatenate([validation, test]))
     if resample is not None:
@@ -223,7 +230,7 @@ def prepare(
             remarks.append(f"resample: {resample} changes nothing, since all classes have equally many rows to train")
     weights = row_weights(dataset, train, class_weights)
     weights = None if weights is None else weights.astype(dtype)
-    return Prepared(
+    prepared = Prepared(
         name=dataset.name,
         task="regression" if reconstruct else dataset.task,
         class_names=() if reconstruct else dataset.class_names,
@@ -242,6 +249,7 @@ def prepare(
         account=dataset.account,
         labels=targets in LABELS and dataset.task == "regression",
     )
+    return with_targets(prepared, encoded, of_targets, dtype)
 
 
 def _arrays(

@@ -22,7 +22,7 @@ from trainer.data.prepared import LABELS
 from trainer.data.preprocessing.scaling import Scaling
 from trainer.errors import DivergedError
 from trainer.experiment.builder import Builder
-from trainer.experiment.model import STAND_INS, Model, model_facts, model_of, stand_ins
+from trainer.experiment.model import STAND_INS, Model, model_facts, model_of, stand_ins, target_scaling
 from trainer.plugins import shared
 from trainer.plugins.traits import CostTraits
 from trainer.runs.parameters import Saved
@@ -36,7 +36,7 @@ __all__ = ["FLOATS", "TrainerEstimator"]
 FLOATS = (np.float64, np.float32)  # that inputs may be; what is neither becomes the first
 OUTPUTS = "outputs"  # in a network: as many as the targets want
 NETWORK = ({"dense": 100}, "relu", {"dense": OUTPUTS})
-_OF_DATA = ("standardize", "preprocess", "class_weights", "resample", "validation_fraction")
+_OF_DATA = ("standardize", "standardize_targets", "preprocess", "class_weights", "resample", "validation_fraction")
 
 
 class TrainerEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
@@ -51,9 +51,9 @@ class TrainerEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn shi
         compute: as in a config; but the precision is that of the inputs of the first `fit`, if nothing is said.
         callbacks: as in a config; functions of (record, training) as well (see `trainer.training.Callback`).
         evaluate: as in a config; None for what is asked for, see `history_`.
-        standardize, preprocess, class_weights, resample, validation_fraction: as in a config's `dataset`. With
-            `validation_fraction` and `stop={"patience": 10}` training ends where those rows say so. With `preprocess`
-            the inputs may have nan, as what is missing; a step has to fill it in.
+        standardize, standardize_targets, preprocess, class_weights, resample, validation_fraction: as in a config's
+            `dataset`. With `validation_fraction` and `stop={"patience": 10}` training ends where those rows say so.
+            With `preprocess` the inputs may have nan, as what is missing; a step has to fill it in.
         warm_start: whether `fit` begins with the parameters of the last one.
 
     Attributes:
@@ -79,6 +79,7 @@ class TrainerEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn shi
         epochs: int = 100,
         seed: int = 0,
         standardize: bool = False,
+        standardize_targets: bool = False,
         preprocess: Sequence[object] | None = None,
         class_weights: str | Mapping[object, float] | None = None,
         resample: str | None = None,
@@ -107,6 +108,7 @@ class TrainerEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn shi
         self.epochs = epochs
         self.seed = seed
         self.standardize = standardize
+        self.standardize_targets = standardize_targets
         self.preprocess = preprocess
         self.class_weights = class_weights
         self.resample = resample
@@ -145,14 +147,15 @@ class TrainerEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn shi
             training = Builder(loaded, dataset).training()
         else:
             saved = self._saved()
-            training = Builder(loaded, dataset, (saved.scaling, saved.preprocessing(loaded.plugins))).training()
+            fitted = saved.scaling, saved.preprocessing(loaded.plugins), target_scaling(self.about_)
+            training = Builder(loaded, dataset, fitted).training()
             training.resume(replace(TrainingState.from_arrays(*self.state_), ended=None))
         training.epochs = training.epoch + 1
         return self._trained(loaded, training)
 
     def _trained(self, loaded: LoadedConfig, training: Training) -> Self:
         training.callbacks = [*training.callbacks, *(each for each in self.callbacks if callable(each))]
-        if not self._measures(training):
+        if not self._measures(training) and training.data.target_scaling is None:
             training.measure = Measure("running")
         with pinned(loaded.config.compute.threads):
             for record in training.records():
@@ -172,7 +175,9 @@ class TrainerEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn shi
         }
         self.state_ = training.state.to_arrays()
         self.n_iter_ = training.epoch
-        self._model = model_of(loaded, self.about_, self._saved())
+        self.__dict__.pop("_model", None)
+        if data.target_scaling is None:  # else the network that predicts has a layer more than the config
+            self._model = model_of(loaded, self.about_, self._saved())
         return self
 
     def _measures(self, training: Training) -> bool:

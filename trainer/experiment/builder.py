@@ -21,7 +21,15 @@ from trainer.data.given import with_parts
 from trainer.data.loading import load as load_dataset
 from trainer.data.prepared import Fitted, Prepared, prepare
 from trainer.errors import UsageError
-from trainer.experiment.checks import at_layers, check_choices, check_declared, check_patterns, try_rows
+from trainer.experiment.checks import (
+    at_layers,
+    check_choices,
+    check_declared,
+    check_differences,
+    check_patterns,
+    check_scalable,
+    try_rows,
+)
 from trainer.experiment.components import built
 from trainer.experiment.scores import Scores, called, scores_of
 from trainer.nn.contract import Layout, located
@@ -86,7 +94,11 @@ class Builder:
         values = network.initial_values(config.seed, config.compute.dtype)
         saved = self.saved(network, data, values)
         cost = self.component(config.cost, "cost")
-        scores = scores_of(loaded, cost, data, try_rows(loaded, network, {**values, **saved}, cost, data))
+        tried = try_rows(loaded, network, {**values, **saved}, cost, data)
+        if data.target_scaling is not None:
+            check_differences(loaded, network, cost, data)
+            tried = data.target_scaling.inverse(tried) if tried.shape[1:] == data.target_scaling.mean.shape else tried
+        scores = scores_of(loaded, cost, data.unscaled or data, tried)
         rows = len(data.train)
         batch_size = rows if config.batch_size == "all" else min(config.batch_size, rows)
         return Training(
@@ -138,6 +150,7 @@ class Builder:
             with self.loaded.at("dataset"):
                 dataset = dataset.with_positive(called(settings.positive, dataset.class_names))
         check_declared(self.loaded, dataset)
+        check_scalable(self.loaded)
         # Of rows in memory the config says nothing, so that there is no line to point at.
         with self.loaded.at("dataset") if self._dataset is None else nullcontext():
             prepared = prepare(
@@ -145,6 +158,7 @@ class Builder:
                 targets=CostTraits.of(config.cost.component).targets or "values",
                 split=settings.division,
                 standardize=settings.standardize,
+                standardize_targets=settings.standardize_targets,
                 preprocess=[(step.name, built(step)) for step in settings.preprocess or ()],
                 one_hot=settings.one_hot,
                 reconstruct=settings.reconstruct,
@@ -244,6 +258,12 @@ class Builder:
     def measure(self, data: Prepared) -> Measure:
         """What is measured after an epoch. ConfigError where that would be nothing."""
         measure = Measure(**self.config.evaluate.model_dump())
+        if measure.train == "running" and data.target_scaling is not None:
+            raise self.loaded.error(
+                ("evaluate", "train"),
+                "running is the mean loss of the steps, which is that of standardized targets, and every other number "
+                "is in their units: write a number of rows or full, or leave standardize_targets out",
+            )
         if measure.train == "off" and data.watched == ("train",):
             what = "there are only training rows, and evaluate: {train: off} leaves them out"
             raise self.loaded.error(("evaluate",), f"{what}; write train: running, or keep rows for a test")

@@ -5,6 +5,7 @@ Layers that do not fit, a cost that wants other targets than the data set has, o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from traceback import walk_tb
@@ -14,7 +15,7 @@ import numpy as np
 
 from trainer.data.dataset import Dataset
 from trainer.data.prepared import Prepared
-from trainer.errors import EntryError, OpError, ShapeError, UsageError
+from trainer.errors import ConfigError, EntryError, OpError, ShapeError, UsageError
 from trainer.experiment.entries import try_entries
 from trainer.nn.contract import says
 from trainer.nn.network import LayerError, Network, matching
@@ -29,7 +30,9 @@ from trainer.wording import described, source_of
 if TYPE_CHECKING:
     from trainer.config import LoadedConfig
 
-__all__ = ["at_layers", "check_choices", "check_declared", "check_patterns", "try_rows"]
+__all__ = [
+    "at_layers", "check_choices", "check_declared", "check_differences", "check_patterns", "check_scalable", "try_rows",
+]  # fmt: skip
 
 MOST_CLASSES = 12  # that a message lists
 
@@ -55,6 +58,40 @@ def check_declared(loaded: LoadedConfig, dataset: Dataset) -> None:
         raise loaded.error(
             ("cost",), f"{what}, and data set '{dataset.name}' is a classification: {hint} takes a number per class"
         )
+
+
+def check_scalable(loaded: LoadedConfig) -> None:
+    """Standardised targets are for a cost of outputs that are values like them."""
+    cost = loaded.config.cost
+    traits = CostTraits.of(cost.component)
+    plain = traits.targets in (None, "values") and traits.link is None and traits.outputs is None
+    if loaded.config.dataset.standardize_targets and (not plain or cost.component.target is Several):
+        raise _unscalable(loaded)
+
+
+def check_differences(loaded: LoadedConfig, network: Network, cost: CostFunction, data: Prepared) -> None:
+    """A cost that changes where outputs and targets are moved alike is another one for standardised targets."""
+    width, shape = data.train.targets.shape[1:], network.output_shape
+    if width != (1,) and shape != width:
+        raise loaded.error(
+            ("network", len(network.names) - 1),
+            f"{_last(network)} gives shape {shape} per example, and there are {width[0]} targets, each with a scale of "
+            f"its own: give one output for each, or leave standardize_targets out",
+        )
+    p, t = (np.linspace(-1.3, 1.9, 2 * math.prod(s)).reshape(2, *s)[::way] for s, way in ((shape, 1), (width, -1)))
+    with np.errstate(all="ignore"), loaded.at("cost"):
+        here, there = (np.asarray(_tried(cost, p + move, t + move, network)) for move in (0.0, 2.0))
+    if not np.allclose(here, there, rtol=1e-6, atol=1e-9):
+        raise _unscalable(loaded)
+
+
+def _unscalable(loaded: LoadedConfig) -> ConfigError:
+    name = loaded.config.cost.name
+    return loaded.error(
+        ("dataset", "standardize_targets"),
+        f"{name} is no cost of the differences between outputs and targets alone, and would be another one of "
+        f"standardized targets: leave standardize_targets out, or use one such as mean_squared_error",
+    )
 
 
 def check_patterns(loaded: LoadedConfig, section: str, patterns: Sequence[str], names: Sequence[str]) -> None:

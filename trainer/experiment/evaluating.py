@@ -149,7 +149,7 @@ def _of_run(model: Model, run: Path, part: Part) -> tuple[str, Prepared, tuple[s
         raise DataError(
             f"data set '{data.name}' is not the one that {run.name} was trained on: it has other columns or classes now"
         )
-    rows = data.divided[part]
+    rows = (data.unscaled or data).divided[part]
     return f"{part} rows of {data.name}", _prepared(model, rows), ()
 
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from trainer.plugins import Plugins
     from trainer.runs.parameters import Saved
 
-__all__ = ["FILE", "STAND_INS", "Model", "load", "model_facts", "model_of"]
+__all__ = ["FILE", "STAND_INS", "Model", "load", "model_facts", "model_of", "target_scaling"]
 
 FILE = "parameters.safetensors"
 MOST_ROWS = 1024  # of a block; fewer where a layer's output is large (see `Network.rows_at_once`)
@@ -60,12 +60,28 @@ def model_facts(loaded: LoadedConfig, data: Prepared) -> dict[str, Any]:
     takes = replace(data.takes, has_missing=data.takes.has_missing or reading.get("missing") == "allow")
     return {
         "name": loaded.name,
-        "config": {key: resolved[key] for key in SECTIONS if key in resolved},
+        "config": {key: resolved[key] for key in SECTIONS if key in resolved} | _predicting(resolved["network"], data),
         "reading": reading,
         "inputs": takes.plain(),
         "targets": data.gives.plain(),
         "layout": {"name": data.name, "feature_names": list(data.feature_names), "shape": list(data.input_shape)},
     }
+
+
+def _predicting(network: Sequence[object], data: Prepared) -> dict[str, Any]:
+    """The layers with one more where the targets were standardised, which gives what is predicted in their units."""
+    scaling = data.target_scaling
+    if scaling is None:
+        return {}
+    return {"network": [*network, {"rescale": {"mean": scaling.mean.tolist(), "scale": scaling.scale.tolist()}}]}
+
+
+def target_scaling(about: Mapping[str, Any]) -> Scaling | None:
+    """What the targets were standardised by, of what `model_facts` wrote; None where they were not."""
+    if not about["reading"].get("standardize_targets"):
+        return None
+    options = about["config"]["network"][-1]["rescale"]
+    return Scaling(np.array(options["mean"]), np.array(options["scale"]))
 
 
 @dataclass(frozen=True, eq=False, repr=False)

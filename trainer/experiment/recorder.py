@@ -35,7 +35,8 @@ class Recorder(Observer):
     def began(self, training: Training, folder: Path | None) -> None:
         self._training, self._table = training, ProgressTable(training.epochs)
         self._losses = array("d")
-        self._first = training.state.epoch == 0
+        # Of standardised targets the steps' losses are of another unit than the epochs', so of another picture.
+        self._first = training.state.epoch == 0 and training.data.target_scaling is None
         self._folder.log(heading(training))
 
     def warned(self, text: str) -> None:
@@ -100,7 +101,7 @@ def heading(training: Training) -> str:
         f"{data.name}: {data.told}. "
         f"{', '.join(network.names)}: {network.size:,} parameters, {training.dtype}, "
         f"{training.runs_on} executor, {count(_threads(training), 'thread')}."
-        f"{_beginning(training)}{_executor(training)}"
+        f"{_beginning(training)}{_scaled(training)}{_executor(training)}"
     )
 
 
@@ -114,6 +115,13 @@ def _beginning(training: Training) -> str:
         return ""
     total = len(training.network.parts) + len(training.state.layer_state)
     return f"\n{len(training.initial)} of {total} parameters from a saved run."
+
+
+def _scaled(training: Training) -> str:
+    """In which units its numbers are, where its steps have others."""
+    if training.data.target_scaling is None:
+        return ""
+    return "\nSteps learn standardized targets, and have the loss of these; other numbers are in the units of the data."
 
 
 def _executor(training: Training) -> str:

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainer.data.prepared import Prepared
+from trainer.data.preprocessing.scaling import Scaling
 from trainer.data.spec import InputSpec, TargetSpec
+from trainer.experiment.model import target_scaling
 from trainer.files import expanded
 from trainer.nn.network import Network, matching
 from trainer.runs.parameters import Saved, load_parameters
@@ -57,12 +59,25 @@ def differs(loaded: LoadedConfig, data: Prepared) -> Iterator[str]:
     if loaded.config.start_from is not None:
         saved = _saved(loaded.config.start_from)
         there, here = _changed(saved.scaling, bool(saved.steps)), _changed(data.scaling, data.preprocessing is not None)
-        if "model" in saved.metadata and there != here:
+        if "model" not in saved.metadata:
+            return
+        if there != here:
             yield f"start_from: the inputs of that run were {there}, and here they are {here}"
+        there, here = _scaled(target_scaling(saved.metadata["model"])), _scaled(data.target_scaling)
+        if there != here:
+            yield f"start_from: the targets of that run were {there}, and here they are {here}"
 
 
 def _changed(scaling: object, steps: bool) -> str:
     return "standardised" if scaling is not None else "preprocessed" if steps else "as they are in the data"
+
+
+def _scaled(scaling: Scaling | None) -> str:
+    """What was done to targets, in words; of the same numbers the same."""
+    if scaling is None:
+        return "as they are in the data"
+    mean, scale = (", ".join(f"{value:.6g}" for value in numbers.tolist()) for numbers in (scaling.mean, scaling.scale))
+    return f"standardised by mean {mean} and deviation {scale}"
 
 
 def _saved(given: StartConfig) -> Saved:

@@ -60,7 +60,9 @@ class Evidence:
     def constant(self) -> float:
         """The lowest mean cost of one prediction for all rows: what a network reaches that heeds no input; nan where
         predictions are no plain numbers."""
-        targets = self.training.data.train.targets[:4096]
+        targets = (self.training.data.unscaled or self.training.data).train.targets[
+            :4096
+        ]  # as those of the epochs' losses
         width = self.training.network.output_shape
         with np.errstate(all="ignore"):
             losses = [self._cost(guess, targets) for guess in _guesses(targets, width, self.traits)]

@@ -18,7 +18,7 @@ from trainer.export.whole import edges
 from trainer.nn.calls import name_of
 from trainer.nn.contract import MinimalLayer
 from trainer.nn.initialise import initialised
-from trainer.nn.layers import Dense, OpLayer
+from trainer.nn.layers import Dense, OpLayer, Rescale
 from trainer.nn.structure import Columns, Parallel, Repeat, Residual, Sequential
 from trainer.types import Array, Shape
 from trainer.wording import listed
@@ -124,7 +124,12 @@ def to_pytorch(model: Model, file: str) -> tuple[dict[str, Array], str]:
         module.told.append(f"x = ((x.double() - self.mean) / self.scale).to(torch.{model.dtype.name})")
     shape: Shape = network.input_shape
     for i, (layer, tree) in enumerate(zip(network.layers, network.tree(model.parameters), strict=True)):
-        shape = module.layer(f"layer{i}", layer, tree, shape)
+        if isinstance(layer, Rescale):
+            module.buffer(f"layer{i}_mean", np.array(layer.mean, model.dtype))
+            module.buffer(f"layer{i}_scale", np.array(layer.scale, model.dtype))
+            module.told.append(f"x = x * self.layer{i}_scale + self.layer{i}_mean")
+        else:
+            shape = module.layer(f"layer{i}", layer, tree, shape)
     return module.state, _text(module, model, file)
 
 

@@ -3,7 +3,7 @@
 from trainer.nn.calls import LayerState, Masked
 from trainer.nn.contract import Layer, Layout
 from trainer.nn.draw import Draw
-from trainer.nn.layers import Dense, Flatten, OpLayer
+from trainer.nn.layers import Dense, Flatten, OpLayer, Rescale
 from trainer.nn.network import LayerError, Network
 from trainer.nn.several import Several
 from trainer.nn.structure import Columns, Input, Parallel, Repeat, Residual, Sequential, Shared
@@ -23,6 +23,7 @@ __all__ = [
     "OpLayer",
     "Parallel",
     "Repeat",
+    "Rescale",
     "Residual",
     "Sequential",
     "Several",

@@ -15,7 +15,7 @@ from trainer.limits import Checked, Limits
 from trainer.nn.initial import Initial, draw
 from trainer.types import Array, Shape
 
-__all__ = ["Dense", "Flatten", "OpLayer"]
+__all__ = ["Dense", "Flatten", "OpLayer", "Rescale"]
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,33 @@ class Flatten:
 
     def apply(self, parameters: Mapping[str, Any], x: Any) -> Any:
         return np.reshape(x, (x.shape[0], -1))
+
+
+@dataclass(frozen=True)
+class Rescale(Checked):
+    """x · scale + mean, number by number along the last axis: what was standardised, in its units again.
+
+        - rescale: {mean: [170.0, 65.0], scale: [10.0, 12.0]}
+
+    Args:
+        mean, scale: one number for each feature, or a single one for all.
+
+    (m, …) stays as it is. With `dataset: {standardize_targets: true}` a network that is saved ends in it.
+    """
+
+    mean: tuple[float, ...]
+    scale: tuple[Annotated[float, Limits(gt=0)], ...]
+    positionwise: ClassVar[bool] = True
+
+    def init(self, rng: np.random.Generator, input_shape: Shape) -> tuple[dict[str, Array], Shape]:
+        for name, numbers in (("mean", self.mean), ("scale", self.scale)):
+            if len(numbers) != 1 and input_shape[-1:] != (len(numbers),):
+                raise ShapeError(f"{name} has {len(numbers)} numbers: give one, or one for each feature")
+        return {}, input_shape
+
+    def apply(self, parameters: Mapping[str, Any], x: Any) -> Any:
+        mean, scale = (np.array(numbers, x.dtype) for numbers in (self.mean, self.scale))
+        return x * scale + mean
 
 
 class OpLayer:

@@ -115,6 +115,20 @@ class Network:
         network._divide(self._values(0), freeze)
         return network
 
+    def followed_by(self, layer: MinimalLayer) -> Network:
+        """The same network, the same θ, with a layer that has no parameters at its end.
+
+        >>> from trainer.nn import Dense, Rescale
+        >>> network = Network([Dense(1)], input_shape=(2,)).followed_by(Rescale((170.0,), (10.0,)))
+        >>> network.names, network.size
+        (('dense', 'rescale'), 3)
+        """
+        network = copy(self)
+        _, network.output_shape = layer.init(generator(0, "no parameters"), self.output_shape)
+        network.layers, network.names = (*self.layers, layer), (*self.names, name_of(layer))
+        network.shapes, network.trees = [*self.shapes, network.output_shape], [*self.trees, {}]
+        return network
+
     def _values(self, seed: int) -> dict[str, Any]:
         """Initial values by name. Those that were drawn last are remembered, unless they are large."""
         if self._drawn is not None and self._drawn[0] == seed:

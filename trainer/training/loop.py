@@ -25,6 +25,7 @@ from trainer.compiler.loop import Measured
 from trainer.data.prepared import Part, Prepared
 from trainer.data.shuffling import batch_order
 from trainer.errors import DivergedError, Hint, UsageError
+from trainer.nn.layers import Rescale
 from trainer.nn.network import Network
 from trainer.optimizers import Optimizer, Sgd, averaged, finished, prepared
 from trainer.training.diagnosis import diagnose
@@ -65,7 +66,8 @@ class Training:
     Args:
         network: f.
         cost: C, of (predictions, targets), one value per example.
-        data: the rows to train, to validate and to test.
+        data: the rows to train, to validate and to test. Where their targets are standardised, what is measured after
+            an epoch is of predictions and targets in the data's units; the loss of a Step is what is minimised.
         step_size: ε, a number or a schedule of the step counter.
         batch_size: m; the last batch of an epoch is smaller where m does not divide the rows, and its gradient is the
             mean over the rows that it has.
@@ -121,7 +123,9 @@ class Training:
         self.schedule = schedule_of(self.step_size, self.steps)
         self._runner = runner(self.executor, self.step_function, self.data.train.arrays)
         backend = None if self.runs_on == "eager" else self.backend
-        self._evaluation = Evaluation(network, self.cost, self.data, self.metrics, self.reports, backend)
+        self._evaluation = Evaluation(
+            self.predicting, self.cost, self.data.unscaled or self.data, self.metrics, self.reports, backend
+        )
         if isinstance(self.measure.train, int):
             self._sample = self._evaluation.sampled(self.measure.train)
         self._ahead = 1
@@ -131,6 +135,14 @@ class Training:
         values = {**self.network.initial_values(self.seed, self.dtype), **self.initial}
         theta, layers = self.network.divided(values, self.dtype)
         return TrainingState(theta, self.step_function.optimizer.init(theta), layers)
+
+    @property
+    def predicting(self) -> Network:
+        """The network whose outputs are in the units of the targets: that of the steps where nothing scaled these."""
+        scaling = self.data.target_scaling
+        if scaling is None:
+            return self.network
+        return self.network.followed_by(Rescale(tuple(scaling.mean.tolist()), tuple(scaling.scale.tolist())))
 
     def resume(self, state: TrainingState) -> None:
         """Go on from there, to the very bits of the training that this state was taken from.

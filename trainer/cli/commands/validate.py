@@ -120,6 +120,7 @@ def _summary(training: Training, config: schema.Config) -> dict[str, str]:
     task = f"classification of {len(data.class_names)} classes" if data.class_names else "regression"
     task = f"{data.train.targets.shape[1]} labels of 0 and 1" if data.labels else task
     scaled = ", standardized" if data.scaling is not None else ""
+    scaled += ", targets standardized" if data.target_scaling is not None else ""
     steps = training.steps_per_epoch * training.epochs
     step_size = config.step_size if isinstance(config.step_size, int | float) else config.step_size.name
     return {

@@ -67,6 +67,7 @@ class BarDisplay(Observer):
         self._done = self._before = state.epoch * self._rows + state.batches * training.batch_size
         self._started = self._next = time.perf_counter()
         self._metrics = ""
+        self._what = "loss" if training.data.target_scaling is None else "standardized loss"
         self._progress.start()
 
     def step(self, record: Step) -> None:
@@ -74,7 +75,7 @@ class BarDisplay(Observer):
         now = time.perf_counter()
         if now >= self._next:
             self._next = now + _EVERY
-            self._draw(now, record.epoch, f"loss {number(record.loss)}")
+            self._draw(now, record.epoch, f"{self._what} {number(record.loss)}")
 
     def epoch(self, record: Epoch) -> None:
         self._done = record.epoch * self._rows
