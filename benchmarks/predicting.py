@@ -18,6 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.processes import taken, write_numbers
+
 ROUNDS, ROWS, COLUMNS = 5, 1_000_000, 20
 CONFIG = """\
 dataset: {path: small.csv, standardize: true}
@@ -25,14 +27,6 @@ network: [dense: 64, relu, dense: 64, relu, dense: 3]
 cost: softmax_cross_entropy
 step_size: 0.1
 epochs: 2
-"""
-TIMED = """\
-import resource, time
-{imports}
-start, busy = time.perf_counter(), time.process_time()
-{work}
-took = time.perf_counter() - start, time.process_time() - busy
-print(*took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 WORK = {
     "trainer predict": (
@@ -50,11 +44,7 @@ def write_rows(folder: Path) -> None:
     """The file that is predicted, a small one with classes to learn from, and a run."""
     rng = np.random.default_rng(0)
     header = ",".join(f"x{i}" for i in range(COLUMNS))
-    with (folder / "rows.csv").open("w") as file:
-        file.write(header + "\n")
-        for _ in range(ROWS // 10_000):
-            lines = rng.normal(size=(10_000, COLUMNS)).tolist()
-            file.writelines(",".join(map(repr, line)) + "\n" for line in lines)
+    write_numbers(folder / "rows.csv", ROWS, COLUMNS)
     classes = rng.choice(["low", "middle", "high"], 300)
     rows = rng.normal(size=(300, COLUMNS)).tolist()
     lines = [",".join([*map(repr, row), kind]) for row, kind in zip(rows, classes, strict=True)]
@@ -65,11 +55,8 @@ def write_rows(folder: Path) -> None:
 
 def measured(name: str, folder: Path) -> tuple[float, float, float]:
     """Wall seconds, processor seconds and MB of one process."""
-    imports, work = WORK[name]
-    script = TIMED.format(imports=imports, work=work)
-    result = subprocess.run([sys.executable, "-c", script], cwd=folder, check=True, capture_output=True, text=True)
-    wall, busy, memory = map(float, result.stdout.split())
-    return wall, busy, memory
+    found = taken(*WORK[name], folder)
+    return found.wall, found.busy, found.largest
 
 
 def main() -> None:

@@ -10,24 +10,13 @@ times of one round, their median with the smallest and largest, of the seconds t
 from __future__ import annotations
 
 import statistics
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
+from benchmarks.processes import taken, write_numbers
 
 ROUNDS, ROWS, COLUMNS = 9, 200_000, 50
 ARRAY = ROWS * COLUMNS * 8 / 2**20  # MB
-TIMED = """\
-import resource, time
-def largest(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-{imports}
-before = largest()
-start, busy = time.perf_counter(), time.process_time()
-{work}
-print(time.perf_counter() - start, time.process_time() - busy, largest() - before)
-"""
 OURS = "from trainer.data.readers.csv_file import read_csv"
 PREPARED = "from trainer.data.prepared import prepare"
 WORK = {
@@ -42,30 +31,17 @@ WORK = {
 }
 
 
-def write_rows(path: Path) -> None:
-    """The file that is read."""
-    rng = np.random.default_rng(0)
-    with path.open("w") as file:
-        file.write(",".join(f"x{i}" for i in range(COLUMNS)) + "\n")
-        for _ in range(ROWS // 10_000):
-            rows = rng.normal(size=(10_000, COLUMNS)).tolist()
-            file.writelines(",".join(map(repr, row)) + "\n" for row in rows)
-
-
 def measured(name: str, folder: Path) -> tuple[float, float, float]:
-    """Wall seconds, processor seconds and MB of one process."""
-    imports, work = WORK[name]
-    script = TIMED.format(imports=imports, work=work)
-    result = subprocess.run([sys.executable, "-c", script], cwd=folder, check=True, capture_output=True, text=True)
-    wall, busy, memory = map(float, result.stdout.split())
-    return wall, busy, memory
+    """Wall seconds, processor seconds and MB of one process, above what its imports took."""
+    found = taken(*WORK[name], folder)
+    return found.wall, found.busy, found.largest - found.before
 
 
 def main() -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        write_rows(folder / "rows.csv")
+        write_numbers(folder / "rows.csv", ROWS, COLUMNS)
         rounds = [{name: measured(name, folder) for name in WORK} for _ in range(ROUNDS)]
     ours = "trainer, read"
     for name in WORK:
