@@ -62,7 +62,6 @@ def plan(data: Mapping[str, Any], *network: Any, **others: Any) -> Plan:
 DIGITS = {"name": "digits", "standardize": True}
 WINE = {"name": "wine", "standardize": True}
 IRIS = {"name": "iris", "standardize": True}
-MOONS = {"name": "moons", "noise": 0.1}
 DIABETES = {"name": "diabetes", "standardize": True}
 
 

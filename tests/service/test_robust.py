@@ -132,7 +132,7 @@ def test_one_folder_is_served_once(served):
 
 
 def test_nobody_listens_elsewhere_without_saying_how_it_is_kept_secret(tmp_path):
-    command = [sys.executable, "-m", "trainer", "serve", "--root", str(tmp_path / "root"), "--host", "0.0.0.0"]  # noqa: S104
+    command = [sys.executable, "-m", "trainer", "serve", "--root", str(tmp_path / "root"), "--host", "0.0.0.0"]  # noqa: S104  it is refused
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert "--certificate FILE and --key FILE" in done.stderr

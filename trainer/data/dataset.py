@@ -144,10 +144,7 @@ class Dataset:
         array([[0. ],
                [0.2]])
         """
-        kept = self.inputs if kept is None else kept
-        if self.divisor == 1:
-            return kept.astype(np.float64, copy=False)
-        return np.divide(kept, self.divisor, dtype=np.float64)
+        return numbers_of(self.inputs if kept is None else kept, self.divisor)
 
     def with_positive(self, name: str) -> Dataset:
         """The same rows with this class as the second of the two, which is what 1, and a score above 0, stands for.
@@ -317,6 +314,13 @@ def as_numbers(
             f"all); {way_out}: nothing is dropped silently"
         )
     return array
+
+
+def numbers_of(kept: Array, divisor: int) -> Array:
+    """The float64 that numbers are which are kept as `divisor` times what they are."""
+    if divisor == 1:
+        return kept.astype(np.float64, copy=False)
+    return np.divide(kept, divisor, dtype=np.float64)
 
 
 def _narrow(dtype: np.dtype[Any]) -> np.dtype[Any]:

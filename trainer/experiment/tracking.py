@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,6 +53,22 @@ def trackers(loaded: LoadedConfig, failed: Callable[[str], None]) -> list[Observ
     return told
 
 
+def _of_step(record: Step) -> Iterator[tuple[str, float]]:
+    """What is tracked of a step, by its curve's name: nothing where the step is not logged."""
+    if record.measured is not None:
+        yield "step/loss", record.loss
+        for name in MEASURED:
+            yield f"step/{name}", getattr(record.measured, name)
+
+
+def _of_epoch(record: Epoch) -> Iterator[tuple[str, float]]:
+    """What is tracked of an epoch, by its curve's name."""
+    for part, numbers in record.numbers.items():
+        for name, value in numbers.items():
+            yield f"{name}/{part}", value
+    yield "epoch/step_size", record.step_size
+
+
 class TensorBoard(Observer):
     """Writes events that TensorBoard reads, each epoch's numbers and what is logged of steps, all over the steps.
 
@@ -71,16 +87,12 @@ class TensorBoard(Observer):
         self._writer = SummaryWriter(str(place), **again)
 
     def step(self, record: Step) -> None:
-        if record.measured is not None:
-            self._writer.add_scalar("step/loss", record.loss, record.step)
-            for name in MEASURED:
-                self._writer.add_scalar(f"step/{name}", getattr(record.measured, name), record.step)
+        for name, value in _of_step(record):
+            self._writer.add_scalar(name, value, record.step)
 
     def epoch(self, record: Epoch) -> None:
-        for part, numbers in record.numbers.items():
-            for name, value in numbers.items():
-                self._writer.add_scalar(f"{name}/{part}", value, record.step)
-        self._writer.add_scalar("epoch/step_size", record.step_size, record.step)
+        for name, value in _of_epoch(record):
+            self._writer.add_scalar(name, value, record.step)
         self._writer.flush()
 
     def ended(self) -> None:
@@ -128,16 +140,12 @@ class MlFlow(Observer):
             self._client.log_batch(self._run, params=params[start : start + MOST_PARAMS])
 
     def step(self, record: Step) -> None:
-        if record.measured is not None:
-            self._add("step/loss", record.loss, record.step)
-            for name in MEASURED:
-                self._add(f"step/{name}", getattr(record.measured, name), record.step)
+        for name, value in _of_step(record):
+            self._add(name, value, record.step)
 
     def epoch(self, record: Epoch) -> None:
-        for part, numbers in record.numbers.items():
-            for name, value in numbers.items():
-                self._add(f"{name}/{part}", value, record.step)
-        self._add("epoch/step_size", record.step_size, record.step)
+        for name, value in _of_epoch(record):
+            self._add(name, value, record.step)
         self._send()
 
     def ended(self) -> None:

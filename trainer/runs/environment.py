@@ -12,6 +12,7 @@ import shutil
 import subprocess  # git is asked for the revision, with a fixed command line
 import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +70,10 @@ def git_revision(folder: str | os.PathLike[str]) -> str | None:
     return found.stdout.strip() or None if found.returncode == 0 else None
 
 
-def versions() -> dict[str, str | None]:
-    """Of this package and of those whose numbers go into a result; None for one that is not installed.
+@cache
+def versions() -> Mapping[str, str | None]:
+    """Of this package and of those whose numbers go into a result; None for one that is not installed. They are looked
+    up once, since a process keeps what it has imported.
 
     >>> "numpy" in versions()
     True

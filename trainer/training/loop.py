@@ -407,13 +407,6 @@ class Training:
         wanted = np.arange(first + 1, first + count + 1) % self.logged == 0
         return Measured(wanted, np.zeros((count, 3), self.state.theta.dtype)) if wanted.any() else None
 
-    def try_step(self) -> None:
-        """A step on a full batch whose results are thrown away."""
-        state = self.state
-        rows = np.arange(self.batch_size)[None] % len(self.data.train)
-        with np.errstate(all="ignore"):
-            self._runner.run(state.theta, state.carried, rows, [self.current_step_size()], self.step)
-
     def current_step_size(self) -> float:
         """ε of the next step."""
         return self.schedule(self.step, self.state.schedule)

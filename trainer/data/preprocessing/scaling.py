@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from trainer.data.dataset import numbers_of
 from trainer.data.preprocessing import SCALING
 from trainer.errors import DataError, ShapeError
 from trainer.types import Array
@@ -136,7 +137,7 @@ def _together(columns: int, most: int) -> Iterator[slice]:
 
 def _moments(inputs: Array, divisor: int) -> tuple[Array, Array, Array]:
     """Mean and variance of each column, and whether it is constant up to rounding."""
-    inputs = inputs.astype(np.float64, copy=False) if divisor == 1 else np.divide(inputs, divisor, dtype=np.float64)
+    inputs = numbers_of(inputs, divisor)
     n, epsilon = float(len(inputs)), np.finfo(np.float64).eps
     with np.errstate(over="ignore", invalid="ignore"):
         mean = inputs.sum(axis=0, dtype=np.float64) / n

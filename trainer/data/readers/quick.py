@@ -11,11 +11,11 @@ import io
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
-from importlib.util import find_spec
 from typing import NamedTuple
 
 import numpy as np
 
+from trainer.compiler.executors import native_available
 from trainer.compiler.processors import processors
 from trainer.data.ahead import in_order
 from trainer.data.readers.table import DELIMITERS, Kind, Layout, Table
@@ -58,7 +58,7 @@ class Cells(NamedTuple):
 def can_read(layout: Layout, delimiter: str, plain: bool) -> bool:
     """Whether a file is written as the parser expects; `plain`: whether its numbers are."""
     usual = layout.encoding.lower() in ("utf-8", "utf8") and layout.comment is None and delimiter in DELIMITERS
-    return usual and plain and find_spec("trainer.compiler.machine._machine") is not None
+    return usual and plain and native_available()
 
 
 def read_cells(file: io.BufferedIOBase, delimiter: str, kinds: bytes) -> Generator[Cells, None, None]:
