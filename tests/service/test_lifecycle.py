@@ -112,7 +112,7 @@ def test_a_run_that_rests_is_deleted_with_its_folder(served):
     assert served.ask("DELETE", f"/v1/runs/{run}").status == 409
     served.ask("POST", f"/v1/runs/{run}/cancel")
     version = served.until(run, "cancelled")["version"]
-    assert served.ask("DELETE", f"/v1/runs/{run}", If_Match=f'"{version - 1}"').status == 409
+    assert served.ask("DELETE", f"/v1/runs/{run}", If_Match=f'"{version - 1}"').status == 412
     assert served.ask("DELETE", f"/v1/runs/{run}", If_Match=f'"{version}"').status == 204
     assert served.ask("GET", f"/v1/runs/{run}").status == 404
     assert not (served.root / "runs" / run).exists()

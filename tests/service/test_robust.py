@@ -151,7 +151,7 @@ from trainer.service.settings import Settings
 async def go(root, config):
     settings, children = Settings(root), Children()
     work = {"run": "x", "attempt": 1, "name": "x", "folder": str(root), "config": config, "overrides": [],
-            "policy": policy(settings, {}), "limits": {}}
+            "policy": policy(settings, {}), "limits": {}, "traceparent": ""}
     child = await children.fork("attempt", work)
     said = [json.loads(line) async for line in child.reader]
     child.writer.close()

@@ -24,7 +24,8 @@ OF_ATTEMPTS = (M.FINISHED, M.DIVERGED, M.FAILED, M.GONE, M.LOST, M.POISON)
 def new_writing() -> Writing:
     db = sqlite3.connect(":memory:", isolation_level=None)
     db.row_factory = sqlite3.Row
-    db.executescript(MIGRATIONS[0])
+    for script in MIGRATIONS:
+        db.executescript(script)
     return Writing(db)
 
 

@@ -118,5 +118,5 @@ def test_a_database_of_a_newer_version_is_left_alone(tmp_path):
     db = connected(path)
     db.execute("PRAGMA user_version = 99")
     db.close()
-    with pytest.raises(UsageError, match="is of a newer version \\(99; this one knows 1\\): upgrade"):
+    with pytest.raises(UsageError, match="is of a newer version \\(99; this one knows 2\\): upgrade"):
         Store(path)

@@ -30,6 +30,7 @@ from trainer.files import atomic_write
 from trainer.plugins.manager import shared
 from trainer.runs.checkpoint import Checkpoints
 from trainer.runs.metrics import row_of
+from trainer.service.tracing import VARIABLE
 
 if TYPE_CHECKING:
     from trainer.training import Epoch, Step, Training
@@ -44,6 +45,7 @@ def main(file: BinaryIO, work: Mapping[str, Any]) -> int:
     """Begin or go on with a run; returns the exit code of `trainer run`."""
     folder, known = Path(work["folder"]), set(sys.modules)
     reporter = Reporter(file, work, folder)
+    os.environ[VARIABLE] = work["traceparent"]
     try:
         if _done(folder, work):
             reporter.say({"kind": "ended", "status": "finished", "reason": "it was finished already"})

@@ -11,7 +11,7 @@ import secrets
 import time
 from datetime import UTC, datetime
 
-__all__ = ["ID", "is_id", "new_id", "now"]
+__all__ = ["ID", "is_id", "new_id", "now", "today"]
 
 _DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
@@ -39,3 +39,8 @@ def is_id(text: str) -> bool:
 def now() -> str:
     """The time, UTC, with milliseconds: `2026-01-31T17:45:02.123+00:00`."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def today() -> str:
+    """The day, UTC: `2026-01-31`."""
+    return now()[:10]

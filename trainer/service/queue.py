@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainer.errors import TrainerError
-from trainer.service.ids import new_id, now
+from trainer.service.ids import new_id, now, today
 from trainer.service.states import AFTER, ENDED, LIVE, Message, State, Wish, target
 from trainer.service.store import Event, Writing
 
@@ -42,7 +42,17 @@ class Misused(TrainerError):
 
 
 class Full(TrainerError):
-    """There is no more room for this user now."""
+    """There is no more room for this user now.
+
+    Attributes:
+        name: of what there is too much, see `trainer.service.settings.Quota`.
+        used, most: how much there is, and may be.
+        seconds: after which it is worth asking again.
+    """
+
+    def __init__(self, message: str, name: str, used: int, most: int, seconds: int = 5) -> None:
+        super().__init__(message)
+        self.name, self.used, self.most, self.seconds = name, used, most, seconds
 
 
 @dataclass(frozen=True)
@@ -105,7 +115,8 @@ def submit(writing: Writing, new: Submission, most_queued: int) -> tuple[str, bo
         "SELECT count(*) FROM runs WHERE owner = ? AND state = 'queued'", (new.owner,)
     ).fetchone()
     if waiting >= most_queued:
-        raise Full(f"{new.owner} has {waiting} runs in line, of {most_queued} at most; one that begins makes room")
+        text = f"{new.owner} has {waiting} runs in line, of {most_queued} at most; one that begins makes room"
+        raise Full(text, "queued", waiting, most_queued)
     run = new_id()
     writing.db.execute(
         "INSERT INTO runs (id, owner, name, state, reason, executor, config, overrides, files, sha256, size, tags,"
@@ -121,22 +132,30 @@ def submit(writing: Writing, new: Submission, most_queued: int) -> tuple[str, bo
     return run, True
 
 
-def next_queued(writing: Writing, executors: Iterable[str], most_running: int) -> sqlite3.Row | None:
-    """The run whose turn it is: of the user with the fewest that run, the oldest."""
+def next_queued(
+    writing: Writing, executors: Iterable[str], most_running: int, most_seconds: int = 0
+) -> sqlite3.Row | None:
+    """The run whose turn it is: of the user with the fewest that run, the oldest.
+
+    most_running, most_seconds: of a user of whom nothing else is said, at once and in CPU seconds a day (0: no limit).
+    """
     names = [*executors]
     marks = ",".join("?" * len(names))
     found: sqlite3.Row | None = writing.db.execute(
-        "SELECT * FROM (SELECT q.*, (SELECT count(*) FROM runs r WHERE r.state IN ('running', 'stopping')"  # noqa: S608  marks are question marks
-        f" AND r.owner = q.owner) AS busy FROM runs q WHERE q.state = 'queued' AND q.executor IN ({marks}))"
-        " WHERE busy < ? ORDER BY busy, id LIMIT 1",
-        (*names, most_running),
+        "SELECT next.* FROM (SELECT q.*, (SELECT count(*) FROM runs r WHERE r.state IN ('running', 'stopping')"  # noqa: S608  marks are question marks
+        f" AND r.owner = q.owner) AS busy FROM runs q WHERE q.state = 'queued' AND q.executor IN ({marks})) next"
+        " LEFT JOIN users ON users.name = owner LEFT JOIN uses ON uses.user = owner AND uses.day = ?"
+        " WHERE busy < coalesce(users.running, ?)"
+        " AND coalesce(uses.cpu_seconds, 0) < coalesce(nullif(coalesce(users.cpu_seconds, ?), 0), 9e18)"
+        " ORDER BY busy, id LIMIT 1",
+        (*names, today(), most_running, most_seconds),
     ).fetchone()
     return found
 
 
-def start(writing: Writing, executors: Iterable[str], most_running: int) -> sqlite3.Row | None:
+def start(writing: Writing, executors: Iterable[str], most_running: int, most_seconds: int = 0) -> sqlite3.Row | None:
     """Take the run whose turn it is: it is running, and has a new attempt. None where there is none."""
-    run = next_queued(writing, executors, most_running)
+    run = next_queued(writing, executors, most_running, most_seconds)
     if run is None:
         return None
     number = run["attempt"] + 1

@@ -10,16 +10,16 @@ import os
 import re
 import shutil
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from trainer.errors import TrainerError
 from trainer.runs.lock import locked
-from trainer.service import queue
+from trainer.service import audit, queue, quotas
 from trainer.service.children import Children, Worker
 from trainer.service.ids import is_id
 from trainer.service.live import Feed
@@ -30,12 +30,17 @@ from trainer.service.store import Store, Writing
 from trainer.service.supervisor import LOCAL, Supervisor, policy
 from trainer.service.tokens import Person, Tickets, admin_token
 
-__all__ = ["Invalid", "Service"]
+__all__ = ["Changed", "Invalid", "Service"]
 
+T = TypeVar("T")
 log = logging.getLogger("trainer.service")
 KEEP_POINTS = timedelta(minutes=10)  # that the points of a run are kept as events after its end; metrics.csv has them
 _NAMED = re.compile(r"\b(upload|run):([0-9A-Z]{26})\b")
 _LIMITED = ("parameters", "bytes", "steps", "disk")
+
+
+class Changed(Conflict):
+    """It is not as it was when whoever changes it has read it."""
 
 
 class Invalid(TrainerError):
@@ -129,10 +134,31 @@ class Service:
             key=key,
             body=body,
         )
-        most = self.settings.limits.queued
-        run, is_new = await self.store.write(lambda writing: queue.submit(writing, new, most))
+        run, is_new = await self.store.write(lambda writing: self._put(writing, person, new))
         self.supervisor.look()
         return run, is_new
+
+    def _put(self, writing: Writing, person: Person, new: Submission) -> tuple[str, bool]:
+        """In line, if there is room for it."""
+        usual = self.settings.quota
+        run, is_new = queue.submit(writing, new, quotas.quota_of(writing.db, new.owner, usual).queued)
+        if is_new:
+            quotas.check(writing.db, new.owner, usual, new.size.get("disk", 0))
+            writing.db.execute("UPDATE runs SET trace = ? WHERE id = ?", (person.trace, run))
+            audit.note(writing, person, "submitted", run, {"name": new.name, "sha256": new.sha256})
+        return run, is_new
+
+    async def change(
+        self, person: Person, what: str, target: str, change: Callable[[Writing], T], **detail: object
+    ) -> T:
+        """Make a change that a person has asked for, and write down that they have."""
+
+        def written(writing: Writing) -> T:
+            result = change(writing)
+            audit.note(writing, person, what, target, detail)
+            return result
+
+        return await self.store.write(written)
 
     def _files(self, person: Person, text: str) -> dict[str, str]:
         """The uploads and runs that a text names and this person may read, as they lie here."""
@@ -161,7 +187,8 @@ class Service:
         """Cancel or pause. Raises Gone and Conflict."""
         self.run(person, run)
         verb = {Message.CANCEL: "cancelled", Message.PAUSE: "paused"}[message]
-        state = await self.store.write(lambda writing: queue.send(writing, run, message, f"{verb} by {person.user}"))
+        reason = f"{verb} by {person.user}"
+        state = await self.change(person, verb, run, lambda writing: queue.send(writing, run, message, reason))
         await self.supervisor.stop(run)
         return state
 
@@ -172,25 +199,28 @@ class Service:
         all_overrides = [*json.loads(row["overrides"]), *overrides]
         asked = {"name": row["name"], "config": row["config"], "overrides": all_overrides}
         found = await self.check(person, asked)
-        state = await self.store.write(
-            lambda writing: queue.resume(writing, run, overrides, found["epochs"], found["size"]["steps"])
-        )
+
+        def again(writing: Writing) -> State:
+            quotas.check(writing.db, row["owner"], self.settings.quota)
+            return queue.resume(writing, run, overrides, found["epochs"], found["size"]["steps"])
+
+        state = await self.change(person, "resumed", run, again, overrides=[*overrides])
         self.supervisor.look()
         return state
 
     async def delete(self, person: Person, run: str, version: int | None) -> None:
-        """Away with a run that rests, and its folder. Raises Gone and Conflict."""
+        """Away with a run that rests, and its folder. Raises Gone, Changed and Conflict."""
         self.run(person, run)
 
         def away(writing: Writing) -> None:
             check_version(writing, run, version)
             queue.delete(writing, run)
 
-        await self.store.write(away)
+        await self.change(person, "deleted", run, away)
         await asyncio.to_thread(_remove, self.settings.folder(run))
 
     async def describe(self, person: Person, run: str, changes: Mapping[str, str], version: int | None) -> None:
-        """Give a run another name, tags or a note. Raises Gone and Conflict."""
+        """Give a run another name, tags or a note. Raises Gone and Changed."""
         self.run(person, run)
         names = ", ".join(f"{name} = ?" for name in changes)
 
@@ -203,7 +233,7 @@ class Service:
                 )
                 queue.note(writing, run, "described", dict(changes))
 
-        await self.store.write(change)
+        await self.change(person, "described", run, change, **changes)
 
     def counters(self) -> dict[str, float]:
         """What Prometheus is told."""
@@ -234,17 +264,26 @@ class Service:
         while True:
             await asyncio.sleep(60)
             self.store.change(_forget_points)
+            self.supervisor.look()  # a new day has new CPU seconds
 
     def limits(self) -> dict[str, int]:
-        """What a run and a person may have."""
+        """What a run may have."""
         return asdict(self.settings.limits)
+
+    def quota(self, user: str) -> dict[str, Any]:
+        """What a user may have, and has."""
+        db = self.store.reading
+        return {
+            "quota": asdict(quotas.quota_of(db, user, self.settings.quota)),
+            "used": quotas.used_by(db, user),
+        }
 
 
 def check_version(writing: Writing, run: str, version: int | None) -> None:
-    """Raise Conflict where a run is not as it was when whoever changes it has read it."""
+    """Raise Changed where a run is not as it was when whoever changes it has read it."""
     row = writing.db.execute("SELECT version FROM runs WHERE id = ?", (run,)).fetchone()
     if row is not None and version is not None and row["version"] != version:
-        raise Conflict(f"run {run} has changed since: its version is {row['version']}, not {version}; read it again")
+        raise Changed(f"run {run} has changed since: its version is {row['version']}, not {version}; read it again")
 
 
 def _remove(folder: Path) -> None:

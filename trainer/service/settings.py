@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["DATASETS", "Limits", "Settings"]
+__all__ = ["DATASETS", "Limits", "Quota", "Settings"]
 
 # The shipped data sets that are made or bundled; of those that are fetched from elsewhere none.
 DATASETS = frozenset(
@@ -20,16 +20,14 @@ DATASETS = frozenset(
 
 @dataclass(frozen=True)
 class Limits:
-    """Of a run, and of what a person may have at once.
+    """Of one run, and of one file.
 
     Attributes:
         parameters, bytes, steps, disk: of what is estimated before a run is taken (see `trainer.experiment.size`).
         memory: address space of an attempt, in bytes.
         file: bytes of one file that an attempt writes.
         cpu_seconds: of an attempt; 0 for no limit.
-        queued, running: runs of one user.
-        uploads: bytes of one user's data.
-        upload: bytes of one file.
+        upload: bytes of one file of data.
     """
 
     parameters: int = 100_000_000
@@ -39,10 +37,23 @@ class Limits:
     memory: int = 16 << 30
     file: int = 8 << 30
     cpu_seconds: int = 0
+    upload: int = 256 << 20
+
+
+@dataclass(frozen=True)
+class Quota:
+    """What one user may have.
+
+    Attributes:
+        queued, running: runs at once.
+        cpu_seconds: of all attempts of a day, UTC; 0 for no limit.
+        bytes: of uploads and runs' folders together.
+    """
+
     queued: int = 100
     running: int = 1_000
-    uploads: int = 2 << 30
-    upload: int = 256 << 20
+    cpu_seconds: int = 0
+    bytes: int = 32 << 30
 
 
 @dataclass(frozen=True)
@@ -54,6 +65,7 @@ class Settings:
         slots: attempts at once on this machine; None for one a processor.
         plugins: installed plugins, by the names of their entry points, that configs may use and list.
         datasets: names that configs may choose.
+        quota: of a user of whom nothing else is said.
         grace: seconds that an attempt has for its checkpoint, before it is killed.
         frozen: seconds after which a process that somebody has stopped is killed.
         check_seconds: that the check of a config may take.
@@ -65,6 +77,7 @@ class Settings:
     plugins: frozenset[str] = frozenset()
     datasets: frozenset[str] = DATASETS
     limits: Limits = field(default_factory=Limits)
+    quota: Quota = field(default_factory=Quota)
     grace: float = 10.0
     frozen: float = 30.0
     check_seconds: float = 10.0

@@ -86,8 +86,8 @@ class Store:
         self.path, self._told = path, told
         self._db = connected(path)
         migrated(self._db)
-        self._reading = connected(path)
-        self._reading.execute("PRAGMA query_only = ON")
+        self.reading = connected(path)
+        self.reading.execute("PRAGMA query_only = ON")
         self._waiting: queue.SimpleQueue[tuple[Change, Future[Any]] | None] = queue.SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._write, name="writer", daemon=True)
@@ -96,11 +96,11 @@ class Store:
 
     def rows(self, sql: str, *values: object) -> list[sqlite3.Row]:
         """What is committed."""
-        return self._reading.execute(sql, values).fetchall()
+        return self.reading.execute(sql, values).fetchall()
 
     def row(self, sql: str, *values: object) -> sqlite3.Row | None:
         """The first row, or None."""
-        found: sqlite3.Row | None = self._reading.execute(sql, values).fetchone()
+        found: sqlite3.Row | None = self.reading.execute(sql, values).fetchone()
         return found
 
     def tell_in(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -122,7 +122,7 @@ class Store:
         self._waiting.put(None)
         self._thread.join()
         self._db.close()
-        self._reading.close()
+        self.reading.close()
 
     def _write(self) -> None:
         while True:

@@ -25,9 +25,11 @@ from trainer.service import queue
 from trainer.service.children import Children, Unavailable
 from trainer.service.launchers import Exit, Launcher, Work
 from trainer.service.local import Local
+from trainer.service.quotas import bytes_below, note_use
 from trainer.service.settings import Settings
 from trainer.service.states import Message, State
 from trainer.service.store import Store, Unwritable, Writing
+from trainer.service.tracing import continued
 
 __all__ = ["LOCAL", "Supervisor", "newest_checkpoint", "policy"]
 
@@ -118,12 +120,14 @@ class Supervisor:
         said = self._said.pop((run, attempt), None)
         message, reason = _ending(self.settings.folder(run), attempt, said, ended)
         reached = newest_checkpoint(self.settings.folder(run))
+        stored = await asyncio.to_thread(bytes_below, self.settings.folder(run))
 
         def settle(writing: Writing) -> None:
             writing.db.execute(
                 "UPDATE attempts SET cpu_seconds = ?, peak_bytes = ? WHERE run = ? AND number = ?",
                 (ended.cpu_seconds, ended.peak_bytes, run, attempt),
             )
+            note_use(writing, run, ended.cpu_seconds or 0.0, stored)
             queue.send(writing, run, message, reason, attempt=attempt, reached=reached)
 
         while True:
@@ -158,8 +162,8 @@ class Supervisor:
         able = [name for name, launcher in self.launchers.items() if launcher.free > 0]
         if not able:
             return False
-        running = self.settings.limits.running
-        row = await self.store.write(lambda writing: queue.start(writing, able, running))
+        quota = self.settings.quota
+        row = await self.store.write(lambda writing: queue.start(writing, able, quota.running, quota.cpu_seconds))
         if row is None:
             return False
         launcher = self.launchers[row["executor"]]
@@ -186,6 +190,7 @@ class Supervisor:
             "config": row["config"],
             "overrides": json.loads(row["overrides"]),
             "policy": policy(self.settings, json.loads(row["files"])),
+            "traceparent": continued(row["trace"]),
         }
 
     # What the service before this one left.

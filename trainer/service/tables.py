@@ -88,4 +88,34 @@ MIGRATIONS = (
 
     CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
     """,
+    """
+    ALTER TABLE runs ADD COLUMN trace TEXT;              -- W3C traceparent of what has asked for it
+    ALTER TABLE runs ADD COLUMN stored INTEGER NOT NULL DEFAULT 0;  -- bytes of its folder when it was last looked at
+
+    CREATE TABLE users (                -- who may have something else than everybody
+        name TEXT PRIMARY KEY,
+        queued INTEGER,
+        running INTEGER,
+        cpu_seconds INTEGER,            -- a day
+        bytes INTEGER
+    ) STRICT;
+
+    CREATE TABLE uses (
+        user TEXT NOT NULL,
+        day TEXT NOT NULL,              -- UTC
+        cpu_seconds REAL NOT NULL,
+        PRIMARY KEY (user, day)
+    ) STRICT;
+
+    CREATE TABLE audit (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        at TEXT NOT NULL,
+        user TEXT NOT NULL,
+        token TEXT NOT NULL,            -- the id of the one that was shown
+        what TEXT NOT NULL,
+        target TEXT NOT NULL,
+        detail TEXT NOT NULL,           -- JSON
+        trace TEXT NOT NULL
+    ) STRICT;
+    """,
 )

@@ -26,11 +26,12 @@ SESSION = timedelta(hours=12)
 
 @dataclass(frozen=True)
 class Person:
-    """Who asks: a user, by which token, with what scopes."""
+    """Who asks: a user, by which token, with what scopes, and in which trace (see `trainer.service.tracing`)."""
 
     user: str
     scopes: frozenset[str]
     token: str
+    trace: str = ""
 
     def may(self, scope: str) -> bool:
         """An admin may do everything."""

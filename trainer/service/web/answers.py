@@ -17,7 +17,7 @@ from trainer.service.service import Service
 from trainer.service.web.problems import HttpProblem
 from trainer.service.web.routes import Call
 
-__all__ = ["as_run", "file_answer", "json_answer", "json_body", "matched", "page", "place"]
+__all__ = ["as_run", "file_answer", "json_answer", "json_body", "matched", "number", "page", "place"]
 
 TYPES = {
     ".json": "application/json", ".csv": "text/csv; charset=utf-8", ".svg": "image/svg+xml", ".png": "image/png",
@@ -74,6 +74,7 @@ def as_run(service: Service, row: sqlite3.Row) -> dict[str, Any]:
         "ended_at": row["ended"],
         "progress": {name: row[name] for name in ("epoch", "epochs", "step", "steps")},
         "loss": row["loss"],
+        "trace": row["trace"],
     }
 
 
@@ -96,6 +97,16 @@ def matched(call: Call) -> int | None:
     text = given.strip().strip('"')
     if not text.isdecimal() or len(text) > 18:
         raise HttpProblem(400, f'If-Match is the ETag of a run, such as "3", and not {given}')
+    return int(text)
+
+
+def number(call: Call, name: str, default: int, least: int, most: int) -> int:
+    """A whole number of the query, within limits. Raises HttpProblem for what is none."""
+    text = call.query(name)
+    if not text:
+        return default
+    if not text.isdecimal() or not text.isascii() or len(text) > 19 or not least <= int(text) <= most:
+        raise HttpProblem(422, f"{name} is a whole number from {least:,} to {most:,}")
     return int(text)
 
 

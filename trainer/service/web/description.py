@@ -26,7 +26,7 @@ SCHEMAS: dict[str, Any] = {
             "reason": TEXT, "wish": MAYBE, "place": {"type": ["integer", "null"]}, "attempt": WHOLE,
             "tags": TEXTS, "note": TEXT, "overrides": TEXTS, "sha256": TEXT, "size": COUNTS, "progress": COUNTS,
             "loss": {"type": ["number", "null"]}, "created_at": TEXT, "started_at": MAYBE, "ended_at": MAYBE,
-            "version": WHOLE,
+            "version": WHOLE, "trace": MAYBE,
         },
     },
     "RunList": {

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -18,6 +19,7 @@ from starlette.routing import compile_path
 
 from trainer.service.service import Service
 from trainer.service.tokens import Person, person_of
+from trainer.service.tracing import continued
 from trainer.service.web.problems import HttpProblem, answer_to, problem
 from trainer.service.web.routes import Call, Route
 
@@ -81,9 +83,11 @@ class Application:
         headers = request.scope["headers"]
         self._check_site(request, headers)
         route, allowed = self._find(request)
-        person = None
+        person, trace = None, continued(request.headers.get("traceparent"))
         if route is None or route.scope is not None:
-            person = self._person(request, headers)  # whoever has no token does not learn what routes there are
+            person = replace(
+                self._person(request, headers), trace=trace
+            )  # whoever has no token does not learn what routes there are
         if route is None:
             if allowed:
                 raise HttpProblem(405, f"{request.url.path} takes {', '.join(allowed)}", {"Allow": ", ".join(allowed)})
@@ -93,7 +97,7 @@ class Application:
             if not person.may(route.scope):
                 raise HttpProblem(403, f"this token may not {route.scope}: it has {', '.join(sorted(person.scopes))}")
         body = await _body(request, route) if route.body else b""
-        return await route.handler(Call(request, self.service, person, body))
+        return await route.handler(Call(request, self.service, person, body, trace))
 
     def _check_site(self, request: Request, headers: Sequence[tuple[bytes, bytes]]) -> None:
         hosts = [value for name, value in headers if name == b"host"]

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from trainer.errors import TrainerError, UsageError
 from trainer.service.children import Overdue, Unavailable
 from trainer.service.queue import Conflict, Full, Gone, Misused
-from trainer.service.service import Invalid
+from trainer.service.service import Changed, Invalid
 from trainer.service.store import Unwritable
 
 __all__ = ["HttpProblem", "answer_to", "problem"]
@@ -25,7 +25,7 @@ TITLES = {
     503: "Not now",
 }  # fmt: skip
 _OF: tuple[tuple[type[Exception], int], ...] = (
-    (Gone, 404), (Misused, 422), (Full, 429), (Conflict, 409), (Unwritable, 503), (Unavailable, 503),
+    (Gone, 404), (Misused, 422), (Changed, 412), (Conflict, 409), (Unwritable, 503), (Unavailable, 503),
     (Overdue, 422), (UsageError, 422),
 )  # fmt: skip
 
@@ -56,8 +56,11 @@ def answer_to(error: Exception) -> Response | None:
     if isinstance(error, Invalid):
         count = "one thing is" if len(error.problems) == 1 else f"{len(error.problems)} things are"
         return problem(422, f"{count} wrong with this config", errors=error.problems)
+    if isinstance(error, Full):
+        headers = {"Retry-After": str(error.seconds)}
+        return problem(429, str(error), headers, quota=error.name, used=error.used, most=error.most)
     for kind, status in _OF:
         if isinstance(error, kind):
-            headers = {"Retry-After": "5"} if status in (429, 503) else {}
+            headers = {"Retry-After": "5"} if status == 503 else {}
             return problem(status, str(error), headers)
     return problem(503, str(error)) if isinstance(error, TrainerError) else None

@@ -20,12 +20,13 @@ SMALL = 64 << 10
 
 @dataclass(frozen=True)
 class Call:
-    """A request that the guard has let through: of whom, to which service."""
+    """A request that the guard has let through: of whom, to which service, in which trace."""
 
     request: Request
     service: Service
     person: Person | None
     body: bytes = b""
+    trace: str = ""
 
     @property
     def who(self) -> Person:

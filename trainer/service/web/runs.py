@@ -14,9 +14,8 @@ from typing import Any
 
 from starlette.responses import Response
 
-from trainer.service.queue import Conflict
 from trainer.service.states import ENDED, Message, State
-from trainer.service.web.answers import as_run, file_answer, json_answer, json_body, matched, page
+from trainer.service.web.answers import as_run, file_answer, json_answer, json_body, matched, number, page
 from trainer.service.web.problems import HttpProblem
 from trainer.service.web.routes import Call
 
@@ -130,7 +129,7 @@ async def list_runs(call: Call) -> Response:
     if after := call.query("after"):
         where.append("id < ?")
         values.append(after)
-    limit = _number(call, "limit", 50, 1, 200)
+    limit = number(call, "limit", 50, 1, 200)
     sql = f"SELECT * FROM runs WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?"  # noqa: S608  conditions from above
     return json_answer(page(call.service, call.service.store.rows(sql, *values, limit + 1), limit))
 
@@ -140,10 +139,7 @@ async def patch(call: Call) -> Response:
     given = _some(call, "name", "tags", "note")
     changes = {key: json.dumps(value) if key == "tags" else str(value) for key, value in given.items()}
     run = call.path("id")
-    try:
-        await call.service.describe(call.who, run, changes, matched(call))
-    except Conflict as error:
-        raise HttpProblem(412, str(error)) from None
+    await call.service.describe(call.who, run, changes, matched(call))
     return _shown(call, run)
 
 
@@ -201,7 +197,7 @@ async def resolved(call: Call) -> Response:
 
 async def log(call: Call) -> Response:
     """The end of the log."""
-    path, lines = _folder(call) / "log.txt", _number(call, "tail", 200, 1, 10_000)
+    path, lines = _folder(call) / "log.txt", number(call, "tail", 200, 1, 10_000)
 
     def tail() -> bytes:
         try:
@@ -249,7 +245,7 @@ async def model(call: Call) -> Response:
 
 async def metrics(call: Call) -> Response:
     """The columns of metrics.csv, thinned to what can be seen."""
-    folder, most = _folder(call), _number(call, "max_points", 2000, 10, 100_000)
+    folder, most = _folder(call), number(call, "max_points", 2000, 10, 100_000)
     wanted = [name for name in call.query("names").split(",") if name]
     columns = await asyncio.to_thread(_columns, folder / "metrics.csv", wanted, most)
     return json_answer({"object": "metrics", "columns": columns})
@@ -322,7 +318,7 @@ async def events_page(call: Call) -> Response:
     """What happened to a run, as a page of JSON."""
     row = call.service.run(call.who, call.path("id"))
     assert row is not None
-    after, limit = _number(call, "after", 0, 0, 2**62), _number(call, "limit", 100, 1, 1000)
+    after, limit = number(call, "after", 0, 0, 2**62), number(call, "limit", 100, 1, 1000)
     rows = call.service.store.rows(
         "SELECT seq, at, kind, data FROM events WHERE run = ? AND seq > ? ORDER BY seq LIMIT ?",
         row["id"],
@@ -335,12 +331,3 @@ async def events_page(call: Call) -> Response:
     ]
     last = data[-1]["id"] if data else None
     return json_answer({"object": "list", "data": data, "has_more": len(rows) > limit, "last_id": last})
-
-
-def _number(call: Call, name: str, default: int, least: int, most: int) -> int:
-    text = call.query(name)
-    if not text:
-        return default
-    if not text.isdecimal() or not text.isascii() or len(text) > 19 or not least <= int(text) <= most:
-        raise HttpProblem(422, f"{name} is a whole number from {least:,} to {most:,}")
-    return int(text)

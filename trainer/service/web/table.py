@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from trainer.service import quotas
 from trainer.service.tokens import SCOPES
-from trainer.service.web import others, runs, streams
+from trainer.service.web import others, people, runs, streams, uploads
 from trainer.service.web.description import description
 from trainer.service.web.routes import Call, Parameter, Route
 
@@ -87,23 +88,34 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/events", "What happens to all runs that one may see, as Server-Sent Events.", "read",
           streams.all_events, (200, "text/event-stream", TEXT), queries=(AFTER,), headers=(LAST,), errors=(422,)),
     Route("GET", "/v1/schema", "The JSON schema of a config.", "read", others.schema, (200, JSON, ANY)),
-    Route("GET", "/v1/me", "Who one is, and what one may have.", "read", others.me, (200, JSON, ANY)),
-    Route("POST", "/v1/datasets", "Upload a file of data.", "submit", others.upload, (201, JSON, ANY),
+    Route("GET", "/v1/me", "Who one is, and what one may have.", "read", people.me, (200, JSON, ANY)),
+    Route("POST", "/v1/datasets", "Upload a file of data.", "submit", uploads.upload, (201, JSON, ANY),
           {"application/octet-stream": TEXT}, (Parameter("name", "What the file is called."),),
           (408, 413, 422, 503), 0),
-    Route("GET", "/v1/datasets", "The files that one has here.", "read", others.list_uploads, (200, JSON, ANY)),
-    Route("DELETE", "/v1/datasets/{id}", "Away with a file.", "submit", others.delete_upload, (204, "", {}),
+    Route("GET", "/v1/datasets", "The files that one has here.", "read", uploads.list_uploads, (200, JSON, ANY)),
+    Route("DELETE", "/v1/datasets/{id}", "Away with a file.", "submit", uploads.delete_upload, (204, "", {}),
           errors=(404, 409)),
-    Route("GET", "/v1/tokens", "Every token, without what it is.", "admin", others.list_tokens, (200, JSON, ANY)),
-    Route("POST", "/v1/tokens", "A new token, which is told once.", "admin", others.make_token, (201, JSON, ANY), {
+    Route("GET", "/v1/tokens", "Every token, without what it is.", "admin", people.list_tokens, (200, JSON, ANY)),
+    Route("POST", "/v1/tokens", "A new token, which is told once.", "admin", people.make_token, (201, JSON, ANY), {
         JSON: {"type": "object", "additionalProperties": False, "required": ["user"], "properties": {
             "user": TEXT, "scopes": {"type": "array", "items": {"enum": list(SCOPES)}}, "days": {"type": "number"}}}},
         errors=(400, 422)),
-    Route("DELETE", "/v1/tokens/{id}", "Good for nothing from now on.", "admin", others.delete_token, (204, "", {}),
+    Route("DELETE", "/v1/tokens/{id}", "Good for nothing from now on.", "admin", people.delete_token, (204, "", {}),
           errors=(404,)),
-    Route("POST", "/v1/tickets", "An address that logs a browser in, once.", "read", others.make_ticket,
+    Route("POST", "/v1/tickets", "An address that logs a browser in, once.", "read", people.make_ticket,
           (201, JSON, ANY)),
-    Route("GET", "/login", "A ticket becomes a cookie.", None, others.login, (303, "", {}),
+    Route("GET", "/v1/users", "Everybody, with what they may have and have.", "admin", people.list_users,
+          (200, JSON, ANY)),
+    Route("PUT", "/v1/users/{name}", "What a user may have, in place of what is usual.", "admin", people.put_user,
+          (200, JSON, ANY), {JSON: {"type": "object", "additionalProperties": False, "properties": {
+              name: {"type": ["integer", "null"], "minimum": 0, "maximum": quotas.MOST} for name in quotas.NAMES}}},
+          errors=(400, 415, 422)),
+    Route("DELETE", "/v1/users/{name}", "No token of a user's is good any more; their runs stay.", "admin",
+          people.delete_user, (204, "", {}), errors=(404, 422)),
+    Route("GET", "/v1/audit", "Who has changed what, the newest first.", "admin", people.audit_lines, (200, JSON, ANY),
+          queries=(Parameter("user", "Only theirs."), Parameter("limit", "At most so many.", WHOLE),
+                   Parameter("before", "Those before this one.", WHOLE)), errors=(422,)),
+    Route("GET", "/login", "A ticket becomes a cookie.", None, people.login, (303, "", {}),
           queries=(Parameter("ticket", "From /v1/tickets."),), errors=(401,)),
     Route("GET", "/metrics", "Counters, as Prometheus reads them.", "admin", others.prometheus,
           (200, "text/plain", TEXT)),
