@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import re
 import subprocess
 import sys
+import zipfile
 from itertools import islice
 from pathlib import Path
 
@@ -175,6 +177,28 @@ def test_metrics_log_and_configs_are_read_over_http(served):
     assert served.ask("GET", f"/v1/runs/{run}/config").content.decode() == SMALL
     assert yaml.safe_load(served.ask("GET", f"/v1/runs/{run}/resolved").content)["epochs"] == 3
     assert len(served.ask("GET", f"/v1/runs/{run}/log?tail=2").content.splitlines()) == 2
+
+
+def test_a_model_comes_as_a_zip_with_its_config(served):
+    run = served.submit()
+    served.until(run, "finished")
+    answer = served.ask("GET", f"/v1/runs/{run}/model?format=zip")
+    assert answer.headers["content-disposition"] == f'attachment; filename="{run}.zip"'
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        for name in ("parameters.safetensors", "resolved.yaml"):
+            assert archive.read(name) == served.ask("GET", f"/v1/runs/{run}/files/{name}").content
+    assert served.ask("GET", f"/v1/runs/{run}/model?format=zip").content == answer.content
+    assert served.ask("HEAD", f"/v1/runs/{run}/model?format=zip").status == 200
+    assert served.ask("GET", f"/v1/runs/{run}/model?format=tar").status == 422
+
+
+def test_what_there_is_to_choose_from_is_told(served):
+    (dense,) = [each for each in served.ask("GET", "/v1/layers").json["data"] if each["name"] == "dense"]
+    assert dense["parameters"][0] == {"name": "units", "required": True, "takes": "a whole number of at least 1"}
+    assert {"adam", "sgd"} <= {each["name"] for each in served.ask("GET", "/v1/optimizers").json["data"]}
+    assert served.ask("GET", "/v1/plugins").json["data"][0]["name"] == "trainer"
+    assert served.ask("GET", "/v1/executors").json["data"][0]["name"] == "local"
+    assert "moons" in served.ask("GET", "/v1/datasets").json["offered"]
 
 
 def test_a_model_is_asked_for_rows_and_tables(served):

@@ -124,6 +124,10 @@ def test_a_service_that_is_asked_to_end_stops_runs_with_checkpoints_and_the_next
     assert one.ask("GET", "/readyz").status == 200
 
 
+def test_a_service_that_is_asked_to_end_before_it_has_loaded_everything_ends(serve):
+    assert serve().stop(signal.SIGTERM) == 0
+
+
 def test_one_folder_is_served_once(served):
     command = [sys.executable, "-m", "trainer", "serve", "--root", str(served.root), "--port", "0"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)

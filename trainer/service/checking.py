@@ -18,7 +18,9 @@ from trainer.config.loader import LoadedConfig, load
 from trainer.errors import ConfigError, TrainerError
 from trainer.experiment.execution import named_config
 from trainer.experiment.size import Size, size_of
+from trainer.limits import expected
 from trainer.plugins.manager import shared
+from trainer.plugins.registry import Parameter
 from trainer.service.attempt import policy_of
 from trainer.service.forkserver import lines
 
@@ -36,9 +38,9 @@ def main(file: BinaryIO, work: Mapping[str, Any]) -> int:
 
 
 def check(request: Mapping[str, Any]) -> dict[str, Any]:
-    """`{name, config, overrides, policy, limits}` to what the run is, or to `{problems}`; `{ask}` to the schema."""
-    if request.get("ask") == "schema":
-        return {"schema": json_schema(shared())}
+    """`{name, config, overrides, policy, limits}` to what the run is, or to `{problems}`; `{ask}` to a description."""
+    if "ask" in request:
+        return {"told": _told(request["ask"])}
     try:
         loaded = load(
             f"{request['name']}.yaml", request["overrides"], shared(), text=request["config"],
@@ -71,6 +73,31 @@ def check(request: Mapping[str, Any]) -> dict[str, Any]:
         "epochs": loaded.config.epochs,
         "resolved": json.loads(text),
     }
+
+
+def _told(what: str) -> Any:
+    """The schema of a config, the plugins, or what there is of a kind to choose from."""
+    if what == "schema":
+        return json_schema(shared())
+    if what == "plugins":
+        return [
+            {"name": each.name, "package": each.package, "registered": each.registered, "problems": each.problems}
+            for each in shared().summaries()
+        ]
+    return [
+        {
+            "name": name, "summary": each.summary, "plugin": each.plugin, "package": each.package,
+            "parameters": [_parameter(parameter) for parameter in each.parameters],
+        }
+        for name, each in sorted(shared().all(what).items())
+    ]  # fmt: skip
+
+
+def _parameter(parameter: Parameter) -> dict[str, Any]:
+    default = {} if parameter.required else {"default": repr(parameter.default)}
+    return {
+        "name": parameter.name, "required": parameter.required, "takes": expected(parameter.annotation), **default,
+    }  # fmt: skip
 
 
 def _size(loaded: LoadedConfig, resolved: Mapping[str, Any]) -> Size:

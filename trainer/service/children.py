@@ -124,7 +124,11 @@ class Children:
             )
         ours.setblocking(False)
         reader, self._writer = await asyncio.open_unix_connection(sock=ours.dup(), limit=LONGEST)
-        first = await reader.readline()
+        try:
+            first = await reader.readline()
+        except asyncio.CancelledError:  # the service ends before it has begun
+            ours.close()
+            raise
         if not first:
             code = await self._process.wait()
             raise TrainerError(f"the fork server did not begin (exit code {code}); what it said stands above")
@@ -166,9 +170,9 @@ class Children:
             child.ended.set_result(None)
 
     def _close(self) -> None:
-        if self._channel is not None and self._writer is not None:
-            self._channel.close()
-            self._writer.close()
+        for each in (self._channel, self._writer):
+            if each is not None:
+                each.close()
         self._channel = self._writer = None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections import OrderedDict
@@ -16,10 +17,12 @@ from trainer.experiment.model import FILE, Model, load
 from trainer.experiment.predicting import write_predictions
 from trainer.plugins.manager import shared
 from trainer.service.forkserver import lines
+from trainer.service.inference import Unreadable, describe, infer, parsed
 
 __all__ = ["main"]
 
 KEPT = 8  # models
+MOST_ROWS = 100_000  # of a request
 _models: OrderedDict[tuple[str, int], Model] = OrderedDict()
 
 
@@ -31,12 +34,24 @@ def main(file: BinaryIO, work: Mapping[str, Any]) -> int:
 
 
 def predict(request: Mapping[str, Any]) -> dict[str, Any]:
-    """`{folder, csv}` to `{csv}`, `{folder, rows}` to `{predictions, probabilities, class_names}`, or `{error}`."""
+    """`{folder, name}` and what is asked of the model there, to its answer, or to `{error}`.
+
+    `csv`: a table, to `{csv}`. The others give `{json}`, a text: `rows` and `tensors`, texts of JSON, and `describe`.
+    The error of a body that cannot be read at all is `unreadable`.
+    """
     try:
         model = _model(Path(request["folder"]))
         if "csv" in request:
             return {"csv": _table(model, request["csv"])}
-        return _rows(model, request["rows"])
+        if "rows" in request:
+            answer = _rows(model, parsed(request["rows"]).get("rows"))
+        elif "tensors" in request:
+            answer = infer(model, request["name"], parsed(request["tensors"]))
+        else:
+            answer = describe(model, request["name"])
+        return {"json": json.dumps(answer, ensure_ascii=False, allow_nan=False, separators=(",", ":"))}
+    except Unreadable as error:
+        return {"error": str(error), "unreadable": True}
     except (TrainerError, MemoryError) as error:
         return {"error": str(error) or "there is not enough memory for so many rows"}
 
@@ -67,7 +82,10 @@ def _table(model: Model, text: str) -> str:
     return b"".join(pieces).decode()
 
 
-def _rows(model: Model, rows: Sequence[Any]) -> dict[str, Any]:
+def _rows(model: Model, rows: object) -> dict[str, Any]:
+    if not isinstance(rows, list) or len(rows) > MOST_ROWS:
+        what = "mappings of columns to values, or of lists of numbers"
+        raise DataError(f"rows is missing: a list of at most {MOST_ROWS:,} {what}")
     outputs = model.outputs(_inputs(rows))
     answer: dict[str, Any] = {"predictions": _plain(model.decided(outputs)), "class_names": list(model.class_names)}
     if model.has_probabilities:

@@ -76,6 +76,7 @@ class Service:
         )
         self._tasks: list[asyncio.Task[None]] = []
         self._refusals: dict[int, int] = {}
+        self._told: dict[str, Any] = {}
         self.failure: str | None = None
 
     async def begin(self) -> None:
@@ -159,6 +160,12 @@ class Service:
             return result
 
         return await self.store.write(written)
+
+    async def told(self, what: str) -> Any:
+        """The schema of a config, the plugins, or what there is of a kind to choose from; it never changes."""
+        if what not in self._told:
+            self._told[what] = (await self.checker.ask({"ask": what}))["told"]
+        return self._told[what]
 
     def _files(self, person: Person, text: str) -> dict[str, str]:
         """The uploads and runs that a text names and this person may read, as they lie here."""

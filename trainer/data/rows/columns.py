@@ -191,5 +191,8 @@ def _numbers(column: Column, values: Array, place: Callable[[int], str]) -> Arra
     for row, value in enumerate(values.tolist()):
         if value is not None and not isinstance(value, bool | int | float | np.number):
             raise DataError(f"{place(row)}: column {column.name!r}: {shown(str(value))} is not a number; put one there")
-        numbers[row] = math.nan if value is None else float(value)
+        try:
+            numbers[row] = math.nan if value is None else float(value)
+        except OverflowError:
+            raise DataError(f"{place(row)}: column {column.name!r}: {shown(str(value))} is too large") from None
     return numbers

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import sqlite3
 import stat
-from collections.abc import AsyncIterator, Mapping
+import zipfile
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from starlette.responses import Response, StreamingResponse
 
 from trainer.service.service import Service
-from trainer.service.web.problems import HttpProblem
+from trainer.service.web.problems import HttpProblem, encoded
 from trainer.service.web.routes import Call
 
-__all__ = ["as_run", "file_answer", "json_answer", "json_body", "matched", "number", "page", "place"]
+__all__ = [
+    "as_run",
+    "file_answer",
+    "json_answer",
+    "json_body",
+    "matched",
+    "number",
+    "page",
+    "place",
+    "text_of",
+    "zip_answer",
+]
 
 TYPES = {
     ".json": "application/json", ".csv": "text/csv; charset=utf-8", ".svg": "image/svg+xml", ".png": "image/png",
@@ -29,7 +43,7 @@ PIECE = 256 << 10
 def json_answer(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """A value as JSON."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return Response(text, status, headers=dict(headers or {}), media_type="application/json")
+    return Response(encoded(text), status, headers=dict(headers or {}), media_type="application/json")
 
 
 def json_body(call: Call) -> dict[str, Any]:
@@ -38,6 +52,8 @@ def json_body(call: Call) -> dict[str, Any]:
         return {}
     try:
         value = json.loads(call.body, parse_constant=_refuse)
+        if b"\\u" in call.body:  # half of a surrogate pair can be written so, and is no text that could be kept
+            json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise HttpProblem(400, f"the body is no JSON: {error}") from None
     if not isinstance(value, dict):
@@ -110,16 +126,18 @@ def number(call: Call, name: str, default: int, least: int, most: int) -> int:
     return int(text)
 
 
+def text_of(body: bytes) -> str:
+    """A body that is text. Raises HttpProblem with the line that is none."""
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = body[: error.start].count(b"\n") + 1
+        raise HttpProblem(400, f"line {line} of the body is not UTF-8 text: byte 0x{body[error.start]:02X}") from None
+
+
 async def file_answer(call: Call, folder: Path, name: str, *, attached: bool = True) -> Response:
     """A plain file of a folder. What is a link, or no file, is not there."""
-    try:
-        descriptor = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        raise HttpProblem(404, f"this run has no {name}, or not yet") from None
-    about = os.fstat(descriptor)
-    if not stat.S_ISREG(about.st_mode):
-        os.close(descriptor)
-        raise HttpProblem(404, f"this run has no {name}, or not yet")
+    descriptor, about = _opened(folder, name)
     tag = f'"{about.st_mtime_ns:x}-{about.st_size:x}"'
     if call.request.headers.get("if-none-match") == tag:
         os.close(descriptor)
@@ -134,6 +152,61 @@ async def file_answer(call: Call, folder: Path, name: str, *, attached: bool = T
         _pieces(descriptor, about.st_size), headers=headers,
         media_type=TYPES.get(Path(name).suffix, "application/octet-stream"),
     )  # fmt: skip
+
+
+def _opened(folder: Path, name: str) -> tuple[int, os.stat_result]:
+    """A plain file, to read. Raises HttpProblem."""
+    try:
+        descriptor = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        raise HttpProblem(404, f"this run has no {name}, or not yet") from None
+    about = os.fstat(descriptor)
+    if not stat.S_ISREG(about.st_mode):
+        os.close(descriptor)
+        raise HttpProblem(404, f"this run has no {name}, or not yet")
+    return descriptor, about
+
+
+async def zip_answer(call: Call, folder: Path, names: Sequence[str], called: str) -> Response:
+    """Plain files of a folder as a zip, which is made while it is sent; the same files are the same bytes."""
+    headers = {"Content-Disposition": f'attachment; filename="{called}"'}
+    files = {name: os.fdopen(_opened(folder, name)[0], "rb") for name in names}
+    if call.request.method == "HEAD":
+        for file in files.values():
+            file.close()
+        return Response(headers=headers, media_type="application/zip")
+    return StreamingResponse(_zipped(files), headers=headers, media_type="application/zip")
+
+
+def _zipped(files: Mapping[str, BinaryIO]) -> Iterator[bytes]:
+    sink = _Sink()
+    with ExitStack() as stack, zipfile.ZipFile(sink, "w") as archive:
+        for file in files.values():
+            stack.enter_context(file)
+        for name, file in files.items():
+            with archive.open(zipfile.ZipInfo(name), "w", force_zip64=True) as entry:
+                while piece := file.read(PIECE):
+                    entry.write(piece)
+                    yield sink.taken()
+    yield sink.taken()
+
+
+class _Sink(io.RawIOBase):
+    """What is written, until somebody takes it."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._pieces.append(bytes(data))
+        return len(data)
+
+    def taken(self) -> bytes:
+        pieces, self._pieces = self._pieces, []
+        return b"".join(pieces)
 
 
 async def _pieces(descriptor: int, length: int) -> AsyncIterator[bytes]:

@@ -48,6 +48,16 @@ SCHEMAS: dict[str, Any] = {
         "type": "object", "required": ["rows"],
         "properties": {"rows": {"type": "array", "items": {"type": ["object", "array"]}}},
     },
+    "Tensors": {
+        "type": "object", "required": ["inputs"],
+        "properties": {
+            "id": TEXT, "outputs": {"type": "array", "items": {"type": "object", "required": ["name"]}},
+            "inputs": {"type": "array", "items": {
+                "type": "object", "required": ["name", "shape", "datatype", "data"],
+                "properties": {"name": TEXT, "shape": {"type": "array", "items": WHOLE}, "datatype": TEXT,
+                               "data": {"type": "array"}}}},
+        },
+    },
     "Problem": {
         "type": "object", "required": ["type", "title", "status", "detail"],
         "properties": {
@@ -89,7 +99,7 @@ def _operation(route: Route) -> dict[str, Any]:
         problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
         responses[str(code)] = {"description": TITLES[code], "content": problem}
     operation: dict[str, Any] = {
-        "operationId": route.handler.__name__.strip("_") if route.handler.__name__ != "get" else "get_run",
+        "operationId": _name(route),
         "summary": route.summary,
         "parameters": [
             *(
@@ -107,6 +117,12 @@ def _operation(route: Route) -> dict[str, Any]:
             "content": {media: {"schema": dict(schema)} for media, schema in route.takes.items()}
         }
     return operation
+
+
+def _name(route: Route) -> str:
+    """What a client calls it: as its function is called, which more than one path may have."""
+    name = route.handler.__name__.strip("_")
+    return {"get": "get_run", "told": "list_" + route.path.rpartition("/")[2]}.get(name, name)
 
 
 def _parameter(parameter: Parameter, place: str) -> dict[str, Any]:

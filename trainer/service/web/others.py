@@ -10,7 +10,7 @@ from trainer.service.web.answers import json_answer
 from trainer.service.web.problems import HttpProblem
 from trainer.service.web.routes import Call
 
-__all__ = ["alive", "prometheus", "ready", "schema"]
+__all__ = ["alive", "executors", "prometheus", "ready", "schema", "told"]
 
 
 async def alive(call: Call) -> Response:
@@ -42,5 +42,17 @@ async def prometheus(call: Call) -> Response:
 
 async def schema(call: Call) -> Response:
     """The JSON schema of a config."""
-    found = await call.service.checker.ask({"ask": "schema"})
-    return json_answer(found["schema"])
+    return json_answer(await call.service.told("schema"))
+
+
+async def told(call: Call) -> Response:
+    """What there is of a kind, or the plugins, as the last word of the path says."""
+    return json_answer({"object": "list", "data": await call.service.told(call.request.url.path.rpartition("/")[2])})
+
+
+async def executors(call: Call) -> Response:
+    """Where runs are trained, and how many more begin at once."""
+    launchers = call.service.supervisor.launchers
+    return json_answer(
+        {"object": "list", "data": [{"name": name, "free": max(0, each.free)} for name, each in launchers.items()]}
+    )

@@ -14,7 +14,7 @@ from trainer.service.queue import Conflict, Full, Gone, Misused
 from trainer.service.service import Changed, Invalid
 from trainer.service.store import Unwritable
 
-__all__ = ["HttpProblem", "answer_to", "problem"]
+__all__ = ["HttpProblem", "answer_to", "encoded", "problem"]
 
 TITLES = {
     400: "This request cannot be read", 401: "A token is needed", 403: "This is not allowed", 404: "Not there",
@@ -42,11 +42,20 @@ def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, 
     """The answer to a request that is refused."""
     content = {"type": "about:blank", "title": TITLES[status], "status": status, "detail": detail, **more}
     return Response(
-        json.dumps(content, ensure_ascii=False),
+        encoded(json.dumps(content, ensure_ascii=False)),
         status,
         headers=dict(headers or {}),
         media_type="application/problem+json",
     )
+
+
+def encoded(text: str) -> bytes:
+    r"""A JSON text as it is sent; half of a surrogate pair, which has no UTF-8, stays the escape that it came as.
+
+    >>> encoded('"é\ud800"')
+    b'"\xc3\xa9\\ud800"'
+    """
+    return text.encode("utf-8", "backslashreplace")
 
 
 def answer_to(error: Exception) -> Response | None:

@@ -15,14 +15,24 @@ from typing import Any
 from starlette.responses import Response
 
 from trainer.service.states import ENDED, Message, State
-from trainer.service.web.answers import as_run, file_answer, json_answer, json_body, matched, number, page
+from trainer.service.web.answers import (
+    as_run,
+    file_answer,
+    json_answer,
+    json_body,
+    matched,
+    number,
+    page,
+    text_of,
+    zip_answer,
+)
 from trainer.service.web.problems import HttpProblem
 from trainer.service.web.routes import Call
 
 __all__ = [
     "asked_config", "cancel", "config", "delete", "events_page", "file",
     "files", "get", "list_runs", "log", "metrics", "model",
-    "patch", "pause", "predict", "resolved", "resume", "submit", "validate",
+    "patch", "pause", "resolved", "resume", "submit", "validate",
 ]  # fmt: skip
 
 YAML_TYPES = ("application/yaml", "text/yaml", "application/x-yaml", "text/plain")
@@ -36,7 +46,7 @@ def asked_config(call: Call) -> dict[str, Any]:
     """What a body asks for: YAML as it is with the rest in the query, or JSON with all in it."""
     media = call.request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media in YAML_TYPES:
-        given: dict[str, Any] = {"config": _text(call.body), "overrides": call.request.query_params.getlist("set")}
+        given: dict[str, Any] = {"config": text_of(call.body), "overrides": call.request.query_params.getlist("set")}
         given |= {"name": call.query("name")} if call.query("name") else {}
         given["again"] = call.query("again") in ("true", "1")
     else:
@@ -67,14 +77,6 @@ def _check(asked: dict[str, Any]) -> None:
         raise HttpProblem(422, "note is a text of at most 10,000 characters")
     if not isinstance(asked["again"], bool):
         raise HttpProblem(422, "again is true or false")
-
-
-def _text(body: bytes) -> str:
-    try:
-        return body.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = body[: error.start].count(b"\n") + 1
-        raise HttpProblem(400, f"line {line} of the config is not UTF-8 text: byte 0x{body[error.start]:02X}") from None
 
 
 async def submit(call: Call) -> Response:
@@ -239,8 +241,13 @@ def _offered(name: str) -> bool:
 
 
 async def model(call: Call) -> Response:
-    """The parameters, with all that predicting takes."""
-    return await file_answer(call, _folder(call), "parameters.safetensors")
+    """The parameters, with all that predicting takes; also as a zip with the config as it was used."""
+    folder, kind = _folder(call), call.query("format", "safetensors")
+    if kind not in ("safetensors", "zip"):
+        raise HttpProblem(422, f"a model comes as safetensors or as zip, not as '{kind}'")
+    if kind == "safetensors":
+        return await file_answer(call, folder, "parameters.safetensors")
+    return await zip_answer(call, folder, ("parameters.safetensors", "resolved.yaml"), f"{call.path('id')}.zip")
 
 
 async def metrics(call: Call) -> Response:
@@ -294,24 +301,6 @@ def _kept(columns: dict[str, list[float | None]], most: int) -> list[int]:
 
 def _of(column: Sequence[float | None], i: int) -> float:
     return column[i] or 0.0
-
-
-async def predict(call: Call) -> Response:
-    """What a run's model says of rows."""
-    folder = _folder(call)
-    media = call.request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media == "text/csv":
-        found = await call.service.predictor.ask({"folder": str(folder), "csv": _text(call.body)})
-        if "error" in found:
-            raise HttpProblem(422, found["error"])
-        return Response(found["csv"], media_type="text/csv; charset=utf-8")
-    rows = json_body(call).get("rows")
-    if not isinstance(rows, list) or len(rows) > 100_000:
-        raise HttpProblem(422, "rows is a list of at most 100,000 mappings of columns to values, or lists of numbers")
-    found = await call.service.predictor.ask({"folder": str(folder), "rows": rows})
-    if "error" in found:
-        raise HttpProblem(422, found["error"])
-    return json_answer(found)
 
 
 async def events_page(call: Call) -> Response:

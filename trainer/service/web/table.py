@@ -6,15 +6,17 @@ from typing import Any
 
 from trainer.service import quotas
 from trainer.service.tokens import SCOPES
-from trainer.service.web import others, people, runs, streams, uploads
+from trainer.service.web import models, others, people, runs, streams, uploads
 from trainer.service.web.description import description
 from trainer.service.web.routes import Call, Parameter, Route
 
 __all__ = ["ROUTES"]
 
 MEBI = 1 << 20
+TOLD = ("ops", "layers", "costs", "optimizers", "schedules", "metrics", "preprocessors", "callbacks", "plugins")
 RUN, LIST, ANY = {"$ref": "#/components/schemas/Run"}, {"$ref": "#/components/schemas/RunList"}, {"type": "object"}
 ROWS = {"$ref": "#/components/schemas/Rows"}
+TENSORS = {"$ref": "#/components/schemas/Tensors"}
 CONFIG = {"$ref": "#/components/schemas/Submission"}
 TEXT: dict[str, Any] = {"type": "string"}
 WHOLE: dict[str, Any] = {"type": "integer", "minimum": 0}
@@ -42,6 +44,12 @@ def _run(method: str, rest: str, summary: str, scope: str, handler: Any, **more:
     gives = more.pop("gives", (200, JSON, RUN))
     errors = (404, *more.pop("errors", ()))
     return Route(method, f"/v1/runs/{{id}}{rest}", summary, scope, handler, gives, errors=errors, **more)
+
+
+def _model(method: str, rest: str, summary: str, handler: Any, *, errors: tuple[int, ...] = (), **more: Any) -> Route:
+    """A route of a run's model, by the Open Inference Protocol."""
+    found = (404, 422, 503, *errors)
+    return Route(method, f"/v2/models/{{id}}{rest}", summary, "read", handler, (200, JSON, ANY), errors=found, **more)
 
 
 ROUTES: tuple[Route, ...] = (
@@ -77,17 +85,29 @@ ROUTES: tuple[Route, ...] = (
          queries=(Parameter("tail", "So many lines.", WHOLE),), errors=(422,)),
     _run("GET", "/files", "The files of its folder.", "read", runs.files, gives=(200, JSON, ANY)),
     _run("GET", "/files/{name}", "One of them.", "read", runs.file, gives=(200, "application/octet-stream", TEXT)),
-    _run("GET", "/model", "Its parameters, with all that predicting takes.", "read", runs.model,
-         gives=(200, "application/octet-stream", TEXT)),
+    _run("GET", "/model", "Its parameters, with all that predicting takes; as a zip with resolved.yaml, too.", "read",
+         runs.model, gives=(200, "application/octet-stream", TEXT),
+         queries=(Parameter("format", "How.", {"enum": ["safetensors", "zip"]}),), errors=(422,)),
     _run("GET", "/events", "What happens to it, as Server-Sent Events.", "read", streams.run_events,
          gives=(200, "text/event-stream", TEXT), queries=(AFTER,), headers=(LAST,), errors=(422,)),
     _run("GET", "/history", "What has happened to it, as a page.", "read", runs.events_page, gives=(200, JSON, ANY),
          queries=(AFTER, Parameter("limit", "At most so many.", WHOLE)), errors=(422,)),
-    _run("POST", "/predict", "What its model says of rows.", "read", runs.predict, gives=(200, JSON, ANY),
+    _run("POST", "/predict", "What its model says of rows.", "read", models.predict, gives=(200, JSON, ANY),
          body=16 * MEBI, takes={"text/csv": TEXT, JSON: ROWS}, errors=(400, 413, 415, 422)),
+    Route("GET", "/v2", "What this is, as the Open Inference Protocol asks.", None, models.server, (200, JSON, ANY)),
+    Route("GET", "/v2/health/live", "The process answers.", None, models.live, (200, JSON, ANY)),
+    Route("GET", "/v2/health/ready", "Predictions are made.", None, models.server_ready, (200, JSON, ANY),
+          errors=(503,)),
+    _model("GET", "", "What its model takes and gives: names, types and shapes of tensors.", models.metadata),
+    _model("GET", "/ready", "Whether it has a model yet.", models.model_ready, errors=(409,)),
+    _model("POST", "/infer", "What its model says of tensors.", models.infer, takes={JSON: TENSORS}, body=16 * MEBI,
+           errors=(400, 413, 415)),
     Route("GET", "/v1/events", "What happens to all runs that one may see, as Server-Sent Events.", "read",
           streams.all_events, (200, "text/event-stream", TEXT), queries=(AFTER,), headers=(LAST,), errors=(422,)),
     Route("GET", "/v1/schema", "The JSON schema of a config.", "read", others.schema, (200, JSON, ANY)),
+    *(Route("GET", f"/v1/{kind}", f"The {kind} that there are.", "read", others.told, (200, JSON, ANY), errors=(503,))
+      for kind in TOLD),
+    Route("GET", "/v1/executors", "Where runs are trained.", "read", others.executors, (200, JSON, ANY)),
     Route("GET", "/v1/me", "Who one is, and what one may have.", "read", people.me, (200, JSON, ANY)),
     Route("POST", "/v1/datasets", "Upload a file of data.", "submit", uploads.upload, (201, JSON, ANY),
           {"application/octet-stream": TEXT}, (Parameter("name", "What the file is called."),),

@@ -84,9 +84,10 @@ async def _received(call: Call, path: str, most: int, room: int) -> tuple[str, i
 
 
 async def list_uploads(call: Call) -> Response:
-    """The files that one has here."""
+    """The files that one has here, and the data sets that everybody may choose by name."""
     rows = call.service.store.rows("SELECT * FROM uploads WHERE owner = ? ORDER BY id DESC", call.who.user)
-    return json_answer({"object": "list", "data": [_upload(dict(row)) for row in rows]})
+    offered = sorted(call.service.settings.datasets)
+    return json_answer({"object": "list", "data": [_upload(dict(row)) for row in rows], "offered": offered})
 
 
 async def delete_upload(call: Call) -> Response:

@@ -1,0 +1,88 @@
+"""What models say of rows: as rows and as tables, and by the Open Inference Protocol, version 2.
+
+A body is handed on as the text that it is, and read by the worker that predicts: sixteen megabytes of JSON would keep
+everybody else waiting here.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.responses import Response
+
+from trainer import __version__
+from trainer.service.queue import Conflict, Gone
+from trainer.service.web.answers import json_answer, text_of
+from trainer.service.web.problems import HttpProblem, encoded
+from trainer.service.web.routes import Call
+
+__all__ = ["infer", "live", "metadata", "model_ready", "predict", "server", "server_ready"]
+
+FILE = "parameters.safetensors"
+
+
+async def predict(call: Call) -> Response:
+    """What a run's model says of rows."""
+    media = call.request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media == "text/csv":
+        found = await _asked(call, csv=text_of(call.body))
+        return Response(found["csv"], media_type="text/csv; charset=utf-8")
+    return _json(await _asked(call, rows=text_of(call.body)))
+
+
+async def infer(call: Call) -> Response:
+    """What a run's model says of tensors."""
+    return _json(await _asked(call, tensors=text_of(call.body)))
+
+
+async def metadata(call: Call) -> Response:
+    """What a run's model takes and gives."""
+    return _json(await _asked(call, describe=True))
+
+
+async def model_ready(call: Call) -> Response:
+    """Whether a run has parameters yet."""
+    run = _run(call)
+    if not (call.service.settings.folder(run["id"]) / FILE).is_file():
+        raise Conflict("this run has no parameters yet; it has after its first epoch, when it ends or pauses")
+    return json_answer({"name": run["id"], "ready": True})
+
+
+async def server(call: Call) -> Response:
+    """What this is, as the protocol asks."""
+    return json_answer({"name": "tape-trainer", "version": __version__, "extensions": []})
+
+
+async def live(call: Call) -> Response:
+    """The process answers."""
+    return json_answer({"live": True})
+
+
+async def server_ready(call: Call) -> Response:
+    """Predictions are made."""
+    if not call.service.ready:
+        raise HttpProblem(503, "what predicts is being loaded, or goes down", {"Retry-After": "1"})
+    return json_answer({"ready": True})
+
+
+def _json(found: Mapping[str, Any]) -> Response:
+    return Response(encoded(found["json"]), media_type="application/json")
+
+
+def _run(call: Call) -> sqlite3.Row:
+    row = call.service.run(call.who, call.path("id"))
+    if row is None:
+        raise Gone(f"there is no run {call.path('id')}")
+    return row
+
+
+async def _asked(call: Call, **question: object) -> dict[str, Any]:
+    """The predictor's answer. Raises HttpProblem with what is wrong with the question."""
+    run = _run(call)
+    folder = str(call.service.settings.folder(run["id"]))
+    found = await call.service.predictor.ask({"folder": folder, "name": run["id"], **question})
+    if "error" in found:
+        raise HttpProblem(400 if found.get("unreadable") else 422, found["error"])
+    return found
