@@ -121,7 +121,7 @@ def load_parameters(path: str | os.PathLike[str], *, foreign: bool = False) -> S
     return Saved(
         {name: array for name, array in arrays.items() if not name.startswith((f"{SCALING}.", f"{STEPS}."))},
         Scaling.from_arrays(arrays),
-        _metadata(content),
+        _metadata(path, content),
         {name: array for name, array in arrays.items() if name.startswith(f"{STEPS}.")},
     )
 
@@ -146,11 +146,16 @@ def _content(path: Path, foreign: bool) -> bytes:
     return content
 
 
-def _metadata(content: bytes) -> dict[str, Any]:
+def _metadata(path: Path, content: bytes) -> dict[str, Any]:
     """The header's own remarks; safetensors' NumPy functions return the arrays only."""
     length = int.from_bytes(content[:8], "little")
-    remarks = json.loads(content[8 : 8 + length]).get("__metadata__", {})
-    about: dict[str, Any] = json.loads(remarks.get("trainer", "{}"))
+    remarks = json.loads(content[8 : 8 + length]).get("__metadata__") or {}
+    try:
+        about = json.loads(remarks.get("trainer", "{}"))
+    except ValueError as error:
+        raise DataError(f"{path} is damaged: what is written beside its numbers is no JSON: {error}") from None
+    if not isinstance(about, dict):
+        raise DataError(f"{path} is damaged: what is written beside its numbers is no mapping")
     return about
 
 

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
+from trainer.data.readers.room import check_room
 from trainer.errors import DataError, UsageError
 from trainer.wording import cut, did_you_mean
 
@@ -27,6 +29,7 @@ __all__ = [
 
 _MODULES = {".gz": "gzip", ".bz2": "bz2", ".xz": "lzma"}
 COMPRESSED = (*_MODULES, ".zst")
+BUFFER = 1 << 20  # bytes that are unpacked at once
 USUAL = ("utf-8", "cp1252", "latin-1", "utf-16")
 # A byte order mark is no letter of a table, so it is believed whatever was said.
 ORDERS = {
@@ -52,13 +55,32 @@ def open_bytes(path: str) -> io.BufferedReader:
     """A file, decompressed as it is read where its name says that it is compressed."""
     kind = Path(path).suffix.lower()
     try:
-        if kind == ".zst":
-            return _zstandard(path)
-        module = import_module(_MODULES[kind]) if kind in _MODULES else io
-        opened: io.BufferedReader = module.open(path, "rb")
-        return opened
+        if kind not in COMPRESSED:
+            return open(path, "rb")
+        packed = _zstandard(path) if kind == ".zst" else import_module(_MODULES[kind]).open(path, "rb")
+        return io.BufferedReader(_Counted(path, packed), BUFFER)
     except OSError as error:
         raise _unreadable(path, error) from None
+
+
+class _Counted(io.RawIOBase):
+    """What is unpacked, as long as there is room for all of it."""
+
+    def __init__(self, path: str, packed: io.BufferedReader) -> None:
+        self._path, self._packed, self._size = path, packed, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count = self._packed.readinto(buffer)
+        self._size += count
+        check_room(self._path, self._size, "what is in it")
+        return count
+
+    def close(self) -> None:
+        self._packed.close()
+        super().close()
 
 
 def _zstandard(path: str) -> io.BufferedReader:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trainer.data.readers.room import check_room
 from trainer.errors import DataError, UsageError
 from trainer.types import Array
 
@@ -89,6 +90,7 @@ def _plain(path: str, name: str, stored: h5py.Dataset) -> Array:
         raise DataError(f"{path}: {name!r} holds records with the fields {fields}; store a plain array of numbers")
     if stored.dtype.hasobject:
         raise DataError(f"{path}: {name!r} holds references or lists; store a plain array of numbers or texts")
+    check_room(path, stored.size * stored.dtype.itemsize, f"{name!r}")
     return np.asarray(stored[()])
 
 

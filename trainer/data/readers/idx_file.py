@@ -22,6 +22,7 @@ import numpy as np
 from trainer.data.dataset import Dataset, Task
 from trainer.data.readers.decoding import opened
 from trainer.data.readers.image_folder import DIVISOR
+from trainer.data.readers.room import check_room
 from trainer.data.readers.stored import classes_of, task_of
 from trainer.errors import DataError
 from trainer.types import Array
@@ -108,6 +109,7 @@ def _load(path: str) -> Array:
         content = bytearray()
         while len(content) <= size and (piece := file.read(min(size + 1 - len(content), 2**24))):
             content += piece
+            check_room(path, len(content), "what is in it")
     if len(content) != size:
         there = "more" if len(content) > size else count(len(content), "byte")
         says = " × ".join(f"{length:,}" for length in shape)

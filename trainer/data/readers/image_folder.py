@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["DIVISOR", "SUFFIXES", "pixels_of", "read_images", "visible"]
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+MOST_PIXELS = 1 << 26  # of an image, before any is decoded
 DIVISOR = 255  # of pixels of 8 bits, whose values are from 0 to 1
 Size = Annotated[tuple[int, int], Words(("a height and a width, such as [28, 28]", "heights and widths"))]
 GREY = ("1", "L", "LA")
@@ -140,6 +141,10 @@ def _is_grey(file: Path) -> bool:
 
 def _check(file: Path, image: Image) -> None:
     """Refuse what three channels of 8 bits would lose."""
+    if image.width * image.height > MOST_PIXELS:
+        raise DataError(
+            f"{file} says that it has {image.width} × {image.height} pixels; at most {MOST_PIXELS:,} are read"
+        )
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":  # a phone's photo: a JPEG, and behind it others of the same moment
         raise DataError(f"{file} has {frames} frames, and a row is one image; save each in a file")

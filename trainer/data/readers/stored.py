@@ -5,21 +5,29 @@ Nothing is ever unpickled: a pickle can run code.
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import IO, Any
+from zipfile import ZipFile
 
 import numpy as np
 
 from trainer.data.dataset import Task, class_indices
+from trainer.data.readers.room import check_room
 from trainer.errors import DataError
-from trainer.types import Array
+from trainer.types import Array, Shape
 
 __all__ = [
-    "NPY", "PICKLED", "beginning_of", "classes_of", "load_arrays", "load_one", "plain", "refusing", "task_of",
-    "texts_of",
+    "NPY", "PICKLED", "SUFFIX", "beginning_of", "classes_of", "described", "header_of", "load_arrays", "load_one",
+    "opened_entry", "plain", "refusing", "task_of", "texts_of",
 ]  # fmt: skip
 
 NPY = b"\x93NUMPY"
+SUFFIX = ".npy"  # of what is in an archive
+HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 PICKLED = (
     "holds Python objects, which only pickle can read, and a pickle can run any code; save plain arrays of numbers"
 )
@@ -28,11 +36,60 @@ PICKLED = (
 def load_arrays(path: str, mapped: bool = False) -> Array | dict[str, Array]:
     """The array of an .npy file, which may stay on disk as a read-only memory map, or the arrays of an .npz file."""
     mapped = beginning_of(path) == NPY and mapped
+    if not mapped:
+        _check(path)
     with refusing(path), open(path, "rb") as file:
         loaded = np.load(path if mapped else file, mmap_mode="r" if mapped else None, allow_pickle=False)
         if not isinstance(loaded, np.lib.npyio.NpzFile):
             return plain(path, loaded)
         return {name: plain(path, loaded[name]) for name in loaded.files}
+
+
+def _check(path: str) -> None:
+    """Raise DataError for arrays that are longer than what holds them, or than there is memory."""
+    entries = [""]
+    if beginning_of(path) != NPY:
+        with refusing(path), ZipFile(path) as archive:
+            entries = archive.namelist()
+    check_room(
+        path, sum(math.prod(shape) * dtype.itemsize for shape, _, dtype in map(partial(described, path), entries))
+    )
+
+
+def described(path: str, entry: str) -> tuple[Shape, bool, np.dtype[Any]]:
+    """What `header_of` says of a file or of what is in an archive, which is as long as that. Raises DataError."""
+    with refusing(path), opened_entry(path, entry) as (file, size):
+        shape, by_columns, dtype = header_of(path, file)
+        if file.tell() + math.prod(shape) * dtype.itemsize > size:
+            raise DataError(f"{path} is damaged: {f'its array {entry!r}' if entry else 'it'} is cut off")
+    return shape, by_columns, dtype
+
+
+@contextmanager
+def opened_entry(path: str, entry: str) -> Iterator[tuple[IO[bytes], int]]:
+    """A file, or what is in an archive, with its size."""
+    if not entry:
+        with open(path, "rb") as file:
+            yield file, os.fstat(file.fileno()).st_size
+        return
+    with ZipFile(path) as archive, archive.open(entry) as file:
+        yield file, archive.getinfo(entry).file_size
+
+
+def header_of(path: str, file: IO[bytes]) -> tuple[Shape, bool, np.dtype[Any]]:
+    """Shape, whether it lies by columns, and dtype, as the beginning of an array says. Raises DataError."""
+    if file.read(len(NPY)) != NPY:
+        raise DataError(f"{path} holds something else than NumPy arrays; write it with np.savez")
+    version = tuple(file.read(2))
+    if version not in HEADERS:  # the third has names of fields alone, which no array of numbers has
+        raise DataError(f"{path} has an array of NumPy's format {version}; save a plain array of numbers")
+    shape, by_columns, dtype = HEADERS[version](file)
+    if dtype.hasobject:
+        raise DataError(f"{path} {PICKLED}")
+    plain(path, np.empty(0, dtype))
+    if any(length < 0 for length in shape):
+        raise DataError(f"{path} is damaged: it says that an array has shape {shape}")
+    return shape, by_columns, dtype
 
 
 def beginning_of(path: str) -> bytes:

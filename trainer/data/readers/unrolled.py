@@ -8,23 +8,27 @@ it is mapped where it is a file of its own, and taken out whole where it is not.
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import Any
 from zipfile import ZipFile
 
 import numpy as np
 
-from trainer.data.readers.stored import NPY, PICKLED, beginning_of, load_arrays, plain, refusing
+from trainer.data.readers.stored import (
+    NPY,
+    SUFFIX,
+    beginning_of,
+    described,
+    header_of,
+    load_arrays,
+    opened_entry,
+    refusing,
+)
 from trainer.errors import DataError
 from trainer.types import Array, Shape
 
 __all__ = ["Held", "Unrolled", "array_of", "arrays_in"]
-
-SUFFIX = ".npy"
-HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class Unrolled:
 
     def whole(self) -> Array:
         """All of it. Raises DataError for a file that is damaged."""
-        with refusing(self.path), _opened(self.path, self.entry) as (file, _):
+        with refusing(self.path), opened_entry(self.path, self.entry) as (file, _):
             array: Array = np.lib.format.read_array(file, allow_pickle=False)
             return array
 
@@ -54,8 +58,8 @@ class Unrolled:
             yield from (array[start : start + rows] for start in range(0, len(array), rows))
             return
         size = math.prod(self.shape[1:]) * self.dtype.itemsize
-        with refusing(self.path), _opened(self.path, self.entry) as (file, _):
-            _header(self.path, file)
+        with refusing(self.path), opened_entry(self.path, self.entry) as (file, _):
+            header_of(self.path, file)
             for start in range(0, self.shape[0], rows):
                 some = min(rows, self.shape[0] - start)
                 content = file.read(some * size)
@@ -107,32 +111,5 @@ def arrays_in(path: str) -> dict[str, Unrolled]:
 
 
 def _described(path: str, entry: str) -> Unrolled:
-    with refusing(path), _opened(path, entry) as (file, size):
-        shape, by_columns, dtype = _header(path, file)
-        if file.tell() + math.prod(shape) * dtype.itemsize > size:
-            raise DataError(f"{path} is damaged: {f'its array {entry!r}' if entry else 'it'} is cut off")
+    shape, by_columns, dtype = described(path, entry)
     return Unrolled(path, entry, shape, dtype, by_columns and len(shape) > 1)
-
-
-@contextmanager
-def _opened(path: str, entry: str) -> Iterator[tuple[IO[bytes], int]]:
-    """A file, or what is in an archive, with its size."""
-    if not entry:
-        with open(path, "rb") as file:
-            yield file, os.fstat(file.fileno()).st_size
-        return
-    with ZipFile(path) as archive, archive.open(entry) as file:
-        yield file, archive.getinfo(entry).file_size
-
-
-def _header(path: str, file: IO[bytes]) -> tuple[Shape, bool, np.dtype[Any]]:
-    if file.read(len(NPY)) != NPY:
-        raise DataError(f"{path} holds something else than NumPy arrays; write it with np.savez")
-    version = tuple(file.read(2))
-    if version not in HEADERS:  # the third has names of fields alone, which no array of numbers has
-        raise DataError(f"{path} has an array of NumPy's format {version}; save a plain array of numbers")
-    shape, by_columns, dtype = HEADERS[version](file)
-    if dtype.hasobject:
-        raise DataError(f"{path} {PICKLED}")
-    plain(path, np.empty(0, dtype))
-    return shape, by_columns, dtype
