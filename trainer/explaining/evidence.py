@@ -143,13 +143,26 @@ class Evidence:
         loss, _ = self.training.objective.loss(named, self.state.layer_state, self._batch, np.int64(self.state.step))
         return float(loss)
 
-    def predicted(self) -> tuple[Array, Array]:
-        """The classes that are predicted and those that are, of up to a thousand training rows."""
-        rows = self.training.data.train
-        which = np.linspace(0, len(rows) - 1, min(1024, len(rows))).round().astype(np.int64)
+    @cached_property
+    def _sample(self) -> Array:
+        """The numbers of up to a thousand training rows, some of every stretch of them."""
+        rows = len(self.training.data.train)
+        return np.linspace(0, rows - 1, min(1024, rows)).round().astype(np.int64)
+
+    @property
+    def classes(self) -> Array:
+        """The classes of these rows."""
+        return self.training.data.train.targets[self._sample]
+
+    @property
+    def predicted(self) -> Array:
+        """The classes that are predicted for them."""
         with np.errstate(all="ignore"):
-            outputs = self.training.network.predict(self.training.parameters, rows.inputs[which])
-        return outputs.argmax(axis=-1), rows.targets[which]
+            outputs = self.training.network.predict(
+                self.training.parameters, self.training.data.train.inputs[self._sample]
+            )
+        most: Array = outputs.argmax(axis=-1)
+        return most
 
 
 def _guesses(targets: Array, width: tuple[int, ...], traits: CostTraits) -> Iterator[Array]:
@@ -167,7 +180,8 @@ def _guesses(targets: Array, width: tuple[int, ...], traits: CostTraits) -> Iter
     elif traits.link == "exp":
         yield np.log(np.maximum(mean, 1e-6))
     else:
-        yield from (mean, np.median(targets, axis=0), np.sign(mean))
+        middle = np.sort(targets, axis=0)[len(targets) // 2]  # np.median would import numpy.ma
+        yield from (mean, middle, np.sign(mean))
 
 
 def _rms(values: Array) -> float:

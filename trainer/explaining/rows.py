@@ -30,10 +30,11 @@ def never_predicted(loaded: LoadedConfig, now: Evidence) -> Iterator[Finding]:
     data = now.training.data
     if data.train.targets.dtype.kind != "i" or data.train.targets.ndim != 1 or not data.class_names:
         return
-    predicted, known = now.predicted()
-    classes = len(data.class_names)
+    known, classes = now.classes, len(data.class_names)
     rows = np.bincount(known[known >= 0], minlength=classes)
-    missed = [i for i in range(classes) if 3 <= rows[i] < RARE * len(known) / classes and not (predicted == i).any()]
+    rare = [i for i in range(classes) if 3 <= rows[i] < RARE * len(known) / classes]
+    predicted = now.predicted if rare else known  # a pass over the rows, where it could find something
+    missed = [i for i in rare if not (predicted == i).any()]
     if missed:
         names = listed([f"{data.class_names[i]!r} ({rows[i]:,} of {len(known):,} rows)" for i in missed], 4)
         ways = [] if loaded.config.dataset.class_weights else ["dataset.class_weights=balanced"]
