@@ -87,17 +87,30 @@ def _filled(blocks: Blocks, rows: int) -> Blocks:
     with closing(blocks):
         try:
             for block in blocks:
-                left.append(block)
-                if sum(len(some.values) for some in left) >= rows:
-                    values = np.concatenate([some.values for some in left])
-                    files = tuple(file for some in left for file in some.files)
-                    end = len(values) - len(values) % rows
-                    yield Block(values[:end], files[:end])
-                    left = [Block(values[end:], files[end:])] if end < len(values) else []
+                lacking = (rows - sum(len(some.values) for some in left)) % rows
+                if len(block.values) < lacking:
+                    left.append(block)
+                    continue
+                if left:
+                    yield _joined([*left, _part(block, 0, lacking)])
+                end = len(block.values) - (len(block.values) - lacking) % rows
+                if lacking < end:
+                    yield _part(block, lacking, end)
+                left = [_part(block, end, len(block.values))] if end < len(block.values) else []
         except DataError:
             yield from left
             raise
         yield from left
+
+
+def _part(block: Block, start: int, end: int) -> Block:
+    return Block(block.values[start:end], block.files[start:end])
+
+
+def _joined(blocks: Sequence[Block]) -> Block:
+    return Block(
+        np.concatenate([block.values for block in blocks]), tuple(file for block in blocks for file in block.files)
+    )
 
 
 def _said(model: Model, path: str, done: int, block: Block) -> Predicted:

@@ -6,7 +6,6 @@
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
-#include <float.h>
 #include <stdint.h>
 #include <string.h>
 #ifdef _MSC_VER
@@ -44,15 +43,20 @@ static int leading_zeros(uint64_t w) {
 #endif
 }
 
+static int trailing_zeros(uint64_t w) {
+#ifdef _MSC_VER
+    int zeros = 0;
+    for (; !(w & 1); w >>= 1) zeros++;
+    return zeros;
+#else
+    return __builtin_ctzll(w);
+#endif
+}
+
 /* The double nearest to w·10^q; 0 where this cannot tell, or it is no normal number. */
 static int nearest(uint64_t w, int64_t q, const uint64_t *powers, double *value) {
-    static const double exact[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                   1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
     if (w == 0) return *value = 0, 1;
-    if (FLT_EVAL_METHOD == 0 && w <= (uint64_t)1 << 53 && q >= -22 && q <= 22) { /* both are doubles: rounded once */
-        *value = q < 0 ? (double)w / exact[-q] : (double)w * exact[q];
-        return 1;
-    }
+    if (q == 0 && w <= (uint64_t)1 << 53) return *value = (double)w, 1;
     if (q < LEAST || q > MOST) return 0;
     int zeros = leading_zeros(w);
     w <<= zeros;
@@ -79,23 +83,32 @@ static int nearest(uint64_t w, int64_t q, const uint64_t *powers, double *value)
 }
 
 #if PY_LITTLE_ENDIAN
-/* Eight characters at once, if all are digits: by Lemire, too. */
-static int eight(const char *s, uint64_t *digits) {
+/* The digits that eight characters begin with as a number, and how many they are: without a branch for each of them,
+ * which nobody can foretell. The multiplications are Lemire's, too. */
+static inline int leading_digits(const char *s, uint64_t *digits) {
+    const uint64_t tens = 0xF0F0F0F0F0F0F0F0, zeros = 0x3030303030303030;
     uint64_t v;
     memcpy(&v, s, 8);
-    uint64_t above = (v + 0x0606060606060606) & 0xF0F0F0F0F0F0F0F0;
-    if (((v & 0xF0F0F0F0F0F0F0F0) | above >> 4) != 0x3333333333333333) return 0;
-    v -= 0x3030303030303030;
+    uint64_t others = ((v & tens) ^ zeros) | (((v + 0x0606060606060606) & tens) ^ zeros);
+    int count = others ? trailing_zeros(others) >> 3 : 8;
+    if (count == 0) return 0;
+    v = (v - zeros) << (64 - 8 * count); /* zeros stand in front; what else the subtraction does is shifted out */
     v = v * 10 + (v >> 8);
-    *digits = ((v & 0xFF000000FF) * 0x000F424000000064 + (v >> 16 & 0xFF000000FF) * 0x0000271000000001) >> 32;
-    return 1;
+    *digits = ((v & 0xFF000000FF) * 0x000F424000000064 + (v >> 16 & 0xFF000000FF) * 0x0000271000000001) >> 32 & 0xFFFFFFFF;
+    return count;
 }
 #endif
 
-static const char *run_of_digits(const char *s, const char *end, uint64_t *w) {
+static inline const char *run_of_digits(const char *s, const char *end, uint64_t *w) {
 #if PY_LITTLE_ENDIAN
+    static const uint64_t tens[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
     uint64_t some;
-    while (end - s >= 8 && eight(s, &some)) *w = *w * 100000000 + (some & 0xFFFFFFFF), s += 8;
+    while (end - s >= 8) {
+        int count = leading_digits(s, &some);
+        if (count == 0) return s;
+        *w = *w * tens[count] + some, s += count;
+        if (count < 8) return s;
+    }
 #endif
     for (; *s >= '0' && *s <= '9'; s++) *w = *w * 10 + (uint64_t)(*s - '0');
     return s;
@@ -119,7 +132,7 @@ static int slowly(const char *start, const char *stop, double *value, PyThreadSt
 static const char *number(const char *s, const char *end, const uint64_t *powers, double *value, PyThreadState **state) {
     const char *start = s;
     int negative = *s == '-';
-    s += negative || *s == '+';
+    s += negative | (*s == '+');
     const char *first = s;
     uint64_t w = 0;
     int64_t q = 0;
@@ -145,7 +158,7 @@ static const char *number(const char *s, const char *end, const uint64_t *powers
         for (; *first == '0' || *first == '.'; first++) digits -= *first == '0';
     }
     if (digits > DIGITS || !nearest(w, q, powers, value)) return slowly(start, s, value, state) ? s : NULL;
-    if (negative) *value = -*value;
+    *value = negative ? -*value : *value;
     return s;
 }
 
@@ -195,12 +208,20 @@ static const char *text_cell(const char *s, const char *end, char delimiter) {
     return ends(s, end, delimiter) ? s : NULL;
 }
 
+/* The bytes of a text, which a zero follows. */
+static int text_of(PyObject *content, Py_buffer *view) {
+    if (!PyBytes_Check(content) && !PyByteArray_Check(content))
+        return PyErr_SetString(PyExc_TypeError, "a text is bytes or a bytearray"), 0;
+    return PyObject_GetBuffer(content, view, PyBUF_SIMPLE) == 0;
+}
+
 /* How many ends of lines a text has, and whether all of its characters are ASCII. */
 PyObject *count_lines(PyObject *self, PyObject *content) {
     (void)self;
-    if (!PyBytes_Check(content)) return PyErr_Format(PyExc_TypeError, "a text is bytes");
-    const char *text = PyBytes_AS_STRING(content);
-    Py_ssize_t length = PyBytes_GET_SIZE(content), lines = 0;
+    Py_buffer view;
+    if (!text_of(content, &view)) return NULL;
+    const char *text = view.buf;
+    Py_ssize_t length = view.len, lines = 0;
     unsigned char all = 0;
     Py_BEGIN_ALLOW_THREADS
     for (Py_ssize_t start = 0; start < length; start += 128) { /* so few that a byte counts them */
@@ -210,6 +231,7 @@ PyObject *count_lines(PyObject *self, PyObject *content) {
         lines += some;
     }
     Py_END_ALLOW_THREADS
+    PyBuffer_Release(&view);
     return Py_BuildValue("nO", lines, all < 128 ? Py_True : Py_False);
 }
 
@@ -218,10 +240,11 @@ PyObject *read_cells(PyObject *self, PyObject *arguments) {
     Py_ssize_t columns, bytes;
     PyObject *content;
     int mark;
-    Py_buffer numbers, spans;
+    Py_buffer numbers, spans, view;
     (void)self;
-    if (!PyArg_ParseTuple(arguments, "Siy#y#w*w*", &content, &mark, &kinds, &columns, &powers, &bytes, &numbers, &spans))
+    if (!PyArg_ParseTuple(arguments, "Oiy#y#w*w*", &content, &mark, &kinds, &columns, &powers, &bytes, &numbers, &spans))
         return NULL;
+    if (!text_of(content, &view)) return PyBuffer_Release(&numbers), PyBuffer_Release(&spans), NULL;
     Py_ssize_t counted = 0, texts = 0, most = PY_SSIZE_T_MAX, rows = 0, gaps = 0, problem = DONE;
     for (Py_ssize_t c = 0; c < columns; c++) counted += kinds[c] == NUMBER, texts += kinds[c] == TEXT;
     if (counted) most = numbers.len / (Py_ssize_t)sizeof(double) / counted;
@@ -230,8 +253,7 @@ PyObject *read_cells(PyObject *self, PyObject *arguments) {
     int fits = bytes == (MOST - LEAST + 1) * 16 && columns > 0;
     double *value = numbers.buf;
     int64_t *span = spans.buf;
-    const char delimiter = (char)mark, *text = PyBytes_AS_STRING(content), *s = text;
-    const char *end = text + PyBytes_GET_SIZE(content);
+    const char delimiter = (char)mark, *text = view.buf, *s = text, *end = text + view.len;
     PyThreadState *state = PyEval_SaveThread();
     while (fits && problem == DONE) {
         while (s < end && (*s == '\n' || (*s == '\r' && s[1] == '\n'))) s++;
@@ -256,6 +278,7 @@ PyObject *read_cells(PyObject *self, PyObject *arguments) {
     PyEval_RestoreThread(state);
     PyBuffer_Release(&numbers);
     PyBuffer_Release(&spans);
+    PyBuffer_Release(&view);
     if (!fits) return PyErr_Format(PyExc_ValueError, "no columns, or no powers of five");
     return Py_BuildValue("nnn", rows, gaps, problem);
 }

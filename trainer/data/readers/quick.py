@@ -67,7 +67,7 @@ def read_cells(file: io.BufferedIOBase, delimiter: str, kinds: bytes) -> Generat
     return in_order(read, _pieces(file), min(processors(), MOST_THREADS))
 
 
-def cells_of(piece: bytes, delimiter: str, kinds: bytes) -> Cells:
+def cells_of(piece: bytes | bytearray, delimiter: str, kinds: bytes) -> Cells:
     """The cells of whole rows; `kinds` has a byte for each column. Raises Doubt."""
     from trainer.compiler.machine import _machine
 
@@ -86,11 +86,11 @@ def cells_of(piece: bytes, delimiter: str, kinds: bytes) -> Cells:
     return Cells(numbers[:rows], [_texts(piece, spans[:rows, j].tolist()) for j in range(spans.shape[1])], gaps)
 
 
-def _texts(piece: bytes, spans: list[list[int]]) -> list[str]:
+def _texts(piece: bytes | bytearray, spans: list[list[int]]) -> list[str]:
     known: dict[bytes, str] = {}
     texts = []
     for start, end in spans:
-        cell = piece[start:end]
+        cell = bytes(piece[start:end])
         if cell not in known:
             known[cell] = _text(cell)
         texts.append(known[cell])
@@ -102,11 +102,12 @@ def _text(cell: bytes) -> str:
     return content.decode().strip()
 
 
-def _pieces(file: io.BufferedIOBase) -> Generator[bytes, None, None]:
+def _pieces(file: io.BufferedIOBase) -> Generator[bytearray, None, None]:
     """Some whole rows at a time, as far as quotes tell; the parser sees where they do not."""
     while True:
         try:
-            piece = file.read(BYTES)
+            piece = bytearray(BYTES)
+            del piece[file.readinto(piece) or 0 :]
             piece += file.readline(LONGEST)
             for _ in range(CANDIDATES):
                 if b'"' not in piece or not piece.count(b'"') % 2:
@@ -180,7 +181,12 @@ class Quick(Table):
 
 @dataclass(frozen=True)
 class Piece(Quick):
-    """Some rows of a file that the other reader reads where there is more to say of them than their cells."""
+    """Some rows of a file that the other reader reads where there is more to say of them than their cells.
+
+    block: (rows, columns of numbers), of which `values` are the columns.
+    """
+
+    block: Array = field(default_factory=lambda: np.empty((0, 0)))
 
     def cells(self, column: int) -> Sequence[str]:
         """The texts of a column of them. Raises Doubt for one of numbers."""

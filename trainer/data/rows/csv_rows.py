@@ -23,6 +23,7 @@ from trainer.data.rows.columns import ignored, of_table, places, width
 from trainer.data.rows.stream import AT_ONCE, Block, Blocks, Stream
 from trainer.data.spec import InputSpec
 from trainer.errors import DataError
+from trainer.types import Array
 from trainer.wording import count, listed
 
 __all__ = ["Header", "csv_rows", "open_csv", "tables"]
@@ -121,7 +122,7 @@ def _blocks(header: Header, spec: InputSpec, where: list[int]) -> Blocks:
     try:
         with closing(_pieces(header, spec, where)) as pieces:
             for some in pieces:
-                yield Block(of_table(spec, some, where))
+                yield Block(_inputs(spec, some, where))
                 done += len(some)
     except Doubt:
         pass  # our own reader says what it is
@@ -132,6 +133,12 @@ def _blocks(header: Header, spec: InputSpec, where: list[int]) -> Blocks:
         yield Block(of_table(spec, table, where))
         done += len(table)
     _check_some(header, done)
+
+
+def _inputs(spec: InputSpec, some: Piece, where: list[int]) -> Array:
+    """The numbers as they were read, where they are all that the model takes, in its order."""
+    as_read = not some.gaps and not some.texts and where == [*some.values]
+    return some.block if as_read else of_table(spec, some, where)
 
 
 def _pieces(header: Header, spec: InputSpec, where: list[int]) -> Generator[Piece, None, None]:
@@ -153,6 +160,7 @@ def _pieces(header: Header, spec: InputSpec, where: list[int]) -> Generator[Piec
                     [],
                     [],
                     size=len(some.numbers),
+                    block=some.numbers,
                     values={j: some.numbers[:, i] for i, j in enumerate(numbers)},
                     texts=dict(zip(texts, some.texts, strict=True)),
                     gaps=some.gaps > 0,
