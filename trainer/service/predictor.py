@@ -36,7 +36,8 @@ def main(file: BinaryIO, work: Mapping[str, Any]) -> int:
 def predict(request: Mapping[str, Any]) -> dict[str, Any]:
     """`{folder, name}` and what is asked of the model there, to its answer, or to `{error}`.
 
-    `csv`: a table, to `{csv}`. The others give `{json}`, a text: `rows` and `tensors`, texts of JSON, and `describe`.
+    `csv`: a table, to `{csv}`. The others give `{json}`, a text: `rows` and `tensors`, texts of JSON, `columns`
+    and `describe`.
     The error of a body that cannot be read at all is `unreadable`.
     """
     try:
@@ -45,6 +46,8 @@ def predict(request: Mapping[str, Any]) -> dict[str, Any]:
             return {"csv": _table(model, request["csv"])}
         if "rows" in request:
             answer = _rows(model, parsed(request["rows"]).get("rows"))
+        elif "columns" in request:
+            answer = _columns(model)
         elif "tensors" in request:
             answer = infer(model, request["name"], parsed(request["tensors"]))
         else:
@@ -69,6 +72,20 @@ def _model(folder: Path) -> Model:
             _models.popitem(last=False)
     _models.move_to_end(key)
     return _models[key]
+
+
+def _columns(model: Model) -> dict[str, Any]:
+    """What a row is: the columns of a table in order, or the shape of what is none; and what is predicted of it."""
+    inputs = model.inputs
+    return {
+        "object": "columns", "named": inputs.named, "shape": list(inputs.shape), "missing": inputs.has_missing,
+        "columns": [
+            {"name": column.name, "categories": list(column.categories), "boolean": column.boolean,
+             "dates": column.dates is not None}
+            for column in inputs.columns
+        ],
+        "class_names": list(model.class_names), "targets": list(model.targets.names),
+    }  # fmt: skip
 
 
 def _table(model: Model, text: str) -> str:

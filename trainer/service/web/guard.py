@@ -76,7 +76,7 @@ class Application:
                 log.exception("%s %s", request.method, request.url.path)
                 found = problem(500, "it is written in the service's log, and not your mistake")
             self.service.refused(found.status_code)
-            answer = found
+            answer = _as_page(request, found) or found
         await answer(scope, receive, guarded)
 
     async def _answer(self, request: Request) -> Response:
@@ -140,6 +140,12 @@ class Application:
             way = "Authorization: Bearer trn_…; the admin's is in the service's folder, in the file token"
             raise HttpProblem(401, f"send a token: {way}", {"WWW-Authenticate": "Bearer"})
         return person
+
+
+def _as_page(request: Request, refused: Response) -> Response | None:
+    from trainer.service.web.pages import refusal
+
+    return refusal(request, refused)
 
 
 async def _body(request: Request, route: Route) -> bytes:

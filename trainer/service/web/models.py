@@ -18,7 +18,7 @@ from trainer.service.web.answers import json_answer, text_of
 from trainer.service.web.problems import HttpProblem, encoded
 from trainer.service.web.routes import Call
 
-__all__ = ["infer", "live", "metadata", "model_ready", "predict", "server", "server_ready"]
+__all__ = ["columns", "infer", "live", "metadata", "model_ready", "predict", "server", "server_ready"]
 
 FILE = "parameters.safetensors"
 
@@ -40,6 +40,11 @@ async def infer(call: Call) -> Response:
 async def metadata(call: Call) -> Response:
     """What a run's model takes and gives."""
     return _json(await _asked(call, describe=True))
+
+
+async def columns(call: Call) -> Response:
+    """What a row is for a run's model, as a form asks for it."""
+    return _json(await _asked(call, columns=True))
 
 
 async def model_ready(call: Call) -> Response:

@@ -1,27 +1,24 @@
-"""Who one is, and for admins who may what: tokens, logins, users and their quotas, and the audit."""
+"""Who one is, and for admins who may what: tokens, users and their quotas, and the audit."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Any
 
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from trainer.service import audit, queue, quotas
 from trainer.service.store import Writing
-from trainer.service.tokens import SESSION, check_scopes, issue, new_token
+from trainer.service.tokens import check_scopes, issue, new_token
 from trainer.service.web.answers import json_answer, json_body, number
-from trainer.service.web.guard import COOKIE
 from trainer.service.web.problems import HttpProblem
 from trainer.service.web.routes import Call
 
 __all__ = [
-    "audit_lines", "delete_token", "delete_user", "list_tokens", "list_users", "login", "make_ticket", "make_token",
+    "audit_lines", "delete_token", "delete_user", "list_tokens", "list_users", "make_ticket", "make_token",
     "me", "put_user",
 ]  # fmt: skip
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")  # a cookie goes there without TLS
 _USER = re.compile(r"[a-z][a-z0-9_.-]{0,39}")
 
 
@@ -89,29 +86,6 @@ async def make_ticket(call: Call) -> Response:
     """An address that logs a browser in, once, within five minutes."""
     ticket = call.service.tickets.issue(call.who)
     return json_answer({"path": f"/login?ticket={ticket}"}, 201)
-
-
-async def login(call: Call) -> Response:
-    """The ticket becomes a cookie."""
-    person = call.service.tickets.redeem(call.query("ticket"))
-    if person is None:
-        raise HttpProblem(
-            401, "this ticket was used already, or is older than five minutes: trainer login makes another"
-        )
-    session = new_token()
-    seconds = SESSION.total_seconds()
-    await call.service.change(
-        replace(person, trace=call.trace),
-        "logged in",
-        person.user,
-        lambda w: issue(w, session, person.user, sorted(person.scopes), seconds),
-    )
-    answer = RedirectResponse("/v1/me", 303)
-    secure = call.request.url.scheme == "https" or call.request.url.hostname not in LOOPBACK
-    answer.set_cookie(
-        COOKIE, session, max_age=int(SESSION.total_seconds()), httponly=True, samesite="strict", secure=secure
-    )
-    return answer
 
 
 # Users: whoever has a token, a run or a quota.

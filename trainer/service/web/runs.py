@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import csv
 import json
 import os
 import re
-from collections.abc import Sequence
-from functools import partial
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 from starlette.responses import Response
 
+from trainer.service.service import Invalid
 from trainer.service.states import ENDED, Message, State
 from trainer.service.web.answers import (
     as_run,
@@ -28,11 +27,11 @@ from trainer.service.web.answers import (
 )
 from trainer.service.web.problems import HttpProblem
 from trainer.service.web.routes import Call
+from trainer.service.web.thinning import thinned
 
 __all__ = [
-    "asked_config", "cancel", "config", "delete", "events_page", "file",
-    "files", "get", "list_runs", "log", "metrics", "model",
-    "patch", "pause", "resolved", "resume", "submit", "validate",
+    "asked_config", "cancel", "config", "delete", "events_page", "file", "files", "files_of", "found_runs", "get",
+    "list_runs", "log", "metrics", "model", "patch", "pause", "resolved", "resume", "submit", "tail_of", "validate",
 ]  # fmt: skip
 
 YAML_TYPES = ("application/yaml", "text/yaml", "application/x-yaml", "text/plain")
@@ -93,7 +92,12 @@ async def submit(call: Call) -> Response:
 async def validate(call: Call) -> Response:
     """What a config comes to, without a run."""
     asked = asked_config(call)
-    found = await call.service.check(call.who, {name: asked[name] for name in ("name", "config", "overrides")})
+    try:
+        found = await call.service.check(call.who, {name: asked[name] for name in ("name", "config", "overrides")})
+    except Invalid as error:
+        if call.query("report") not in ("true", "1"):
+            raise
+        return json_answer({"errors": error.problems})
     return json_answer({name: found[name] for name in ("name", "sha256", "size", "epochs", "resolved")})
 
 
@@ -115,6 +119,11 @@ async def get(call: Call) -> Response:
 
 async def list_runs(call: Call) -> Response:
     """Runs, the newest first."""
+    return json_answer(page(call.service, *found_runs(call)))
+
+
+def found_runs(call: Call) -> tuple[list[sqlite3.Row], int]:
+    """The runs that a query asks for, and the limit; there is one more where there are more."""
     where, values = ["1"], list[object]()
     if not call.who.is_admin:
         where, values = ["owner = ?"], [call.who.user]
@@ -133,7 +142,7 @@ async def list_runs(call: Call) -> Response:
         values.append(after)
     limit = number(call, "limit", 50, 1, 200)
     sql = f"SELECT * FROM runs WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?"  # noqa: S608  conditions from above
-    return json_answer(page(call.service, call.service.store.rows(sql, *values, limit + 1), limit))
+    return call.service.store.rows(sql, *values, limit + 1), limit
 
 
 async def patch(call: Call) -> Response:
@@ -200,32 +209,33 @@ async def resolved(call: Call) -> Response:
 async def log(call: Call) -> Response:
     """The end of the log."""
     path, lines = _folder(call) / "log.txt", number(call, "tail", 200, 1, 10_000)
+    return Response(await asyncio.to_thread(tail_of, path, lines), media_type="text/plain; charset=utf-8")
 
-    def tail() -> bytes:
-        try:
-            with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
-                size = file.seek(0, 2)
-                file.seek(max(0, size - 400 * lines))
-                return b"\n".join(file.read().splitlines()[-lines:])
-        except OSError:
-            return b""
 
-    return Response(await asyncio.to_thread(tail), media_type="text/plain; charset=utf-8")
+def tail_of(path: Path, lines: int) -> bytes:
+    """The last lines of a file; nothing of one that is not there."""
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - 400 * lines))
+            return b"\n".join(file.read().splitlines()[-lines:])
+    except OSError:
+        return b""
 
 
 async def files(call: Call) -> Response:
     """The files of a run's folder."""
-    folder = _folder(call)
+    return json_answer({"object": "list", "data": await asyncio.to_thread(files_of, _folder(call))})
 
-    def listed() -> list[dict[str, Any]]:
-        try:
-            with os.scandir(folder) as entries:
-                plain = [e for e in entries if e.is_file(follow_symlinks=False) and _offered(e.name)]
-                return [{"name": e.name, "bytes": e.stat().st_size} for e in sorted(plain, key=lambda e: e.name)]
-        except FileNotFoundError:
-            return []
 
-    return json_answer({"object": "list", "data": await asyncio.to_thread(listed)})
+def files_of(folder: Path) -> list[dict[str, Any]]:
+    """The names and sizes of the files that are given."""
+    try:
+        with os.scandir(folder) as entries:
+            plain = [e for e in entries if e.is_file(follow_symlinks=False) and _offered(e.name)]
+            return [{"name": e.name, "bytes": e.stat().st_size} for e in sorted(plain, key=lambda e: e.name)]
+    except FileNotFoundError:
+        return []
 
 
 async def file(call: Call) -> Response:
@@ -254,53 +264,8 @@ async def metrics(call: Call) -> Response:
     """The columns of metrics.csv, thinned to what can be seen."""
     folder, most = _folder(call), number(call, "max_points", 2000, 10, 100_000)
     wanted = [name for name in call.query("names").split(",") if name]
-    columns = await asyncio.to_thread(_columns, folder / "metrics.csv", wanted, most)
+    columns = await asyncio.to_thread(thinned, folder / "metrics.csv", wanted, most)
     return json_answer({"object": "metrics", "columns": columns})
-
-
-def _columns(path: Path, wanted: Sequence[str], most: int) -> dict[str, list[float | None]]:
-    try:
-        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), encoding="utf-8", newline="") as file:
-            text = file.read()
-    except OSError:
-        return {}
-    rows = [*csv.reader(text[: text.rfind("\n") + 1].splitlines())]
-    if len(rows) < 2:
-        return {}
-    names, cells = rows[0], [*zip(*rows[1:], strict=True)]
-    table = {name: [_value(cell) for cell in column] for name, column in zip(names, cells, strict=True)}
-    chosen = {name: column for name, column in table.items() if not wanted or name in wanted or name == "epoch"}
-    kept = _kept(chosen, most)
-    return {name: [column[i] for i in kept] for name, column in chosen.items()}
-
-
-def _value(cell: str) -> float | None:
-    value = float(cell)
-    if value - value != 0:
-        return None
-    return int(value) if value == int(value) and "." not in cell else value
-
-
-def _kept(columns: dict[str, list[float | None]], most: int) -> list[int]:
-    """Rows that are shown: of each piece the first, and where a loss is least and largest."""
-    rows = len(columns["epoch"])
-    if rows <= most:
-        return [*range(rows)]
-    losses = [column for name, column in columns.items() if name.endswith("_loss")] or [columns["epoch"]]
-    pieces = max(1, most // (1 + 2 * len(losses)))
-    kept = {0, rows - 1}
-    for i in range(pieces):
-        piece = range(i * rows // pieces, (i + 1) * rows // pieces)
-        kept.add(piece[0])
-        for column in losses:
-            there = [j for j in piece if column[j] is not None]
-            if there:
-                kept |= {min(there, key=partial(_of, column)), max(there, key=partial(_of, column))}
-    return sorted(kept)
-
-
-def _of(column: Sequence[float | None], i: int) -> float:
-    return column[i] or 0.0
 
 
 async def events_page(call: Call) -> Response:

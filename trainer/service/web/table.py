@@ -8,6 +8,7 @@ from trainer.service import quotas
 from trainer.service.tokens import SCOPES
 from trainer.service.web import models, others, people, runs, streams, uploads
 from trainer.service.web.description import description
+from trainer.service.web.page_table import PAGES
 from trainer.service.web.routes import Call, Parameter, Route
 
 __all__ = ["ROUTES"]
@@ -31,6 +32,8 @@ SETTINGS = (
     Parameter("set", "An override, KEY=VALUE; any number of them.", {"type": "array", "items": TEXT}),
     Parameter("again", "Train it again, though the same was trained.", {"type": "boolean"}),
 )
+REPORT = Parameter("report", "Answer 200 with `errors` where something is wrong, as an editor wants it.",
+                   {"type": "boolean"})  # fmt: skip
 
 
 async def _openapi(call: Call) -> Any:
@@ -53,6 +56,7 @@ def _model(method: str, rest: str, summary: str, handler: Any, *, errors: tuple[
 
 
 ROUTES: tuple[Route, ...] = (
+    *PAGES,
     Route("POST", "/v1/runs", "Check a config and put a run in line; one that was trained already is told instead.",
           "submit", runs.submit, (202, JSON, RUN), CONFIGS, SETTINGS, (400, 413, 415, 422, 429, 503), 256 << 10,
           (KEY,)),
@@ -61,7 +65,7 @@ ROUTES: tuple[Route, ...] = (
         Parameter("q", "Only those with this in their name."), Parameter("limit", "At most so many.", WHOLE),
         Parameter("after", "Those behind this id.")), errors=(422,)),
     Route("POST", "/v1/validate", "Check a config, without a run.", "submit", runs.validate, (200, JSON, ANY), CONFIGS,
-          SETTINGS, (400, 413, 415, 422), 256 << 10),
+          (*SETTINGS, REPORT), (400, 413, 415, 422), 256 << 10),
     _run("GET", "", "A run.", "read", runs.get),
     _run("PATCH", "", "Another name, other tags, another note.", "submit", runs.patch, takes={JSON: {
         "type": "object", "additionalProperties": False,
@@ -92,6 +96,8 @@ ROUTES: tuple[Route, ...] = (
          gives=(200, "text/event-stream", TEXT), queries=(AFTER,), headers=(LAST,), errors=(422,)),
     _run("GET", "/history", "What has happened to it, as a page.", "read", runs.events_page, gives=(200, JSON, ANY),
          queries=(AFTER, Parameter("limit", "At most so many.", WHOLE)), errors=(422,)),
+    _run("GET", "/columns", "What its model takes: the columns of a row.", "read", models.columns,
+         gives=(200, JSON, ANY), errors=(422,)),
     _run("POST", "/predict", "What its model says of rows.", "read", models.predict, gives=(200, JSON, ANY),
          body=16 * MEBI, takes={"text/csv": TEXT, JSON: ROWS}, errors=(400, 413, 415, 422)),
     Route("GET", "/v2", "What this is, as the Open Inference Protocol asks.", None, models.server, (200, JSON, ANY)),
@@ -135,8 +141,6 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/audit", "Who has changed what, the newest first.", "admin", people.audit_lines, (200, JSON, ANY),
           queries=(Parameter("user", "Only theirs."), Parameter("limit", "At most so many.", WHOLE),
                    Parameter("before", "Those before this one.", WHOLE)), errors=(422,)),
-    Route("GET", "/login", "A ticket becomes a cookie.", None, people.login, (303, "", {}),
-          queries=(Parameter("ticket", "From /v1/tickets."),), errors=(401,)),
     Route("GET", "/metrics", "Counters, as Prometheus reads them.", "admin", others.prometheus,
           (200, "text/plain", TEXT)),
     Route("GET", "/openapi.json", "This description.", "read", _openapi, (200, JSON, ANY)),

@@ -18,7 +18,7 @@ from trainer.service.web.answers import json_answer
 from trainer.service.web.problems import HttpProblem
 from trainer.service.web.routes import Call
 
-__all__ = ["delete_upload", "list_uploads", "upload"]
+__all__ = ["delete_upload", "list_uploads", "upload", "uploads_of"]
 
 KEYS = ("id", "owner", "name", "sha256", "suffix", "bytes", "created")
 SUFFIXES = (".csv", ".npz", ".npy", ".txt")
@@ -85,9 +85,14 @@ async def _received(call: Call, path: str, most: int, room: int) -> tuple[str, i
 
 async def list_uploads(call: Call) -> Response:
     """The files that one has here, and the data sets that everybody may choose by name."""
-    rows = call.service.store.rows("SELECT * FROM uploads WHERE owner = ? ORDER BY id DESC", call.who.user)
     offered = sorted(call.service.settings.datasets)
-    return json_answer({"object": "list", "data": [_upload(dict(row)) for row in rows], "offered": offered})
+    return json_answer({"object": "list", "data": uploads_of(call), "offered": offered})
+
+
+def uploads_of(call: Call) -> list[dict[str, Any]]:
+    """The files of whoever asks, the newest first."""
+    rows = call.service.store.rows("SELECT * FROM uploads WHERE owner = ? ORDER BY id DESC", call.who.user)
+    return [_upload(dict(row)) for row in rows]
 
 
 async def delete_upload(call: Call) -> Response:
