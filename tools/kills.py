@@ -1,9 +1,9 @@
 """A thousand kills: runs that die by SIGKILL at random instants, again and again, until they have come to their end.
 
 Each optimizer trains with augmentation, batch norm, dropout, a plateau schedule, early stopping, accumulation and an
-average of θ, on one executor after the other. What such a run leaves at its end is compared, byte for byte and times
-aside, with a run that nobody touched: every array of the last checkpoint, its counters, metrics.csv, metrics.jsonl, the
-parameters.
+average of θ, on one executor after the other, and with clipping, validation rows or a running loss in turn. What such a
+run leaves at its end is compared, byte for byte and times aside, with a run that nobody touched: every array of the
+last checkpoint, its counters, metrics.csv, metrics.jsonl, the parameters.
 Every attempt is a fork of this process, so it costs no imports.
 """
 
@@ -49,6 +49,14 @@ CONFIG: dict[str, Any] = {
     "checkpoint": {"seconds": 0.01},
     "log": {"steps": 1},
 }  # fmt: skip
+# What else is carried from step to step, or from epoch to epoch, one after the other.
+VARIATIONS: tuple[dict[str, Any], ...] = (
+    {},
+    {"evaluate": {"train": "running", "every": 2}},
+    {"stop": {"patience": 3, "best": False}, "clip": {"norm": 1.0}},
+    {"dataset": {**CONFIG["dataset"], "validation_fraction": 0.2, "resample": "oversample"}},
+    {"batch_size": 100, "accumulate": 3, "penalty": {"l2": 1e-3}},
+)
 QUICK: dict[str, Any] = {"dataset": {**CONFIG["dataset"], "test_fraction": 0.8}, "epochs": 5}
 ASKED = 143  # the exit code of an attempt that went when it was asked to
 TIMES = re.compile(r"seconds|rows_per_second")
@@ -61,7 +69,8 @@ def cases() -> Iterator[dict[str, Any]]:
     for seed in count():
         optimizer = optimizers[seed % len(optimizers)]
         executor = executors[(seed + seed // len(optimizers)) % len(executors)]
-        yield {**CONFIG, "seed": seed, "optimizer": optimizer, "compute": {"executor": executor}}
+        varied = CONFIG | VARIATIONS[seed % len(VARIATIONS)]
+        yield {**varied, "seed": seed, "optimizer": optimizer, "compute": {"executor": executor}}
 
 
 def remains(folder: Path) -> tuple[Any, ...]:

@@ -27,6 +27,7 @@ __all__ = [
     "printable",
     "shape_of",
     "source_of",
+    "visible",
 ]
 
 _PLAIN = re.compile(r"[^\W\d_][\w ./%()+-]*(?<! )")
@@ -89,6 +90,15 @@ def number(value: float) -> str:
     ('0.9721', '12.00', '3.200e-07', 'nan')
     """
     return f"{value:#.4g}" if value else "0"
+
+
+def visible(name: str) -> str:
+    """The name of a class; of one that is a blank, a sign for it.
+
+    >>> visible("a"), visible(" ")
+    ('a', '␣')
+    """
+    return {" ": "␣", "\n": "⏎", "\\n": "⏎", "\t": "⇥"}.get(name, name)
 
 
 def duration(seconds: float) -> str:

@@ -11,11 +11,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
 
+import numpy as np
+
 from trainer.data.dataset import Dataset, Task
 from trainer.data.dates import Dates
 from trainer.types import Shape
 
 __all__ = ["Column", "InputSpec", "TargetSpec"]
+
+SEEN = 100_000  # rows, at least, that say from where to where numbers go
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ class Column:
 class InputSpec:
     """The inputs of a row, before anything is done to them; the fields are those of `Dataset`.
 
+    spans: from where to where each of two numbers goes, of inputs that are no more and can be drawn in a plane.
+
     >>> spec = InputSpec((3,), ("age", "city=Paris", "city=Rome"), {"city": ("Paris", "Rome")})
     >>> [(column.name, column.categories) for column in spec.columns]
     [('age', ()), ('city', ('Paris', 'Rome'))]
@@ -59,6 +65,7 @@ class InputSpec:
     has_missing: bool = False
     dates: Mapping[str, Dates] = field(default_factory=dict)
     booleans: tuple[str, ...] = ()
+    spans: tuple[tuple[float, float], ...] = ()
 
     @classmethod
     def of(cls, dataset: Dataset) -> Self:
@@ -72,6 +79,7 @@ class InputSpec:
             dataset.has_missing,
             dataset.dates,
             dataset.booleans,
+            _spans(dataset),
         )
 
     @property
@@ -117,6 +125,7 @@ class InputSpec:
             "has_missing": self.has_missing,
             "dates": {name: [read.format, list(read.parts)] for name, read in self.dates.items()},
             "booleans": list(self.booleans),
+            "spans": [list(span) for span in self.spans],
         }
 
     @classmethod
@@ -130,7 +139,18 @@ class InputSpec:
             bool(plain["has_missing"]),
             {name: Dates.of_plain(read) for name, read in plain.get("dates", {}).items()},
             tuple(plain.get("booleans", ())),
+            tuple((float(low), float(high)) for low, high in plain.get("spans", ())),
         )
+
+
+def _spans(dataset: Dataset) -> tuple[tuple[float, float], ...]:
+    """Those of a data set whose rows are two numbers each, seen in some of the rows of a large one."""
+    inputs = dataset.inputs
+    if inputs.shape[1:] != (2,) or dataset.categories or dataset.dates or dataset.booleans or not len(inputs):
+        return ()
+    some = dataset.numbers(inputs[:: max(1, len(inputs) // SEEN)])
+    there = [column[np.isfinite(column)] for column in some.T]
+    return tuple((float(column.min()), float(column.max())) for column in there) if all(map(len, there)) else ()
 
 
 @dataclass(frozen=True)

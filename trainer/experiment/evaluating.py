@@ -27,7 +27,7 @@ from trainer.training.evaluation import Evaluation
 from trainer.training.threads import pinned
 from trainer.types import Array
 
-__all__ = ["Calibration", "ClassShares", "Evaluated", "Worst", "evaluate"]
+__all__ = ["Calibration", "ClassShares", "Evaluated", "Worst", "evaluate", "kept_rows"]
 
 BINS = 10
 ClassShares = tuple[str, int, float, float, float]  # name, rows, precision, recall, f1
@@ -78,6 +78,7 @@ class Evaluated:
     errors: by the name of each target that is a number, (r2, mean absolute error, mean error).
     labels: of each target that is 0 or 1, beside others, its name, the rows with 1, precision, recall and f1.
     worst: the rows of the largest cost, the worst first.
+    measured: the rows themselves, as the network takes them.
     """
 
     of: str
@@ -91,6 +92,7 @@ class Evaluated:
     remarks: tuple[str, ...] = ()
     worst: tuple[Worst, ...] = ()
     labels: tuple[ClassShares, ...] = ()
+    measured: Rows | None = None
 
     def per_class(self) -> list[ClassShares]:
         """Of each class its name, its rows, precision, recall and f1; nan where there is nothing to take a share of."""
@@ -136,21 +138,34 @@ def evaluate(model: Model, run: Path | None, data: Path | None = None, part: Par
         return _measured(model, *_of_run(model, run, part))
 
 
+def kept_rows(model: Model, run: Path) -> Rows:
+    """The rows of a run's data set that were kept from training, those of the test before those of validation; those
+    of training where none were kept. Raises DataError where the data set is another now."""
+    data = _data_of(model, run)
+    parts: tuple[Part, ...] = ("test", "validation", "train")
+    return next(data.divided[part] for part in parts if part in data.divided)
+
+
 def _of_run(model: Model, run: Path, part: Part) -> tuple[str, Prepared, tuple[str, ...]]:
+    data = _data_of(model, run)
+    if part not in data.divided:
+        there = ", ".join(data.divided)
+        raise UsageError(f"the data set of {run.name} has no {part} rows; it has those of {there}: --part {there}")
+    return f"{part} rows of {data.name}", _prepared(model, data.divided[part]), ()
+
+
+def _data_of(model: Model, run: Path) -> Prepared:
+    """The data set of a run, with its targets in their own units."""
     from trainer.config.loader import load
     from trainer.experiment.builder import load_data
 
     with pinned(1):
         data = load_data(load(checked(run / "resolved.yaml")))
-    if part not in data.divided:
-        there = ", ".join(data.divided)
-        raise UsageError(f"the data set of {run.name} has no {part} rows; it has those of {there}: --part {there}")
     if data.takes is None or (data.class_names, data.takes.feature_names) != (model.class_names, model.feature_names):
         raise DataError(
             f"data set '{data.name}' is not the one that {run.name} was trained on: it has other columns or classes now"
         )
-    rows = (data.unscaled or data).divided[part]
-    return f"{part} rows of {data.name}", _prepared(model, rows), ()
+    return data.unscaled or data
 
 
 def _of_file(model: Model, path: Path) -> tuple[str, Prepared, tuple[str, ...]]:
@@ -214,7 +229,9 @@ def _measured(model: Model, of: str, data: Prepared, remarks: tuple[str, ...]) -
     errors = _errors(model, outputs, rows.targets) if plain else {}
     worst, names = worst_rows(model, cost, outputs, rows), model.class_names
     labels = _labels(model, outputs, rows.targets) if data.labels else ()
-    return Evaluated(of, len(rows), names, numbers, reports, confusion, calibration, errors, remarks, worst, labels)
+    return Evaluated(
+        of, len(rows), names, numbers, reports, confusion, calibration, errors, remarks, worst, labels, rows
+    )
 
 
 def _outputs(model: Model, inputs: Array, place: Callable[[int], str]) -> Array:

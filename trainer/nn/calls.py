@@ -6,7 +6,9 @@ What it may have beside `init` and `apply` is said in `trainer.nn.contract`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -17,7 +19,10 @@ from trainer.nn.contract import Parameters, Updates, own_train, says
 from trainer.nn.draw import Draw
 from trainer.types import Array
 
-__all__ = ["LayerState", "Masked", "Still", "evaluate", "name_of", "on_values", "seen_by", "train"]
+__all__ = ["LayerState", "Masked", "Still", "evaluate", "name_of", "on_values", "seen_by", "train", "watched"]
+
+Watcher = Callable[[object, Parameters, Any], None]
+_watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +56,21 @@ class Masked(NamedTuple):
 def evaluate(layer: Any, parameters: Parameters, x: object) -> Any:
     """The layer's output when nothing is learnt."""
     seen, around = seen_by(layer, x)
+    watcher = _watcher.get()
+    if watcher is not None:
+        watcher(layer, parameters, seen)
     return around(layer.apply(parameters, seen))
+
+
+@contextmanager
+def watched(watcher: Watcher) -> Iterator[None]:
+    """In the block, `watcher` is told each layer that is evaluated, those within layers too, with its parameters and
+    what it is handed."""
+    token = _watcher.set(watcher)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
 
 
 def train(layer: object, parameters: Parameters, x: object, draw: Draw) -> tuple[Any, Updates]:

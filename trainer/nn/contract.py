@@ -14,9 +14,9 @@ from typing import Any, ClassVar, Literal, Protocol, Self, cast
 import numpy as np
 
 from trainer.nn.draw import Draw
-from trainer.types import Shape
+from trainer.types import Array, Shape
 
-__all__ = ["Layer", "Layout", "MinimalLayer", "Parameters", "Updates", "located", "own_train", "says"]
+__all__ = ["Layer", "Layout", "MinimalLayer", "Parameters", "Updates", "drawn", "located", "own_train", "says"]
 
 Parameters = Mapping[str, Any]  # by the names that `init` gave: arrays, Tensors where they are learnt; dicts of such
 Updates = dict[str, Any]
@@ -90,6 +90,15 @@ class Layer(MinimalLayer, Protocol):
         """
         return self
 
+    def drawn_filters(self, parameters: Parameters) -> Array | None:
+        """What it weighs each window by, (*window, channels, filters), for a picture; None of a layer without."""
+        return None
+
+    def drawn_attention(self, parameters: Parameters, x: object) -> Array | None:
+        """How much each position takes from each other one, (m, heads, positions, positions), for a picture; None of a
+        layer in which none does."""
+        return None
+
 
 Attribute = Literal["masked", "positionwise", "needs_rows", "looks_up", "reads_padding"]
 
@@ -102,6 +111,12 @@ def says(layer: object, attribute: Attribute) -> bool:
 def own_train(layer: object) -> Callable[[Parameters, Any, Draw], tuple[Any, Updates]] | None:
     """The layer's `train`; None for one that learns as it predicts."""
     return cast("Callable[[Parameters, Any, Draw], tuple[Any, Updates]] | None", getattr(layer, "train", None))
+
+
+def drawn(layer: object, what: Literal["filters", "attention"], *given: object) -> Array | None:
+    """What a layer has for a picture of its filters or its attention; None where it has nothing."""
+    method = getattr(layer, f"drawn_{what}", None)
+    return None if method is None else cast("Array | None", method(*given))
 
 
 def located(layer: object, layout: Layout) -> Any:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["HUGE", "Scale", "epoch_ticks", "scale_for"]
+__all__ = ["HUGE", "Scale", "between", "epoch_ticks", "scale_for"]
 
 _LOG_FROM = 20.0  # a ratio beyond which the low end of a linear axis shows nothing
 HUGE = 1e290  # beyond this the margins would overflow; such a loss has diverged anyway
@@ -69,12 +69,26 @@ def _linear(low: float, high: float, ticks: int) -> Scale:
         around = 0.5 * max(abs(low), abs(high)) or 0.5
         low, high = low - around, high + around
     span = high - low
-    power = 10.0 ** math.floor(math.log10(span / ticks))
-    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if span / (power * factor) <= ticks)
     bottom = low if low == 0 else low - 0.05 * span
     top = high + 0.05 * span
+    return Scale(False, bottom, top, _round(bottom, top, span / ticks))
+
+
+def _round(bottom: float, top: float, apart: float) -> tuple[float, ...]:
+    """The multiples between two numbers of the least round number that is as large as `apart`."""
+    power = 10.0 ** math.floor(math.log10(apart))
+    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if apart <= power * factor)
     first, last = math.ceil(bottom / step), math.floor(top / step)
-    return Scale(False, bottom, top, tuple(float(f"{i * step:.9g}") for i in range(first, last + 1)))
+    return tuple(float(f"{i * step:.9g}") for i in range(first, last + 1))
+
+
+def between(low: float, high: float, ticks: int) -> Scale:
+    """The linear axis with just these ends.
+
+    >>> between(-1.2, 3.1, 5).ticks
+    (-1.0, 0.0, 1.0, 2.0, 3.0)
+    """
+    return Scale(False, low, high, _round(low, high, (high - low) / ticks))
 
 
 def _logarithmic(low: float, high: float, ticks: int) -> Scale:

@@ -15,7 +15,7 @@ from trainer.runs.lines import PALETTE, PARTS, Line, scale_of
 from trainer.runs.scale import Scale, epoch_ticks
 from trainer.wording import count, either, printable
 
-__all__ = ["COLUMNS", "chart", "key"]
+__all__ = ["COLUMNS", "chart", "colour", "drawing", "key", "words"]
 
 WIDTH, HEIGHT = 360, 190  # of the picture
 LEFT, RIGHT, TOP, BOTTOM = 46, 16, 24, 20  # margins, for the labels
@@ -55,17 +55,25 @@ def chart(
         *_epochs(first, last, over),
         *([_mark(_across(marked, first, last))] if marked is not None else []),
         *(_path(line.thinned(columns), scale, first, last) for line in shown),
-        f'<text x="0" y="12" font-weight="bold">{_text(title)}{" (log)" if scale.logarithmic else ""}</text>',
+        f'<text x="0" y="12" font-weight="bold">{words(title)}{" (log)" if scale.logarithmic else ""}</text>',
     ]
     if legend:
         names = "".join(
-            f'<tspan dx="8" style="fill:{_colour(line.colour)}">{_text(line.name)}</tspan>' for line in shown
+            f'<tspan dx="8" style="fill:{colour(line.colour)}">{words(line.name)}</tspan>' for line in shown
         )
         parts.append(f'<text x="{WIDTH - RIGHT}" y="12" text-anchor="end">{names}</text>')
+    return drawing(label, (WIDTH, HEIGHT), WIDTH * 1.5, "".join(parts))
+
+
+def drawing(label: str, size: tuple[float, float], widest: float, inner: str) -> str:
+    """A picture of so many units, as wide as its place on the page and no wider than so many pixels, as an <svg>.
+
+    label: what is seen in it, for who does not see it.
+    """
     return (
-        f'<svg role="img" aria-label="{_text(label)}" viewBox="0 0 {WIDTH} {HEIGHT}" font-size="11" '
-        f'font-family="sans-serif" fill="currentColor" style="display:block;width:100%;max-width:{WIDTH * 1.5:.0f}px;'
-        f'overflow:visible">{"".join(parts)}</svg>'
+        f'<svg role="img" aria-label="{words(label)}" viewBox="0 0 {size[0]:g} {size[1]:g}" font-size="11" '
+        f'font-family="sans-serif" fill="currentColor" style="display:block;width:100%;max-width:{widest:.0f}px;'
+        f'overflow:visible">{inner}</svg>'
     )
 
 
@@ -74,11 +82,13 @@ def key(place: int) -> str:
     return f'<svg class="key" viewBox="0 0 36 8" aria-hidden="true"><path d="M2,4H34" {_stroke(place)}/></svg>'
 
 
-def _text(words: str) -> str:
-    return escape(printable(words))
+def words(text: str) -> str:
+    """A text as a page has it."""
+    return escape(printable(text))
 
 
-def _colour(place: int) -> str:
+def colour(place: int) -> str:
+    """The colour of a place in the palette: the page's, or one for pages of any colour."""
     return f"var(--c{place % len(PALETTE)},{_EITHER[place % len(_EITHER)]})"
 
 
@@ -87,7 +97,7 @@ def _stroke(place: int) -> str:
     dashes = _DASHES[place % len(_DASHES)] if place >= WHOLE else ""
     dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
     ends = 'stroke-linecap="round" stroke-linejoin="round"'
-    return f'fill="none" style="stroke:{_colour(place)}" stroke-width="2" {ends}{dashed}'
+    return f'fill="none" style="stroke:{colour(place)}" stroke-width="2" {ends}{dashed}'
 
 
 def _heights(scale: Scale) -> list[str]:

@@ -103,28 +103,38 @@ class MultiHeadAttention(Checked):
     def train(self, parameters: Parameters, x: Any, draw: Draw) -> tuple[Any, dict[str, Any]]:
         return self._of(parameters, x, _dropping(self.dropout, draw)), {}
 
+    def drawn_attention(self, parameters: Parameters, x: Any) -> Array:
+        values, mask = (x.values, x.mask) if isinstance(x, Masked) else (x, None)
+        q, k, _ = self._heads(parameters, values)
+        return np.asarray(self._weights(q, k, None if mask is None else mask[:, np.newaxis, np.newaxis, :]))
+
     def _of(self, parameters: Parameters, x: Any, drop: Drop) -> Any:
         values, mask = (x.values, x.mask) if isinstance(x, Masked) else (x, None)
-        m, positions = values.shape[:2]
-        h = _product(values, parameters["weights"], parameters.get("bias"))
-        h = np.transpose(np.reshape(h, (m, positions, 3, self.heads, -1)), (2, 0, 3, 1, 4))
-        q, k, v = h[0], h[1], h[2]
-        if self.rotary:
-            q, k = _turned(q), _turned(k)
+        q, k, v = self._heads(parameters, values)
         taken = self._attend(q, k, v, None if mask is None else mask[:, np.newaxis, np.newaxis, :], drop)
-        together = np.reshape(np.swapaxes(taken, 1, 2), (m, positions, -1))
+        together = np.reshape(np.swapaxes(taken, 1, 2), (*values.shape[:2], -1))
         y = _product(together, parameters["output_weights"], parameters.get("output_bias"))
         return y if mask is None else Masked(y, mask)
 
+    def _heads(self, parameters: Parameters, values: Any) -> tuple[Any, Any, Any]:
+        """Queries, keys and values of each head, (m, heads, positions, size of a head)."""
+        h = _product(values, parameters["weights"], parameters.get("bias"))
+        h = np.transpose(np.reshape(h, (*values.shape[:2], 3, self.heads, -1)), (2, 0, 3, 1, 4))
+        q, k, v = h[0], h[1], h[2]
+        return (_turned(q), _turned(k), v) if self.rotary else (q, k, v)
+
     def _attend(self, q: Any, k: Any, v: Any, mask: Any, drop: Drop) -> Any:
-        """(m, heads, positions, size of a head) each."""
         if drop is None:
             return scaled_dot_product_attention(q, k, v, mask, causal=self.causal)
+        return np.matmul(drop(self._weights(q, k, mask)), v)
+
+    def _weights(self, q: Any, k: Any, mask: Any) -> Any:
+        """How much each position takes from each, (m, heads, positions, positions)."""
         if self.causal:
             lower = _lower(q.shape[-2])
             mask = lower if mask is None else np.logical_and(mask, lower)
         scores = np.matmul(q * (1 / q.shape[-1] ** 0.5), np.swapaxes(k, -1, -2))
-        return np.matmul(drop(masked_softmax(scores, mask)), v)
+        return masked_softmax(scores, mask)
 
 
 @lru_cache(maxsize=16)
@@ -235,8 +245,7 @@ class TransformerBlock(Checked):
             return _dropped(_product(_dropped(between, drop), **parameters["output"]), drop)
 
         def normalized(h: Any, name: str) -> Any:
-            own = parameters[name]
-            return layer_norm(h, own["scale"], own["shift"], epsilon=self.epsilon)
+            return self._normalized(parameters, h, name)
 
         if self.norm == "before":
             h = values + attended(normalized(values, "norm1"))
@@ -245,6 +254,15 @@ class TransformerBlock(Checked):
             h = normalized(values + attended(values), "norm1")
             y = normalized(h + dense(h), "norm2")
         return y if mask is None else Masked(y, mask)
+
+    def _normalized(self, parameters: Parameters, h: Any, name: str) -> Any:
+        own = parameters[name]
+        return layer_norm(h, own["scale"], own["shift"], epsilon=self.epsilon)
+
+    def drawn_attention(self, parameters: Parameters, x: Any) -> Array:
+        values, mask = (x.values, x.mask) if isinstance(x, Masked) else (x, None)
+        h = self._normalized(parameters, values, "norm1") if self.norm == "before" else values
+        return self._attention.drawn_attention(parameters["attention"], h if mask is None else Masked(h, mask))
 
 
 LAYERS: tuple[type, ...] = (MultiHeadAttention, TransformerBlock)

@@ -54,6 +54,9 @@ class _Convolving(Checked):
     def apply(self, parameters: Mapping[str, Any], x: Any) -> Any:
         return type(self).op(x, parameters["weights"], parameters.get("bias"), **self._attributes())
 
+    def drawn_filters(self, parameters: Mapping[str, Any]) -> Array:
+        return np.asarray(parameters["weights"])
+
 
 class _Filtering(_Convolving):
     """Convolutions that are told how many filters they have."""
@@ -171,6 +174,9 @@ class _Transposed(_Filtering):
 
     def _channels(self, channels: int) -> Shape:
         return self.filters // self.groups, channels
+
+    def drawn_filters(self, parameters: Mapping[str, Any]) -> Array:
+        return np.swapaxes(super().drawn_filters(parameters), -1, -2)
 
     def _attributes(self) -> dict[str, Any]:
         return {
@@ -319,6 +325,9 @@ class SeparableConv(Checked):
         h = self._depthwise().apply({"weights": parameters["depthwise"]}, x)
         pointwise = np.reshape(parameters["pointwise"], (*(1,) * (x.ndim - 2), h.shape[-1], self.filters))
         return conv(h, pointwise, parameters.get("bias"))
+
+    def drawn_filters(self, parameters: Mapping[str, Any]) -> Array:
+        return self._depthwise().drawn_filters({"weights": parameters["depthwise"]})
 
 
 LAYERS = (

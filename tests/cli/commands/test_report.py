@@ -93,7 +93,7 @@ def test_a_curve_takes_two_epochs_and_a_terminal_that_is_wide_enough(root, train
     said = "error: a curve takes two epochs with a finite loss, and there are fewer\n"
     assert trainer("plot", "0-a").err == said
     monkeypatch.setenv("COLUMNS", "20")
-    assert trainer("plot", "1-a").err == "error: 20 columns are too few for a curve; -o FILE draws a picture\n"
+    assert trainer("plot", "1-a").err == "error: 20 columns are too few for a picture; -o FILE draws one\n"
 
 
 def test_a_page_cannot_be_written_where_there_is_no_folder(root, trainer):

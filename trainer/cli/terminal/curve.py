@@ -13,7 +13,7 @@ from typing import Any
 from trainer.runs.lines import Line, lines_of, scale_of
 from trainer.runs.scale import Scale
 
-__all__ = ["draw_curve", "draw_lines"]
+__all__ = ["draw_curve", "draw_lines", "painted"]
 
 # By their place in the palette, which begins with train, validation and test.
 _COLOURS = ("bright_blue", "green", "yellow", "magenta", "cyan", "red", "white")
@@ -93,11 +93,15 @@ def _heading(lines: Sequence[Line], title: str, width: int, unicode: bool, colou
     entries = [f"{mark} {name}" for mark, name in zip(marks, names, strict=True)]
     legend = "   ".join(entries)
     if colour:
-        paint = [_ANSI[_COLOURS[line.colour % len(_COLOURS)]] for line in lines]
-        entries = [f"{ink}{entry}{_OFF}" for ink, entry in zip(paint, entries, strict=True)]
+        entries = [painted(entry, line.colour, colour) for entry, line in zip(entries, lines, strict=True)]
     if beside:
         return [title + " " * max(width - len(title) - len(legend), 1) + "   ".join(entries)]
     return [title, *entries]
+
+
+def painted(text: str, place: int, colour: bool) -> str:
+    """A text in the colour of a place in the palette, where there are colours."""
+    return f"{_ANSI[_COLOURS[place % len(_COLOURS)]]}{text}{_OFF}" if colour else text
 
 
 def _cut(text: str, length: int, unicode: bool) -> str:

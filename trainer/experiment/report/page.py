@@ -41,6 +41,7 @@ dl{{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:.2rem 1rem;
 dt{{color:var(--pale)}} dd{{margin:0;overflow-wrap:anywhere}}
 .charts{{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,21rem),1fr));gap:1.4rem 2rem}}
 figure{{margin:0;break-inside:avoid}} figcaption{{font-size:.85rem;color:var(--pale);overflow-wrap:anywhere}}
+.panels{{display:flex;flex-wrap:wrap;gap:.6rem .9rem;margin:.3rem 0 1.2rem}} .panels figure{{flex:none}}
 .wide{{overflow-x:auto}}
 table{{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}}
 th,td{{padding:.2rem .6rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--rule)}}

@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trainer.experiment.evaluating import confusions
+from trainer.experiment.pictures.svg import panel_svg, plane_key, plane_svg
 from trainer.experiment.report.page import charts, picture, table, text
 from trainer.runs.comparing import MEASURED, step_curves
 from trainer.runs.lines import PARTS, Line, lines_of, lowest, names_of
 from trainer.runs.svg import chart
 from trainer.types import Array
-from trainer.wording import count, number
+from trainer.wording import count, number, visible
 
 if TYPE_CHECKING:
+    from trainer.experiment.pictures import Panels, Plane
     from trainer.experiment.worst import Worst
     from trainer.runs.loading import Run
     from trainer.runs.metrics import Metrics
 
-__all__ = ["MOST_CHARTS", "confused", "curves_of", "examples", "numbers_of", "steps_of"]
+__all__ = ["MOST_CHARTS", "confused", "curves_of", "examples", "numbers_of", "panels_of", "plane_of", "steps_of"]
 
 MOST_CHARTS = 12
 MOST_CLASSES = 20  # whose whole matrix is shown
@@ -99,15 +101,17 @@ def confused(matrix: Array, names: Sequence[str]) -> str:
     """What was taken for what: the whole matrix of few classes, what was confused most of many."""
     if len(names) > MOST_CLASSES:
         pairs = confusions(matrix)
-        rows = [[f"{n:,}", text(names[i], 60), text(names[j], 60)] for n, i, j in pairs[:MOST_CONFUSED]]
+        rows = [
+            [f"{n:,}", text(visible(names[i]), 60), text(visible(names[j]), 60)] for n, i, j in pairs[:MOST_CONFUSED]
+        ]
         more = f'<p class="pale">and {count(len(pairs) - MOST_CONFUSED, "more pair", "more pairs")}</p>'
         listed = table(["rows", "of class", "were taken for"], rows, right={0}) if rows else ""
         return (listed or "<p>No class was taken for another.</p>") + (more if len(pairs) > MOST_CONFUSED else "")
     rows = [
-        [f"<b>{text(name, 24)}</b>", *(_cell(n, sum(row), i == j) for j, n in enumerate(row))]
+        [f"<b>{text(visible(name), 24)}</b>", *(_cell(n, sum(row), i == j) for j, n in enumerate(row))]
         for i, (name, row) in enumerate(zip(names, matrix.tolist(), strict=True))
     ]
-    head = ["", *(text(name, 24) for name in names)]
+    head = ["", *(text(visible(name), 24) for name in names)]
     told = '<p class="pale">A row for each class that is, a column for each that was predicted.</p>'
     return told + table(head, rows, right=set(range(1, len(names) + 1)), kind="matrix")
 
@@ -141,3 +145,16 @@ def examples(worst: Sequence[Worst]) -> str:
 def _words(row: Worst) -> str:
     said = f"is {text(row.target, 60)}, predicted {text(row.predicted, 60)}<br>" if row.target else ""
     return f"{said}row {row.row:,}, cost {number(row.cost)}"
+
+
+def plane_of(plane: Plane) -> str:
+    """What is predicted of each place of a plane, and what stands for what in it."""
+    keys = "".join(f"<span>{key}{text(name, 60)}</span> " for key, name in plane_key(plane))
+    return f'<p>{text(plane.told)}.</p>\n<p class="keys">{keys}</p>\n<figure>{plane_svg(plane)}</figure>'
+
+
+def panels_of(panels: Panels) -> str:
+    """Tables of numbers side by side, as many as there is room for."""
+    shown = "".join(f"<figure>{panel_svg(panel, panels.marks)}</figure>" for panel in panels.panels)
+    told = f'<p><b>{text(panels.title)}</b> <span class="pale">{text(panels.coloured)}</span></p>'
+    return f'{told}\n<div class="panels">{shown}</div>'

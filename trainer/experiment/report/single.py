@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from trainer.data.prepared import Part
+from trainer.data.prepared import Part, Rows
 from trainer.errors import DataError, TrainerError
-from trainer.experiment.evaluating import evaluate
+from trainer.experiment.evaluating import Evaluated, evaluate
 from trainer.experiment.model import load as load_model
+from trainer.experiment.pictures import attention, filters, regions, unfit
 from trainer.experiment.report.page import MOST_TEXT, facts, note, page, section, text
-from trainer.experiment.report.parts import confused, curves_of, examples, numbers_of, steps_of
+from trainer.experiment.report.parts import confused, curves_of, examples, numbers_of, panels_of, plane_of, steps_of
 from trainer.runs.digests import read, read_text
 from trainer.runs.loading import Run
 from trainer.types import Array
@@ -40,7 +41,7 @@ def page_of(run: Run, *, data: bool = True) -> str:
         section("Curves", *readable(lambda: curves_of(run.metrics) or "<p>No epoch was finished.</p>")),
         section("Steps", *readable(lambda: steps_of(run))),
         section("Numbers", *readable(lambda: numbers_of(run.metrics)), *readable(lambda: _tested(run))),
-        *(_looked_at(run) if data else _written(run)),
+        *_looked_at(run, data),
         section("Where and with what", *readable(lambda: _environment(run))),
         section("Config", *readable(lambda: _config(run))),
     ]
@@ -99,17 +100,36 @@ def _warnings(run: Run) -> str:
     return section("Warnings", notes, f"<p>and {more:,} more, in log.txt</p>" if more > 0 else "")
 
 
-def _looked_at(run: Run) -> Iterator[str]:
-    """What its parameters make of the test rows, or of those of validation; where that cannot be, what was written."""
+def _looked_at(run: Run, data: bool) -> Iterator[str]:
+    """What its parameters are like, and what they make of the test rows, or of those of validation; where that cannot
+    be, what was written."""
+    rows: Rows | None = None
     try:
-        part = _kept(run)
-        found = None if part is None else evaluate(load_model(run.path), run.path, part=part)
+        model = load_model(run.path)
+    except TrainerError as error:
+        yield from _written(run, note(f"No rows were predicted: {error}") if data else "")
+        return
+    try:
+        part = _kept(run) if data else None
+        found = None if part is None else evaluate(model, run.path, part=part)
     except TrainerError as error:
         yield from _written(run, note(f"No rows were predicted: {error}"))
-        return
-    if found is None:
-        yield from _written(run, "<p>No rows were kept from training, so there are none to judge by.</p>")
-        return
+    else:
+        if found is None:
+            none = "<p>No rows were kept from training, so there are none to judge by.</p>"
+            yield from _written(run, none if data else "")
+        else:
+            yield from _judged(found)
+            rows = found.measured
+    yield section("What is predicted where", "" if unfit(model) else plane_of(regions(model, rows)))
+    yield section("Filters", *map(panels_of, filters(model)))
+    if rows is not None:
+        row = f'<p class="pale">Of row {int(rows.indices[0]):,} of the data set.</p>'
+        shown = [*map(panels_of, attention(model, rows[:1]))]
+        yield section("Attention", *([row, *shown] if shown else []))
+
+
+def _judged(found: Evaluated) -> Iterator[str]:
     reached = ", ".join(f"{name} {number(value)}" for name, value in found.numbers.items())
     told = f"<p>{found.rows:,} {text(found.of)}: {text(reached, 2000)}</p>"
     matrix = "" if found.confusion is None else confused(found.confusion, found.class_names)
