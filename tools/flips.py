@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,16 @@ def plain(value: Any) -> Any:
     return repr(value) if isinstance(value, float) else value
 
 
+def part(folder: Path, name: str) -> Any:
+    """A part of a run, by its name."""
+    return getattr(load(folder), name)
+
+
+def saved(checkpoints: Checkpoints, step: int) -> Any:
+    """A checkpoint."""
+    return vars(checkpoints.load(step))
+
+
 def newest(folder: Path) -> Any:
     """The newest checkpoint; of one that is passed over, an error."""
     checkpoints = Checkpoints(folder / "checkpoints")
@@ -74,17 +85,15 @@ def summary(folder: Path) -> Any:
 def readings(folder: Path) -> dict[str, Callable[[], Any]]:
     """Every way in which something of a run is read."""
     x = np.linspace(0.1, 7, 40).reshape(10, 4)
-    ways: dict[str, Callable[[], Any]] = {
-        name: lambda name=name: getattr(load(folder), name)
-        for name in ("about", "config", "config_text", "environment", "metrics", "steps", "findings", "log")
-    }
-    ways |= {f"file {name}": lambda name=name: read(folder / name) for name in read_mapping(folder / STATUS)[FILES]}
+    parts = ("about", "config", "config_text", "environment", "metrics", "steps", "findings", "log")
+    ways: dict[str, Callable[[], Any]] = {name: partial(part, folder, name) for name in parts}
+    ways |= {f"file {name}": partial(read, folder / name) for name in read_mapping(folder / STATUS)[FILES]}
     ways["parameters"] = lambda: (vars(load(folder).saved)["parameters"], load(folder).saved.metadata)
     ways["scaling"] = lambda: vars(load(folder).scaling)
     ways["model"] = lambda: trainer.load(folder).predict_proba(x)
     ways["checkpoint"] = lambda: newest(folder)
     checkpoints = Checkpoints(folder / "checkpoints")
-    ways |= {f"step {step}": lambda step=step: vars(checkpoints.load(step)) for step in checkpoints.steps()}
+    ways |= {f"step {step}": partial(saved, checkpoints, step) for step in checkpoints.steps()}
     ways["listed"] = lambda: summary(folder)
     return ways
 
