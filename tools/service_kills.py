@@ -1,13 +1,14 @@
 """A service whose processes die by SIGKILL at random instants while runs come in: none is lost, and none trained twice.
 
-The server, the fork server and whatever was forked from it are killed in turn by chance, and a server that died is
-started again. At the end every run that was acknowledged has finished once, with the bytes of a run that nobody
-touched, and the database is whole.
+The server, the fork server, an attempt or a worker is killed by chance, most of the time while something trains, else
+whatever they are at; a server that died is started again. At the end every run that was acknowledged has finished once,
+with the bytes of a run that nobody touched and a row for each epoch, and the database is whole.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import hashlib
 import os
 import random
@@ -16,6 +17,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -31,11 +33,12 @@ network: [{{dense: 4}}, tanh, {{dense: 2}}]
 cost: softmax_cross_entropy
 step_size: 0.1
 batch_size: 20
-epochs: 1000
-checkpoint: {{epochs: 100}}
+epochs: {epochs}
+checkpoint: {{epochs: 10}}
 """
+EPOCHS = 100
 SEEDS = 2  # different runs; the others are the same again
-VICTIMS = ("server", "fork server", "child")
+VICTIMS = {"server": 1, "fork server": 1, "attempt": 5, "worker": 1}  # and how often each is chosen
 
 
 class Served:
@@ -56,18 +59,27 @@ class Served:
         url = said.split(" at ")[1].strip()
         self.client = Client(url, (self.root / "token").read_text().strip())
 
+    def processes(self) -> dict[str, list[int]]:
+        """Who lives now, by what it is."""
+        servers = children_of(self.process.pid)
+        children = [child for server in servers for child in children_of(server)]
+        attempts = [child for child in children if works_in(child, self.root / "runs")]
+        workers = [child for child in children if child not in attempts]
+        return {"server": [self.process.pid], "fork server": servers, "attempt": attempts, "worker": workers}
+
+    def wait(self, seconds: float) -> None:
+        """Until something trains, or so long."""
+        until = time.monotonic() + seconds
+        while not self.processes()["attempt"] and time.monotonic() < until:
+            time.sleep(0.02)
+
     def kill(self, victim: str, draw: random.Random) -> bool:
         """Whether there was one."""
-        servers = children_of(self.process.pid)
-        found = {
-            "server": [self.process.pid],
-            "fork server": servers,
-            "child": [c for s in servers for c in children_of(s)],
-        }
-        if not found[victim]:
+        found = self.processes()[victim]
+        if not found:
             return False
         try:
-            os.kill(draw.choice(found[victim]), signal.SIGKILL)
+            os.kill(draw.choice(found), signal.SIGKILL)
         except ProcessLookupError:
             return False
         if victim == "server":
@@ -78,7 +90,8 @@ class Served:
 
     def submit(self, number: int) -> str:
         """Until it is acknowledged, however often the service dies meanwhile."""
-        asked = {"config": CONFIG.format(seed=number % SEEDS), "name": f"seed{number % SEEDS}", "again": True}
+        seed = number % SEEDS
+        asked = {"config": CONFIG.format(seed=seed, epochs=EPOCHS), "name": f"seed{seed}", "again": True}
         while True:
             try:
                 run = self.client.ask("POST", "/v1/runs", asked, headers={"Idempotency-Key": f"key-{number}"})
@@ -100,26 +113,55 @@ def children_of(pid: int) -> list[int]:
     return [int(word) for word in text.split()]
 
 
+def works_in(pid: int, folder: Path) -> bool:
+    """Whether a process of Linux has its working directory below a folder."""
+    try:
+        return Path(os.readlink(f"/proc/{pid}/cwd")).is_relative_to(folder)
+    except OSError:
+        return False
+
+
 def campaign(served: Served, runs: int, kills: int, draw: random.Random) -> tuple[list[str], Counter[str]]:
-    """Submit so many runs while so many processes are killed; gives the runs' ids and who was killed how often."""
-    killed: Counter[str] = Counter()
+    """Submit runs, as many as are asked for and on until so many processes were killed, and kill these meanwhile.
+
+    How long one takes that is left alone is measured first: a kill comes at any instant of that.
+    Gives the runs' ids and who was killed how often.
+    """
+    killed, over = Counter[str](), threading.Event()
+    first = served.submit(0)
+    served.wait(60)
+    began = time.monotonic()
+    settle(served, [first])
+    pace = time.monotonic() - began
+
+    def submitted() -> list[str]:
+        ids = [first]
+        while len(ids) < runs or not over.wait(1.0):
+            ids.append(served.submit(len(ids)))
+        return ids
+
     with ThreadPoolExecutor(1) as thread:
-        submitted = thread.submit(lambda: [served.submit(number) for number in range(runs)])
-        while sum(killed.values()) < kills:
-            time.sleep(draw.uniform(0.05, 0.8))
-            victim = draw.choice(VICTIMS)
+        ids = thread.submit(submitted)
+        while (count := sum(killed.values())) < kills and not ids.done():
+            if draw.random() < 0.8:
+                served.wait(10)
+            time.sleep(draw.uniform(0, pace))
+            (victim,) = draw.choices([*VICTIMS], [*VICTIMS.values()])
             killed[victim] += served.kill(victim, draw)
-        return submitted.result(), killed
+            if count % 50 == 49 and sum(killed.values()) > count:
+                print(f"{count + 1} kills", flush=True)
+        over.set()
+        return ids.result(), killed
 
 
-def settle(served: Served, ids: list[str]) -> int:
-    """Wait until all have finished; gives how many had to be resumed, since a child of theirs was killed thrice."""
-    resumed = 0
+def settle(served: Served, ids: list[str]) -> Counter[str]:
+    """Wait until all have finished; gives why some had to be resumed: their attempts were killed thrice in a row."""
+    resumed = Counter[str]()
     for run in ids:
-        while (state := served.client.ask("GET", f"/v1/runs/{run}")["state"]) != "finished":
-            if state == "failed":
+        while (about := served.client.ask("GET", f"/v1/runs/{run}"))["state"] != "finished":
+            if about["state"] == "failed":
                 served.client.ask("POST", f"/v1/runs/{run}/resume", {})
-                resumed += 1
+                resumed[about["reason"]] += 1
             time.sleep(0.05)
     return resumed
 
@@ -133,6 +175,9 @@ def mistakes(served: Served, ids: list[str]) -> list[str]:
         ends = [each for each in told if each["type"] == "state" and each["data"]["state"] == "finished"]
         if len(ends) != 1:
             found.append(f"run {run} has finished {len(ends)} times")
+        rows = csv.reader(served.client.ask("GET", f"/v1/runs/{run}/files/metrics.csv").decode().splitlines())
+        if [row[0] for row in rows][1:] != [str(epoch) for epoch in range(1, EPOCHS + 1)]:
+            found.append(f"run {run} has not one row for each epoch")
         model = served.client.ask("GET", f"/v1/runs/{run}/model")
         digests.setdefault(number % SEEDS, set()).add(hashlib.sha256(model).hexdigest())
     for seed, there in digests.items():
@@ -162,7 +207,7 @@ def listed(client: Client) -> list[dict[str, str]]:
 def undisturbed(folder: Path, seed: int) -> str:
     """The SHA-256 of what `trainer run` makes of a config."""
     config, out = folder / f"seed{seed}.yaml", folder / f"out{seed}"
-    config.write_text(CONFIG.format(seed=seed))
+    config.write_text(CONFIG.format(seed=seed, epochs=EPOCHS))
     command = [sys.executable, "-m", "trainer", "run", str(config), "--out", str(out), "--quiet"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     (run,) = out.iterdir()
@@ -183,12 +228,13 @@ def main() -> int:
             resumed = settle(served, ids)
             found = mistakes(served, ids)
         except TrainerError as error:
-            found, killed, resumed = [f"the service is not there any more: {error}"], Counter(), 0
+            found, killed, resumed, ids = [f"the service is not there any more: {error}"], Counter(), Counter(), []
         finally:
             served.process.terminate()
             served.process.wait()
     said = ", ".join(f"{killed[victim]} × {victim}" for victim in VICTIMS)
-    print(f"{asked.runs} runs, killed {said}; {resumed} resumed by hand; {len(found)} mistakes", *found, sep="\n")
+    by_hand = "".join(f"\n{count} resumed by hand: {reason}" for reason, count in resumed.items())
+    print(f"{len(ids)} runs, killed {said}; {len(found)} mistakes{by_hand}", *found, sep="\n")
     return 1 if found else 0
 
 

@@ -6,10 +6,11 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["processors", "quota", "said"]
+__all__ = ["LIMIT", "VARIABLES", "most", "processors", "quota", "said"]
 
 # What OpenMP and the BLAS libraries read the number of threads from that they were given.
 VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+LIMIT = "OMP_THREAD_LIMIT"  # more than so many there are not, whoever asks for them
 
 
 def processors(environ: Mapping[str, str] | None = None, root: Path = Path("/")) -> int:
@@ -34,6 +35,16 @@ def said(environ: Mapping[str, str]) -> int | None:
     """
     first = (environ.get(name, "").split(",")[0].strip() for name in VARIABLES)
     return min((int(text) for text in first if text.isdecimal() and int(text) > 0), default=None)
+
+
+def most(threads: int, environ: Mapping[str, str] | None = None) -> int:
+    """So many threads, or as many as OMP_THREAD_LIMIT allows.
+
+    >>> most(8, {"OMP_THREAD_LIMIT": "2"}), most(8, {})
+    (2, 8)
+    """
+    text = (os.environ if environ is None else environ).get(LIMIT, "").strip()
+    return min(threads, int(text)) if text.isdecimal() and int(text) > 0 else threads
 
 
 def quota(root: Path = Path("/")) -> int | None:

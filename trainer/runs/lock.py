@@ -27,16 +27,19 @@ _PATIENCE = 1.0  # seconds: a reader that asks holds its answer for a moment
 
 
 @contextmanager
-def locked(folder: Path, what: str = "trained") -> Iterator[None]:
+def locked(folder: Path, what: str = "trained", *, name: str = NAME, patience: float = _PATIENCE) -> Iterator[None]:
     """Hold the run in `folder` for the block. Raises UsageError, with the process, where another one holds it.
 
-    what: is done with the folder by whoever holds it.
+    Args:
+        what: is done with the folder by whoever holds it.
+        name: of the lock; one of another name is another lock.
+        patience: seconds to wait for whoever holds it.
     """
-    path = folder / NAME
+    path = folder / name
     with writing(path):
         file = path.open("a+b", buffering=0)
     with file:
-        waited_until = time.monotonic() + _PATIENCE
+        waited_until = time.monotonic() + patience
         while not _take(file, exclusive=True):
             if time.monotonic() > waited_until:
                 raise UsageError(f"{folder} is being {what} by {_holder(path)}; wait for it, or stop it first")
@@ -47,7 +50,7 @@ def locked(folder: Path, what: str = "trained") -> Iterator[None]:
         yield
 
 
-def held(folder: Path) -> bool:
+def held(folder: Path, name: str = NAME) -> bool:
     """Whether a living process trains the run in `folder`.
 
     >>> import tempfile
@@ -58,17 +61,17 @@ def held(folder: Path) -> bool:
     (True, False)
     """
     try:
-        file = (folder / NAME).open("rb")
+        file = (folder / name).open("rb")
     except FileNotFoundError:
         return False
     with file:
         return not _take(file, exclusive=False)
 
 
-def holder(folder: Path) -> int | None:
+def holder(folder: Path, name: str = NAME) -> int | None:
     """The process on this computer that trains the run in `folder`; None where there is none, or it is elsewhere."""
-    about = _about(folder / NAME)
-    return about["pid"] if about.get("host") == platform.node() and held(folder) else None
+    about = _about(folder / name)
+    return about["pid"] if about.get("host") == platform.node() and held(folder, name) else None
 
 
 def _holder(path: Path) -> str:

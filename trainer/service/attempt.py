@@ -1,44 +1,44 @@
 """One attempt at a run, in a process of its own that was forked for it.
 
-What it writes is the run's folder, as `trainer run` and `trainer resume` do, under the folder's lock. What it says to
-the server is only news: how far it is, at most ten times a second. Whether and how it has ended stands in the folder
-before it says so, and the server believes the folder:
-
-    attempt.json   which attempt has begun to train, and with how many overrides; then it has status.json
-    status.json    how it ended
+What it writes is the run's folder, as `trainer run` and `trainer resume` do, while it has claimed that (see
+`trainer.service.mark`). What it says to the server is only news: how far it is, at most ten times a second. Whether and
+how it has ended stands in the folder before it says so, in status.json, and the server believes the folder.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from trainer.config.loader import load
 from trainer.config.policy import Policy
-from trainer.errors import TrainerError
+from trainer.errors import StorageError, TrainerError
 from trainer.experiment.execution import execute
 from trainer.experiment.observer import Observer
 from trainer.experiment.recorder import heading
 from trainer.experiment.resuming import resume
-from trainer.files import atomic_write
 from trainer.plugins.manager import shared
 from trainer.runs.checkpoint import Checkpoints
 from trainer.runs.metrics import row_of
+from trainer.service import mark
+from trainer.service.mark import Mark
 from trainer.service.tracing import VARIABLE
 
 if TYPE_CHECKING:
     from trainer.training import Epoch, Step, Training
 
-__all__ = ["Reporter", "begun", "main", "policy_of"]
+__all__ = ["Reporter", "main", "policy_of"]
 
 INTERVAL = 0.1  # seconds between two reports
-MARK = "attempt.json"
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})  # which is no fault of the run's, and passes
 
 
 def main(file: BinaryIO, work: Mapping[str, Any]) -> int:
@@ -47,16 +47,20 @@ def main(file: BinaryIO, work: Mapping[str, Any]) -> int:
     reporter = Reporter(file, work, folder)
     os.environ[VARIABLE] = work["traceparent"]
     try:
-        if _done(folder, work):
-            reporter.say({"kind": "ended", "status": "finished", "reason": "it was finished already"})
-            return 0
-        if Checkpoints(folder / "checkpoints").steps():
-            resume(folder, work["overrides"], [reporter], plugins=shared())
-        else:
-            name = f"{work['name']}.yaml"
-            loaded = load(name, work["overrides"], shared(), text=work["config"], policy=policy_of(work["policy"]))
-            execute(loaded, folder, [reporter], itself=True)
+        with mark.claimed(folder, work["attempt"]) as before:
+            if _done(folder, before, work):
+                reporter.say({"kind": "ended", "status": "finished", "reason": "it was finished already"})
+                return 0
+            if Checkpoints(folder / "checkpoints").steps():
+                resume(folder, work["overrides"], [reporter], plugins=shared())
+            else:
+                name = f"{work['name']}.yaml"
+                loaded = load(name, work["overrides"], shared(), text=work["config"], policy=policy_of(work["policy"]))
+                execute(loaded, folder, [reporter], itself=True)
     except (TrainerError, MemoryError) as error:
+        if isinstance(error, mark.Superseded) or (isinstance(error, StorageError) and error.error.errno in NO_ROOM):
+            reporter.say({"kind": "ended", "status": "lost", "reason": str(error)})
+            return error.exit_code
         # Of what went wrong before there was a status nothing is written down: it would go wrong again.
         reason = str(error) or f"it needs more memory than the {work['limits'].get('AS', 0):,} bytes that it may have"
         reporter.say({"kind": "ended", "status": "failed", "reason": reason})
@@ -77,19 +81,9 @@ def policy_of(plain: Mapping[str, Any]) -> Policy:
     )
 
 
-def begun(folder: Path) -> tuple[int, int]:
-    """Which attempt has begun to train in a folder, and with how many overrides; (0, 0) before the first."""
-    try:
-        mark = json.loads((folder / MARK).read_bytes())
-    except FileNotFoundError:
-        return 0, 0
-    return mark["attempt"], mark["overrides"]
-
-
-def _done(folder: Path, work: Mapping[str, Any]) -> bool:
+def _done(folder: Path, before: Mark, work: Mapping[str, Any]) -> bool:
     """Whether an attempt before this one has finished all that is asked for, and died before anybody heard of it."""
-    attempt, overrides = begun(folder)
-    if not attempt or overrides != len(work["overrides"]):
+    if not before.began or before.overrides != len(work["overrides"]):
         return False
     return bool(json.loads((folder / "status.json").read_bytes())["status"] == "finished")
 
@@ -100,13 +94,14 @@ class Reporter(Observer):
     def __init__(self, file: BinaryIO, work: Mapping[str, Any], folder: Path) -> None:
         self._file, self._work, self._folder = file, work, folder
         self._due, self._losses, self._count, self._rows = 0.0, 0.0, 0, list[dict[str, int | float | None]]()
+        self._heard, self._over = True, False
 
     def notice(self, text: str) -> None:
         self.say({"kind": "log", "text": text})
 
     def began(self, training: Training, folder: Path | None) -> None:
-        mark = {"attempt": self._work["attempt"], "overrides": len(self._work["overrides"])}
-        atomic_write(self._folder / MARK, json.dumps(mark))
+        number, overrides = self._work["attempt"], len(self._work["overrides"])
+        mark.write(self._folder, replace(mark.read(self._folder), began=number, overrides=overrides))
         self._training = training
         self._steps = training.epochs * training.steps_per_epoch
         self._at = training.epoch, training.step
@@ -129,16 +124,26 @@ class Reporter(Observer):
             self._flush()
 
     def ended(self) -> None:
+        self._over = True
         if hasattr(self, "_training"):
             self._flush()
 
     def say(self, message: Mapping[str, object]) -> None:
-        """Send a line; where nobody listens any more, the run is stopped as from outside, with a checkpoint."""
+        """Send a line; where nobody listens any more, the run is stopped as from outside, with a checkpoint.
+
+        Then the fork server sends a signal as well, or the kernel does, and a second request to end would not wait
+        for what there is to write.
+        """
+        if not self._heard:
+            return
         try:
             self._file.write(json.dumps(message, allow_nan=False).encode() + b"\n")
             self._file.flush()
         except OSError:
-            os.kill(os.getpid(), signal.SIGTERM)
+            self._heard = False
+            if not self._over:
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
+                sys.exit(128 + signal.SIGTERM)
 
     def _flush(self) -> None:
         epoch, step = self._at

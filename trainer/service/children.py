@@ -27,6 +27,7 @@ _ENVIRONMENT = (
     "MPLCONFIGDIR", "TRAINER_CACHE", "SYSTEMROOT", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG",
 )  # fmt: skip
 _FAMILIES = ("LC_", "PYTHON", "XDG_", "OPENBLAS_")
+TRIES = 3  # for a question whose worker dies, which may be somebody else's doing
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -54,12 +55,13 @@ class Child:
 class Children:
     """A fork server, and its children."""
 
-    def __init__(self, plugins: frozenset[str] = frozenset()) -> None:
-        self._plugins = plugins
+    def __init__(self, plugins: frozenset[str] = frozenset(), grace: float = 10.0) -> None:
+        self._plugins, self._grace = plugins, grace
         self._process: asyncio.subprocess.Process | None = None
         self._lock = asyncio.Lock()
         self._children: dict[str, Child] = {}
         self._answers: asyncio.Queue[Any] = asyncio.Queue()
+        self._questions = 0
         self._listening: asyncio.Task[None] | None = None
         self._channel: socket.socket | None = None
         self._writer: asyncio.StreamWriter | None = None  # of the same socket, which closes with it
@@ -81,7 +83,11 @@ class Children:
             with theirs:
                 child = Child(*await asyncio.open_unix_connection(sock=ours, limit=LONGEST))
                 self._children[child.handle] = child
-                child.pid = await self._asked(channel, {"kind": kind, "handle": child.handle}, theirs.fileno())
+                try:
+                    child.pid = await self._asked(channel, {"kind": kind, "handle": child.handle}, theirs.fileno())
+                except BaseException:
+                    child.writer.close()  # a child that there is all the same reads that, and ends
+                    raise
             child.writer.write(json.dumps(work).encode() + b"\n")
             return child
 
@@ -94,12 +100,28 @@ class Children:
                 with suppress(Unavailable):
                     await self._asked(self._channel, {"kill": child.handle, "signal": number})
 
+    def kill_server(self) -> None:
+        """End a fork server that does not answer; the next who asks begins another."""
+        if self.pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
     async def end(self) -> None:
-        """Close; whatever still runs is told to end, and waited for."""
+        """Close; whatever still runs is told to end, and waited for; a fork server that does not answer is killed."""
         self._closed = True
-        async with self._lock:
-            self._close()
-            if self._process is not None:
+        if self._channel is None:  # it may be loading, for nobody any more
+            self.kill_server()
+        try:
+            async with asyncio.timeout(self._grace), self._lock:
+                self._close()
+        except TimeoutError:
+            self.kill_server()
+        if self._process is not None:
+            try:
+                async with asyncio.timeout(2 * self._grace):
+                    await self._process.wait()
+            except TimeoutError:
+                self.kill_server()
                 await self._process.wait()
         if self._listening is not None:
             await self._listening
@@ -111,7 +133,9 @@ class Children:
             raise Unavailable("the service is ending")
         ours, theirs = socket.socketpair()
         paths = [path for path in sys.path if path]
-        settings = json.dumps({"plugins": sorted(self._plugins), "paths": paths})
+        said = {name: os.environ[name] for name in THREADS if name in os.environ}
+        given = {"plugins": sorted(self._plugins), "paths": paths, "grace": self._grace, "threads": said}
+        settings = json.dumps(given)
         with theirs:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -122,18 +146,24 @@ class Children:
                 stdin=theirs.fileno(),
                 env=_environment(),
             )
+        self.pid = self._process.pid
         ours.setblocking(False)
         reader, self._writer = await asyncio.open_unix_connection(sock=ours.dup(), limit=LONGEST)
+        first = b""
         try:
-            first = await reader.readline()
-        except asyncio.CancelledError:  # the service ends before it has begun
-            ours.close()
-            raise
-        if not first:
+            with suppress(ConnectionError):
+                first = await reader.readline()
+        finally:  # also where whoever has asked is gone
+            if not first.endswith(b"\n"):
+                ours.close()
+                self._writer.close()
+                self.pid = None
+        if not first.endswith(b"\n"):
             code = await self._process.wait()
+            if code < 0:
+                raise Unavailable(f"the fork server was ended by {signal.Signals(-code).name} before it had begun")
             raise TrainerError(f"the fork server did not begin (exit code {code}); what it said stands above")
-        about = json.loads(first)
-        self.pid, self.processors = about["ready"], about["processors"]
+        self.processors = json.loads(first)["processors"]
         self._channel = ours
         self.restarts += 1
         self._answers = asyncio.Queue()
@@ -144,24 +174,28 @@ class Children:
         self, channel: socket.socket, question: Mapping[str, object], descriptor: int | None = None
     ) -> int:
         """One question at a time: a socket that is attached belongs to the line that it comes with."""
+        self._questions += 1
+        line = json.dumps({**question, "number": self._questions}).encode()
         try:
-            socket.send_fds(channel, [json.dumps(question).encode()], [] if descriptor is None else [descriptor])
+            socket.send_fds(channel, [line], [] if descriptor is None else [descriptor])
         except OSError as error:
             raise Unavailable(f"the fork server is gone: {error}") from None
-        answer = await self._answers.get()
-        if answer is None:
-            raise Unavailable("the fork server is gone")
-        return int(answer)
+        while (answer := await self._answers.get()) is not None:
+            if answer["to"] == self._questions:  # whoever asked before this may have been cancelled meanwhile
+                return int(answer["answer"])
+        raise Unavailable("the fork server is gone")
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
-        while line := await reader.readline():
-            message = json.loads(line)
-            if "answer" in message:
-                self._answers.put_nowait(message["answer"])
-                continue
-            child = self._children.pop(message["ended"])
-            child.usage = message
-            child.ended.set_result(message["code"])
+        # Killed with a question unread it leaves a reset, and killed while it wrote half a line.
+        with suppress(ConnectionError):
+            while (line := await reader.readline()).endswith(b"\n"):
+                message = json.loads(line)
+                if "answer" in message:
+                    self._answers.put_nowait(message)
+                    continue
+                child = self._children.pop(message["ended"])
+                child.usage = message
+                child.ended.set_result(message["code"])
         children, self._children = self._children, {}
         self._close()
         self.pid = None
@@ -201,11 +235,16 @@ class Worker:
         self._answered = 0
 
     async def ask(self, question: Mapping[str, Any]) -> dict[str, Any]:
-        """The answer. Raises Overdue where there is none."""
+        """The answer. Raises Overdue where the question is to blame that there is none, and else Unavailable."""
         line = json.dumps(question).encode() + b"\n"
         async with self._lock:
-            for attempt in (1, 2):
-                child = await self._ready()
+            for left in range(TRIES - 1, -1, -1):
+                try:
+                    child = await self._ready()
+                except Unavailable:  # the fork server has died of something else; the next one is begun
+                    if not left:
+                        raise
+                    continue
                 try:
                     async with asyncio.timeout(self._seconds):
                         child.writer.write(line)
@@ -222,11 +261,13 @@ class Worker:
                     if self._answered >= self._most:
                         await self._drop()
                     return found
+                await asyncio.wait([child.ended], timeout=self._seconds)
+                code = child.ended.result() if child.ended.done() else -signal.SIGKILL
                 await self._drop()
-                if attempt == 2:  # once may be somebody else's doing
-                    break
+        if code in (None, -signal.SIGKILL):
+            raise Unavailable(f"{self._what} did not come to an end: the process that does it was killed {TRIES} times")
         raise Overdue(
-            f"{self._what} ends the process that does it, twice: it takes too much memory, or a plugin crashes"
+            f"{self._what} ends the process that does it, {TRIES} times: it takes too much memory, or a plugin crashes"
         )
 
     async def end(self) -> None:

@@ -22,8 +22,10 @@ import select
 import signal
 import socket
 import sys
+import time
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -44,12 +46,12 @@ CHILDREN: Mapping[str, str] = {
 _SET_PARENT_DEATH_SIGNAL = 1
 
 
-def main(channel: socket.socket, plugins: list[str]) -> None:
+def main(channel: socket.socket, settings: Mapping[str, Any]) -> None:
     """Load everything, say so, and fork until the server is gone."""
-    preload(plugins)
+    preload(settings["plugins"])
     os.setsid()  # a Ctrl-C in the server's terminal is the server's to hear
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _Server(channel).serve()
+    _Server(channel, settings["grace"]).serve(settings["threads"])
 
 
 def preload(plugins: list[str]) -> None:
@@ -85,8 +87,8 @@ def warm_up() -> None:
 
 
 class _Server:
-    def __init__(self, channel: socket.socket) -> None:
-        self.channel = channel
+    def __init__(self, channel: socket.socket, grace: float) -> None:
+        self.channel, self.grace = channel, grace
         self.children: dict[int, str] = {}
         self.woken, waking = os.pipe()
         os.set_blocking(waking, False)
@@ -95,10 +97,10 @@ class _Server:
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
         self.own = (self.woken, waking)
 
-    def serve(self) -> None:
+    def serve(self, variables: Mapping[str, str]) -> None:
         from trainer.compiler.processors import processors
 
-        self.say({"ready": os.getpid(), "processors": processors()})
+        self.say({"processors": processors(variables)})
         while True:
             readable, _, _ = select.select([self.channel.fileno(), self.woken], [], [])
             if self.woken in readable:
@@ -117,7 +119,7 @@ class _Server:
     def say(self, message: Mapping[str, object]) -> None:
         try:
             self.channel.sendall(json.dumps(message).encode() + b"\n")
-        except BrokenPipeError:  # the server is gone, which the next read finds
+        except (BrokenPipeError, ConnectionResetError):  # the server is gone, which the next read finds
             return
 
     def answer(self, request: Mapping[str, Any], descriptors: list[int]) -> None:
@@ -125,16 +127,16 @@ class _Server:
             living = [pid for pid, handle in self.children.items() if handle == request["kill"]]
             for pid in living:
                 os.kill(pid, request["signal"])
-            self.say({"answer": bool(living)})
+            self.say({"answer": bool(living), "to": request["number"]})
             return
-        pid = os.fork()
+        parent, pid = os.getpid(), os.fork()
         if pid == 0:
-            self.become(request, descriptors[0])  # does not return
+            self.become(request, descriptors[0], parent)  # does not return
         os.close(descriptors[0])
         self.children[pid] = request["handle"]
-        self.say({"answer": pid})
+        self.say({"answer": pid, "to": request["number"]})
 
-    def become(self, request: Mapping[str, Any], descriptor: int) -> None:
+    def become(self, request: Mapping[str, Any], descriptor: int, parent: int) -> None:
         """The child's life. It ends here, whatever happens, without the parent's clean-up."""
         code = 1
         try:
@@ -144,10 +146,14 @@ class _Server:
             for each in (*self.own, self.channel.fileno()):
                 os.close(each)
             os.setsid()
+            os.set_inheritable(descriptor, False)
             channel = socket.socket(fileno=descriptor)
             with channel, channel.makefile("rwb") as file:
-                work = json.loads(file.readline())
-                prepare(work)
+                line = file.readline()
+                if not line:  # the server has gone, or could not wait
+                    sys.exit(0)
+                work = json.loads(line)
+                prepare(work, parent)
                 code = importlib.import_module(CHILDREN[request["kind"]]).main(file, work)
         except SystemExit as ending:
             code = ending.code if isinstance(ending.code, int) else 1
@@ -168,17 +174,29 @@ class _Server:
             self.say({"ended": handle, "code": os.waitstatus_to_exitcode(status), **used})
 
     def end(self) -> None:
-        """The server is gone: every attempt writes down where it is."""
+        """The server is gone: every attempt writes down where it is, or is killed where it takes too long."""
+        until = time.monotonic() + self.grace
         for pid in self.children:
             os.kill(pid, signal.SIGTERM)
+        while self.children and time.monotonic() < until:
+            select.select([self.woken], [], [], max(0.0, until - time.monotonic()))
+            with suppress(BlockingIOError):
+                os.read(self.woken, 4096)
+            self.reap()
+        for pid in self.children:
+            os.kill(pid, signal.SIGKILL)
         while self.children:
             pid, _ = os.waitpid(-1, 0)
             self.children.pop(pid, None)
 
 
-def prepare(request: Mapping[str, Any]) -> None:
+def prepare(request: Mapping[str, Any], parent: int) -> None:
     """Limits, and an end with the parent, before anything else happens in a child."""
-    end_with_parent(request.get("parent_death", signal.SIGTERM))
+    end_with_parent(request.get("parent_death", signal.SIGTERM), parent)
+    if "threads" in request:
+        from trainer.compiler.processors import LIMIT, VARIABLES
+
+        os.environ.update(dict.fromkeys((*VARIABLES, LIMIT), str(request["threads"])))
     limits = request.get("limits", {})
     for name, value in limits.items():
         number = getattr(resource, f"RLIMIT_{name}")
@@ -197,14 +215,13 @@ def prepare(request: Mapping[str, Any]) -> None:
         os.close(said)
 
 
-def end_with_parent(number: int) -> None:
+def end_with_parent(number: int, parent: int) -> None:
     """Where the kernel can (Linux), this process is sent a signal when its parent dies."""
     if not sys.platform.startswith("linux"):
         return
-    parent = os.getppid()
     if ctypes.CDLL(None, use_errno=True).prctl(_SET_PARENT_DEATH_SIGNAL, number, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl refuses to tell of the parent's death")
-    if os.getppid() != parent or parent == 1:  # it has died in between
+    if os.getppid() != parent:  # it has died in between
         os.kill(os.getpid(), number)
 
 
@@ -219,4 +236,4 @@ def lines(file: BinaryIO, answer: Callable[[dict[str, Any]], Mapping[str, object
 if __name__ == "__main__":
     settings = json.loads(sys.argv[1])
     sys.path[:0] = [path for path in settings.get("paths", ()) if Path(path).exists()]
-    main(socket.socket(fileno=os.dup(0)), settings["plugins"])
+    main(socket.socket(fileno=os.dup(0)), settings)

@@ -7,9 +7,11 @@ import json
 import signal
 import sys
 from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trainer.errors import TrainerError
 from trainer.service.children import Child, Children
 from trainer.service.launchers import Exit, Hears, Work
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Local"]
 
 LOOK = 5.0  # seconds between two looks for processes that somebody has stopped
+LAST = 2.0  # seconds for what a process that is gone has said last
 
 
 class Local:
@@ -31,16 +34,29 @@ class Local:
         self._tasks: set[asyncio.Task[None]] = set()
         self._heard: set[asyncio.Task[None]] = set()
         self._starting = 0
+        self._watching = False
+
+    @property
+    def slots(self) -> int:
+        """How many attempts there may be at once."""
+        return self._settings.slots or self.children.processors
+
+    @property
+    def threads(self) -> int:
+        """Of each: the processors are divided among the slots. It changes no bit (see `trainer.training.threads`)."""
+        return max(1, self.children.processors // self.slots)
 
     @property
     def free(self) -> int:
         """How many more attempts there is room for."""
-        return (self._settings.slots or self.children.processors) - len(self._running) - self._starting
+        return self.slots - len(self._running) - self._starting
 
     async def begin(self) -> None:
-        """Start the fork server."""
+        """Start the fork server, if there is none."""
         await self.children.begin()
-        self._follow(self._watch(), self._tasks)
+        if not self._watching:
+            self._watching = True
+            self._follow(self._watch(), self._tasks)
 
     async def launch(self, work: Work) -> str:
         """Fork an attempt."""
@@ -54,6 +70,7 @@ class Local:
                     **work.request,
                     "limits": {"AS": limits.memory, "FSIZE": limits.file, "NOFILE": 1024, "CORE": 0, **cpu},
                     "nice": 10,
+                    "threads": self.threads,
                 },
             )
             self._running[child.handle] = child
@@ -90,22 +107,22 @@ class Local:
         task.add_done_callback(tasks.discard)
 
     async def _hear(self, child: Child, work: Work) -> None:
-        while True:
-            try:
-                line = await child.reader.readline()
-                message = json.loads(line) if line else None
-            except (OSError, ValueError):  # a plugin that writes nonsense there has said all that is heard of it
-                break
-            if message is None:
-                break
-            self._hears.report(work, message)
-        child.writer.close()
+        """Until it is gone. Who holds its end of the channel for longer, a process of a plugin's, is not waited for."""
+        heard = asyncio.create_task(self._reported(child, work))
         code = await child.ended
+        await asyncio.wait([heard], timeout=LAST if code is not None else 0)
+        heard.cancel()
+        child.writer.close()
         asked = child.handle in self._stopped or code is None
         self._running.pop(child.handle)
         self._stopped.discard(child.handle)
         usage = child.usage
         self._hears.gone(work, Exit(_why(code), asked, usage.get("cpu_seconds"), usage.get("peak_bytes")))
+
+    async def _reported(self, child: Child, work: Work) -> None:
+        with suppress(OSError, ValueError):  # a plugin that writes nonsense there has said all that is heard of it
+            while line := await child.reader.readline():
+                self._hears.report(work, json.loads(line))
 
     async def _kill_later(self, child: Child, grace: float) -> None:
         await asyncio.wait([child.ended], timeout=grace)
@@ -113,16 +130,29 @@ class Local:
             await self.children.kill(child, signal.SIGKILL)
 
     async def _watch(self) -> None:
-        """A process that somebody has stopped would hold its slot for ever: it is killed, and goes on later."""
-        frozen: dict[str, int] = {}
+        """A process that somebody has stopped would hold its slot for ever: it is killed, and its run goes on.
+
+        A fork server that was stopped is killed as well, and one that is gone is begun anew before anybody needs it.
+        """
+        frozen: dict[int, int] = {}
+        wait = min(LOOK, self._settings.frozen / 4)
+        looks = max(1, round(self._settings.frozen / wait))
         while True:
-            await asyncio.sleep(min(LOOK, self._settings.frozen / 4))
-            looks = max(1, round(self._settings.frozen / min(LOOK, self._settings.frozen / 4)))
-            frozen = {
-                handle: frozen.get(handle, 0) + 1 for handle, child in self._running.items() if _is_stopped(child.pid)
-            }
-            for handle in [handle for handle, seen in frozen.items() if seen >= looks]:
-                await self.children.kill(self._running[handle], signal.SIGKILL)
+            await asyncio.sleep(wait)
+            running = {child.pid: child for child in self._running.values()}
+            pids = [*running, *([self.children.pid] if self.children.pid else [])]
+            frozen = {pid: frozen.get(pid, 0) + 1 for pid in pids if _is_stopped(pid)}
+            for pid in [pid for pid, seen in frozen.items() if seen >= looks]:
+                if pid == self.children.pid:
+                    self.children.kill_server()
+                else:
+                    self._follow(self.children.kill(running[pid], signal.SIGKILL), self._tasks)
+            if self.children.pid is None:
+                self._follow(self._begin_again(), self._tasks)
+
+    async def _begin_again(self) -> None:
+        with suppress(TrainerError):  # which whoever needs it is told
+            await self.children.begin()
 
 
 def _is_stopped(pid: int) -> bool:

@@ -26,7 +26,7 @@ from trainer.service.live import Feed
 from trainer.service.queue import Conflict, Gone, Submission
 from trainer.service.settings import Settings
 from trainer.service.states import Message, State
-from trainer.service.store import Store, Writing
+from trainer.service.store import Event, Store, Writing
 from trainer.service.supervisor import LOCAL, Supervisor, policy
 from trainer.service.tokens import Person, Tickets, admin_token
 
@@ -61,11 +61,11 @@ class Service:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._stack.enter_context(locked(settings.root, "served"))
         self.feed, self.tickets = Feed(), Tickets()
-        self.store = Store(settings.database, self.feed.told)
+        self.store = Store(settings.database, self._happened)
         os.chmod(settings.database, 0o600)
         self._stack.callback(self.store.close)
         self.token = admin_token(self.store, settings.token_file)
-        self.children = Children(settings.plugins)
+        self.children = Children(settings.plugins, settings.grace)
         self.supervisor = Supervisor(settings, self.store, self.children)
         memory = settings.limits.bytes + (2 << 30)
         self.checker = Worker(
@@ -77,7 +77,6 @@ class Service:
         self._tasks: list[asyncio.Task[None]] = []
         self._refusals: dict[int, int] = {}
         self._told: dict[str, Any] = {}
-        self.failure: str | None = None
 
     async def begin(self) -> None:
         """Begin to run what is in line, behind whoever is answered already."""
@@ -98,11 +97,11 @@ class Service:
     async def _supervise(self) -> None:
         for row in self.store.rows("SELECT run FROM events WHERE kind = 'deleted'"):
             await asyncio.to_thread(_remove, self.settings.folder(row["run"]))  # where nobody came to it before the end
-        try:
-            await self.supervisor.begin()
-        except TrainerError as error:
-            self.failure = str(error)
-            log.error("the service takes configs, and cannot train: %s", error)
+        await self.supervisor.begin()
+
+    def _happened(self, events: Sequence[Event]) -> None:
+        self.feed.told(events)
+        self.supervisor.told(events)
 
     # Configs.
 
@@ -110,7 +109,9 @@ class Service:
         """What a config comes to. Raises Invalid with everything that is wrong with it."""
         files = self._files(person, asked["config"] + "\n".join(asked["overrides"]))
         limits = {name: getattr(self.settings.limits, name) for name in _LIMITED}
-        found = await self.checker.ask({**asked, "policy": policy(self.settings, files), "limits": limits})
+        await self.children.begin()  # which says how many processors there are
+        allowed = policy(self.settings, files, self.supervisor.local.threads)
+        found = await self.checker.ask({**asked, "policy": allowed, "limits": limits})
         if "problems" in found:
             raise Invalid(found["problems"])
         return {**found, "files": files}
@@ -135,9 +136,7 @@ class Service:
             key=key,
             body=body,
         )
-        run, is_new = await self.store.write(lambda writing: self._put(writing, person, new))
-        self.supervisor.look()
-        return run, is_new
+        return await self.store.write(lambda writing: self._put(writing, person, new))
 
     def _put(self, writing: Writing, person: Person, new: Submission) -> tuple[str, bool]:
         """In line, if there is room for it."""
@@ -195,9 +194,7 @@ class Service:
         self.run(person, run)
         verb = {Message.CANCEL: "cancelled", Message.PAUSE: "paused"}[message]
         reason = f"{verb} by {person.user}"
-        state = await self.change(person, verb, run, lambda writing: queue.send(writing, run, message, reason))
-        await self.supervisor.stop(run)
-        return state
+        return await self.change(person, verb, run, lambda writing: queue.send(writing, run, message, reason))
 
     async def resume(self, person: Person, run: str, overrides: Sequence[str]) -> State:
         """Go on, also with more epochs. Raises Gone, Conflict and Invalid."""
@@ -211,9 +208,7 @@ class Service:
             quotas.check(writing.db, row["owner"], self.settings.quota)
             return queue.resume(writing, run, overrides, found["epochs"], found["size"]["steps"])
 
-        state = await self.change(person, "resumed", run, again, overrides=[*overrides])
-        self.supervisor.look()
-        return state
+        return await self.change(person, "resumed", run, again, overrides=[*overrides])
 
     async def delete(self, person: Person, run: str, version: int | None) -> None:
         """Away with a run that rests, and its folder. Raises Gone, Changed and Conflict."""
@@ -264,7 +259,12 @@ class Service:
     @property
     def ready(self) -> bool:
         """Whether runs are taken and trained."""
-        return self.supervisor.ready and not self.supervisor.draining
+        return self.supervisor.ready and not self.supervisor.draining and self.failure is None
+
+    @property
+    def failure(self) -> str | None:
+        """Why runs are taken and not trained, where that is so."""
+        return self.supervisor.trouble
 
     async def _prune(self) -> None:
         """Forget the points of runs that ended some time ago."""

@@ -2,7 +2,8 @@
 
 An end is believed of the run's folder, not of what was said: the newest attempt that has begun to train there has its
 number in attempt.json, and how it ended in status.json. So nothing is lost when the server dies in between, and nothing
-that an older attempt left is taken for the end of a newer one.
+that an older attempt left is taken for the end of a newer one. And what is to be done follows from what is committed,
+not from what a request goes on to do: whoever hangs up in between leaves nothing waiting.
 """
 
 from __future__ import annotations
@@ -12,31 +13,36 @@ import json
 import logging
 import os
 import re
+import shutil
 import signal
 import sqlite3
-from collections.abc import Callable, Coroutine, Mapping
+import sys
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from trainer.errors import TrainerError
 from trainer.runs.lock import held, holder
-from trainer.service import queue
+from trainer.service import mark, queue
 from trainer.service.children import Children, Unavailable
 from trainer.service.launchers import Exit, Launcher, Work
 from trainer.service.local import Local
 from trainer.service.quotas import bytes_below, note_use
 from trainer.service.settings import Settings
 from trainer.service.states import Message, State
-from trainer.service.store import Store, Unwritable, Writing
+from trainer.service.store import Event, Store, Unwritable, Writing
 from trainer.service.tracing import continued
+from trainer.wording import described
 
 __all__ = ["LOCAL", "Supervisor", "newest_checkpoint", "policy"]
 
 log = logging.getLogger("trainer.service")
 LOCAL = "local"  # the launcher that ships, as the database knows it
 TOLD = 0.25  # seconds between two rows of points of a run
+ROOM = 32 << 20  # bytes that are free on the disk, or nothing is begun there
 ENDS = {"finished": Message.FINISHED, "diverged": Message.DIVERGED, "failed": Message.FAILED}
+SAID = {**ENDS, "lost": Message.LOST}
 _CHECKPOINT = re.compile(r"(\d{12})\.json")
 
 
@@ -45,31 +51,45 @@ class Supervisor:
 
     def __init__(self, settings: Settings, store: Store, children: Children) -> None:
         self.settings, self.store = settings, store
-        self.launchers: Mapping[str, Launcher] = {LOCAL: Local(settings, self, children)}
+        self.local = Local(settings, self, children)
+        self.launchers: Mapping[str, Launcher] = {LOCAL: self.local}
         self.ready = False
         self.draining = False
+        self._trouble: str | None = None
+        self._handles: dict[str, str] = {}  # of what runs, also where the database cannot be written
         self._wanted = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._said: dict[tuple[str, int], Mapping[str, Any]] = {}  # the last word of an attempt
         self._points: dict[tuple[str, int], _Points] = {}
 
     async def begin(self) -> None:
-        """Make sense of what the service before this one left, get ready, and start to dispatch."""
+        """Make sense of what the service before this one left, and start to dispatch."""
         await self._reconcile()
-        for launcher in self.launchers.values():
-            await launcher.begin()
-        self.ready = True
         self._follow(self._dispatch())
 
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing is begun now, where that is so; it is tried again every second."""
+        return self._trouble or self._no_room()
+
     def look(self) -> None:
-        """Something is in line, or there is room."""
+        """There may be something in line that can begin."""
         self._wanted.set()
 
-    async def stop(self, run: str) -> None:
+    def told(self, events: Sequence[Event]) -> None:
+        """What was committed: a run may be in line now, or be there to be stopped."""
+        for event in events:
+            if event.kind == "state":
+                self._wanted.set()
+                if json.loads(event.data)["state"] == State.STOPPING:
+                    self._follow(self._stop(event.run))
+
+    async def _stop(self, run: str) -> None:
         """Tell the attempt of a run that is stopping."""
         row = self.store.row("SELECT state, executor, handle FROM runs WHERE id = ?", run)
-        if row is not None and row["state"] == State.STOPPING and row["handle"]:
-            await self.launchers[row["executor"]].stop(row["handle"], self.settings.grace)
+        handle = self._handles.get(run) or (row["handle"] if row is not None else None)
+        if row is not None and row["state"] == State.STOPPING and handle:
+            await self.launchers[row["executor"]].stop(handle, self.settings.grace)
 
     async def end(self) -> None:
         """Stop every attempt, with its checkpoint; the runs go on when there is a service again."""
@@ -83,10 +103,11 @@ class Supervisor:
             await self.store.write(drain)
         except Unwritable as error:
             log.warning("%s; the next service sees from the folders how the runs ended", error)
-        self.look()
+        self._wanted.set()
         for launcher in self.launchers.values():
             await launcher.end()
-        await asyncio.gather(*self._tasks)
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     # What launchers say.
 
@@ -109,6 +130,7 @@ class Supervisor:
         points = self._points.pop((work.run, work.attempt), None)
         if points is not None:
             points.flush()
+        self._handles.pop(work.run, None)
         self._follow(self._settle(work.run, work.attempt, ended))
 
     def _tell(self, key: tuple[str, int], where: Mapping[str, Any], rows: list[Any]) -> None:
@@ -116,9 +138,13 @@ class Supervisor:
         future.add_done_callback(_swallow_superseded)
 
     async def _settle(self, run: str, attempt: int, ended: Exit) -> None:
-        """Write down how an attempt has ended, however long the database cannot be written."""
+        """Write down how an attempt has ended, once no process of it is left."""
+        await self._freed(self.settings.folder(run))
         said = self._said.pop((run, attempt), None)
-        message, reason = _ending(self.settings.folder(run), attempt, said, ended)
+        try:
+            message, reason = _ending(self.settings.folder(run), attempt, said, ended)
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            message, reason = Message.LOST, f"{ended.why}; what it left cannot be read: {described(error)}"
         reached = newest_checkpoint(self.settings.folder(run))
         stored = await asyncio.to_thread(bytes_below, self.settings.folder(run))
 
@@ -130,35 +156,65 @@ class Supervisor:
             note_use(writing, run, ended.cpu_seconds or 0.0, stored)
             queue.send(writing, run, message, reason, attempt=attempt, reached=reached)
 
+        try:
+            await self._write_down(settle)
+        except (queue.Superseded, queue.Gone) as error:
+            log.info("attempt %s of run %s: %s", attempt, run, error)
+        self._wanted.set()
+
+    async def _write_down(self, change: Callable[[Writing], Any]) -> None:
+        """Make a change, however long the database cannot be written. What is never made the folder has to say."""
         while True:
             try:
-                await self.store.write(settle)
-            except (queue.Superseded, queue.Gone) as error:
-                log.info("attempt %s of run %s: %s", attempt, run, error)
+                await self.store.write(change)
+                return
             except Unwritable as error:
                 log.warning("%s; again in a second", error)
                 if self.draining:
                     return
                 await asyncio.sleep(1.0)
-                continue
-            break
-        self.look()
+
+    async def _freed(self, folder: Path) -> None:
+        """Wait until no attempt holds a folder: one whose parent died was told to end, and is killed if it does not."""
+        waited = 0.0
+        while held(folder, mark.CLAIM):
+            await asyncio.sleep(0.05)
+            waited += 0.05
+            if waited > self.settings.grace:
+                pid = holder(folder, mark.CLAIM)
+                if pid is not None:
+                    log.warning("process %s still holds %s: it is killed", pid, folder)
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                waited = 0.0
 
     # What is in line.
 
     async def _dispatch(self) -> None:
         while not self.draining:
+            self._wanted.clear()
             try:
                 started = await self._start_one()
-            except Unwritable as error:
-                log.warning("%s; again in a second", error)
+            except Exception as error:  # whatever it is, the next one is not to wait for ever
+                if self.draining:
+                    return
+                if str(error) != self._trouble:
+                    unforeseen = None if isinstance(error, TrainerError) else error
+                    log.warning("%s; nothing begins, which is tried again every second", error, exc_info=unforeseen)
+                self._trouble = described(error)
                 await asyncio.sleep(1.0)
                 continue
+            self._trouble = None
             if not started:
                 await self._wanted.wait()
-                self._wanted.clear()
 
     async def _start_one(self) -> bool:
+        """Begin an attempt at the run whose turn it is, if there is one. Raises TrainerError where none can begin."""
+        if (full := self._no_room()) is not None:
+            raise TrainerError(full)
+        for launcher in self.launchers.values():
+            await launcher.begin()
+        self.ready = True
         able = [name for name, launcher in self.launchers.items() if launcher.free > 0]
         if not able:
             return False
@@ -170,15 +226,22 @@ class Supervisor:
         work = Work(row["id"], row["attempt"], self._request(row))
         try:
             self.settings.folder(work.run).mkdir(mode=0o700, parents=True, exist_ok=True)
-            handle = await launcher.launch(work)
-        except (TrainerError, OSError) as error:
-            log.warning("attempt %s of run %s did not begin: %s", work.attempt, work.run, error)
-            ended = Exit(f"it did not begin: {error}", asked=isinstance(error, Unavailable))
+            handle = self._handles[work.run] = await launcher.launch(work)
+        except Exception as error:  # whatever it is, the run is not to be running for ever
+            foreseen = isinstance(error, TrainerError | OSError)
+            log.warning("attempt %s of run %s did not begin: %s", work.attempt, work.run, error, exc_info=not foreseen)
+            ended = Exit(f"it did not begin: {described(error)}", asked=isinstance(error, Unavailable))
             await self._settle(work.run, work.attempt, ended)
             return True
-        await self.store.write(lambda writing: _keep_handle(writing, work, handle))
-        await self.stop(work.run)  # where it was cancelled meanwhile
+        await self._stop(work.run)  # where it was cancelled meanwhile
+        await self._write_down(lambda writing: _keep_handle(writing, work, handle))
         return True
+
+    def _no_room(self) -> str | None:
+        free = shutil.disk_usage(self.settings.runs).free
+        if free >= ROOM:
+            return None
+        return f"{self.settings.runs}: {free:,} bytes are free on this disk, and runs begin where there are {ROOM:,}"
 
     def _request(self, row: sqlite3.Row) -> dict[str, Any]:
         """What an attempt's process is told."""
@@ -189,7 +252,8 @@ class Supervisor:
             "folder": str(self.settings.folder(row["id"])),
             "config": row["config"],
             "overrides": json.loads(row["overrides"]),
-            "policy": policy(self.settings, json.loads(row["files"])),
+            # Of threads a run that goes on may have asked for more than there are now; it gets what there are.
+            "policy": policy(self.settings, json.loads(row["files"]), sys.maxsize),
             "traceparent": continued(row["trace"]),
         }
 
@@ -201,23 +265,7 @@ class Supervisor:
             handles = [row["handle"]] if row["handle"] else []
             if launcher is not None and await launcher.living(handles):
                 continue
-            self._follow(self._after_its_end(row["id"], row["attempt"]))
-
-    async def _after_its_end(self, run: str, attempt: int) -> None:
-        """Wait until no process holds the folder: it was told to end when its parent died; then see what it left."""
-        folder = self.settings.folder(run)
-        waited = 0.0
-        while held(folder):
-            await asyncio.sleep(0.05)
-            waited += 0.05
-            if waited > self.settings.grace:
-                pid = holder(folder)
-                if pid is not None:
-                    log.warning("process %s still holds %s: it is killed", pid, folder)
-                    with suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
-                waited = 0.0
-        await self._settle(run, attempt, Exit("the service ended", asked=True))
+            self._follow(self._settle(row["id"], row["attempt"], Exit("the service ended", asked=True)))
 
     def _follow(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(coroutine)
@@ -261,14 +309,14 @@ class _Points:
             self._tell(where, rows)
 
 
-def policy(settings: Settings, files: Mapping[str, str]) -> dict[str, Any]:
+def policy(settings: Settings, files: Mapping[str, str], threads: int) -> dict[str, Any]:
     """What a config may name, as JSON; `files` are the uploads and runs that it does name."""
     return {
         "plugins": sorted(settings.plugins),
         "datasets": sorted(settings.datasets),
         "uploads": {name[7:]: path for name, path in files.items() if name.startswith("upload:")},
         "runs": {name[4:]: path for name, path in files.items() if name.startswith("run:")},
-        "threads": os.cpu_count() or 1,
+        "threads": threads,
     }
 
 
@@ -283,15 +331,14 @@ def newest_checkpoint(folder: Path) -> int:
 
 def _ending(folder: Path, attempt: int, said: Mapping[str, Any] | None, ended: Exit) -> tuple[Message, str]:
     """What became of an attempt, and why."""
-    try:
-        begun = json.loads((folder / "attempt.json").read_bytes())["attempt"]
-        about = json.loads((folder / "status.json").read_bytes())
-    except FileNotFoundError:
-        begun, about = 0, {}
+    begun = mark.read(folder).began
+    about = json.loads((folder / "status.json").read_bytes()) if begun else {}
+    if said is not None and said["status"] == "lost":
+        return Message.LOST, said["reason"]
     if begun == attempt and about["status"] in ENDS:
         return ENDS[about["status"]], about["reason"] or f"after {about['epochs']} epochs"
     if said is not None:
-        return ENDS[said["status"]], said["reason"]
+        return SAID[said["status"]], said["reason"]
     if begun == attempt and "SIGXCPU" in (about["reason"] or ""):
         return Message.FAILED, "it has used the CPU seconds that a run may use"
     if ended.asked or (begun == attempt and about["status"] == "interrupted"):

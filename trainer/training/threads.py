@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from trainer.compiler import blas
 from trainer.compiler.executors import spread_over
-from trainer.compiler.processors import processors
+from trainer.compiler.processors import most, processors
 from trainer.errors import UsageError
 
 __all__ = ["Threads", "pinned"]
@@ -44,8 +44,8 @@ class Threads:
 def pinned(threads: int | Literal["auto"] = "auto") -> Iterator[Threads]:
     """Run the block with so many threads of the machine's, and one of BLAS's; restores the former numbers afterwards.
 
-    "auto" is as many as there are processors, see `processors`. The setting belongs to the process, so nested or
-    concurrent blocks overrule one another.
+    "auto" is as many as there are processors, see `processors`; OMP_THREAD_LIMIT in the environment is the most that
+    anybody gets. The setting belongs to the process, so nested or concurrent blocks overrule one another.
 
     Raises UsageError unless `threads` is "auto" or a whole number of at least 1.
 
@@ -57,7 +57,7 @@ def pinned(threads: int | Literal["auto"] = "auto") -> Iterator[Threads]:
     if type(number) is not int or number < 1:  # True is an int to isinstance
         raise UsageError(f'threads must be "auto" or a whole number of at least 1, not {threads!r}')
     controller = blas.libraries()
-    before = spread_over(number)
+    before = spread_over(most(number))
     try:
         with controller.limit(limits=1):
             yield Threads(spread_over(), tuple(controller.info()))

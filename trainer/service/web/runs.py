@@ -38,7 +38,7 @@ YAML_TYPES = ("application/yaml", "text/yaml", "application/x-yaml", "text/plain
 _NAME = re.compile(r"[\w][\w .+-]{0,79}")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,120}")
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
-HIDDEN = frozenset({"lock", "attempt.json"})  # of the service's own
+HIDDEN = frozenset({"lock", "attempt.lock", "attempt.json"})  # of the service's own
 
 
 def asked_config(call: Call) -> dict[str, Any]:
