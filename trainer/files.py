@@ -15,11 +15,23 @@ from pathlib import Path
 
 from trainer.errors import StorageError
 
-__all__ = ["appending", "atomic_write", "expanded", "new_folder", "remove", "writing", "writing_whole"]
+__all__ = [
+    "FULL",
+    "appending",
+    "atomic_write",
+    "expanded",
+    "new_folder",
+    "overwrite",
+    "remove",
+    "writing",
+    "writing_whole",
+]
 
 # What a file system answers that cannot force a folder to the disk (network shares, some virtual machines' folders).
 # Its renames are as durable as it makes them: nothing here could make them more so.
 _NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES, errno.EPERM}
+
+FULL = {errno.ENOSPC, errno.EDQUOT}  # what a file system answers that has no room, or none for this person
 
 
 def expanded(path: str | os.PathLike[str]) -> Path:
@@ -52,6 +64,23 @@ def atomic_write(path: str | os.PathLike[str], content: bytes | str) -> None:
     """
     with writing_whole(path) as write:
         write(content.encode() if isinstance(content, str) else content)
+
+
+def overwrite(path: Path, content: bytes) -> None:
+    """Write a file into the room that it has, for a disk with no room for another one beside it.
+
+    Not whole at every instant: where the power fails meanwhile it is neither old nor new. Raises StorageError.
+    """
+    with writing(path):
+        descriptor = os.open(path, os.O_WRONLY | getattr(os, "O_BINARY", 0))
+        try:
+            view = memoryview(content)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            os.truncate(path, len(content))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import pytest
 
 import trainer
 from tests.runs.dying_disk import REFUSALS, Disk, Moment, State, build
-from trainer.errors import ConfigError, StorageError
+from trainer.errors import DataError, StorageError
 from trainer.experiment import Observer, resume
 from trainer.runs import load as load_run
 from trainer.runs.checkpoint import Checkpoints
@@ -166,7 +166,7 @@ def runs_below(root: Path) -> list[Path]:
 def goes_on(folder: Path, untouched: tuple[Any, ...]) -> None:
     """To its end, or it has not begun."""
     if not (folder / "resolved.yaml").exists():
-        with pytest.raises(ConfigError, match=r"there is no file '.*resolved\.yaml'"):
+        with pytest.raises(DataError, match=r"was stopped before .*: there is no resolved\.yaml in it\. Begin again: "):
             resume(folder)
         return
     if load_run(folder).status != "finished":
@@ -245,3 +245,23 @@ def test_a_disk_that_is_really_full_ends_a_run_with_its_name_and_the_run_goes_on
     (small_disk / "ballast").unlink()
     resume(folder)
     assert remains(folder) == untouched
+
+
+class Filling(Observer):
+    """Something else fills the disk while the run goes on."""
+
+    def __init__(self, disk: Path) -> None:
+        self.disk = disk
+
+    def epoch(self, record: Any) -> None:
+        fill(self.disk / "ballast")
+
+
+def test_a_run_on_whose_disk_nothing_has_room_any_more_says_so_in_its_status(small_disk: Path) -> None:
+    with pytest.raises(StorageError, match=os.strerror(errno.ENOSPC)) as told:
+        trainer.train(TINY, out=small_disk / "runs", observers=[Filling(small_disk)])
+    (folder,) = (small_disk / "runs").iterdir()
+    run = load_run(folder)
+    assert (run.status, run.about["status"]) == ("failed", "failed")
+    assert run.reason == f"StorageError: {told.value}"
+    assert newest(folder) is None or newest(folder)[0] > 0

@@ -119,6 +119,16 @@ def test_a_folder_without_runs(tmp_path):
     assert str(caught.value) == f"there is no folder {tmp_path / 'runs'} with runs in it; {hint}"
 
 
+def test_what_was_measured_once_at_the_end_is_asked_for_like_any_number(root):
+    folder = root / "20260101-000001-b"
+    about = {"status": "finished", "test": {"f1": 0.75, "test_accuracy": "?"}}
+    (folder / "status.json").write_text(json.dumps(about))
+    assert names(select(summaries(root), [Condition.parse("test_f1>0.7")])) == "b"
+    assert names(select(summaries(root), sort="-test_f1", limit=1)) == "b"
+    assert Summary(folder).series("test_f1") == []
+    assert Summary(folder).series("test_accuracy") == [0.7, 0.8]
+
+
 @pytest.mark.parametrize("content", ["{", "[]", ""])
 def test_a_damaged_status_hides_no_other_run(root, content):
     (root / "20260101-000001-b" / "status.json").write_text(content)

@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,7 +9,7 @@ import numpy as np
 import pytest
 
 from trainer.data import Scaling
-from trainer.errors import DataError, DivergedError, UsageError
+from trainer.errors import DataError, DivergedError, StorageError, UsageError
 from trainer.runs import RunFolder, load
 from trainer.runs.folder import _new_folder
 from trainer.runs.lock import held
@@ -169,3 +171,39 @@ def test_a_run_that_goes_on_counts_the_seconds_before(tmp_path: Path) -> None:
         status = json.loads((folder.path / "status.json").read_text())
         assert seconds <= status["seconds"] < seconds + 60
         assert status["started"] == before["started"]
+
+
+def test_a_run_that_begins_again_in_its_folder_leaves_no_checkpoint_of_the_attempt_before(tmp_path):
+    with RunFolder(tmp_path, "a", resolved={"seed": 1}) as folder:
+        pass
+    checkpoints = folder.path / "checkpoints"
+    for name in ("000000000004.safetensors", ".000000000004.json.77-ab.tmp"):
+        checkpoints.mkdir(exist_ok=True)
+        (checkpoints / name).write_bytes(b"cut short")
+    RunFolder.at(folder.path, "a", config_text="", resolved={"seed": 1}).close()
+    assert not checkpoints.exists()
+    checkpoints.mkdir()
+    (checkpoints / "notes.txt").write_text("a person's")
+    RunFolder.at(folder.path, "a", config_text="", resolved={"seed": 1}).close()
+    assert [path.name for path in checkpoints.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
+def test_the_last_status_takes_the_place_of_the_old_one_where_there_is_no_room_for_another(code, tmp_path, monkeypatch):
+    folder = RunFolder(tmp_path, "a")
+    before = (folder.path / "status.json").read_bytes()
+
+    def full(path, content):
+        raise StorageError(path, OSError(code, os.strerror(code)))
+
+    monkeypatch.setattr("trainer.runs.folder.atomic_write", full)
+    with pytest.raises(StorageError, match=os.strerror(code)):  # while it goes on a status is whole or the one before
+        folder._set_status("running")
+    assert (folder.path / "status.json").read_bytes() == before
+    if code == errno.EIO:
+        with pytest.raises(StorageError):
+            folder.close("failed", "no room")
+        assert (folder.path / "status.json").read_bytes() == before
+    else:
+        folder.close("failed", "no room")
+        assert (load(folder.path).status, load(folder.path).reason) == ("failed", "no room")

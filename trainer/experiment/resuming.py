@@ -83,6 +83,11 @@ def resume(
     """
     path = load_run(folder).path
     with locked(path):
+        if not (path / "resolved.yaml").exists():
+            what = f"{path} was stopped before it had written down what it trains: there is no resolved.yaml in it"
+            raise DataError(
+                f"{what}. Begin again: trainer run CONFIG; nothing is lost with trainer runs rm {path.name}"
+            )
         loaded = load(checked(path / "resolved.yaml"), overrides, () if plugins is None else plugins)
         name = loaded.config.name or re.sub(r"^\d{8}-\d{6}-", "", path.name)
         checkpoints = Checkpoints(path / FOLDER)

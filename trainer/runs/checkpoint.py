@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -136,6 +137,15 @@ class Checkpoints:
                 remove(entry)
             elif name is not None and entry.suffix != ".json" and self._named(int(name[1])) not in (None, entry.name):
                 remove(entry)  # of the same step, before or after the one that counts
+
+    def clear(self) -> None:
+        """Remove all of them, and the folder once it is empty."""
+        for entry in sorted(self._entries(), key=lambda entry: entry.suffix != ".json"):
+            if entry.suffix == ".tmp" or _NAME.fullmatch(entry.name):
+                remove(entry)
+        with writing(self.folder):
+            if self.folder.exists() and not self._entries():
+                os.rmdir(self.folder)
 
     def _entries(self) -> list[Path]:
         try:

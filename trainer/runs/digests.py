@@ -140,20 +140,22 @@ def _out(path: Path) -> str:
     )
 
 
-def content_of(path: Path) -> bytes:
+def content_of(path: str | os.PathLike[str]) -> bytes:
     """The bytes of a small file, a third of what `open` and its layers take."""
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:
-        raise DataError(f"there is no {path.name} in {path.parent}") from None
+        raise DataError(f"there is no {Path(path).name} in {Path(path).parent}") from None
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
+        raise DataError(f"{os.fspath(path)} cannot be read: {error.strerror or error}") from None
     try:
-        parts = []
-        while part := os.read(descriptor, 1 << 20):
+        parts, room = [], os.fstat(descriptor).st_size + 1
+        while part := os.read(descriptor, room):
             parts.append(part)
+            if len(part) < room:  # of a file on a disk that is all there is
+                break
         return b"".join(parts)
     except OSError as error:  # a folder, say
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
+        raise DataError(f"{os.fspath(path)} cannot be read: {error.strerror or error}") from None
     finally:
         os.close(descriptor)

@@ -22,10 +22,11 @@ from signal import Signals
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
-from trainer.errors import DivergedError, UsageError
-from trainer.files import atomic_write, expanded, new_folder, remove, writing
+from trainer.errors import DivergedError, StorageError, UsageError
+from trainer.files import FULL, atomic_write, expanded, new_folder, overwrite, remove, writing
 from trainer.runs.already import going_on
 from trainer.runs.appended import Appended, Mark
+from trainer.runs.checkpoint import FOLDER, Checkpoints
 from trainer.runs.digests import MADE_OF, STATUS, content_of, facts, read_mapping, sealed
 from trainer.runs.lock import locked
 from trainer.runs.metrics import EpochRecord, MetricsFile, read_metrics
@@ -123,6 +124,8 @@ class RunFolder:
             held.enter_context(locked(path))
             for record in begun:
                 remove(path / record)
+            if begun:
+                Checkpoints(path / FOLDER).clear()
             with self._opened_in(path, name, now, made_of):
                 self._write("config.yaml", config_text)
                 self._write("resolved.yaml", as_yaml(resolved))
@@ -268,7 +271,7 @@ class RunFolder:
         try:
             self.log(status if reason is None else f"{status}: {reason}")
             self.sync()
-        finally:  # a disk that takes no line more may have room for another status of the same size
+        finally:  # a disk that takes no line more has room for another status in the place of this one
             try:
                 with self._held:
                     self._set_status(status, reason)
@@ -300,7 +303,12 @@ class RunFolder:
         if self._made_of:
             content[MADE_OF] = dict(self._made_of)
         content["files"] = {**self._files, **{name: mark.facts for name, mark in self.marks.items() if mark.length}}
-        atomic_write(self.path / STATUS, sealed(content))
+        try:
+            atomic_write(self.path / STATUS, sealed(content))
+        except StorageError as error:  # of a run that has ended, the last word is worth more than a whole file
+            if status == "running" or error.error.errno not in FULL:
+                raise
+            overwrite(self.path / STATUS, sealed(content).encode())
         self._next = time.monotonic() + _BEAT
 
     def _epochs(self) -> int:

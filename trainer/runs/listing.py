@@ -32,6 +32,7 @@ _CONDITION = re.compile(r"\s*([\w.-]+)\s*(<=|>=|!=|<|>|=)\s*(.+?)\s*")
 # What status.json says of a run whose process may have died without a word.
 _LIVE = "running"
 CRASHED = "crashed"
+METRICS = "metrics.csv"
 DAMAGED = "damaged"
 
 
@@ -73,7 +74,7 @@ class Summary:
     def about(self) -> dict[str, Any]:
         """status.json; of one that cannot be read, or is not what was written, "unreadable" is the status."""
         try:
-            return digests.unsealed(digests.content_of(self.path / digests.STATUS))
+            return digests.unsealed(digests.content_of(self._file(digests.STATUS)))
         except DataError:
             return {"status": "unreadable"}
 
@@ -91,44 +92,62 @@ class Summary:
             return (datetime.now().astimezone() - datetime.fromisoformat(started)).total_seconds()
         return float(self.about.get("seconds") or 0.0)
 
+    def _file(self, name: str) -> str:
+        return os.path.join(self.path, name)  # `/` takes as long as to read it
+
     @cached_property
     def lines(self) -> list[str]:
         """The whole lines of metrics.csv, the header first; empty before the first epoch."""
-        text = (self._rows or b"").decode(errors="replace")
-        return text[: text.rfind("\n") + 1].splitlines()
+        return self._whole.decode(errors="replace").splitlines()
+
+    @property
+    def _whole(self) -> bytes:
+        """metrics.csv up to the end of its last whole line."""
+        rows = self._rows or b""
+        return rows[: rows.rfind(b"\n") + 1]
 
     @cached_property
     def _rows(self) -> bytes | None:
         """What is in metrics.csv, if anything; None where it is not what was written."""
-        path = self.path / "metrics.csv"
         try:
-            content = digests.content_of(path)
+            content = digests.content_of(self._file(METRICS))
         except DataError:
             return b""
-        if digests.agrees(path.name, content, self.about):
+        if digests.agrees(METRICS, content, self.about):
             return content
         try:
-            return digests.read(path)  # perhaps the run went on between a look at one file and at the other
+            return digests.read(
+                self.path / METRICS
+            )  # perhaps the run went on between a look at one file and at the other
         except DataError:
             return None
 
     @cached_property
     def last(self) -> dict[str, float]:
-        """The last epoch's numbers by their column; empty before the first."""
-        if len(self.lines) < 2:
+        """The last epoch's numbers by their column, and those of the test rows where these were measured once, at the
+        end; empty before the first epoch."""
+        *before, line = (self._whole.rstrip(b"\n")).rsplit(b"\n", 1)
+        if not before:
             return {}
-        names, cells = next(csv.reader(self.lines[:1])), self.lines[-1].split(",")
-        return dict(zip(names, map(_number, cells), strict=False))
+        cells = map(_number, line.decode(errors="replace").split(","))
+        tested = {f"test_{name}": _number(value) for name, value in self.about.get("test", {}).items()}
+        return {**dict(zip(self.columns, cells, strict=False)), **tested}
+
+    @cached_property
+    def columns(self) -> list[str]:
+        """What metrics.csv has a number of for each epoch."""
+        header = self._whole.partition(b"\n")[0].decode(errors="replace")
+        return next(csv.reader([header]), [])
 
     def series(self, column: str) -> list[float]:
         """A column of metrics.csv, a number per epoch; empty where there is none of that name."""
-        if column not in self.last:
+        if column not in self.columns:
             return []
-        place = list(self.last).index(column)
+        place = self.columns.index(column)
         return [_number(line.split(",")[place]) for line in self.lines[1:]]
 
     def value(self, name: str) -> float | str | None:
-        """What a condition or an order asks for: a column of metrics.csv, or status, name, seconds, epochs."""
+        """What a condition or an order asks for: a number of `last`, or status, name, seconds, epochs."""
         if name in ("status", "name"):
             return str(getattr(self, name))
         if name == "seconds":
@@ -138,10 +157,10 @@ class Summary:
         return self.last.get(name)
 
 
-def _number(cell: str) -> float:
+def _number(cell: Any) -> float:
     try:
         return float(cell)
-    except ValueError:
+    except (ValueError, TypeError):
         return float("nan")
 
 

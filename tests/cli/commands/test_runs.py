@@ -55,6 +55,13 @@ def test_conditions_orders_and_limits(root, trainer):
     assert trainer("runs", "-w", "status=diverged").out == "no run in runs has status=diverged\n"
 
 
+def test_what_is_asked_for_is_shown_beside_what_always_is(root, trainer):
+    listed = trainer("runs", "-w", "train_loss<=0.6", "--sort", "epochs").out.splitlines()
+    assert listed[0].split()[-4:] == ["test_accuracy", "test_loss", "train_loss", "loss"]
+    assert listed[1].split()[-3:] == ["0.7000", "0.6000", "0.6000"]
+    assert trainer("runs", "--sort", "test_loss").out.splitlines()[0] == trainer("runs").out.splitlines()[0]
+
+
 def test_a_comparison_shows_what_differs_and_what_was_reached(root, trainer):
     assert trainer("runs", "diff", "100000-a", "b").out == (
         "               20260101-100000-a  20260101-100001-b\n"

@@ -94,7 +94,12 @@ def _list(root: Path, where: Sequence[str], sort: str | None, limit: int) -> Non
     if not chosen:
         typer.echo(f"no run in {root}" + (f" has {' and '.join(where)}" if where and paths else ""))
         return
-    columns = _columns(chosen)
+    asked = [condition.name for condition in conditions] + ([sort.lstrip("-")] if sort else [])
+    shown = _columns(chosen)
+    columns = [
+        *shown,
+        *dict.fromkeys(name for name in asked if name not in shown and any(name in r.last for r in chosen)),
+    ]
     header = ["run", "status", "epochs", "time", *columns, "loss"]
     rows = [
         [run.name, run.status, f"{len(run.lines[1:]):,}", duration(run.seconds)]
@@ -108,8 +113,8 @@ def _list(root: Path, where: Sequence[str], sort: str | None, limit: int) -> Non
 
 
 def _columns(runs: Sequence[Summary]) -> list[str]:
-    """The numbers that most of the runs have: of the test rows where there are any, the loss last."""
-    names = dict.fromkeys(name for run in runs for name in run.last)
+    """The numbers of every epoch: of the test rows where there are any, the loss last."""
+    names = dict.fromkeys(name for run in runs for name in run.columns)
     parts = ([name for name in names if name.startswith(f"{part}_")] for part in ("test", "validation", "train"))
     chosen = next(filter(None, parts), [])
     return sorted(chosen, key=lambda name: name.endswith("_loss"))[-3:]
