@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from trainer.estimators.regressor import TrainerRegressor as TrainerRegressor
     from trainer.experiment.execution import train as train
     from trainer.experiment.model import load as load
+    from trainer.experiment.overfitting import overfit as overfit
     from trainer.experiment.run import Run as Run
     from trainer.experiment.run import run as run
     from trainer.plugins.hookspecs import hookimpl as hookimpl
@@ -53,6 +54,7 @@ _HOME = {
     "trainer.estimators.regressor": ("TrainerRegressor",),
     "trainer.experiment.execution": ("train",),
     "trainer.experiment.model": ("load",),
+    "trainer.experiment.overfitting": ("overfit",),
     "trainer.experiment.run": ("Run", "run"),
     "trainer.plugins.hookspecs": ("hookimpl",),
     "trainer.engine.transforms": (
@@ -63,8 +65,8 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "REQUIRED", "Op", "Run", "Tape", "Tensor", "TrainerClassifier", "TrainerRegressor", "check", "checkpoint",
-    "compile", "debug", "grad", "hessian", "hookimpl", "hvp", "jacobian", "jvp", "load", "op", "run", "stop_gradient",
-    "structural", "tape", "train", "value_and_grad", "vjp",
+    "compile", "debug", "grad", "hessian", "hookimpl", "hvp", "jacobian", "jvp", "load", "op", "overfit", "run",
+    "stop_gradient", "structural", "tape", "train", "value_and_grad", "vjp",
 ]  # fmt: skip
 __version__ = "0.1.0"
 

@@ -20,6 +20,7 @@ from trainer.cli.commands import (
     init,
     login,
     ops,
+    overfit,
     plot,
     plugins,
     predict,
@@ -63,6 +64,7 @@ app.command("predict")(predict.command)
 app.command("export")(export.command)
 app.command("validate", cls=ConfigCommand)(validate.command)
 app.command("find-step-size", cls=ConfigCommand)(find_step_size.command)
+app.command("overfit", cls=ConfigCommand)(overfit.command)
 app.command("show", cls=ConfigCommand)(show.command)
 app.command("list")(listing.command)
 app.command("datasets")(datasets.command)

@@ -19,26 +19,37 @@ from trainer.types import Array
 __all__ = ["LayerLook", "Spread", "look"]
 
 
+PIECES = 10  # that the range of some values is divided into
+
+
 @dataclass(frozen=True)
 class Spread:
-    """How numbers are spread: their rms, least, largest, and the share that is exactly 0."""
+    """How numbers are spread.
+
+    Attributes:
+        rms, least, largest: of them.
+        zeros: the share that is exactly 0.
+        counts: how many there are in each tenth of the range from least to largest; none where that is not finite.
+    """
 
     rms: float
     least: float
     largest: float
     zeros: float
+    counts: tuple[int, ...]
 
     @classmethod
     def of(cls, values: Array) -> Spread:
         """That of an array.
 
         >>> Spread.of(np.array([0.0, 3.0, -4.0, 0.0]))
-        Spread(rms=2.5, least=-4.0, largest=3.0, zeros=0.5)
+        Spread(rms=2.5, least=-4.0, largest=3.0, zeros=0.5, counts=(1, 0, 0, 0, 0, 2, 0, 0, 0, 1))
         """
         exact = values.astype(np.float64)
-        return cls(
-            float(np.sqrt(np.mean(exact * exact))), float(exact.min()), float(exact.max()), float(np.mean(exact == 0))
-        )
+        least, largest = float(exact.min()), float(exact.max())
+        finite = math.isfinite(least) and math.isfinite(largest)
+        counts = tuple(np.histogram(exact, PIECES)[0].tolist()) if finite else ()
+        return cls(float(np.sqrt(np.mean(exact * exact))), least, largest, float(np.mean(exact == 0)), counts)
 
 
 @dataclass(frozen=True)

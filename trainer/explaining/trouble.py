@@ -26,13 +26,13 @@ from trainer.explaining.evidence import Evidence
 from trainer.explaining.findings import Finding
 from trainer.explaining.rows import alike, never_predicted, never_told_apart
 from trainer.plugins.traits import CostTraits
-from trainer.training import Epoch, Training
+from trainer.training import Epoch, Training, TrainingState
 from trainer.wording import number
 
 if TYPE_CHECKING:
     from trainer.config import LoadedConfig
 
-__all__ = ["Explainer"]
+__all__ = ["Explainer", "once"]
 
 WELL = 0.8  # of the loss of one prediction for all rows: what is below has learnt something
 STEPS = 50  # before which a loss that has not fallen says nothing
@@ -43,8 +43,9 @@ OTHERS: tuple[Part, ...] = ("validation", "test")
 class Explainer:
     """Is told the epochs of a training, and says what is wrong with it."""
 
-    def __init__(self, loaded: LoadedConfig, training: Training) -> None:
-        self._loaded, self._training, self._beginning = loaded, training, training.state
+    def __init__(self, loaded: LoadedConfig, training: Training, beginning: TrainingState | None = None) -> None:
+        """`beginning` is where it began, of a training that has moved since."""
+        self._loaded, self._training, self._beginning = loaded, training, beginning or training.state
         self._epochs: list[Epoch] = []
 
     def epoch(self, record: Epoch) -> None:
@@ -68,13 +69,13 @@ class Explainer:
         """What is wrong after the last epoch, the most likely cause first; each cause once."""
         if not self._epochs:
             return []
-        return _once(self._found())
+        return once(self._found())
 
     def of_divergence(self, error: DivergedError) -> list[Finding]:
         """The causes of a loss that is no number any more."""
         first = self._training.step == self._beginning.step
         found = causes(self._loaded, self._first, None, first_step=first, finding=error.finding or str(error))
-        return _once(found)
+        return once(found)
 
     def _found(self) -> Iterator[Finding]:
         loaded, last = self._loaded, self._epochs[-1]
@@ -145,7 +146,7 @@ class Explainer:
         return math.isfinite(self._first.constant) and loss > 0.25 * self._first.constant
 
 
-def _once(found: Iterable[Finding]) -> list[Finding]:
+def once(found: Iterable[Finding]) -> list[Finding]:
     """Each cause with its first evidence."""
     causes: dict[str, Finding] = {}
     for finding in found:

@@ -42,4 +42,27 @@ def test_a_config_is_shown_layer_by_layer(trainer: Trainer, folder: Path) -> Non
         ["2", "dense", "32", "×", "1"],
     ]
     assert lines[6].split()[:2] == ["cost", "32"]
+    assert lines[8].startswith("The tape of the loss: 12 entries, ")
+    ops = {line.split()[0]: line.split()[1:] for line in lines[11:] if line}
+    # Results of 32·(4 + 1) numbers; kept are x of 32·1 for the first W, and x of 32·4 and W of 4 in the other.
+    assert ops["matmul"][:3] == ["2", "640", "656"]
+    assert ops["relu"][0] == ops["mean_squared_error"][0] == "1"
     assert not (folder / "runs").exists()
+
+
+def test_the_step_and_its_tape_are_drawn(trainer: Trainer, folder: Path) -> None:
+    for name, start in (("step.svg", "<svg "), ("tape.dot", "digraph tape {"), ("tape.mmd", "flowchart LR")):
+        done = trainer("explain", "small.yaml", "-o", name)
+        assert (done.code, done.err) == (0, "")
+        assert done.out.endswith(f"drawn in {name}\n")
+        assert (folder / name).read_text(encoding="utf-8").startswith(start)
+
+
+def test_a_drawing_of_another_kind_or_of_a_run_is_refused(trainer: Trainer, folder: Path) -> None:
+    done = trainer("explain", "small.yaml", "-o", "tape.png")
+    assert (done.code, done.err) == (
+        2,
+        "tape.png ends in none of .svg, .dot, .mmd, by which the kind of drawing is told\n",
+    )
+    trainer("run", "small.yaml")
+    assert "only a config's step is drawn" in trainer("explain", "last", "-o", "tape.svg").err

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from trainer.cli.arguments import Overrides, PluginOption, RunFolders
+from trainer.cli.drawing import draw_step, save_drawing
 from trainer.cli.opening import opened
 from trainer.cli.paths import find_run
+from trainer.cli.terminal.layers import print_layers
 from trainer.cli.terminal.tables import print_table
-from trainer.wording import count, shape_of
+from trainer.errors import UsageError
+from trainer.wording import count
 
 if TYPE_CHECKING:
-    from trainer.explaining.batch import Spread
+    from trainer.engine.tape import Tape
+    from trainer.training import Training
 
 __all__ = ["command"]
+
+DRAWINGS = (".svg", ".dot", ".mmd")
 
 
 def command(
@@ -28,10 +33,22 @@ def command(
     overrides: Overrides = None,
     plugin: PluginOption = None,
     root: RunFolders = Path("runs"),
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            show_default=False,
+            help="Draw a config's step (.svg), or the tape of its loss (.dot for Graphviz, .mmd for Mermaid).",
+        ),
+    ] = None,
 ) -> None:
     """Say why a run did not learn and what to try, or what one batch does in a config, layer by layer."""
     if Path(what).suffix in (".yaml", ".yml"):
-        _of_config(Path(what), overrides, plugin)
+        _of_config(Path(what), overrides, plugin, out)
+    elif out is not None:
+        raise UsageError("only a config's step is drawn; trainer plot and trainer report draw a run")
     else:
         _of_run(find_run(what, root))
 
@@ -48,38 +65,54 @@ def _of_run(path: Path) -> None:
         typer.echo(f"{path.name} is {run.status}{reason}" if reason else f"{path.name}: nothing was found to be wrong")
 
 
-def _of_config(config: Path, overrides: list[str] | None, plugins: list[str] | None) -> None:
+def _of_config(config: Path, overrides: list[str] | None, plugins: list[str] | None, out: Path | None) -> None:
+    if out is not None and out.suffix not in DRAWINGS:
+        raise UsageError(f"{out} ends in none of {', '.join(DRAWINGS)}, by which the kind of drawing is told")
     loaded = opened(config, overrides, plugins)
     from trainer.experiment import build
     from trainer.explaining.batch import look
+    from trainer.explaining.ops import batch_tape, look_at_ops
     from trainer.training.threads import pinned
 
     training = build(loaded)
     with pinned(loaded.config.compute.threads):
-        rows = look(training)
-    typer.echo(f"{count(min(training.batch_size, len(training.data.train)), 'row')} of {loaded.path}, before a step:\n")
-    print_table(
-        ["", "layer", "output", "size", "from", "to", "zeros", "cotangents", "gradient", "bytes", "µs", "µs back"],
-        [
+        look(training)  # the first time that anything is called takes longer
+        rows, ops = look(training), look_at_ops(training)
+        typer.echo(
+            f"{count(min(training.batch_size, len(training.data.train)), 'row')} of {loaded.path}, before a step:"
+        )
+        print_layers(rows)
+        record = batch_tape(training)
+        typer.echo(
+            f"\nThe tape of the loss: {count(len(record), 'entry', 'entries')}, {record.operations():,} scalar "
+            f"operations, {record.residual_bytes():,} bytes kept for the backward pass. By op:\n"
+        )
+        print_table(
+            ["op", "calls", "bytes", "kept", "µs", "µs back"],
             [
-                str(i) if i < len(rows) - 1 else "", r.name, shape_of(r.shape), *_values(r.values),
-                _number(r.cotangents.rms if r.cotangents else math.nan), _number(r.gradient), f"{r.nbytes:,}",
-                f"{r.forward * 1e6:.0f}", f"{r.backward * 1e6:.0f}" if r.cotangents else "",
-            ]
-            for i, r in enumerate(rows)
-        ],
-        right={0, *range(3, 12)},
-        wrap=False,
-    )  # fmt: skip
-    typer.echo(
-        "\nsize, cotangents and gradient are root mean squares: of what a layer gives, of the mean cost's derivative "
-        "by that, and by the layer's parameters. Ops, their time and bytes: trainer show CONFIG --profile"
-    )
+                [
+                    look.name, str(look.calls), f"{look.nbytes:,}", f"{look.kept:,}", f"{look.forward * 1e6:.1f}",
+                    f"{look.backward * 1e6:.1f}",
+                ]
+                for look in ops
+            ],
+            right={1, 2, 3, 4, 5},
+            wrap=False,
+        )  # fmt: skip
+        typer.echo(
+            "\nsize, cotangents and gradient are root mean squares: of what a layer gives, of the mean cost's "
+            "derivative by that, and by the layer's parameters; beside the first two stands how many there are in each "
+            "tenth of their range. An op's µs are NumPy's own, in its calls and in its rules; a layer's hold "
+            "the tape's work."
+        )
+        if out is not None:
+            _draw(out, f"A step of {loaded.path}, {training.batch_size} rows", training, record)
 
 
-def _values(values: Spread) -> list[str]:
-    return [_number(values.rms), _number(values.least), _number(values.largest), f"{values.zeros:.0%}"]
+def _draw(out: Path, title: str, training: Training, record: Tape) -> None:
+    from trainer.training.memory import measure_memory
 
-
-def _number(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.3g}"
+    if out.suffix == ".svg":
+        draw_step(out, title, training, *measure_memory(training))
+    else:
+        save_drawing(out, record.mermaid() if out.suffix == ".mmd" else record.graphviz())

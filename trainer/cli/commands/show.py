@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trainer.cli.arguments import Config, Overrides, PluginOption
+from trainer.cli.drawing import draw_step, work
 from trainer.cli.opening import opened
 from trainer.cli.terminal.tables import print_table
 
 if TYPE_CHECKING:
     from trainer.compiler.executors import Executor
     from trainer.compiler.numpy_executor import Bound
-    from trainer.training import Training
-    from trainer.training.memory import Memory
 
 __all__ = ["command"]
 
@@ -48,26 +47,14 @@ def command(
         executor, memory = measure_memory(training)
         typer.echo(f"{executor.program}\n")
         _print_buffers(executor)
-        typer.echo(f"\n{_work(executor)}\nMemory: {memory}.")
+        typer.echo(f"\n{work(executor)}\nMemory: {memory}.")
         back = [(b.instruction.op.name, why) for b, why in executor.called_back]
         for name, why in dict.fromkeys(back):
             typer.echo(f"  NumPy is called back for '{name}': {why}")
         if profile:
             _print_profile(executor)
     if svg is not None:
-        _draw(svg, f"A step of {loaded.path}, {training.batch_size} rows", training, executor, memory)
-
-
-def _work(executor: Executor) -> str:
-    import numpy as np
-
-    program, bound = executor.program, executor.bound
-    moved = sum(a.nbytes for b in bound for a in (*b.inputs, *b.outputs) if isinstance(a, np.ndarray))
-    return (
-        f"{len(program)} instructions, {len(program) - len(bound)} of them views; "
-        f"{program.operations():,} scalar operations; {moved:,} bytes read and written; "
-        f"{executor.nbytes:,} bytes of buffers; runs on {executor.name}."
-    )
+        draw_step(svg, f"A step of {loaded.path}, {training.batch_size} rows", training, executor, memory)
 
 
 def _print_buffers(executor: Executor) -> None:
@@ -81,21 +68,6 @@ def _print_buffers(executor: Executor) -> None:
     sizes = [*(a.nbytes for a in executor.inputs), *(b.nbytes for b in executor.blocks)]
     rows = [["input" if n < inputs else f"b{n - inputs}", f"{sizes[n]:,}", " ".join(held[n])] for n in sorted(held)]
     print_table(["buffer", "bytes", "holds"], rows, right={1})
-
-
-def _draw(file: Path, title: str, training: Training, executor: Executor, memory: Memory) -> None:
-    from trainer.compiler.picture import draw_program
-    from trainer.errors import StorageError, UsageError
-    from trainer.files import atomic_write
-    from trainer.training.step import step_names
-
-    names = step_names(training.state.carried, training.data.train.arrays)
-    picture = draw_program(executor, title, *names, remarks=[_work(executor), f"Memory: {memory}."])
-    try:
-        atomic_write(file, picture)
-    except StorageError as error:
-        raise UsageError(f"the picture {error}") from None
-    typer.echo(f"drawn in {file}")
 
 
 def _print_profile(executor: Executor) -> None:
