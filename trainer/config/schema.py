@@ -29,6 +29,7 @@ __all__ = [
     "PenaltyConfig",
     "SubNetwork",
     "WeightsByClass",
+    "choices_within",
     "plain_options",
 ]
 
@@ -77,16 +78,17 @@ def _plain(value: object) -> object:
     return value.plain() if isinstance(value, Choice) else value
 
 
-def _within(value: object) -> Iterator[Choice]:
+def choices_within(value: object) -> Iterator[Choice]:
+    """A choice and those in its options, or every choice in a value that holds some."""
     if isinstance(value, Choice):
         if value.component.kind != "parts":
             yield value
-        yield from _within(list(value.options.values()))
+        yield from choices_within(list(value.options.values()))
     elif isinstance(value, BaseModel):
-        yield from _within([getattr(value, key) for key in type(value).model_fields])
+        yield from choices_within([getattr(value, key) for key in type(value).model_fields])
     elif isinstance(value, list | Chain | dict):
         for item in value.values() if isinstance(value, dict) else value:
-            yield from _within(item)
+            yield from choices_within(item)
 
 
 WeightsByClass = Annotated[
@@ -337,6 +339,11 @@ class Compute(SectionModel):
         description="Among how many processors the native executor divides its work: by default those that the process "
         "was given. No bit depends on it, and what is not quicker in pieces is not divided.",
     )
+    shards: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="Into how many pieces a batch is cut, whose gradients are added up: what up to so many ranks "
+        "(mpiexec -n N trainer run CONFIG) share. The bits depend on it, and not on the ranks.",
+    )
 
 
 Layer = Annotated[Choice, Kind("layers", "ops")]
@@ -409,12 +416,12 @@ class Config(SectionModel):
         EvaluateConfig(train="full", every=1), description="What is measured after an epoch, and how often."
     )
     compute: Annotated[Compute, Section("{dtype: float64}")] = Field(
-        Compute(dtype="float32", executor="auto", threads="auto"), description="Precision and processors."
+        Compute(dtype="float32", executor="auto", threads="auto", shards=None), description="Precision and processors."
     )
 
     def choices(self) -> Iterator[Choice]:
         """Every choice, also those within layers and costs."""
-        yield from _within([getattr(self, key) for key in type(self).model_fields])
+        yield from choices_within([getattr(self, key) for key in type(self).model_fields])
 
     def plain(self) -> dict[str, Any]:
         """Everything, defaults included, as a config that can be loaded again."""

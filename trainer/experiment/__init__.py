@@ -17,9 +17,13 @@ if TYPE_CHECKING:
     from trainer.experiment.execution import Outcome, execute
     from trainer.experiment.layers import LayerRow, layer_table
     from trainer.experiment.observer import Observer
-    from trainer.experiment.resuming import resume
+    from trainer.experiment.ranks import follow
+    from trainer.experiment.resuming import follow_run, resume
 
-__all__ = ["LayerRow", "Observer", "Outcome", "build", "built", "execute", "layer_table", "load_data", "resume"]
+__all__ = [
+    "LayerRow", "Observer", "Outcome", "build", "built", "execute", "follow", "follow_run", "layer_table", "load_data",
+    "resume",
+]  # fmt: skip
 
 _HOME = {
     "build": "builder",
@@ -30,6 +34,8 @@ _HOME = {
     "LayerRow": "layers",
     "layer_table": "layers",
     "Observer": "observer",
+    "follow": "ranks",
+    "follow_run": "resuming",
     "resume": "resuming",
 }
 

@@ -32,6 +32,7 @@ from trainer.experiment.checks import (
 )
 from trainer.experiment.components import built
 from trainer.experiment.scores import Scores, called, scores_of
+from trainer.experiment.shards import check_shards
 from trainer.nn.contract import Layout, located
 from trainer.nn.network import Network
 from trainer.optimizers import Accumulate, Average, ClipNorm, ClipParameterNorm, ClipValue, Optimizer
@@ -95,12 +96,13 @@ class Builder:
         saved = self.saved(network, data, values)
         cost = self.component(config.cost, "cost")
         tried = try_rows(loaded, network, {**values, **saved}, cost, data)
+        rows = len(data.train)
+        batch_size = rows if config.batch_size == "all" else min(config.batch_size, rows)
+        check_shards(loaded, network, {**values, **saved}, cost, data, batch_size)
         if data.target_scaling is not None:
             check_differences(loaded, network, cost, data)
             tried = data.target_scaling.inverse(tried) if tried.shape[1:] == data.target_scaling.mean.shape else tried
         scores = scores_of(loaded, cost, data.unscaled or data, tried)
-        rows = len(data.train)
-        batch_size = rows if config.batch_size == "all" else min(config.batch_size, rows)
         return Training(
             network=network,
             cost=cost,
@@ -119,6 +121,7 @@ class Builder:
             initial=saved,
             stopping=self.stopping(data, scores),
             logged=config.log.steps or 0,
+            shards=config.compute.shards,
             measure=self.measure(data),
             callbacks=[self.component(choice, "callbacks", i) for i, choice in enumerate(config.callbacks)],
             penalties=[Penalty(**penalty.model_dump()) for penalty in config.penalty],

@@ -28,6 +28,7 @@ from trainer.experiment.builder import build
 from trainer.experiment.checkpointing import Checkpointer
 from trainer.experiment.model import model_facts
 from trainer.experiment.observer import Observer, step_listeners
+from trainer.experiment.ranks import check_ranks, shared, threads_of
 from trainer.experiment.recorder import Recorder, StepRecorder
 from trainer.experiment.remarks import remarks
 from trainer.experiment.tracking import check_trackers, trackers
@@ -40,6 +41,7 @@ from trainer.runs.environment import describe_environment, versions
 from trainer.runs.fingerprint import code_fingerprint, data_fingerprint
 from trainer.runs.folder import RunFolder, as_yaml
 from trainer.training import Epoch, Training
+from trainer.training.ranks import World
 from trainer.training.threads import pinned
 from trainer.types import Array
 from trainer.wording import described
@@ -132,6 +134,7 @@ def execute(
     again: bool = True,
     debug: bool = False,
     allow_unchecked: bool = False,
+    ranks: World | None = None,
 ) -> Outcome:
     """One run of a config, from its checks to its reports.
 
@@ -141,14 +144,16 @@ def execute(
         again: train although `folder` has the same run; otherwise that is a DoneError, before anything is written.
         debug: look at every value of every step.
         allow_unchecked: train with an op of a stranger's whose derivative is wrong, and record it.
+        ranks: who computes along, as `trainer.experiment.ranks.follow`; this process is rank 0.
 
     Ops of others are checked before they train, and so is the program of a step that a stranger has a part in, against
     the tape. Raises RuleError for a wrong op, OpError for a wrong program, ConfigError and DataError, all before there
     is a folder, and DivergedError when the loss is no number any more. However it ends, also by Ctrl-C or
     SIGTERM, the folder holds everything up to there and says why.
     """
+    check_ranks(loaded, ranks)
     unchecked, training = checked_training(loaded, allow_unchecked, debug=debug)
-    with pinned(loaded.config.compute.threads) as threads:
+    with pinned(threads_of(loaded, ranks)) as threads:
         check_program(loaded, training)
         if folder is None:
             with naming_plugins(loaded.plugins):
@@ -163,12 +168,19 @@ def execute(
         given: dict[str, Any] = {
             "config_text": _as_given(loaded),
             "resolved": resolved,
-            "environment": {**about, **made_of, "executor": training.runs_on, "unchecked_ops": unchecked},
+            "environment": {
+                **about,
+                **made_of,
+                "executor": training.runs_on,
+                "unchecked_ops": unchecked,
+                "ranks": 1 if ranks is None else ranks.size,
+            },
             "made_of": made_of,
         }
-        run = RunFolder.at(Path(folder), name, **given) if itself else RunFolder(folder, name, **given)
-        with run, ending_tidily():
-            return recorded(loaded, training, run, observers, unchecked, data=made_of["data"])
+        with shared(loaded, training, ranks, made_of) as warnings:
+            run = RunFolder.at(Path(folder), name, **given) if itself else RunFolder(folder, name, **given)
+            with run, ending_tidily():
+                return recorded(loaded, training, run, observers, unchecked, warnings, data=made_of["data"])
 
 
 def made_of_what(loaded: LoadedConfig, training: Training) -> dict[str, str]:

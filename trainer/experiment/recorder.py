@@ -100,13 +100,21 @@ def heading(training: Training) -> str:
     return (
         f"{data.name}: {data.told}. "
         f"{', '.join(network.names)}: {network.size:,} parameters, {training.dtype}, "
-        f"{training.runs_on} executor, {count(_threads(training), 'thread')}."
+        f"{training.runs_on} executor, {count(_threads(training), 'thread')}{_shards(training)}."
         f"{_beginning(training)}{_scaled(training)}{_executor(training)}"
     )
 
 
 def _threads(training: Training) -> int:
     return spread_over() if training.runs_on == "native" else 1
+
+
+def _shards(training: Training) -> str:
+    """Into what a batch is cut, and who computes it."""
+    if training.shards is None:
+        return ""
+    ranks = training.shard_gradient.ranks
+    return f", {count(training.shards, 'shard')} on {count(1 if ranks is None else ranks.size, 'rank')}"
 
 
 def _beginning(training: Training) -> str:

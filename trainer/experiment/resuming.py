@@ -30,6 +30,7 @@ from trainer.experiment.execution import (
     recorded,
 )  # fmt: skip
 from trainer.experiment.observer import Observer
+from trainer.experiment.ranks import check_ranks, follow, shared, threads_of
 from trainer.plugins import Plugins
 from trainer.runs.checkpoint import FOLDER, Checkpoint, Checkpoints
 from trainer.runs.digests import checked
@@ -38,10 +39,11 @@ from trainer.runs.folder import RunFolder
 from trainer.runs.loading import load as load_run
 from trainer.runs.lock import locked
 from trainer.training import Training, TrainingState
+from trainer.training.ranks import World
 from trainer.training.schedules import schedule_of
 from trainer.training.threads import pinned
 
-__all__ = ["resume"]
+__all__ = ["follow_run", "resume"]
 
 _FREE = ("epochs", "checkpoint", "stop", "compute.threads", "compute.executor", "log.tensorboard", "log.mlflow", "name")
 _MEMORY = ("stop.watched", "stop.part", "stop.better", "stop.best")
@@ -58,7 +60,7 @@ _REASONS = {
     "metrics": "metrics.csv has a column for each",
     "log": "metrics.jsonl has a line for every so many steps",
     "evaluate": "metrics.csv has a column for each number",
-    "compute": "θ is of this dtype",
+    "compute": "θ is of this dtype, and gradients are sums of so many shards",
 }
 
 
@@ -70,6 +72,7 @@ def resume(
     plugins: Plugins | None = None,
     debug: bool = False,
     allow_unchecked: bool = False,
+    ranks: World | None = None,
 ) -> Outcome:
     """Go on with the run in a folder, from its newest whole checkpoint, or from the beginning where there is none.
 
@@ -77,6 +80,7 @@ def resume(
         overrides: `key=value`; `epochs`, `stop`, `checkpoint`, `compute.threads` and `compute.executor` may change.
         observers: are told what there is to know by `notice`, then every step and epoch from there on.
         plugins: instead of what is installed.
+        ranks: who computes along (see `execute`), as many as there may be, whatever their number was before.
 
     Raises UsageError for a run that is done, that another process trains, or that cannot go on with what was changed;
     DataError where data or metrics.csv are not those of the checkpoint; and what `execute` raises.
@@ -97,8 +101,9 @@ def resume(
             raise UsageError(f"{path} is done, and has no checkpoint to go on from; {_anew(path)}")
         changes = {} if checkpoint is None else _changes(checkpoint, named_config(loaded, name))
         state = None if checkpoint is None else _state(path, checkpoint, changes, loaded.config.epochs)
+        check_ranks(loaded, ranks)
         unchecked, training = checked_training(loaded, allow_unchecked, debug=debug)
-        with pinned(loaded.config.compute.threads):
+        with pinned(threads_of(loaded, ranks)):
             check_program(loaded, training)
             lengths, warnings = dict[str, int](), list[str]()
             made_of = made_of_what(loaded, training)
@@ -115,16 +120,23 @@ def resume(
                 notices.append(f"resumed from {at}")
             seconds = training.state.seconds
             resolved = named_config(loaded, name)
-            reopened = RunFolder.reopen(
-                path, name, resolved=resolved, lengths=lengths, made_of=made_of, seconds=seconds
-            )
-            with reopened as run, ending_tidily():
-                for text in notices:
-                    run.log(text)
-                    for observer in observers:
-                        observer.notice(text)
-                data = made_of["data"]
-                return recorded(loaded, training, run, observers, unchecked, warnings, data=data)
+            with shared(loaded, training, ranks, made_of) as remarks:
+                run = RunFolder.reopen(path, name, resolved=resolved, lengths=lengths, made_of=made_of, seconds=seconds)
+                with run, ending_tidily():
+                    for text in notices:
+                        run.log(text)
+                        for observer in observers:
+                            observer.notice(text)
+                    data = made_of["data"]
+                    return recorded(loaded, training, run, observers, unchecked, [*warnings, *remarks], data=data)
+
+
+def follow_run(
+    folder: str | os.PathLike[str], ranks: World, overrides: Sequence[str] = (), *, allow_unchecked: bool = False
+) -> None:
+    """As another rank: compute shards for the rank 0 that goes on with the run in a folder."""
+    config = load(checked(load_run(folder).path / "resolved.yaml"), overrides)
+    follow(config, ranks, allow_unchecked=allow_unchecked)
 
 
 def _changes(checkpoint: Checkpoint, config: Mapping[str, object]) -> dict[str, tuple[Any, Any]]:

@@ -36,6 +36,7 @@ from trainer.training.records import Best, Epoch, Measures, Step
 from trainer.training.runners import runner
 from trainer.training.schedules import Schedule, schedule_of
 from trainer.training.settling import settled
+from trainer.training.shards import Sharded, ShardGradient
 from trainer.training.state import TrainingState
 from trainer.training.step import StepFunction, record_step
 from trainer.training.stopping import Stopping
@@ -84,6 +85,8 @@ class Training:
         stopping: when to end before the last epoch, and whether to hand back the best.
         callbacks: are told every record before it is yielded, and may end the training.
         measure: what of the training rows is measured after an epoch, and how often anything is.
+        shards: into how many a batch is cut, whose gradients are added up in one order whoever computes them (see
+            `trainer.training.shards`); without it a batch is one.
         logged: every so many steps the norms of gradient, update and θ are measured; 0 for never.
 
     Attributes:
@@ -110,6 +113,7 @@ class Training:
     callbacks: Sequence[Callback] = ()
     measure: Measure = field(default_factory=Measure)
     logged: int = 0
+    shards: int | None = None
     state: TrainingState = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -121,7 +125,7 @@ class Training:
             self.objective, prepared(self.optimizer, [part.slice for part in network.parts])
         )
         self.schedule = schedule_of(self.step_size, self.steps)
-        self._runner = runner(self.executor, self.step_function, self.data.train.arrays)
+        self._runner = runner(self.executor, self.step_function, self.data.train.arrays, self.shards)
         backend = None if self.runs_on == "eager" else self.backend
         self._evaluation = Evaluation(
             self.predicting, self.cost, self.data.unscaled or self.data, self.metrics, self.reports, backend
@@ -234,20 +238,26 @@ class Training:
         """The back end that runs the step's program; the best one where the tape runs the steps."""
         return self._runner.backend
 
+    @property
+    def shard_gradient(self) -> ShardGradient:
+        """What adds up the gradients of a batch's shards. Raises UsageError where a batch is one."""
+        if not isinstance(self._runner, Sharded):
+            raise UsageError("a batch is one: give shards, a number of pieces, whose gradients are added up")
+        return self._runner.gradient
+
     def program(self, rows: int | None = None) -> Program:
-        """The program of one step, on a full batch or on so many rows."""
-        state = self.state
-        return record_step(
-            self.step_function, state.theta, state.carried, self.data.train.arrays, rows or self.batch_size
-        )
+        """The program of one step, on a full batch, or the largest shard of one, or on so many rows."""
+        state, rows = self.state, rows or math.ceil(self.batch_size / (self.shards or 1))
+        return record_step(self.step_function, state.theta, state.carried, self.data.train.arrays, rows)
 
     def check_program(self) -> None:
         """Hold two steps of the program against the tape; nothing moves. Raises OpError where they differ in a bit."""
         step, state, sources = self.step_function, self.state, self.data.train.arrays
         full = [rows for rows in (*self.batches(0), *self.batches(1)) if len(rows) == self.batch_size]
         sizes = self.schedule.sizes(self.step, STEPS, state.schedule)
-        program = runner(self.backend, step, sources) if self.runs_on == "eager" else self._runner
-        compare_with_tape(program, step, state, sources, np.stack(full[:STEPS]), sizes)
+        tape = runner("eager", step, sources, self.shards)
+        program = runner(self.backend, step, sources, self.shards) if self.runs_on == "eager" else self._runner
+        compare_with_tape(program, tape, self.network, state, np.stack(full[:STEPS]), sizes)
 
     def records(self) -> Iterator[Step | Epoch]:
         """Train from where it stands to the last epoch, yielding a Step per update and an Epoch per pass.

@@ -55,12 +55,14 @@ class Objective:
         cost: C of (predictions, targets), one value per example, shape (m,).
         penalties: what is added to the mean cost.
         seed: of what layers draw.
+        share: how much of a batch's loss that of these rows is, see `trainer.training.shards`.
     """
 
     network: Network
     cost: CostFunction
     penalties: Sequence[Penalty] = ()
     seed: int = 0
+    share: float = 1.0
 
     def loss(
         self,
@@ -90,7 +92,7 @@ class Objective:
         loss = np.mean(costs * weights[0] if weights else costs)
         for penalty in self.penalties:
             loss = loss + penalty.of(named)
-        return loss, updates
+        return loss if self.share == 1 else loss * dtype.type(self.share), updates
 
     def gradient(
         self,

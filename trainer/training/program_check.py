@@ -13,9 +13,9 @@ import numpy as np
 from trainer.compiler.surroundings import same_bits
 from trainer.errors import Hint, OpError
 from trainer.nn.network import Network
-from trainer.training.runners import Eager, Runner
+from trainer.training.runners import Runner
 from trainer.training.state import TrainingState
-from trainer.training.step import Carried, StepFunction
+from trainer.training.step import Carried
 from trainer.types import Array
 
 __all__ = ["compare_with_tape"]
@@ -24,22 +24,21 @@ STEPS = 2
 
 
 def compare_with_tape(
-    runner: Runner, step: StepFunction, state: TrainingState, sources: Sequence[Array], batches: Array,
-    step_sizes: Sequence[float],
-) -> None:  # fmt: skip
+    runner: Runner, tape: Runner, network: Network, state: TrainingState, batches: Array, step_sizes: Sequence[float]
+) -> None:
     """Take these steps with a runner and on the tape.
 
     Args:
+        network: knows the parameters' names.
         batches: row numbers (k, m), a row per step.
 
     Raises OpError where they differ in one bit.
     """
-    ways = runner, Eager(step, sources)
     with np.errstate(all="ignore"):
-        found = [w.run(state.theta, state.carried, batches, step_sizes, state.step) for w in ways]
+        found = [w.run(state.theta, state.carried, batches, step_sizes, state.step) for w in (runner, tape)]
     (theta, carried, losses), (want, kept, true) = found
-    named = dict(_named(step.objective.network, theta, carried))
-    differs = [name for name, value in _named(step.objective.network, want, kept) if not same_bits(named[name], value)]
+    named = dict(_named(network, theta, carried))
+    differs = [name for name, value in _named(network, want, kept) if not same_bits(named[name], value)]
     if not differs and same_bits(losses, true):
         return
     loss = next((n for n, (a, b) in enumerate(zip(losses, true, strict=False)) if not same_bits(a, b)), None)

@@ -15,6 +15,7 @@ import numpy as np
 from trainer.compiler.executors import Backend, best_backend, named
 from trainer.engine.tree import flatten
 from trainer.errors import Hint, UsageError
+from trainer.training.shards import Sharded
 from trainer.training.step import Carried, StepFunction, record_step
 from trainer.types import Array
 
@@ -122,15 +123,16 @@ class Recorded:
         return theta, carried, losses
 
 
-def runner(executor: str | Backend, step: StepFunction, sources: Sequence[Array]) -> Runner:
-    """The runner of that name, or of a back end; "auto" is the quickest that there is.
+def runner(executor: str | Backend, step: StepFunction, sources: Sequence[Array], shards: int | None = None) -> Runner:
+    """The runner of that name, or of a back end; "auto" is the quickest that there is. With `shards`, the one whose
+    gradient is a sum of so many.
 
     Raises UsageError for a back end that cannot be used here.
     """
     if executor == "eager":
-        return Eager(step, sources)
+        return Eager(step, sources) if shards is None else Sharded(step, sources, shards, None)
     backend = best_backend() if executor == "auto" else named(executor) if isinstance(executor, str) else executor
     missing = backend.missing()
     if missing:
         raise UsageError(missing, hints=[Hint("executor", "numpy", "NumPy's calls, which give the same results")])
-    return Recorded(step, sources, backend)
+    return Recorded(step, sources, backend) if shards is None else Sharded(step, sources, shards, backend)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from trainer.compiler.passes import simplify
-from trainer.compiler.program import Program
+from trainer.compiler.program import Program, Value
 from trainer.compiler.scope import move, named_scope
 from trainer.compiler.tracing import trace
 from trainer.compiler.uncollected import uncollected
@@ -23,7 +23,7 @@ from trainer.optimizers import Optimizer, State
 from trainer.training.objective import Objective
 from trainer.types import Array, Numeric
 
-__all__ = ["Carried", "StepFunction", "record_step", "step_names"]
+__all__ = ["Carried", "StepFunction", "record_gradient", "record_step", "record_update", "step_names"]
 
 Carried = tuple[State, dict[str, Array]]  # the optimizer's state and the layers'
 
@@ -74,13 +74,49 @@ def record_step(step: StepFunction, theta: Array, carried: Carried, sources: Seq
     with np.errstate(all="ignore"), named_scope("update", "optimizer"):
         program = trace(scoped, (theta, carried, batch, scalar(0.1), scalar(0), np.int64(0))).program
     places = program.inputs[: 1 + len(list(leaves(carried)))]
-    for before, after in zip(places, program.outputs[2:], strict=True):
+    _check_kept(step.optimizer, places, program.outputs[2:])
+    return simplify(program)
+
+
+@uncollected()
+def record_gradient(
+    objective: Objective, theta: Array, layers: dict[str, Array], sources: Sequence[Array], rows: int
+) -> Program:
+    """The program of the loss and g alone, on so many rows. Its inputs are θ, the layers' state, a batch, and τ as a
+    whole number."""
+    example = np.arange(rows) % len(sources[0])
+    scoped = _Scoped(**vars(objective))
+
+    def gradient(theta: Array, layers: dict[str, Array], batch: Sequence[Numeric], number: Numeric) -> tuple[Any, Any]:
+        loss, g, _ = scoped.gradient(theta, batch, layers, number)
+        return loss, g
+
+    with np.errstate(all="ignore"):
+        batch = tuple(array[example] for array in sources)
+        return simplify(trace(gradient, (theta, layers, batch, np.int64(0))).program)
+
+
+@uncollected()
+def record_update(optimizer: Optimizer, theta: Array, state: State) -> Program:
+    """The program of the optimizer's update. Its inputs are θ, the state, g, ε and τ; its outputs θ and the state."""
+    scalar = theta.dtype.type
+
+    def update(theta: Array, state: State, g: Array, step_size: Numeric, counter: Numeric) -> tuple[Array, State]:
+        return optimizer.update(g, state, theta, step_size, counter)
+
+    with np.errstate(all="ignore"), named_scope("update", "optimizer"):
+        program = trace(update, (theta, state, np.ones_like(theta), scalar(0.1), scalar(0))).program
+    _check_kept(optimizer, program.inputs[: len(program.outputs)], program.outputs)
+    return simplify(program)
+
+
+def _check_kept(optimizer: Optimizer, places: Sequence[Value], results: Sequence[Value]) -> None:
+    for before, after in zip(places, results, strict=True):
         if (before.shape, before.dtype) != (after.shape, after.dtype):
             raise UsageError(
-                f"the optimizer {type(step.optimizer).__name__} turns {before.dtype} {before.shape} of θ or its state "
+                f"the optimizer {type(optimizer).__name__} turns {before.dtype} {before.shape} of θ or its state "
                 f"into {after.dtype} {after.shape}; both must stay what they are"
             )
-    return simplify(program)
 
 
 def step_names(carried: Carried, sources: Sequence[Array]) -> tuple[list[str], list[str]]:

@@ -11,6 +11,7 @@ import typer
 
 from trainer.cli.arguments import AllowUnchecked, Config, Debug, Overrides, PluginOption, Quiet
 from trainer.cli.opening import opened
+from trainer.cli.ranks import ranks as sharing
 from trainer.cli.terminal.tables import print_table
 from trainer.cli.terminal.unread import going_on_unread
 from trainer.cli.watching import watched
@@ -35,28 +36,41 @@ def command(
     allow_unchecked: AllowUnchecked = False,
 ) -> None:
     """Train a network, and leave a folder with its curve and its parameters; with `folds`, one for each."""
-    with going_on_unread():
+    with going_on_unread(), sharing() as ranks:
         loaded = opened(config, overrides, plugin)
-        from trainer.experiment import execute
+        from trainer.experiment import execute, follow
 
         def run(loaded: LoadedConfig, again: bool) -> Outcome:
-            start = partial(execute, loaded, out, again=again, debug=debug, allow_unchecked=allow_unchecked)
+            start = partial(
+                execute, loaded, out, again=again, debug=debug, allow_unchecked=allow_unchecked, ranks=ranks
+            )
             return watched(start, quiet)
 
         dataset = loaded.config.dataset
-        if dataset.folds is None or dataset.fold is not None:
+        folds = range(dataset.folds) if dataset.folds is not None and dataset.fold is None else None
+        every = [loaded] if folds is None else [_fold(fold, loaded, config, overrides, plugin) for fold in folds]
+        if ranks is not None and ranks.rank:
+            for each in every:
+                follow(each, ranks, allow_unchecked=allow_unchecked)
+            return
+        if folds is None:
             try:
                 run(loaded, again or debug)  # a look at every value is what --debug is for
             except DoneError as done:
                 _print_done(Path(done.path), quiet)
             return
         outcomes = []
-        for fold in range(dataset.folds):
-            name = f"{loaded.name}-fold{fold}"
-            each = opened(config, [*(overrides or ()), f"dataset.fold={fold}", f"name={name}"], plugin)
-            typer.echo(f"fold {fold} of {dataset.folds}, from 0")
+        for fold, each in enumerate(every):
+            typer.echo(f"fold {fold} of {len(folds)}, from 0")
             outcomes.append(run(each, True))  # their mean is of what each had at its end, which no folder says
         _print_folds(outcomes)
+
+
+def _fold(
+    fold: int, loaded: LoadedConfig, config: Path, overrides: Sequence[str] | None, plugin: Sequence[str] | None
+) -> LoadedConfig:
+    """The config of one of its folds."""
+    return opened(config, [*(overrides or ()), f"dataset.fold={fold}", f"name={loaded.name}-fold{fold}"], plugin)
 
 
 def _print_done(path: Path, quiet: bool) -> None:
