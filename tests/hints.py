@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 
 _PROBLEM = re.compile(r"^(?:\S+?:(?P<line>\d+):(?P<column>\d+)|command line|\S+\.yaml): (?P<said>.+)$")
@@ -44,6 +45,8 @@ def _mended(said: str, marked: str) -> Iterator[tuple[str, str]]:
         wrong = re.search(r"'([^']+)'(?=[^']*(?:'FOLDER)?[^']*; (?:did you|it is))", said)
         assert wrong is not None, said
         yield wrong[1], meant[1]
+    elif quotes := re.search(r"; put it in quotes(?:, and these in quotes for the shell)?: (.+)$", said):
+        yield marked, shlex.split(quotes[1])[0] if "shell" in said else quotes[1]
     elif write := re.search(r"; write ('?)([^;,`]+?)\1(?:, with a space after the ':'| or (\{.+\}))?$", said):
         for new in filter(None, (write[2], write[3])):
             if "..." not in new and not new.startswith(("it ", "the ")):

@@ -20,6 +20,7 @@ __all__ = [
     "duration",
     "either",
     "in_yaml",
+    "lacking",
     "listed",
     "nearest",
     "nearest_file",
@@ -99,6 +100,16 @@ def visible(name: str) -> str:
     ('a', '␣')
     """
     return {" ": "␣", "\n": "⏎", "\\n": "⏎", "\t": "⇥"}.get(name, name)
+
+
+def lacking(error: MemoryError) -> str:
+    """How much memory there was not, as far as the error says it.
+
+    >>> lacking(MemoryError("Unable to allocate 7.11 PiB for an array with shape (9,) and data type float64"))
+    'there is not enough memory (7.11 PiB were asked for at once)'
+    """
+    found = re.search(r"allocate ([\d.]+ \w+)", str(error))
+    return f"there is not enough memory{f' ({found[1]} were asked for at once)' if found else ''}"
 
 
 def duration(seconds: float) -> str:

@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import numpy as np  # noqa: F401  loads the BLAS library
 import pytest
 from threadpoolctl import threadpool_info
@@ -72,6 +76,17 @@ def test_a_cgroups_quota_is_asked_in_both_versions(cgroup, files, wanted, tmp_pa
     assert quota(root) == wanted
     free = processors({}, tmp_path / "nothing")
     assert processors({}, root) == min(free, wanted or free)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only some systems bind a process to processors")
+def test_a_process_is_given_the_processors_that_it_is_bound_to(tmp_path) -> None:
+    script = "import sys; from trainer.compiler.processors import processors; from pathlib import Path\n"
+    script += (
+        "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); print(processors({}, Path(sys.argv[1])))"
+    )
+    ended = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert ended.stdout == "1\n"
+    assert processors({}, tmp_path) == len(os.sched_getaffinity(0))
 
 
 @pytest.mark.parametrize("name", VARIABLES)

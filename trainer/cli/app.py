@@ -42,6 +42,7 @@ from trainer.cli.plugin_commands import Commands
 from trainer.cli.settings import ConfigCommand
 from trainer.cli.terminal.unread import drop_output, prepare_streams, say_error
 from trainer.errors import PluginError, TrainerError
+from trainer.wording import lacking
 
 __all__ = ["app", "main"]
 
@@ -100,6 +101,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         more = "; the rest with --debug" if _has_more(error, given) else ""
         say_error(f"{_told(error)}{more}")
         sys.exit(error.exit_code)
+    except MemoryError as error:
+        say_error(f"{lacking(error)}; a smaller batch_size takes less, fewer units do, and images of a smaller size")
+        sys.exit(1)
     except OSError as error:  # a folder that may not be read, a disk that is full; what it was about is all one can say
         if error.filename is None and error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
             raise

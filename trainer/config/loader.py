@@ -139,7 +139,7 @@ def load(
 
     Args:
         config: the file; of a mapping, errors show the YAML that it is, and paths in it start in the current folder.
-            Its `dataset` may have a `frame`, of pandas or polars or a mapping of names to columns.
+            Its `dataset` may be a frame of pandas or polars, or have one, or a mapping of names to columns, as `frame`.
         overrides: `key=value` arguments; `network.0.dense=64` reaches into the file, the last of two counts.
         plugins: further plugins, files relative to the current folder or modules; or a `Plugins`, which then is used
             instead of what is installed, and gets the config's own plugins added.
@@ -173,6 +173,8 @@ def load(
 def _without_frame(config: Mapping[str, object]) -> tuple[Mapping[str, object], dict[str, Columns]]:
     """The config with the fingerprint in the place of the frame that it holds, and the frame's columns by that."""
     dataset = config.get("dataset")
+    if hasattr(type(dataset), "columns"):  # which a lazy frame would compute
+        dataset = {"frame": dataset}
     frame = dataset.get("frame") if isinstance(dataset, Mapping) else None
     if frame is None or isinstance(frame, str) or not isinstance(dataset, Mapping):
         return config, {}

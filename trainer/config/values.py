@@ -145,10 +145,14 @@ def _hint(annotation: object, node: Node) -> str:
         return _hint_for_text(value, admitted)
     if isinstance(value, float) and value.is_integer() and int in admitted and float not in admitted:
         return f"write {int(value)}" if abs(value) < 2**53 else ""
-    if isinstance(value, int | float) and str in admitted and not isinstance(value, bool):
-        return f"put it in quotes: '{node.written}'"
-    if isinstance(value, bool) and str in admitted:
-        return f"put it in quotes: '{node.written}'"
+    if isinstance(value, int | float) and str in admitted:
+        # A shell takes the outer quotes away, so that the text needs quotes of its own.
+        quoted = f"'{node.written}'"
+        return (
+            f'put it in quotes, and these in quotes for the shell: "{quoted}"'
+            if node.span.source.argument
+            else f"put it in quotes: {quoted}"
+        )
     if list in admitted and not isinstance(value, list):
         return f"write [{node.written}]" if node.written else "begin each of its entries with '- '"
     return ""

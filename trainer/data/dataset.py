@@ -288,7 +288,7 @@ def as_numbers(
     mending: str = "fill in the missing values or remove their rows",
     narrow: bool = False,
 ) -> Array:
-    """`values` as C-contiguous float64.
+    """`values` as float64, C-contiguous, or some of the columns of a table that is.
 
     missing: whether NaN is let through, as what is missing; `mending` is for the error, what to do about it if not.
     narrow: whether a narrower type stays, of which every number is one of float64.
@@ -302,7 +302,8 @@ def as_numbers(
     if array.dtype.kind not in "biuf":
         raise DataError(f"{what}: values of type {array.dtype} are not real numbers")
     dtype = _narrow(array.dtype) if narrow else np.dtype(np.float64)
-    array = np.ascontiguousarray(array, dtype=dtype) if array.ndim else array.astype(dtype)
+    if not _is_part(array, dtype):
+        array = np.ascontiguousarray(array, dtype=dtype) if array.ndim else array.astype(dtype)
     if dtype.kind != "f":
         return array
     wrong = np.isinf(array) if missing else ~np.isfinite(array)
@@ -314,6 +315,11 @@ def as_numbers(
             f"all); {way_out}: nothing is dropped silently"
         )
     return array
+
+
+def _is_part(array: Array, dtype: np.dtype[Any]) -> bool:
+    """Whether these are some columns, side by side, of a table whose rows follow one another."""
+    return array.ndim == 2 and array.shape[1] > 1 and array.dtype == dtype and array[:1].flags.c_contiguous
 
 
 def numbers_of(kept: Array, divisor: int) -> Array:

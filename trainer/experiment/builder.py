@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,7 +20,7 @@ from trainer.data.dataset import Dataset
 from trainer.data.given import with_parts
 from trainer.data.loading import load as load_dataset
 from trainer.data.prepared import Fitted, Prepared, prepare
-from trainer.errors import UsageError
+from trainer.errors import DataError, UsageError
 from trainer.experiment.checks import (
     at_layers,
     check_choices,
@@ -45,7 +45,7 @@ from trainer.training.schedules import Plateau, Schedule, schedule_of
 from trainer.training.stopping import Numbers, Stopping
 from trainer.training.threads import pinned
 from trainer.types import Array
-from trainer.wording import count, did_you_mean, either
+from trainer.wording import count, did_you_mean, either, lacking
 
 if TYPE_CHECKING:
     from trainer.config import LoadedConfig
@@ -70,6 +70,18 @@ def load_data(loaded: LoadedConfig) -> Prepared:
     """The data set of a config: loaded, split, scaled and encoded as the cost wants its targets."""
     with naming_plugins(loaded.plugins):
         return Builder(loaded).data()
+
+
+@contextmanager
+def _in_memory() -> Iterator[None]:
+    """Inside the block, data that do not fit into memory are a DataError that says how they could."""
+    try:
+        yield
+    except MemoryError as error:
+        raise DataError(
+            f"{lacking(error)} for the data: leave columns out with ignore, bring images to a smaller size, or save "
+            f"the inputs as inputs.npy, beside targets.npy in a folder, which are read from disk while it trains"
+        ) from None
 
 
 class Builder:
@@ -145,7 +157,7 @@ class Builder:
         config, settings = self.config, self.config.dataset
         dataset, remarks = self._dataset, tuple[str, ...]()
         if dataset is None:
-            with self.loaded.at("dataset"):
+            with self.loaded.at("dataset"), _in_memory():
                 dataset = load_dataset(settings.component, settings.options, seed=config.seed)
                 if settings.part_files:
                     dataset, remarks = with_parts(dataset, settings.part_files, settings.plain())
@@ -155,7 +167,7 @@ class Builder:
         check_declared(self.loaded, dataset)
         check_scalable(self.loaded)
         # Of rows in memory the config says nothing, so that there is no line to point at.
-        with self.loaded.at("dataset") if self._dataset is None else nullcontext():
+        with self.loaded.at("dataset") if self._dataset is None else nullcontext(), _in_memory():
             prepared = prepare(
                 dataset,
                 targets=CostTraits.of(config.cost.component).targets or "values",

@@ -101,8 +101,8 @@ def train(
 
     Args:
         config: a YAML file, a mapping of the same keys, or what `trainer.config.load` gave. In a mapping the data may
-            be in memory, `"dataset": {"frame": frame, "target": "price"}`: a frame of pandas or polars, or a mapping
-            of names to columns.
+            be in memory, `"dataset": {"frame": frame, "target": "price"}`: a frame of pandas or polars, which may
+            also stand alone, `"dataset": frame`, or a mapping of names to columns.
         overrides: `key=value`, as on the command line.
         out: where the run's folder goes; without it nothing is written.
         observers: are told every step and epoch.

@@ -72,6 +72,16 @@ def test_a_frame_is_the_data_set_that_the_csv_file_is(make, tmp_path):
     same(read(frame, **OPTIONS), csv(tmp_path, COLUMNS, OPTIONS))
 
 
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame], ids=["pandas", "polars"])
+def test_a_frame_that_stands_alone_is_one_without_options(frame):
+    rows = frame({"x": np.arange(20.0), "y": np.arange(20.0) / 7})
+    base: dict[str, Any] = {"network": [{"dense": 1}], "cost": "mean_squared_error", "step_size": 0.001, "epochs": 2}
+    alone, given = (trainer.train({**base, "dataset": dataset}) for dataset in (rows, {"frame": rows}))
+    assert alone.parameters["0.weights"].tobytes() == given.parameters["0.weights"].tobytes()
+    with pytest.raises(DataError, match=r"a LazyFrame, which has no rows yet; give frame\.collect"):
+        trainer.train({**base, "dataset": pl.LazyFrame({"x": [1.0], "y": [2.0]})})
+
+
 @pytest.mark.parametrize("make", [make for make in MAKE if make not in ("mapping of arrays", "pandas with times")])
 def test_what_is_missing_is_said_at_its_row_and_can_be_allowed(make, tmp_path):
     if make == "pandas of Arrow":
@@ -132,7 +142,7 @@ def test_types_that_a_csv_file_has_not_are_cells_like_others():
         ({"x": [1, 2], "y": [1.5]}, "the frame: column 'y' has 1 row, and 'x' has 2"),
         ({"x": np.zeros((2, 2)), "y": [1.5, 2]}, "the frame: column 'x' has shape (2, 2), and a column has one "),
         ({"x": "ab", "y": [1.5, 2]}, "the frame: column 'x' is a str, and not one value for each row"),
-        ({"x": [1, 2]}, "the frame has one column, and a data set needs a target beside"),
+        ({"x": [1, 2]}, "the frame has one column, and a data set needs a target column beside"),
         ({"x": [], "y": []}, "the frame has no rows; a data set needs at least one"),
         ({}, "the frame has no rows; a data set needs at least one"),
     ],

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import random
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from trainer.compiler.executors import native_available
+from trainer.data import prepare
 from trainer.data.readers import quick, whole
 from trainer.data.readers.csv_file import read_csv
 from trainer.data.readers.quick import NUMBER, SKIP, TEXT, Doubt, cells_of
@@ -221,3 +223,22 @@ def test_kinds_that_are_skipped_may_hold_anything_a_cell_may():
     assert some.texts == [['a,\n"b', ""]]
     with pytest.raises(Doubt):
         cells_of(b"1,\xff,a,2\n", ",", bytes([NUMBER, SKIP, TEXT, NUMBER]))
+
+
+@needs_machine
+@pytest.mark.parametrize("target", range(6))
+@pytest.mark.parametrize("between", ["", "\n"], ids=["lines", "empty lines"])
+def test_columns_that_lie_side_by_side_are_not_put_together_again(target, between, tmp_path, monkeypatch):
+    monkeypatch.setattr(quick, "BYTES", 5_000)
+    values = np.random.default_rng(0).normal(size=(2000, 6))
+    path = tmp_path / "d.csv"
+    path.write_text("".join(",".join(map(repr, row)) + "\n" + between for row in values.tolist()))
+    data = read_csv(path, target=target)
+    inputs = np.delete(values, target, axis=1)
+    assert data.inputs.tobytes() == inputs.tobytes()
+    assert data.inputs.flags.c_contiguous == (0 < target < 5)
+    copied = replace(data, inputs=inputs)
+    for options in ({}, {"standardize": True}):
+        one, other = (prepare(some, targets="values", **options) for some in (data, copied))
+        assert one.train.inputs.tobytes() == other.train.inputs.tobytes()
+        assert one.test.inputs.tobytes() == other.test.inputs.tobytes()

@@ -45,6 +45,12 @@ HINTS: list[tuple[str, dict[str, Any], str, dict[str, list[str]]]] = [
     (lines("0,1,2", *FRACTIONS), {}, "d.csv:1: line 1 is 0, 1, 2: whole numbers", {"header: true": ["0", "1"]}),
     (lines("0,1,label", *LABELLED), {}, "line 1 is 0, 1, label: whole numbers", {"header: true": ["0", "1"]}),
     (
+        lines("2,0,label", *LABELLED),
+        {},
+        "line 1 is 2, 0, label: whole numbers, all different, and the rows below are unlike it",
+        {"header: true": ["2", "0"], "header: false": []},
+    ),
+    (
         lines("red,round,apple", *["green,round,apple", "red,long,banana"] * 20),
         {"categorical": "auto"},
         "d.csv:1: 'red' in this line is also a value of column 0, in line 3;",
@@ -78,6 +84,18 @@ HINTS: list[tuple[str, dict[str, Any], str, dict[str, list[str]]]] = [
     (columns("a,y", "$M,N"), {"categorical": "auto"}, "'$02' is a number", {"units: ['$']": ["a"]}),
     (columns("a;y", "1.0M,5 €;N"), {}, "'1.002,5 €'", {"thousands: '.', decimal: ',', units: ['€']": ["a"]}),
     (columns("a,y", "1 0M,N"), {"categorical": "auto"}, "'1 002'", {"thousands: ' '": ["a"]}),
+    (
+        columns("x;y", "N.5;N"),
+        {"decimal": ","},
+        "column 'x': '1.5' is a number as people write it: say decimal: '.' if it is 1.5",
+        {"decimal: '.'": ["x"]},
+    ),
+    (
+        columns("a,b,y", "N,M,N"),
+        {"target": "a,b"},
+        "no column 'a,b'; for several say target: [a, b]",
+        {"target: [a, b]": ["y"]},
+    ),
     (columns("x;y", "N;N,5"), {}, "column 'y': '1,5' is a number as people write it", {"decimal: ','": ["x"]}),
     (columns("x,y", 'N,"$N,234.00"'), {}, "column 'y': '$1,234.00'", {"thousands: ',', units: ['$']": ["x"]}),
     (columns("x,y", "N,$3N0.10"), {}, "column 'y': '$310.10' is a number", {"units: ['$']": ["x"]}),

@@ -19,7 +19,6 @@ from trainer.data.readers.roles import DateColumns, Name, Names, Roles, dataset_
 from trainer.data.readers.spelling import Spelling
 from trainer.data.readers.table import Layout, Table, read_table, said
 from trainer.data.readers.whole import quick_table
-from trainer.errors import DataError
 
 __all__ = ["ENDINGS", "Names", "read_csv"]
 
@@ -82,18 +81,9 @@ def read_csv(
     """
     roles = Roles(target, task, categorical, encode, dates, group, weight, ignore, missing)
     options = {"decimal": decimal, "thousands": thousands, "units": units, "missing_values": missing_values}
-    table = _read(path, header, Layout(delimiter, encoding, comment), Spelling.of(options))
-    return dataset_of(table, roles, _said(table, encoding))
-
-
-def _read(path: str | os.PathLike[str], header: bool | None, layout: Layout, spelling: Spelling) -> Table:
+    layout, spelling = Layout(delimiter, encoding, comment), Spelling.of(options)
     table = quick_table(path, header, layout, spelling) or read_table(path, header, layout, spelling)
-    if len(table.names) < 2:
-        raise DataError(
-            f"{table.path} has one column, and a data set needs a target column beside at least one column of inputs"
-            f"{table.other_delimiter()}"
-        )
-    return table
+    return dataset_of(table, roles, _said(table, encoding))
 
 
 def _said(table: Table, encoding: str) -> list[str]:

@@ -176,7 +176,7 @@ def _said(path: str) -> Iterator[None]:
         yield
     except (OSError, EOFError) as error:
         raise _unreadable(path, error) from None
-    except (DataError, UsageError, UnicodeDecodeError):
+    except (DataError, UsageError, UnicodeDecodeError, MemoryError):
         raise
     except Exception as error:
         # Anything may have written these bytes, so whatever a decompressor raises is their fault.

@@ -81,6 +81,9 @@ def encode_features(features: Sequence[Feature], encode: Encoding, where: str) -
         else:
             columns.append((feature.values, 0))
             names.append(feature.name)
+    beside = _beside([values for values, categories in columns if not categories])
+    if beside is not None and beside.shape[1] == len(names):
+        return Features(beside, tuple(names), {f.name: f.categories for f in features if f.categories})
     inputs = np.empty((len(features[0].values), len(names)))
     for start in range(0, len(inputs), TOGETHER):  # what lies beside one another is written while it is at hand
         rows, end = slice(start, start + TOGETHER), 0
@@ -90,3 +93,21 @@ def encode_features(features: Sequence[Feature], encode: Encoding, where: str) -
             inputs[rows, end : end + some.shape[1]] = some
             end += some.shape[1]
     return Features(inputs, tuple(names), {f.name: f.categories for f in features if f.categories})
+
+
+def _beside(columns: Sequence[Array]) -> Array | None:
+    """The part of a table (n, k) that these columns of it are, which so need not be put together; None for others."""
+    table = columns[0].base if len(columns) > 1 else None
+    if not isinstance(table, np.ndarray) or table.ndim != 2 or table.dtype != np.float64:
+        return None
+    rows = len(columns[0])
+    left = next((j for j in range(table.shape[1]) if _is(columns[0], table[:rows, j])), table.shape[1])
+    part = table[:rows, left : left + len(columns)]
+    there = zip(columns, part.T, strict=False)
+    return part if len(columns) == part.shape[1] and all(_is(one, other) for one, other in there) else None
+
+
+def _is(one: Array, other: Array) -> bool:
+    """Whether two arrays are the same numbers in the same place."""
+    place, found = one.__array_interface__, other.__array_interface__
+    return all(place[key] == found[key] for key in ("data", "shape", "strides", "typestr"))

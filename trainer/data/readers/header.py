@@ -50,26 +50,31 @@ def holds_names(first: Sequence[str], spelling: Spelling) -> bool:
 
 
 def _check_data(place: str, first: list[str], rows: Rows, spelling: Spelling) -> None:
-    """Refuse a first line with numbers that is unlike a row of data: whole numbers in ascending order are rather names.
+    """Refuse a first line with numbers that is unlike the rows below: different whole numbers are rather names.
 
-    They are unlike the rows below where these hold fractions, or where beside them stands a text that comes once.
+    They are unlike rows of fractions, or of texts that come again where beside them stands one that comes once: in any
+    column where they ascend, as years and indices do, in every column otherwise.
     """
     numbers = [cell for cell in first if spelling.parse(cell) is not None]
     values = [float(cell) for cell in numbers if WHOLE.fullmatch(cell)]
-    ascending = all(a < b for a, b in pairwise(values))
-    if len(rows) < 2 or len(values) < 2 or len(values) < len(numbers) or not ascending:
+    if len(rows) < 2 or len(values) < 2 or len(values) < len(numbers) or len(set(values)) < len(values):
         return
+    ascending = all(a < b for a, b in pairwise(values))
     columns = list(zip(*(row for row in rows if len(row) == len(first)), strict=True))
-    for cell, below in zip(first, columns, strict=False):
-        present = [other for other in below if not spelling.is_missing(other)]
-        if WHOLE.fullmatch(cell):
-            whole = sum(WHOLE.fullmatch(other) is not None for other in present)
-            unlike = 2 * whole < len(present) and all(spelling.parse(other) is not None for other in present)
-        else:
-            unlike = cell not in below and max(Counter(below).values()) > 1
-        if unlike:
-            what = f"line {place.rpartition(':')[2]} is {listed(first, SHOWN)}: whole numbers in ascending order"
-            raise DataError(f"{place}: {what}, and the rows below are unlike it; {BOTH}", "header")
+    unlike = [_is_unlike(cell, below, spelling) for cell, below in zip(first, columns, strict=False)]
+    if any(unlike) if ascending else len(unlike) > 2 and all(unlike):
+        order = " in ascending order" if ascending else ", all different"
+        what = f"line {place.rpartition(':')[2]} is {listed(first, SHOWN)}: whole numbers{order}"
+        raise DataError(f"{place}: {what}, and the rows below are unlike it; {BOTH}", "header")
+
+
+def _is_unlike(cell: str, below: Sequence[str], spelling: Spelling) -> bool:
+    """Whether a cell is a whole number over fractions, or a text that comes once over some that come again."""
+    if not WHOLE.fullmatch(cell):
+        return cell not in below and max(Counter(below).values()) > 1
+    present = [other for other in below if not spelling.is_missing(other)]
+    whole = sum(WHOLE.fullmatch(other) is not None for other in present)
+    return 2 * whole < len(present) and all(spelling.parse(other) is not None for other in present)
 
 
 def _check_header(place: str, first: list[str], rows: Rows, lines: Sequence[int], spelling: Spelling) -> None:

@@ -19,6 +19,7 @@ from trainer.data.dataset import Dataset, class_indices
 from trainer.errors import DataError
 from trainer.limits import Words
 from trainer.types import Array
+from trainer.wording import lacking
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -123,7 +124,7 @@ def pixels_of(file: Path, size: tuple[int, int] | None, grey: bool) -> Array:
         raise
     except Exception as error:
         # Anything may have written these bytes, so whatever Pillow's parsers raise is their fault.
-        what = str(error).replace(f" {str(file)!r}", " it")
+        what = lacking(error) if isinstance(error, MemoryError) else str(error).replace(f" {str(file)!r}", " it")
         raise DataError(f"{file} cannot be read as an image: {what}") from None
     return np.asarray(image).reshape(image.height, image.width, -1)
 

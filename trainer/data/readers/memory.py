@@ -105,10 +105,6 @@ def read_frame(
             "frame",
         )
     table = frame_of(WHERE, columns.values, columns.named, typed_spelling({"missing_values": missing_values}))
-    if not len(table):
-        raise DataError(f"{WHERE} has no rows; a data set needs at least one")
-    if len(table.names) < 2:
-        raise DataError(f"{WHERE} has one column, and a data set needs a target beside at least one column of inputs")
     roles = Roles(target, task, categorical, encode, dates, group, weight, ignore, missing)
     return dataset_of(table, roles, ["the frame names the columns"])
 

@@ -8,7 +8,7 @@ that it is missing, which is NaN; whoever wants the texts of such a column after
 from __future__ import annotations
 
 import io
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import NamedTuple
@@ -61,14 +61,28 @@ def can_read(layout: Layout, delimiter: str, plain: bool) -> bool:
     return usual and plain and native_available()
 
 
-def read_cells(file: io.BufferedIOBase, delimiter: str, kinds: bytes) -> Generator[Cells, None, None]:
-    """The cells of a file from where it stands, a piece after the other. Raises Doubt."""
-    read = partial(cells_of, delimiter=delimiter, kinds=kinds)
-    return in_order(read, _pieces(file), min(processors(), MOST_THREADS))
+def read_cells(
+    file: io.BufferedIOBase, delimiter: str, kinds: bytes, room: Callable[[int], Array] | None = None
+) -> Generator[Cells, None, None]:
+    """The cells of a file from where it stands, a piece after the other. Raises Doubt.
+
+    room: gives an array (rows, columns of numbers) for so many rows at most, which are read ahead of those handed on.
+    """
+    pieces = _pieces(file)
+    roomy = (_with_room(piece, kinds, room) for piece in pieces)
+    try:
+        yield from in_order(partial(_cells, delimiter=delimiter, kinds=kinds), roomy, min(processors(), MOST_THREADS))
+    finally:
+        pieces.close()
 
 
 def cells_of(piece: bytes | bytearray, delimiter: str, kinds: bytes) -> Cells:
     """The cells of whole rows; `kinds` has a byte for each column. Raises Doubt."""
+    return _cells(_with_room(piece, kinds), delimiter, kinds)
+
+
+def _with_room(piece: bytes, kinds: bytes, room: Callable[[int], Array] | None = None) -> tuple[bytes, Array]:
+    """A piece with room for its numbers. Raises Doubt for what is no UTF-8."""
     from trainer.compiler.machine import _machine
 
     lines, plain = _machine.count_lines(piece)
@@ -77,9 +91,15 @@ def cells_of(piece: bytes | bytearray, delimiter: str, kinds: bytes) -> Cells:
             piece.decode()
         except UnicodeDecodeError:
             raise Doubt from None
-    most = min(lines, len(piece) // len(kinds)) + 1  # a cell has a byte behind it
-    numbers = np.empty((most, kinds.count(NUMBER)))
-    spans = np.empty((most, kinds.count(TEXT), 2), np.int64)
+    most = min(lines + (not piece.endswith(b"\n")), len(piece) // len(kinds) + 1)  # a cell has a byte behind it
+    return piece, np.empty((most, kinds.count(NUMBER))) if room is None else room(most)
+
+
+def _cells(piece_and_room: tuple[bytes, Array], delimiter: str, kinds: bytes) -> Cells:
+    from trainer.compiler.machine import _machine
+
+    piece, numbers = piece_and_room
+    spans = np.empty((len(numbers), kinds.count(TEXT), 2), np.int64)
     rows, gaps, problem = _machine.read_cells(piece, ord(delimiter), kinds, powers(), numbers, spans)
     if problem != DONE:
         raise Doubt(problem if problem >= 0 else None)

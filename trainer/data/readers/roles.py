@@ -62,6 +62,7 @@ class Source(Protocol):
     def error(self, row: int, column: int, problem: str) -> DataError: ...
     def find(self, column: str | int, purpose: str, *option: str | int) -> int: ...
     def place(self) -> str: ...
+    def other_delimiter(self) -> str: ...
     def missing(self, column: int) -> int: ...
     def first(self, column: int, rows: int) -> list[str]: ...
     def kind(self, column: int) -> str: ...
@@ -101,6 +102,13 @@ def dataset_of(table: Source, roles: Roles, said: Sequence[str] = ()) -> Dataset
     Raises DataError, with row and column, for whatever is not a complete table of numbers and categories with a
     target.
     """
+    if not len(table):
+        raise DataError(f"{table.path} has no rows; a data set needs at least one")
+    if len(table.names) < 2:
+        raise DataError(
+            f"{table.path} has one column, and a data set needs a target column beside at least one column of inputs"
+            f"{table.other_delimiter()}"
+        )
     if roles.missing not in ("error", "allow"):
         raise DataError(f"missing is 'error' or 'allow', not {roles.missing!r}", "missing")
     taken = _Taken(table)
@@ -171,7 +179,8 @@ class _Taken:
         free = [j for j in range(len(self.table.names)) if j not in self.roles]
         if not free:
             raise DataError(f"{self.table.path} has no column left for the target; name it with target")
-        return self.take("target", free[-1])
+        self.roles[free[-1]] = "target"  # by its place: its index may be the name of another
+        return [free[-1]]
 
     def check_names(self) -> None:
         """Refuse columns that are used and have no name, or that of another that is used."""

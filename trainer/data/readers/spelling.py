@@ -188,20 +188,22 @@ def readings(cells: Sequence[str], given: Spelling) -> list[tuple[Spelling, str]
     decimals = [",", "."] if "," in marks else ["."]
     found: list[tuple[Spelling, str]] = []
     for thousands, decimal in product(["", ",", ".", "'", "’", *([" "] if spaces else [])], decimals):
-        if thousands == decimal or (thousands and thousands != " " and thousands not in marks):
+        if thousands == decimal or (not thousands and given.thousands == decimal):
+            continue  # which would need the other mark taken back
+        if thousands not in ("", " ") and thousands not in marks:
             continue
         spelling = Spelling(decimal, thousands, units, given.missing_values)
         if all(spelling.parse(cell) is not None for cell in cells):
-            found.append((spelling, _said(spelling)))
+            found.append((spelling, _said(spelling, given)))
     fewest = min((said.count(":") for _, said in found), default=0)
     simple = [(spelling, said) for spelling, said in found if said.count(":") == fewest and said]
     return sorted(simple, key=lambda one: one[0].decimal != ".")
 
 
-def _said(spelling: Spelling) -> str:
-    """The options, as a config has them in braces."""
+def _said(spelling: Spelling, given: Spelling) -> str:
+    """The options, as a config has them in braces, where they have to be said or are others than those that were."""
     parts = [f"thousands: {spelling.thousands!r}"] if spelling.thousands else []
-    parts += [f"decimal: {spelling.decimal!r}"] if spelling.decimal != "." else []
+    parts += [f"decimal: {spelling.decimal!r}"] if spelling.decimal != "." or given.decimal != "." else []
     parts += [f"units: [{', '.join(map(repr, spelling.units))}]"] if spelling.units else []
     return ", ".join(parts)
 

@@ -110,7 +110,7 @@ def refusing(path: str) -> Iterator[None]:
     """Whatever reading a file of NumPy's raises is raised as a DataError."""
     try:
         yield
-    except DataError:
+    except (DataError, MemoryError):
         raise
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from None

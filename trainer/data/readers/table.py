@@ -105,7 +105,7 @@ class Table:
 
     def other_delimiter(self) -> str:
         """The hint for a file whose only column holds another mark that separates cells; empty otherwise."""
-        used = [mark for mark in DELIMITERS if mark in self.rows[0][0]]
+        used = [mark for mark in DELIMITERS if self.rows and mark in self.rows[0][0]]
         return f"; if {used[0]!r} separates the cells, say delimiter: {said(used[0])}" if used else ""
 
     def missing(self, column: int) -> int:
@@ -308,6 +308,11 @@ def find(path: str, names: Sequence[str], has_header: bool, column: str | int, p
             *option,
         )
     if column not in names:
+        several = [part.strip() for part in column.split(",")]
+        if len(several) > 1 and set(several) <= set(names):
+            key = option[0] if option else purpose
+            columns = ", ".join(map(in_yaml, several))
+            raise DataError(f"{path} has no column {column!r}; for several say {key}: [{columns}]", *option)
         hint = did_you_mean(column, names, f"it has {listed(names, MOST_COLUMNS)}")
         use = f"to be {purpose}" if purpose in ("ignored", "categorical", "dates") else f"for the {purpose}"
         raise DataError(f"{path} has no column {column!r} {use}; {hint}", *option)

@@ -78,12 +78,6 @@ def read_typed(
     """
     roles = Roles(target, task, categorical, encode, dates, group, weight, ignore, missing)
     table = typed_table(path, typed_spelling({"missing_values": missing_values}))
-    if not len(table):
-        raise DataError(f"{table.path} has no rows; a data set needs at least one")
-    if len(table.names) < 2:
-        raise DataError(
-            f"{table.path} has one column, and a data set needs a target column beside at least one column of inputs"
-        )
     return dataset_of(table, roles, ["the file names the columns"])
 
 

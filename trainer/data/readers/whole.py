@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -116,27 +116,42 @@ def _kind(cells: Sequence[str], spelling: Spelling) -> int:
     return NUMBER if numbers else TEXT
 
 
-def _read(path: str, start: int, delimiter: str, kinds: bytes) -> Generator[Cells, None, None]:
+def _read(
+    path: str, start: int, delimiter: str, kinds: bytes, room: Callable[[int], Array] | None = None
+) -> Generator[Cells, None, None]:
     with open_bytes(path) as file:
         file.read(start)
-        with closing(read_cells(file, delimiter, kinds)) as pieces:
+        with closing(read_cells(file, delimiter, kinds, room)) as pieces:
             yield from pieces
+
+
+def _is(one: Array, other: Array) -> bool:
+    """Whether two arrays of one shape lie in one place."""
+    return bool(one.__array_interface__["data"] == other.__array_interface__["data"])
 
 
 def _taken(path: str, start: int, begins: Beginning, kinds: bytes) -> tuple[Array, list[list[str]], bool]:
     """All numbers, (rows, columns), the texts of each column of them, and whether anything is missing."""
     texts: list[list[str]] = [[] for _ in range(kinds.count(TEXT))]
     width = kinds.count(NUMBER)
-    numbers, rows, gaps = np.empty((0, width)), 0, 0
     expected = int(Path(path).stat().st_size / begins.size * SPARE) + 1
-    with closing(_read(path, start, begins.delimiter, kinds)) as pieces:
+    numbers, rows, gaps = np.empty((expected, width)), 0, 0
+    taken = 0  # of them, by pieces that are read ahead
+
+    def room(most: int) -> Array:
+        nonlocal taken
+        taken += most
+        return numbers[taken - most : taken] if taken <= len(numbers) else np.empty((most, width))
+
+    with closing(_read(path, start, begins.delimiter, kinds, room)) as pieces:
         for some in pieces:
             end = rows + len(some.numbers)
             if end > len(numbers):
-                grown = np.empty((max(end, expected, len(numbers) * 3 // 2), width))
+                grown = np.empty((end * 3 // 2, width))
                 grown[:rows] = numbers[:rows]
                 numbers = grown
-            numbers[rows:end] = some.numbers
+            if not _is(some.numbers, numbers[rows:end]):  # lines were empty, or there were more than was expected
+                numbers[rows:end] = some.numbers
             rows, gaps = end, gaps + some.gaps
             for column, more in zip(texts, some.texts, strict=True):
                 column += more
