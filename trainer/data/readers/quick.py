@@ -81,7 +81,9 @@ def cells_of(piece: bytes | bytearray, delimiter: str, kinds: bytes) -> Cells:
     return _cells(_with_room(piece, kinds), delimiter, kinds)
 
 
-def _with_room(piece: bytes, kinds: bytes, room: Callable[[int], Array] | None = None) -> tuple[bytes, Array]:
+def _with_room(
+    piece: bytes | bytearray, kinds: bytes, room: Callable[[int], Array] | None = None
+) -> tuple[bytes | bytearray, Array]:
     """A piece with room for its numbers. Raises Doubt for what is no UTF-8."""
     from trainer.compiler.machine import _machine
 
@@ -95,7 +97,7 @@ def _with_room(piece: bytes, kinds: bytes, room: Callable[[int], Array] | None =
     return piece, np.empty((most, kinds.count(NUMBER))) if room is None else room(most)
 
 
-def _cells(piece_and_room: tuple[bytes, Array], delimiter: str, kinds: bytes) -> Cells:
+def _cells(piece_and_room: tuple[bytes | bytearray, Array], delimiter: str, kinds: bytes) -> Cells:
     from trainer.compiler.machine import _machine
 
     piece, numbers = piece_and_room
