@@ -96,6 +96,18 @@ HINTS: list[tuple[str, dict[str, Any], str, dict[str, list[str]]]] = [
         "no column 'a,b'; for several say target: [a, b]",
         {"target: [a, b]": ["y"]},
     ),
+    (
+        columns("a,y", "N,N").replace("\n7,7\n", "\n#DIV/0!,7\n").replace("\n9,9\n", "\n-,9\n"),
+        {},
+        "d.csv:8: column 'a': '#DIV/0!' is not a number; if it says that a value is missing, say missing_values: ['', '#DIV/0!', '-'], missing: allow",
+        {"missing_values: ['', '#DIV/0!', '-'], missing: allow": ["a"]},
+    ),
+    (
+        columns("sep=;\na;b;y", "N;M;N"),
+        {"delimiter": ";"},
+        "line 1 tells a spreadsheet what separates the cells: say comment: 'sep='",
+        {"comment: 'sep='": ["a", "b"]},
+    ),
     (columns("x;y", "N;N,5"), {}, "column 'y': '1,5' is a number as people write it", {"decimal: ','": ["x"]}),
     (columns("x,y", 'N,"$N,234.00"'), {}, "column 'y': '$1,234.00'", {"thousands: ',', units: ['$']": ["x"]}),
     (columns("x,y", "N,$3N0.10"), {}, "column 'y': '$310.10' is a number", {"units: ['$']": ["x"]}),

@@ -22,7 +22,7 @@ from trainer.errors import DataError
 from trainer.types import Array
 from trainer.wording import cut, either, in_yaml
 
-__all__ = ["MISSING_MARKS", "Spelling", "readings", "shown"]
+__all__ = ["MISSING_MARKS", "Spelling", "is_sign_of_nothing", "readings", "shown"]
 
 # pandas' list, and "?", which collections of data sets write; those of the first line in any case.
 ANY_CASE = ("", "?", "na", "n/a", "nan", "null")
@@ -31,6 +31,7 @@ MISSING_MARKS = (*ANY_CASE, *EXACT)
 
 SPACES = " \u00a0\u202f\u2009"
 MARKS = "%‰"  # beside the signs of currencies
+SIGNS = ("missing", "unknown", "none", "nil", "#div/0!", "#value!", "#ref!", "#name?", "#num!", "#null!")  # Excel's too
 PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -167,6 +168,16 @@ class Spelling:
             return Decimal(text)
         except InvalidOperation:  # an exponent beyond all bounds
             return None
+
+
+def is_sign_of_nothing(cell: str) -> bool:
+    """Whether somebody may have written a cell for a value that there is not.
+
+    >>> is_sign_of_nothing("-"), is_sign_of_nothing("#DIV/0!"), is_sign_of_nothing("12"), is_sign_of_nothing("- -")
+    (True, True, False, False)
+    """
+    word = cell.lower()
+    return " " not in cell and (word in SIGNS or not any(character.isalnum() for character in cell))
 
 
 def readings(cells: Sequence[str], given: Spelling) -> list[tuple[Spelling, str]]:

@@ -25,7 +25,7 @@ from trainer.data.dataset import class_indices
 from trainer.data.dates import formats, moment
 from trainer.data.readers.decoding import read_text_of
 from trainer.data.readers.header import names_of
-from trainer.data.readers.spelling import Spelling, readings, shown, why_date, why_near
+from trainer.data.readers.spelling import Spelling, is_sign_of_nothing, readings, shown, why_date, why_near
 from trainer.errors import DataError
 from trainer.types import Array
 from trainer.wording import count, did_you_mean, either, in_yaml, listed
@@ -229,8 +229,9 @@ class Table:
         forms = formats(present)
         if forms:
             return why_date(cell, self.option(column), forms)
-        if " " not in cell and self.spelling.missing_values is None and _sign_of_nothing(cell):
-            marks = f"missing_values: ['', {cell!r}], missing: allow"
+        if is_sign_of_nothing(cell) and self.spelling.missing_values is None:
+            signs = [*filter(is_sign_of_nothing, present)][:MOST_COLUMNS]
+            marks = f"missing_values: {['', *signs]}, missing: allow"
             return f"{shown(cell)} is not a number; if it says that a value is missing, say {marks}"
         if way_out and self.mostly_different(column):
             way_out = f", or ignore: [{in_yaml(self.option(column))}], since hardly a cell comes twice"
@@ -351,10 +352,6 @@ def _booleans(cells: Iterable[str]) -> dict[str, float] | None:
     """The pair of words that all of these cells are of, and what they stand for."""
     words = {cell.lower() for cell in cells}
     return next((pair for pair in BOOLEANS if words <= pair.keys()), None)
-
-
-def _sign_of_nothing(cell: str) -> bool:
-    return not any(character.isalnum() for character in cell) or cell.lower() in ("missing", "unknown", "none", "nil")
 
 
 def read_table(
@@ -487,6 +484,8 @@ def _way_to_even_rows(path: str, first: list[str], at: int, row: list[str], deli
         if cells[0][:1] in marks:
             mark = cells[0][0]
             return f"{which} begins with {mark!r}, as a comment does: say comment: '{mark}' if it is one"
+    if first[0].startswith("sep=") and layout.comment is None and not layout.settled:
+        return f"line {at} tells a spreadsheet what separates the cells: say comment: 'sep='"
     for mark in DELIMITERS if not layout.settled else ():
         if mark != delimiter and any(mark in cell for cell in first) and any(mark in cell for cell in row):
             with suppress(DataError):
