@@ -41,7 +41,9 @@ class Counting:
     def executor(self, program: Program, carried: int = 0) -> Executor:
         return CountingExecutor(program, carried)
 
-    def loop(self, program: Program, carried: int, sources: Sequence[Array]) -> StepLoop:
+    def loop(
+        self, program: Program, carried: int, sources: Sequence[Array], beside: StepLoop | None = None
+    ) -> StepLoop:
         return StepLoop(self.executor(program, carried), sources)
 
 

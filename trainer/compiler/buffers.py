@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, insort
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -71,14 +71,23 @@ class Buffers:
         carried: by an output the input that takes its value after a run. The output is written over the input where
             nothing reads that any more, but for instructions up to position `checked`, after which a run may be given
             up and the inputs must be what they were.
+        spare: blocks that are free before the first instruction.
 
     Attributes:
         blocks: every block, as bytes.
     """
 
-    def __init__(self, program: Program, carried: Mapping[Value, Value] | None = None, checked: int = -1) -> None:
-        self.blocks: list[Array] = []
-        self._free: list[int] = []  # the smallest first, and of equal ones that which is free the longest
+    def __init__(
+        self,
+        program: Program,
+        carried: Mapping[Value, Value] | None = None,
+        checked: int = -1,
+        spare: Sequence[Array] = (),
+    ) -> None:
+        self.blocks: list[Array] = [*spare]
+        self._free = sorted(
+            range(len(spare)), key=self._length
+        )  # the smallest first, and of equal ones that which is free the longest
         self._block: dict[Value, int] = {}  # of a value that owns one
         self._owner: dict[Value, Value] = {}  # of a view
         self._last = {value: positions[-1] for value, positions in program.users().items()}

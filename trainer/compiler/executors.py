@@ -99,8 +99,14 @@ class Backend(Protocol):
     def executor(self, program: Program, carried: int = 0) -> Executor:
         """What runs this program, whose last `carried` outputs are the first inputs of the next run."""
 
-    def loop(self, program: Program, carried: int, sources: Sequence[Array]) -> StepLoop:
-        """What runs this program step after step, on rows of `sources`."""
+    def loop(
+        self, program: Program, carried: int, sources: Sequence[Array], beside: StepLoop | None = None
+    ) -> StepLoop:
+        """What runs this program step after step, on rows of `sources`.
+
+        beside: the loop of another program that carries the same, and never runs while this one does: it may use the
+            memory of that one.
+        """
 
 
 @dataclass(frozen=True)
@@ -115,10 +121,12 @@ class Numpy:
     def executor(self, program: Program, carried: int = 0) -> Executor:
         return NumpyExecutor(program, carried)
 
-    def loop(self, program: Program, carried: int, sources: Sequence[Array]) -> StepLoop:
+    def loop(
+        self, program: Program, carried: int, sources: Sequence[Array], beside: StepLoop | None = None
+    ) -> StepLoop:
         from trainer.compiler.loop import StepLoop
 
-        return StepLoop(self.executor(program, carried), sources)
+        return StepLoop(NumpyExecutor(program, carried, _memory_of(beside)), sources)
 
 
 @dataclass(frozen=True)
@@ -140,11 +148,18 @@ class Native:
 
         return NativeExecutor(program, carried)
 
-    def loop(self, program: Program, carried: int, sources: Sequence[Array]) -> StepLoop:
+    def loop(
+        self, program: Program, carried: int, sources: Sequence[Array], beside: StepLoop | None = None
+    ) -> StepLoop:
         from trainer.compiler.machine.executor import NativeExecutor
         from trainer.compiler.machine.loop import MachineLoop
 
-        return MachineLoop(NativeExecutor(program, carried), sources)
+        return MachineLoop(NativeExecutor(program, carried, _memory_of(beside)), sources)
+
+
+def _memory_of(loop: StepLoop | None) -> NumpyExecutor | None:
+    executor = None if loop is None else loop.executor
+    return executor if isinstance(executor, NumpyExecutor) else None
 
 
 def native_available() -> bool:

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import starmap
+from itertools import starmap, zip_longest
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,8 @@ class NumpyExecutor:
         carried: how many of the first inputs take the values of as many last outputs before the next run. The outputs
             may then lie where the inputs do; they are written there only by `bound[checked:]`, when all other outputs
             are known.
+        beside: an executor that carries the same and never runs while this one does: what is carried lies where it lies
+            there, and its blocks are used again.
 
     Attributes:
         inputs, outputs: the arrays (of outputs that are constant, what they are).
@@ -65,19 +67,20 @@ class NumpyExecutor:
 
     name = "numpy"
 
-    def __init__(self, program: Program, carried: int = 0) -> None:
+    def __init__(self, program: Program, carried: int = 0, beside: NumpyExecutor | None = None) -> None:
         self.program, self.carried = program, carried
         self.called_back: list[tuple[Bound, str]] = []
         first = len(program.outputs) - carried
         given = set(program.outputs[:first])
         known = max((p for p, i in enumerate(program.instructions) if not given.isdisjoint(i.outputs)), default=-1)
         pairs = dict(zip(program.outputs[first:], program.inputs, strict=False))
-        self.buffers = Buffers(program, pairs, known)
+        self.buffers: Buffers = Buffers(program, pairs, known, () if beside is None else beside.buffers.blocks)
         self._lock = threading.Lock()
         self._known = known_ops()
         self._arrays: dict[Value, Any] = {}
         self._between: dict[Any, Any] = {}  # by register and layout, what lies between two calls of a chain
-        self.inputs = [self._input(v) for v in program.inputs]
+        shared = [] if beside is None else beside.inputs[:carried]
+        self.inputs: list[Any] = [self._input(v, a) for v, a in zip_longest(program.inputs, shared)]
         bound = [self._bind(p, i) for p, i in enumerate(program.instructions)]
         self.checked = sum(b is not None for b in bound[: known + 1])
         self.bound = [b for b in bound if b is not None]
@@ -124,8 +127,8 @@ class NumpyExecutor:
         """Bytes of all buffers together."""
         return self.buffers.nbytes + sum(int(array.nbytes) for array in self._between.values())
 
-    def _input(self, value: Value) -> Array:
-        array = self._arrays[value] = dense(value, aligned(value.nbytes))
+    def _input(self, value: Value, shared: Array | None) -> Array:
+        array = self._arrays[value] = dense(value, aligned(value.nbytes)) if shared is None else shared
         return array
 
     def _array(self, value: Value) -> Any:

@@ -22,11 +22,11 @@ from trainer.compiler.scope import Scope, here
 from trainer.compiler.surroundings import Draws, same_bits
 from trainer.engine.dispatch import TABLE
 from trainer.engine.holders import HOLDERS, Number
-from trainer.engine.memory import laid_out, may_change
-from trainer.engine.node import Node, next_index, swept
+from trainer.engine.memory import is_dense, laid_out, may_change
+from trainer.engine.node import Node, Variable, next_index, swept
 from trainer.engine.observe import observed
 from trainer.engine.op import IDENTITY, SELECT, STOP, Op
-from trainer.engine.tensor import Tensor
+from trainer.engine.tensor import Tensor, plain
 from trainer.engine.tree import flatten
 from trainer.errors import DetachError, ShapeError
 from trainer.types import Array
@@ -40,13 +40,11 @@ class Record:
 
     Attributes:
         program: what was computed.
-        result: of this run.
         rebuild: gives a list of the program's outputs the result's structure.
         constants: the arrays that the function took from outside, and what they held.
     """
 
     program: Program
-    result: object
     rebuild: Callable[[Sequence[Any]], Any]
     constants: list[tuple[Array, Any]]
 
@@ -77,7 +75,7 @@ def trace(
     inputs = []
     for i, leaf in enumerate(leaves):
         if isinstance(leaf, np.ndarray | np.generic):
-            leaves[i] = Tensor(leaf)
+            leaves[i] = _given(leaf)
             inputs.append(tracer.add(leaves[i]))
         elif numbers and type(leaf) is float:
             value = Value(np.float64(leaf))
@@ -92,10 +90,17 @@ def trace(
         raise DetachError("a compiled function returns arrays; a Python number would come back as one of NumPy's")
     values = [tracer.value_of(o) for o in outputs]
     program = Program(inputs, values, tracer.instructions)
-    plain = rebuild_outputs([o._value if isinstance(o, Tensor) else o for o in outputs])
     _, rebuild_outputs = flatten(rebuild_outputs([None] * len(outputs)))  # holds no Tensor, and so no tape
     arrays = [i for i, o in enumerate(outputs) if _is_point(o)]
-    return Record(program, plain, _with_arrays(rebuild_outputs, arrays) if arrays else rebuild_outputs, tracer.taken())
+    return Record(program, _with_arrays(rebuild_outputs, arrays) if arrays else rebuild_outputs, tracer.taken())
+
+
+def _given(argument: Array | np.generic) -> Tensor:
+    """An argument on the tape, as it is: whoever made it writes to it when the function has returned."""
+    if isinstance(argument, np.ndarray) and is_dense(argument) and argument.dtype.kind in "fciub":
+        array = plain(argument)
+        return Tensor(array, Variable(array.shape, array.dtype))
+    return Tensor(argument)
 
 
 def _is_point(output: object) -> bool:

@@ -44,7 +44,7 @@ from trainer.training.objective import Penalty
 from trainer.training.schedules import Plateau, Schedule, schedule_of
 from trainer.training.stopping import Numbers, Stopping
 from trainer.training.threads import pinned
-from trainer.types import Array
+from trainer.types import Array, CostFunction
 from trainer.wording import count, did_you_mean, either, lacking
 
 if TYPE_CHECKING:
@@ -98,19 +98,27 @@ class Builder:
         self.config = loaded.config
         self._dataset, self._fitted = dataset, fitted
 
+    def _tried(
+        self, network: Network, cost: CostFunction, data: Prepared, batch_size: int
+    ) -> tuple[Mapping[str, Array], Array]:
+        """The values to start from that are no initial ones, and the predictions of two rows."""
+        own = network.initial_values(self.config.seed, self.config.compute.dtype)
+        saved = self.saved(network, data, own)
+        values = {**own, **saved}
+        tried = try_rows(self.loaded, network, values, cost, data)
+        check_shards(self.loaded, network, values, cost, data, batch_size)
+        return saved, tried
+
     def training(self, *, debug: bool = False) -> Training:
         """Everything together. Two rows go through it once, so what does not fit is found here."""
         loaded, config = self.loaded, self.config
         data = self.data()
         network = self.network(data)
         check_choices(loaded, network, data)
-        values = network.initial_values(config.seed, config.compute.dtype)
-        saved = self.saved(network, data, values)
         cost = self.component(config.cost, "cost")
-        tried = try_rows(loaded, network, {**values, **saved}, cost, data)
         rows = len(data.train)
         batch_size = rows if config.batch_size == "all" else min(config.batch_size, rows)
-        check_shards(loaded, network, {**values, **saved}, cost, data, batch_size)
+        saved, tried = self._tried(network, cost, data, batch_size)
         if data.target_scaling is not None:
             check_differences(loaded, network, cost, data)
             tried = data.target_scaling.inverse(tried) if tried.shape[1:] == data.target_scaling.mean.shape else tried

@@ -45,7 +45,8 @@ class Explainer:
 
     def __init__(self, loaded: LoadedConfig, training: Training, beginning: TrainingState | None = None) -> None:
         """`beginning` is where it began, of a training that has moved since."""
-        self._loaded, self._training, self._beginning = loaded, training, beginning or training.state
+        self._loaded, self._training, self._beginning = loaded, training, beginning
+        self._began = (beginning or training.state).step
         self._epochs: list[Epoch] = []
 
     def epoch(self, record: Epoch) -> None:
@@ -55,7 +56,7 @@ class Explainer:
 
     @cached_property
     def _first(self) -> Evidence:
-        return Evidence(self._training, self._traits, self._beginning)
+        return Evidence(self._training, self._traits, self._beginning or self._training.beginning())
 
     @cached_property
     def _now(self) -> Evidence:
@@ -73,7 +74,7 @@ class Explainer:
 
     def of_divergence(self, error: DivergedError) -> list[Finding]:
         """The causes of a loss that is no number any more."""
-        first = self._training.step == self._beginning.step
+        first = self._training.step == self._began
         found = causes(self._loaded, self._first, None, first_step=first, finding=error.finding or str(error))
         return once(found)
 
@@ -82,7 +83,7 @@ class Explainer:
         part, numbers = next(iter(last.numbers.items()))
         loss = numbers["loss"]
         constant = self._first.constant
-        enough = self._training.step - self._beginning.step >= STEPS
+        enough = self._training.step - self._began >= STEPS
         grew = self._growth(last)
         unwell = bool(grew) or (enough and self._comparable and loss > WELL * constant > 0)
         found, said = False, grew

@@ -120,9 +120,11 @@ def draw(initial: Initial, rng: np.random.Generator, shape: Shape, fan_in: int, 
 
 def _truncated(rng: np.random.Generator, shape: Shape, deviation: float, mean: float) -> Array:
     values = rng.normal(size=shape)
-    while (outside := np.abs(values) > 2).any():
+    while (outside := (values > 2) | (values < -2)).any():
         values[outside] = rng.normal(size=int(outside.sum()))
-    return mean + deviation * values
+    values *= deviation
+    values += mean
+    return values
 
 
 def _orthogonal(rng: np.random.Generator, shape: Shape, gain: float) -> Array:

@@ -196,8 +196,7 @@ class Network:
 
     def initial(self, seed: int, dtype: npt.DTypeLike = np.float64) -> Array:
         """θ before the first step: a function of the seed and of each layer's position alone."""
-        values = self._values(seed)
-        return np.concatenate([*(values[part.name].ravel() for part in self.parts), np.empty(0)]).astype(dtype)
+        return self._joined(self._values(seed), dtype)
 
     def layer_state(self, seed: int, dtype: npt.DTypeLike = np.float64) -> dict[str, Array]:
         """What stands beside θ before the first step, by name: frozen parameters and what is `LayerState`."""
@@ -233,17 +232,20 @@ class Network:
 
         Those of a layer that keeps values, all of which are frozen, are `Still`.
         """
+        return [self._built(tree, named) for tree in self.trees]
 
-        def value(name: str) -> Numeric:
-            source, transposed = self._tied.get(name, (name, False))
-            return np.transpose(named[source]) if transposed else named[source]
+    def _built(self, tree: Mapping[str, Any], named: Mapping[str, Numeric]) -> dict[str, Any]:
+        # No function within `tree`: one that calls itself is a cycle, and the values would stay until it is collected.
+        built = {
+            key: self._built(within, named) if isinstance(within, dict) else self._value(within, named)
+            for key, within in tree.items()
+        }
+        own = {name for name in tree.values() if isinstance(name, str)}
+        return Still(built) if own & self._fixed and own.isdisjoint(self.moving) else built
 
-        def build(tree: dict[str, Any]) -> dict[str, Any]:
-            built = {key: build(v) if isinstance(v, dict) else value(v) for key, v in tree.items()}
-            own = {name for name in tree.values() if isinstance(name, str)}
-            return Still(built) if own & self._fixed and own.isdisjoint(self.moving) else built
-
-        return [build(tree) for tree in self.trees]
+    def _value(self, name: str, named: Mapping[str, Numeric]) -> Numeric:
+        source, transposed = self._tied.get(name, (name, False))
+        return np.transpose(named[source]) if transposed else named[source]
 
     def theta(self, named: Mapping[str, Array], dtype: npt.DTypeLike | None = None) -> Array:
         """The vector that `named` would give these parameters.
@@ -257,10 +259,14 @@ class Network:
                 raise UsageError(
                     f"parameter '{part.name}' has shape {named[part.name].shape}; the network's has {part.shape}"
                 )
-        values = [named[part.name].ravel() for part in self.parts]
-        return np.concatenate([*values, np.empty(0, values[0].dtype if values else np.float64)]).astype(
-            dtype or (values[0].dtype if values else np.float64)
-        )
+        return self._joined(named, dtype or (named[self.parts[0].name].dtype if self.parts else np.float64))
+
+    def _joined(self, named: Mapping[str, Array], dtype: npt.DTypeLike) -> Array:
+        """One vector of the parameters, each cast as it is put there: they are not in memory once more."""
+        theta = np.empty(self.size, dtype)
+        for part in self.parts:
+            theta[part.slice] = named[part.name].ravel()
+        return theta
 
     def apply(
         self,

@@ -69,11 +69,13 @@ class _Tried:
         self.layer, self.path, self.label = layer, path, label
         self.name = name_of(layer)
         self.inner = _within(layer, path, f"{label}: within {self.name}: ")
-        self.stated: dict[Shape, tuple[dict[str, Any], Shape]] = {}  # what `init` returned, by the input's shape
+        # By the input's shape what `init` said is kept, and the output's shape.
+        self.stated: dict[Shape, tuple[dict[str, Any], Shape]] = {}
 
     def init(self, rng: np.random.Generator, input_shape: Shape) -> tuple[dict[str, Any], Shape]:
-        returned = self.stated[tuple(input_shape)] = initialised(self.inner, rng, input_shape)
-        return returned
+        parameters, shape = initialised(self.inner, rng, input_shape)
+        self.stated[tuple(input_shape)] = _kept(parameters), shape
+        return parameters, shape
 
     def apply(self, parameters: Mapping[str, object], x: object) -> Any:
         with self._telling("apply"):
@@ -163,6 +165,15 @@ class _Tried:
             if isinstance(error, _NoParameter):
                 does, what = "takes ", what.removeprefix("_NoParameter: ")
             raise LayerError(self.path, f"{self.label}: {method} {does}{what}") from error
+
+
+def _kept(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """What of initial values is kept from step to step; the others may be large."""
+    return {
+        key: _kept(value) if isinstance(value, dict) else value
+        for key, value in tree.items()
+        if isinstance(value, dict | LayerState)
+    }
 
 
 def _within(layer: object, path: tuple[int | str, ...], before: str) -> Any:

@@ -133,11 +133,14 @@ class Training:
         if isinstance(self.measure.train, int):
             self._sample = self._evaluation.sampled(self.measure.train)
         self._ahead = 1
-        self.state = self._beginning()
+        self.state = self.beginning()
 
-    def _beginning(self) -> TrainingState:
-        values = {**self.network.initial_values(self.seed, self.dtype), **self.initial}
-        theta, layers = self.network.divided(values, self.dtype)
+    def beginning(self) -> TrainingState:
+        """Where it stands before its first step, made anew."""
+        network = self.network
+        theta, layers = network.initial(self.seed, self.dtype), network.layer_state(self.seed, self.dtype)
+        if self.initial:
+            theta, layers = network.divided({**network.named(theta), **layers, **self.initial}, self.dtype)
         return TrainingState(theta, self.step_function.optimizer.init(theta), layers)
 
     @property
@@ -153,7 +156,7 @@ class Training:
 
         Raises UsageError where it is not one of a training with these settings.
         """
-        own, given = self._beginning().to_arrays()[0], state.to_arrays()[0]
+        own, given = self.beginning().to_arrays()[0], state.to_arrays()[0]
         for name in [name for name in {**own, **given} if name.startswith(("theta", "optimizer.", "layer_state."))]:
             known, new = own.get(name), given.get(name)
             if known is None or new is None:

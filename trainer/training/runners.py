@@ -116,7 +116,8 @@ class Recorded:
         values, rebuild = flatten((theta, carried))
         if rows not in self.loops:
             program = record_step(self.step, theta, carried, self.sources, rows)
-            self.loops[rows] = self.backend.loop(program, len(values), self.sources)
+            beside = next(iter(self.loops.values()), None)
+            self.loops[rows] = self.backend.loop(program, len(values), self.sources, beside)
         numbers = np.arange(first, first + count)
         values, losses = self.loops[rows].run(values, batches, (step_sizes, numbers, numbers), measured)
         theta, carried = rebuild(values)

@@ -17,6 +17,7 @@ from trainer.compiler.program import Program, Value
 from trainer.compiler.scope import move, named_scope
 from trainer.compiler.tracing import trace
 from trainer.compiler.uncollected import uncollected
+from trainer.engine.transforms import stop_gradient
 from trainer.engine.tree import leaves
 from trainer.errors import UsageError
 from trainer.optimizers import Optimizer, State
@@ -56,6 +57,8 @@ class StepFunction:
         """
         state, layers = carried
         loss, g, layers = self.objective.gradient(theta, batch, layers, number)
+        # Nobody differentiates an update, so a record of one keeps nothing that it computes on its way.
+        g, theta, state = stop_gradient((g, theta, state))
         theta, state = self.optimizer.update(g, state, theta, step_size, counter)
         return loss, g, theta, (state, layers)
 

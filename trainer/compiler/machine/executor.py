@@ -46,8 +46,8 @@ class NativeExecutor(NumpyExecutor):
     name = "native"
 
     @uncollected()
-    def __init__(self, program: Program, carried: int = 0) -> None:
-        super().__init__(program, carried)
+    def __init__(self, program: Program, carried: int = 0, beside: NumpyExecutor | None = None) -> None:
+        super().__init__(program, carried, beside)
         rng = np.random.default_rng(0)
         self._numbers = _of_every_kind(rng)
         self._threads = blas.threads()
