@@ -36,7 +36,17 @@ def test_a_run_that_can_tell_nobody_finishes(redirected, quiet, tmp_path):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only some systems have a disk that is always full")
 @pytest.mark.parametrize(
     "arguments",
-    ["list optimizers", "ops list", "schema", "validate c.yaml", "show c.yaml", "help", "plugins", "datasets"],
+    [
+        "list optimizers",
+        "ops list",
+        "schema",
+        "validate c.yaml",
+        "show c.yaml",
+        "help",
+        "plugins",
+        "datasets",
+        "explain c.yaml",
+    ],
 )
 def test_what_cannot_be_written_is_one_line(arguments, tmp_path):
     (tmp_path / "c.yaml").write_text(LINE)

@@ -126,6 +126,10 @@ def test_no_snapshot_is_left_of_a_command_that_is_not_shown():
 EVERYTHING = [
     *COMMANDS.values(), "list layers", "list costs", "list schedules", "list metrics", "list preprocessors", "datasets",
     "ops list", "plugins", "plugins trainer_ops", "help", "help dataset", "runs show flowers-b", "--help", "run --help",
+    "explain flowers-b", "explain flowers.yaml", "find-step-size flowers.yaml", "runs check flowers-b", "serve --help",
+    "resume flowers-b", "runs --at http://127.0.0.1:9", "predict flowers-b t.csv", "export flowers-b",
+    "plot flowers-b -m x", "evaluate flowers-b nowhere.csv", "list callbacks", "list datasets csv",
+    "runs compare flowers-c", "help nothing",
     "show flowers.yaml", "show flowers.yaml --profile", "validate flowers.yaml --deep", "ops show conv2d",
 ]  # fmt: skip
 
