@@ -247,6 +247,20 @@ def test_what_differs_between_two_configs_is_shown(served, run):
     assert b"The two configs are the same." in same
 
 
+def test_a_mistake_in_a_file_is_told_by_the_name_that_the_config_has_for_it(served):
+    made = served.ask("POST", "/v1/datasets?name=a.csv", "a,b,kind\n1,2,x\n1,two,y\n",
+                      Content_Type="application/octet-stream").json  # fmt: skip
+    config = f"dataset: {{path: '{made['config']}', target: kind}}\n" + SMALL.partition("\n")[2]
+    answer = served.ask("POST", "/v1/validate?report=true", config, Content_Type="application/yaml")
+    assert answer.status == 200
+    (problem,) = answer.json["errors"]
+    assert problem["message"].startswith(f"{made['config']}:3: column 'b': 'two'")
+    assert str(served.root) not in answer.content.decode()
+    assert served.ask("POST", "/v1/validate", config, Content_Type="application/yaml").status == 422
+    asked = served.ask("POST", "/v1/validate?report=true", SMALL, Content_Type="application/yaml")
+    assert asked.json["size"]["steps"] == 9
+
+
 def test_files_are_served_by_name_and_nothing_else_is(served):
     for path in STATIC.rglob("*"):
         if path.suffix in (".js", ".css", ".svg"):

@@ -113,7 +113,7 @@ class Service:
         allowed = policy(self.settings, files, self.supervisor.local.threads)
         found = await self.checker.ask({**asked, "policy": allowed, "limits": limits})
         if "problems" in found:
-            raise Invalid(found["problems"])
+            raise Invalid([_named_as_posted(each, files) for each in found["problems"]])
         return {**found, "files": files}
 
     async def submit(self, person: Person, asked: Mapping[str, Any], key: str | None) -> tuple[str, bool]:
@@ -291,6 +291,14 @@ def check_version(writing: Writing, run: str, version: int | None) -> None:
     row = writing.db.execute("SELECT version FROM runs WHERE id = ?", (run,)).fetchone()
     if row is not None and version is not None and row["version"] != version:
         raise Changed(f"run {run} has changed since: its version is {row['version']}, not {version}; read it again")
+
+
+def _named_as_posted(problem: Mapping[str, Any], files: Mapping[str, str]) -> dict[str, Any]:
+    """A problem in which uploads and runs are called what the config calls them: where they lie here is nobody's."""
+    message = problem["message"]
+    for name, path in files.items():
+        message = message.replace(path, name)
+    return {**problem, "message": message}
 
 
 def _remove(folder: Path) -> None:

@@ -4,7 +4,7 @@ import { $, element } from "./page.js";
 
 const PARTS = ["train", "validation", "test"];
 const MEASURES = ["epoch", "step", "seconds", "rows_per_second"];
-const DASHES = { 3: [7, 3], 4: [2, 4], 5: [9, 3, 2, 3], 6: [7, 3] };
+const DASHES = { 3: [7, 3], 4: [12, 3, 2, 3], 5: [9, 3, 2, 3], 6: [7, 3] };
 const HUGE = 1e290; // beyond this a loss has diverged anyway
 const LOG_FROM = 20; // a ratio beyond which the low end of a linear axis shows nothing
 const HEIGHT = 240;
@@ -154,13 +154,13 @@ export class Curves {
   // The lines of each metric: [{label, colour, dash, x, y}].
   lines() {
     const metrics = new Map();
-    for (const { name, columns, place } of this.runs.values()) {
+    for (const { name, columns, place } of [...this.runs.values()].sort((a, b) => a.place - b.place)) {
       for (const column of Object.keys(columns)) {
         if (MEASURES.includes(column)) continue;
         const [part, metric] = split(column);
         const own = !this.many && place === 0, colour = own ? Math.max(0, PARTS.indexOf(part)) : this.many ? place : 2 + place;
         const label = own ? part || metric : `${name}${part ? ` ${part}` : ""}`;
-        const dash = !own && part === "train" ? [2, 4] : this.many ? [] : DASHES[colour] ?? [];
+        const dash = !own && part === "train" ? [2, 4] : DASHES[colour] ?? [];
         const y = columns[column].map((value) => (value !== null && Math.abs(value) < HUGE ? value : null));
         if (!metrics.has(metric)) metrics.set(metric, []);
         metrics.get(metric).push({ label, colour: style(`--c${colour % 7}`), dash, x: columns.epoch, y, order: part ? 0 : 1 });
@@ -202,19 +202,21 @@ export class Curves {
     before?.plot.destroy();
     if (!before) this.place.append(figure);
     const axis = { stroke: style("--pale"), grid: { stroke: style("--rule"), width: 1 }, ticks: { stroke: style("--rule"), width: 1 } };
+    const sparse = logarithmic ? { filter: decades } : {};
     const series = lines.flatMap(({ label, colour, dash }) => {
       const line = { label, stroke: colour, width: 2, dash, spanGaps: false, points: { show: data[0].length < 2 }, value: latest };
-      const faint = { ...line, label: `${label} as it is`, width: 1, alpha: 0.3 };
+      const faint = { ...line, width: 1, alpha: 0.3 };
       return this.smooth ? [faint, line] : [line];
     });
     const plot = new uPlot({
       title: metric.replaceAll("_", " ") + (logarithmic ? " (log)" : ""), width: this.width(figure), height: HEIGHT,
       scales: { x: { time: false }, y: { distr: logarithmic ? 3 : 1 } },
       axes: [{ ...axis, label: undefined, values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? tick.toLocaleString("en") : "")) },
-        { ...axis, size: 62, grid: { ...axis.grid, ...(logarithmic ? { filter: decades } : {}) }, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : short(tick))) }],
+        { ...axis, size: 62, grid: { ...axis.grid, ...sparse }, ticks: { ...axis.ticks, ...sparse }, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : short(tick))) }],
       series: [{ label: "epoch", value: (plot, value) => (value ?? plot.data[0].at(-1) ?? 0).toLocaleString("en") }, ...series],
       cursor: { sync: { key: "curves" }, drag: { x: true, y: false } },
     }, data, figure);
+    if (this.smooth) [...plot.root.querySelectorAll(".u-series")].forEach((each, i) => { each.hidden = i % 2 === 1; }); // the faint ones
     this.charts.set(metric, { plot, figure, key });
   }
 
