@@ -22,7 +22,7 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 
 def blocks() -> Iterator[object]:
     """Each block of Python or YAML of each page, with the text that stands right behind it, or None."""
-    for page in sorted((ROOT / "docs").glob("*.md")):
+    for page in sorted((ROOT / "docs").rglob("*.md")):
         text = page.read_text(encoding="utf-8")
         found = list(BLOCK.finditer(text))
         for block, after in zip_longest(found, found[1:]):
