@@ -11,11 +11,13 @@ import pytest
 
 from tests.service.conftest import LONG, Served
 from trainer.service.tokens import SCOPES
+from trainer.service.web.guard import Application
 from trainer.service.web.table import ROUTES
 
 ALL = [(route.method, route.path) for route in ROUTES]
 GUARDED = [(route.method, route.path, route.scope) for route in ROUTES if route.scope is not None]
-OF_A_RUN = [(method, path) for method, path in ALL if "/runs/{id}" in path]
+OF_A_RUN = [(method, path) for method, path in ALL if "/runs/{id}" in path or "/models/{id}" in path]
+OF_AN_ID = [(method, path) for method, path in ALL if "{id}" in path and (method, path) not in OF_A_RUN]
 NAMES = [f"{method} {path}" for method, path in ALL]
 
 
@@ -71,6 +73,28 @@ def test_somebody_elses_run_is_not_there(served, run, method, path):
     none = served.ask(method, at(path, "0" * 26), body, token=eve, **headers)
     refused(theirs, 404)
     assert theirs.content.replace(run.encode(), b"") == none.content.replace(b"0" * 26, b"")
+
+
+@pytest.mark.parametrize(("method", "path"), OF_AN_ID, ids=[f"{m} {p}" for m, p in OF_AN_ID])
+def test_somebody_elses_upload_or_token_is_not_there(served, method, path):
+    upload = served.ask("POST", "/v1/datasets?name=a.csv", b"a,b\n1,2\n").json["id"]
+    mine = served.ask("POST", "/v1/tokens", '{"user": "admin"}', Content_Type="application/json").json["id"]
+    known = {"/v1/datasets/{id}": upload, "/v1/tokens/{id}": mine}[path]
+    eve = token(served, "eve", "read", "submit", "cancel")
+    answers = [served.ask(method, path.replace("{id}", each), token=eve) for each in (known, "0" * 26)]
+    assert answers[0].status == answers[1].status in (403, 404), answers
+    assert answers[0].content.replace(known.encode(), b"") == answers[1].content.replace(b"0" * 26, b"")
+
+
+def test_the_router_has_the_routes_of_the_table_and_no_other(served):
+    application = Application(None, ROUTES, frozenset())
+    assert set(application._routes) == set(ALL)
+    assert {path for _, _, path in application._paths} == {path for _, path in ALL}
+    told = {(method, path): scope for method, path, scope in GUARDED}
+    free = set(ALL) - set(told)
+    assert {path for _, path in free} == {
+        "/login", "/healthz", "/readyz", "/static/{name}", "/v2", "/v2/health/live", "/v2/health/ready",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(("method", "path"), ALL, ids=NAMES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from trainer.errors import UsageError
 from trainer.service import queue, quotas
 from trainer.service.settings import Quota
 from trainer.service.states import Message
-from trainer.service.tracing import continued, trace_of
+from trainer.service.tracing import continued, span, trace_of
 
 JSON = {"Content_Type": "application/json"}
 
@@ -193,3 +194,28 @@ def test_a_trace_goes_on_with_its_flag_and_in_a_later_version_too():
     assert continued(f"00-{trace}-b7ad6b7169203331-01").endswith("-01")
     assert continued(f"00-{trace}-b7ad6b7169203331-00").endswith("-00")
     assert trace_of(continued(f"cc-{trace}-b7ad6b7169203331-01-more")) == trace
+
+
+def test_a_request_is_a_span_where_opentelemetry_is_installed(monkeypatch):
+    from opentelemetry import trace
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    exported, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exported))
+    monkeypatch.setattr(trace, "get_tracer", provider.get_tracer)
+    asked = f"00-{'a' * 32}-b7ad6b7169203331-01"
+    with span("GET /v1/runs", asked) as told:
+        assert trace_of(told) == "a" * 32
+    (made,) = exported.get_finished_spans()
+    assert (made.name, made.kind) == ("GET /v1/runs", trace.SpanKind.SERVER)
+    assert made.parent is not None
+    assert f"{made.parent.span_id:016x}" == "b7ad6b7169203331"
+    assert f"{made.context.span_id:016x}" in told
+
+
+def test_without_opentelemetry_a_trace_goes_on_all_the_same(monkeypatch):
+    monkeypatch.setitem(sys.modules, "opentelemetry", None)
+    with span("GET /v1/runs", f"00-{'a' * 32}-b7ad6b7169203331-01") as told:
+        assert trace_of(told) == "a" * 32

@@ -10,6 +10,7 @@ import typer
 
 from trainer.errors import TrainerError
 from trainer.runs.progress import ProgressTable
+from trainer.wording import printable
 
 if TYPE_CHECKING:
     from trainer.service.client import Client
@@ -41,9 +42,9 @@ def follow(client: Client, run: str) -> None:
                     for line in table.lines(_record(row)):  # type: ignore[arg-type]  # it has what a line needs
                         typer.echo(line)
             elif told.kind in ("log", "warning"):
-                typer.echo(told.data["text"], err=told.kind == "warning")
+                typer.echo(printable(told.data["text"], keep="\n"), err=told.kind == "warning")
             elif told.kind == "state":
-                typer.echo(f"{told.data['state']}: {told.data['reason']}")
+                typer.echo(printable(f"{told.data['state']}: {told.data['reason']}", keep="\n"))
                 if told.data["state"] in RESTING and client.run(run)["state"] == told.data["state"]:
                     _end(told.data)
                     return

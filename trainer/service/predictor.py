@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import tempfile
@@ -22,6 +24,7 @@ from trainer.service.inference import Unreadable, describe, infer, parsed
 __all__ = ["main"]
 
 KEPT = 8  # models
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the beginning of one
 MOST_ROWS = 100_000  # of a request
 _models: OrderedDict[tuple[str, int], Model] = OrderedDict()
 
@@ -96,7 +99,26 @@ def _table(model: Model, text: str) -> str:
         write_predictions(model, path, None, pieces.append)
     finally:
         path.unlink()
-    return b"".join(pieces).decode()
+    table = b"".join(pieces).decode()
+    names = (*model.class_names, *model.targets.names, *model.inputs.feature_names)
+    return _disarmed(table) if any(name.startswith(FORMULA) for name in names) else table
+
+
+def _disarmed(table: str) -> str:
+    """The same, with an apostrophe before every text that a spreadsheet would take for a formula and run."""
+    made = io.StringIO()
+    rows = csv.writer(made, lineterminator="\n")
+    for row in csv.reader(io.StringIO(table)):
+        rows.writerow([f"'{cell}" if cell.startswith(FORMULA) and not _is_number(cell) else cell for cell in row])
+    return made.getvalue()
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
 
 
 def _rows(model: Model, rows: object) -> dict[str, Any]:

@@ -30,11 +30,13 @@ from trainer.service.store import Event, Store, Writing
 from trainer.service.supervisor import LOCAL, Supervisor, policy
 from trainer.service.tokens import Person, Tickets, admin_token
 
-__all__ = ["Changed", "Invalid", "Service"]
+__all__ = ["NAME", "NAME_IS", "Changed", "Invalid", "Service"]
 
 T = TypeVar("T")
 log = logging.getLogger("trainer.service")
 KEEP_POINTS = timedelta(minutes=10)  # that the points of a run are kept as events after its end; metrics.csv has them
+NAME = re.compile(r"[\w][\w .+-]{0,79}")
+NAME_IS = "a name has at most 80 letters, digits, blanks, and . + - _, and begins with one of the first"
 _NAMED = re.compile(r"\b(upload|run):([0-9A-Z]{26})\b")
 _LIMITED = ("parameters", "bytes", "steps", "disk")
 
@@ -59,6 +61,7 @@ class Service:
         self._stack = ExitStack()
         for folder in (settings.root, settings.runs, settings.uploads):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.chmod(folder, 0o700)  # also one that was there
         self._stack.enter_context(locked(settings.root, "served"))
         self.feed, self.tickets = Feed(), Tickets()
         self.store = Store(settings.database, self._happened)
@@ -114,6 +117,10 @@ class Service:
         found = await self.checker.ask({**asked, "policy": allowed, "limits": limits})
         if "problems" in found:
             raise Invalid([_named_as_posted(each, files) for each in found["problems"]])
+        if not NAME.fullmatch(found["name"]):  # of the config itself; what is posted beside it was looked at
+            raise Invalid(
+                [{"message": f"name: {NAME_IS}", "line": None, "column": None, "excerpt": None, "source": None}]
+            )
         return {**found, "files": files}
 
     async def submit(self, person: Person, asked: Mapping[str, Any], key: str | None) -> tuple[str, bool]:

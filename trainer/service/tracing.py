@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-__all__ = ["VARIABLE", "continued", "trace_of"]
+__all__ = ["VARIABLE", "continued", "span", "trace_of"]
 
 VARIABLE = "TRACEPARENT"  # as OpenTelemetry hands a context to a process
 _FORM = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
@@ -29,6 +31,24 @@ def continued(traceparent: str | None) -> str:
     if found is not None and known and set(found[2]) != {"0"} and set(found[3]) != {"0"}:
         trace, flags = found[2], f"{int(found[4], 16) & 1:02x}"
     return f"00-{trace}-{secrets.token_hex(8)}-{flags}"
+
+
+@contextmanager
+def span(name: str, traceparent: str | None) -> Iterator[str]:
+    """Something that happens here, in the trace that is given or a new one; gives its traceparent.
+
+    Where OpenTelemetry is installed it is a span of its, which is sent wherever that is set up to send spans.
+    """
+    try:
+        from opentelemetry import propagate, trace
+    except ImportError:
+        yield continued(traceparent)
+        return
+    context = propagate.extract({"traceparent": traceparent} if traceparent else {})
+    with trace.get_tracer("trainer").start_as_current_span(name, context, trace.SpanKind.SERVER) as made:
+        told: dict[str, str] = {}
+        propagate.inject(told)
+        yield told["traceparent"] if made.is_recording() else continued(traceparent)
 
 
 def trace_of(traceparent: str) -> str:

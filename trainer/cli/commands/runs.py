@@ -15,7 +15,7 @@ from trainer.cli.terminal.abilities import is_unicode
 from trainer.cli.terminal.sparkline import sparkline
 from trainer.cli.terminal.tables import print_table
 from trainer.errors import UsageError
-from trainer.wording import count, duration, number
+from trainer.wording import count, duration, number, printable
 
 if TYPE_CHECKING:
     from trainer.runs.listing import Summary
@@ -70,7 +70,8 @@ def _list_served(at: str, limit: int) -> None:
         progress, place = run["progress"], f", number {run['place']} in line" if run["place"] else ""
         loss = "-" if run["loss"] is None else number(run["loss"])
         epochs = f"{progress['epoch']:,}/{progress['epochs']:,}"
-        rows.append([run["id"], run["name"], run["owner"], run["state"], epochs, loss, f"{run['reason']}{place}"])
+        why = printable(f"{run['reason']}{place}")
+        rows.append([run["id"], printable(run["name"]), run["owner"], run["state"], epochs, loss, why])
     print_table(["run", "name", "owner", "state", "epochs", "loss", "why"], rows, right={4, 5}, wrap=False)
 
 

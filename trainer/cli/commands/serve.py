@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from pathlib import Path
@@ -43,6 +42,9 @@ def command(
         Path | None, typer.Option("--certificate", metavar="FILE", help="Of TLS; with --key.")
     ] = None,
     key: Annotated[Path | None, typer.Option("--key", metavar="FILE", help="Of the certificate.")] = None,
+    log: Annotated[
+        str, typer.Option("--log", metavar="text|json", help="Troubles as text, or every request as a line of JSON.")
+    ] = "text",
     behind_proxy: Annotated[
         bool, typer.Option("--behind-proxy", help="Another address without TLS, since a proxy in front has it.")
     ] = False,
@@ -57,8 +59,11 @@ def command(
     if os.name == "nt":
         raise UsageError("trainer serve forks processes, which Windows cannot; it runs under WSL")
     from trainer.service.client import forget, remember
+    from trainer.service.logs import configure
     from trainer.service.settings import DATASETS, Settings
 
+    if log not in ("text", "json"):
+        raise UsageError(f"--log is text or json, found '{log}'")
     if (certificate is None) != (key is None):
         raise UsageError("--certificate and --key go together")
     if host not in LOOPBACK and certificate is None and not behind_proxy:
@@ -72,7 +77,7 @@ def command(
         plugins=frozenset(plugin or ()),
         datasets=DATASETS | frozenset(dataset or ()),
     )
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s  %(message)s", stream=sys.stderr)
+    configure(log)
     bound = listening(host, port)
     url = address(bound, "http" if certificate is None else "https")
 

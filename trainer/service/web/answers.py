@@ -137,7 +137,7 @@ def text_of(body: bytes) -> str:
 
 async def file_answer(call: Call, folder: Path, name: str, *, attached: bool = True) -> Response:
     """A plain file of a folder. What is a link, or no file, is not there."""
-    descriptor, about = _opened(folder, name)
+    descriptor, about = opened(folder, name)
     tag = f'"{about.st_mtime_ns:x}-{about.st_size:x}"'
     if call.request.headers.get("if-none-match") == tag:
         os.close(descriptor)
@@ -154,10 +154,14 @@ async def file_answer(call: Call, folder: Path, name: str, *, attached: bool = T
     )  # fmt: skip
 
 
-def _opened(folder: Path, name: str) -> tuple[int, os.stat_result]:
-    """A plain file, to read. Raises HttpProblem."""
+def opened(folder: Path, name: str) -> tuple[int, os.stat_result]:
+    """A plain file of a folder that is no link itself, to read. Raises HttpProblem where there is none."""
     try:
-        descriptor = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=place)
+        finally:
+            os.close(place)
     except OSError:
         raise HttpProblem(404, f"this run has no {name}, or not yet") from None
     about = os.fstat(descriptor)
@@ -170,7 +174,7 @@ def _opened(folder: Path, name: str) -> tuple[int, os.stat_result]:
 async def zip_answer(call: Call, folder: Path, names: Sequence[str], called: str) -> Response:
     """Plain files of a folder as a zip, which is made while it is sent; the same files are the same bytes."""
     headers = {"Content-Disposition": f'attachment; filename="{called}"'}
-    files = {name: os.fdopen(_opened(folder, name)[0], "rb") for name in names}
+    files = {name: os.fdopen(opened(folder, name)[0], "rb") for name in names}
     if call.request.method == "HEAD":
         for file in files.values():
             file.close()

@@ -11,15 +11,17 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from time import monotonic, perf_counter
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import compile_path
 
+from trainer.service.ids import now
 from trainer.service.service import Service
 from trainer.service.tokens import Person, person_of
-from trainer.service.tracing import continued
+from trainer.service.tracing import span, trace_of
 from trainer.service.web.problems import HttpProblem, answer_to, problem
 from trainer.service.web.routes import Call, Route
 
@@ -28,6 +30,7 @@ __all__ = ["COOKIE", "Application"]
 log = logging.getLogger("trainer.service")
 COOKIE = "trainer_session"
 BODY_SECONDS = 10.0
+USE_SECONDS = 60.0  # between two times that the use of a token is written down
 SAFE = frozenset({"GET", "HEAD"})
 _POLICY = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -52,6 +55,7 @@ class Application:
         self.service, self.hosts = service, hosts
         self._paths = [(compile_path(path)[0], compile_path(path)[2], path) for path in {r.path: None for r in routes}]
         self._routes = {(route.method, route.path): route for route in routes}
+        self._uses: dict[str, float] = {}  # of tokens, when that was written down last
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":  # no lifespan, and no WebSocket
@@ -66,28 +70,45 @@ class Application:
                     message["headers"].append((b"cache-control", b"no-store"))
             await send(message)
 
-        try:
-            answer = await self._answer(request)
-        except ClientDisconnect:
-            return
-        except Exception as error:
-            found = answer_to(error)
-            if found is None:
-                log.exception("%s %s", request.method, request.url.path)
-                found = problem(500, "it is written in the service's log, and not your mistake")
-            self.service.refused(found.status_code)
-            answer = _as_page(request, found) or found
+        route, allowed = self._find(request)
+        where = route.path if route is not None else "elsewhere"
+        begun = perf_counter()
+        with span(f"{request.method} {where}", request.headers.get("traceparent")) as trace:
+            try:
+                answer = await self._answer(request, route, allowed, trace)
+            except ClientDisconnect:
+                return
+            except Exception as error:
+                answer = self._refusal(request, error)
+            self._log(request, where, answer.status_code, trace, perf_counter() - begun)
         await answer(scope, receive, guarded)
 
-    async def _answer(self, request: Request) -> Response:
+    def _refusal(self, request: Request, error: Exception) -> Response:
+        found = answer_to(error)
+        if found is None:
+            log.error("%s %s", request.method, request.url.path, exc_info=error)
+            found = problem(500, "it is written in the service's log, and not your mistake")
+        self.service.refused(found.status_code)
+        return _as_page(request, found) or found
+
+    def _log(self, request: Request, where: str, status: int, trace: str, seconds: float) -> None:
+        """A line for a request; what it may hold besides the route that there is stays out of it."""
+        if log.isEnabledFor(logging.INFO):
+            person: Person | None = request.scope.get("person")
+            told = {
+                "method": request.method, "route": where, "status": status, "ms": round(1000 * seconds, 2),
+                "user": person and person.user, "trace": trace_of(trace),
+                "run": request.path_params.get("id") if status < 400 else None,
+            }  # fmt: skip
+            log.info("%s %s %s", request.method, where, status, extra=told)
+
+    async def _answer(self, request: Request, route: Route | None, allowed: list[str], trace: str) -> Response:
         headers = request.scope["headers"]
         self._check_site(request, headers)
-        route, allowed = self._find(request)
-        person, trace = None, continued(request.headers.get("traceparent"))
-        if route is None or route.scope is not None:
-            person = replace(
-                self._person(request, headers), trace=trace
-            )  # whoever has no token does not learn what routes there are
+        person = None
+        if route is None or route.scope is not None:  # whoever has no token does not learn what routes there are
+            person = request.scope["person"] = replace(self._person(request, headers), trace=trace)
+            self._used(person)
         if route is None:
             if allowed:
                 raise HttpProblem(405, f"{request.url.path} takes {', '.join(allowed)}", {"Allow": ", ".join(allowed)})
@@ -98,6 +119,14 @@ class Application:
                 raise HttpProblem(403, f"this token may not {route.scope}: it has {', '.join(sorted(person.scopes))}")
         body = await _body(request, route) if route.body else b""
         return await route.handler(Call(request, self.service, person, body, trace))
+
+    def _used(self, person: Person) -> None:
+        """Write down, once in a while, that a token is in use."""
+        if monotonic() - self._uses.get(person.token, -USE_SECONDS) < USE_SECONDS:
+            return
+        self._uses[person.token] = monotonic()
+        at, token = now(), person.token
+        self.service.store.change(lambda w: w.db.execute("UPDATE tokens SET used = ? WHERE id = ?", (at, token)))
 
     def _check_site(self, request: Request, headers: Sequence[tuple[bytes, bytes]]) -> None:
         hosts = [value for name, value in headers if name == b"host"]

@@ -39,7 +39,7 @@ async def me(call: Call) -> Response:
 
 async def list_tokens(call: Call) -> Response:
     """Every token that there is, without what it is."""
-    rows = call.service.store.rows("SELECT id, user, scopes, created, expires FROM tokens ORDER BY id")
+    rows = call.service.store.rows("SELECT id, user, scopes, created, expires, used FROM tokens ORDER BY id")
     return json_answer({"object": "list", "data": [_token(dict(row)) for row in rows]})
 
 
@@ -78,7 +78,7 @@ def _token(row: dict[str, Any]) -> dict[str, Any]:
     scopes = row["scopes"].split()
     return {
         "object": "token", "id": row["id"], "user": row["user"], "scopes": scopes,
-        "created_at": row["created"], "expires_at": expires,
+        "created_at": row["created"], "expires_at": expires, "used_at": row.get("used"),
     }  # fmt: skip
 
 

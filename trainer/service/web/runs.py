@@ -12,7 +12,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from trainer.service.service import Invalid
+from trainer.service.service import NAME, NAME_IS, Invalid
 from trainer.service.states import ENDED, Message, State
 from trainer.service.web.answers import (
     as_run,
@@ -21,6 +21,7 @@ from trainer.service.web.answers import (
     json_body,
     matched,
     number,
+    opened,
     page,
     text_of,
     zip_answer,
@@ -35,7 +36,6 @@ __all__ = [
 ]  # fmt: skip
 
 YAML_TYPES = ("application/yaml", "text/yaml", "application/x-yaml", "text/plain")
-_NAME = re.compile(r"[\w][\w .+-]{0,79}")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,120}")
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 HIDDEN = frozenset({"lock", "attempt.lock", "attempt.json"})  # of the service's own
@@ -63,10 +63,8 @@ def asked_config(call: Call) -> dict[str, Any]:
 def _check(asked: dict[str, Any]) -> None:
     if not isinstance(asked.get("config"), str):
         raise HttpProblem(422, "config is missing: the YAML as a text, or the same as a mapping")
-    if not isinstance(asked["name"], str) or not _NAME.fullmatch(asked["name"]):
-        raise HttpProblem(
-            422, "name has at most 80 letters, digits, blanks, and . + - _, and begins with one of the first"
-        )
+    if not isinstance(asked["name"], str) or not NAME.fullmatch(asked["name"]):
+        raise HttpProblem(422, NAME_IS)
     for key, most in (("overrides", 100), ("tags", 20)):
         value = asked[key]
         texts = isinstance(value, list) and all(isinstance(each, str) and len(each) <= 2000 for each in value)
@@ -215,11 +213,11 @@ async def log(call: Call) -> Response:
 def tail_of(path: Path, lines: int) -> bytes:
     """The last lines of a file; nothing of one that is not there."""
     try:
-        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+        with open(opened(path.parent, path.name)[0], "rb") as file:
             size = file.seek(0, 2)
             file.seek(max(0, size - 400 * lines))
             return b"\n".join(file.read().splitlines()[-lines:])
-    except OSError:
+    except HttpProblem:  # not yet
         return b""
 
 
@@ -231,11 +229,15 @@ async def files(call: Call) -> Response:
 def files_of(folder: Path) -> list[dict[str, Any]]:
     """The names and sizes of the files that are given."""
     try:
-        with os.scandir(folder) as entries:
+        place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:  # not yet
+        return []
+    try:
+        with os.scandir(place) as entries:
             plain = [e for e in entries if e.is_file(follow_symlinks=False) and _offered(e.name)]
             return [{"name": e.name, "bytes": e.stat().st_size} for e in sorted(plain, key=lambda e: e.name)]
-    except FileNotFoundError:
-        return []
+    finally:
+        os.close(place)
 
 
 async def file(call: Call) -> Response:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import resource
 import signal
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from trainer.errors import UsageError
 from trainer.service.service import Service
@@ -20,7 +23,37 @@ from trainer.service.web.table import ROUTES
 
 __all__ = ["address", "hosts_of", "listening", "serve"]
 
-MOST_AT_ONCE = 2000  # connections
+MOST_AT_ONCE = 10_000  # connections
+HEADER_SECONDS = 10.0
+
+
+class _Impatient(H11Protocol):
+    """Lets a connection go whose headers do not come, for which uvicorn waits as long as it takes."""
+
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        self._expect()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.their_state is not h11.IDLE:
+            self._came()
+        elif self._late is None:
+            self._expect()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._came()
+        super().connection_lost(exc)
+
+    def _expect(self) -> None:
+        self._late = self.loop.call_later(HEADER_SECONDS, self.transport.close)
+
+    def _came(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
 
 
 class _Server(uvicorn.Server):
@@ -74,6 +107,16 @@ def hosts_of(bound: socket.socket, allowed: tuple[str, ...] = ()) -> frozenset[s
     return frozenset(name.lower() for each in names for name in (each, f"{each}:{port}"))
 
 
+def _allow_files() -> None:
+    """As many open files as may be: every viewer is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_AT_ONCE + 1000
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(
+            resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard)
+        )
+
+
 def serve(
     settings: Settings,
     bound: socket.socket,
@@ -90,12 +133,13 @@ def serve(
 
     Raises UsageError where another process serves the same folder.
     """
+    _allow_files()
     service = Service(settings)
     app = Application(service, ROUTES, hosts_of(bound, allowed_hosts))
     tls: dict[str, Any] = {} if certificate is None else {"ssl_certfile": certificate[0], "ssl_keyfile": certificate[1]}
     config = uvicorn.Config(
         app,
-        http="h11",  # which limits headers; httptools does not
+        http=_Impatient,  # h11 limits headers; httptools does not
         loop="asyncio",
         ws="none",
         lifespan="off",

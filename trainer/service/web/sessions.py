@@ -35,7 +35,10 @@ async def login(call: Call) -> Response:
 
 async def open_session(call: Call) -> Response:
     """A token that was typed becomes a cookie."""
-    given = parse_qs(call.body.decode("utf-8", "replace"), max_num_fields=10)
+    try:
+        given = parse_qs(call.body.decode("utf-8", "replace"), max_num_fields=10)
+    except ValueError:
+        raise HttpProblem(400, "a form of more fields than there are") from None
     token, wanted = (given.get(name, [""])[0].strip() for name in ("token", "wanted"))
     person = person_of(call.service.store, token)
     if person is None:

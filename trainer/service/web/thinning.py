@@ -7,13 +7,15 @@ is kept, and for each curve those where it is least and largest, so that no spik
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
+
+from trainer.service.web.answers import opened
+from trainer.service.web.problems import HttpProblem
 
 __all__ = ["Columns", "sampled", "thinned"]
 
@@ -66,8 +68,8 @@ def sampled(path: Path, names: Sequence[str], most: int) -> Columns:
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO | None]:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-    except OSError:
+        descriptor, _ = opened(path.parent, path.name)
+    except HttpProblem:  # not yet
         yield None
         return
     with open(descriptor, "rb") as file:
