@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+import io
+import pickle
+import subprocess
+import sys
 from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -237,6 +243,40 @@ def test_values_that_were_missing_in_training_may_be_missing(folder):
     config = {**TABLE, "dataset": {**TABLE["dataset"], "missing": "allow", "preprocess": ["simple_imputer"]}}
     model = trainer.load(trained(config).folder)
     assert np.isfinite(model.predict_proba({"age": [np.nan], "city": ["Rome"], "height": [170.5]})).all()
+
+
+class Held(pickle.Unpickler):  # of pickles of our own
+    """Notes what a pickle names."""
+
+    def __init__(self, file):
+        super().__init__(file)
+        self.named = []
+
+    def find_class(self, module, name):
+        self.named.append((module, name))
+        return super().find_class(module, name)
+
+
+@pytest.mark.parametrize("kind", ["softmax", "sigmoid", "numbers", "double", "images"])
+def test_a_pickle_holds_the_config_and_arrays_and_says_the_same(kind):
+    model = trainer.load(trained(KINDS[kind]).folder)
+    held = Held(io.BytesIO(pickle.dumps(model)))
+    again = held.load()
+    assert {name for module, name in held.named if module.startswith("trainer")} == {"_restored"}
+    assert {module.partition(".")[0] for module, _ in held.named} <= {"trainer", "numpy"}
+    x = np.linspace(0, 5, 3 * int(np.prod(model.inputs.shape))).reshape(3, *model.inputs.shape)
+    np.testing.assert_array_equal(again.outputs(x), model.outputs(x))
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
+    assert repr(again) == repr(model)
+    np.testing.assert_array_equal(copy.deepcopy(model).outputs(x), model.outputs(x))
+
+
+def test_a_process_of_its_own_predicts_by_a_pickle(folder):
+    model = trainer.load(trained(KINDS["softmax"]).folder)
+    Path("model.pickle").write_bytes(pickle.dumps(model))
+    code = "import pickle; print(pickle.load(open('model.pickle', 'rb')).predict([[5.1, 3.5, 1.4, 0.2]])[0])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == model.predict([[5.1, 3.5, 1.4, 0.2]])[0]
 
 
 def test_parameters_alone_are_no_model(folder):

@@ -34,7 +34,7 @@ def model_of(network: Network, dtype: str = "float32") -> Model:
     named = {**network.named(network.initial(0, dtype)), **network.layer_state(0, dtype)}
     spec, line = InputSpec(network.input_shape), {"dataset": "linear", "network": [{"dense": 1}], "step_size": 1.0}
     loaded = load_config({**line, "cost": "mean_squared_error"})
-    return Model("m", network, named, spec, TargetSpec("regression"), None, None, None, {}, np.dtype(dtype), loaded)
+    return Model("m", network, named, spec, TargetSpec("regression"), None, None, None, {}, np.dtype(dtype), loaded, {})
 
 
 def ran(model, folder):

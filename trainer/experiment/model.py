@@ -32,6 +32,7 @@ from trainer.files import expanded
 from trainer.nn.contract import Layout, located
 from trainer.nn.network import Network
 from trainer.plugins.traits import CostTraits
+from trainer.runs.parameters import Saved, load_parameters
 from trainer.training.threads import pinned
 from trainer.types import Array
 
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from trainer.config import LoadedConfig
     from trainer.data.prepared import Prepared
     from trainer.plugins import Plugins
-    from trainer.runs.parameters import Saved
 
 __all__ = ["FILE", "STAND_INS", "Model", "load", "model_facts", "model_of", "target_scaling"]
 
@@ -97,6 +97,9 @@ class Model:
         reading: how the data set was read: the `dataset:` of the config.
         dtype: in which the network was trained, and of its outputs.
         loaded: the part of its run's config that belongs to it; the data set in it is a stand-in.
+        about: what was saved beside its numbers, see `model_facts`.
+
+    A pickle of a model holds `about` and arrays alone, and makes the model of them as `trainer.load` does.
     """
 
     name: str
@@ -110,6 +113,12 @@ class Model:
     reading: Mapping[str, Any]
     dtype: np.dtype[Any]
     loaded: LoadedConfig
+    about: Mapping[str, Any]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        steps = {} if self.preprocessing is None else self.preprocessing.to_arrays()
+        saved = Saved(dict(self.parameters), self.scaling, {}, steps)
+        return _restored, (dict(self.about), saved.arrays)
 
     def __repr__(self) -> str:
         what = f"{len(self.class_names)} classes" if self.class_names else "numbers"
@@ -316,16 +325,23 @@ def load(run: str | os.PathLike[str], plugins: Plugins | Sequence[str] = ()) -> 
         model = trainer.load("runs/20260131-174502-iris")
         model.predict(x), model.predict_proba(x), model.class_names, model.feature_names
     """
-    from trainer.config.loader import load as load_config
     from trainer.runs.loading import load as load_run
-    from trainer.runs.parameters import load_parameters
 
     path = expanded(run)
     file = path if path.is_file() else load_run(path).path / FILE
     saved = load_parameters(file)
-    about = _about(file, saved)
-    loaded = load_config({**about["config"], **stand_ins(about["reading"])}, (), plugins)
-    return model_of(loaded, about, saved)
+    return _made(_about(file, saved), saved, plugins)
+
+
+def _made(about: Mapping[str, Any], saved: Saved, plugins: Plugins | Sequence[str] = ()) -> Model:
+    from trainer.config.loader import load as load_config
+
+    return model_of(load_config({**about["config"], **stand_ins(about["reading"])}, (), plugins), about, saved)
+
+
+def _restored(about: Mapping[str, Any], arrays: Mapping[str, Array]) -> Model:
+    """The model of a pickle."""
+    return _made(about, Saved.of(arrays, {}))
 
 
 def stand_ins(reading: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -370,4 +386,5 @@ def model_of(loaded: LoadedConfig, about: Mapping[str, Any], saved: Saved) -> Mo
         reading=about["reading"],
         dtype=np.dtype(config.compute.dtype),
         loaded=loaded,
+        about=about,
     )

@@ -13,7 +13,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from trainer.errors import DataError
 from trainer.files import atomic_write
@@ -39,6 +39,24 @@ class Saved:
     scaling: Scaling | None
     metadata: dict[str, Any]
     steps: Arrays = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> Self:
+        """What the arrays of a file are, by their names."""
+        from trainer.data import Scaling
+        from trainer.data.preprocessing import SCALING, STEPS
+
+        return cls(
+            {name: array for name, array in arrays.items() if not name.startswith((f"{SCALING}.", f"{STEPS}."))},
+            Scaling.from_arrays(arrays),
+            dict(metadata),
+            {name: array for name, array in arrays.items() if name.startswith(f"{STEPS}.")},
+        )
+
+    @property
+    def arrays(self) -> Arrays:
+        """All of them, as `of` takes them."""
+        return {**self.parameters, **(self.scaling.to_arrays() if self.scaling is not None else {}), **self.steps}
 
     def preprocessing(self, plugins: Plugins | None = None) -> Preprocessing | None:
         """The steps of `preprocess:`, looked up in `plugins` (default: what is installed); None where there were none.
@@ -106,9 +124,6 @@ def load_parameters(path: str | os.PathLike[str], *, foreign: bool = False) -> S
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    from trainer.data import Scaling
-    from trainer.data.preprocessing import SCALING, STEPS
-
     path = Path(path)
     content = _content(path, foreign)
     try:
@@ -118,12 +133,7 @@ def load_parameters(path: str | os.PathLike[str], *, foreign: bool = False) -> S
     except KeyError as error:
         what = f"{path} holds numbers of type {error.args[0]}, which NumPy does not have; save them as float32"
         raise DataError(what) from None
-    return Saved(
-        {name: array for name, array in arrays.items() if not name.startswith((f"{SCALING}.", f"{STEPS}."))},
-        Scaling.from_arrays(arrays),
-        _metadata(path, content),
-        {name: array for name, array in arrays.items() if name.startswith(f"{STEPS}.")},
-    )
+    return Saved.of(arrays, _metadata(path, content))
 
 
 def _content(path: Path, foreign: bool) -> bytes:
