@@ -388,10 +388,7 @@ class _Loader:
         whole = set(node.value) <= set(fields)
         doubtful = rename_keys(node, list(fields), self.problems, f"of {name}")
         values = {
-            key: INVALID
-            if key in doubtful
-            else check(f"{name}.{key}", fields[key].rebuild_annotation(), item, self.problems)
-            for key, item in node.value.items()
+            key: INVALID if key in doubtful else self._within(section, key, item) for key, item in node.value.items()
         }
         missing = [key for key, field in fields.items() if field.is_required() and key not in values]
         if missing:
@@ -405,6 +402,15 @@ class _Loader:
         if whole and isinstance(made, SectionModel) and (problem := made.problem()):
             self.problems.add(node.span, f"{problem}; for example {section.right}")
         return made
+
+    def _within(self, section: Section, key: str, node: Node) -> object:
+        """The value of a key of a section."""
+        assert section.model is not None
+        annotation = section.model.model_fields[key].rebuild_annotation()
+        if section.inner[key].form == "choices" and isinstance(node.value, list):
+            chosen = [self.chooser.choose(key, item) for item in node.value]
+            return INVALID if None in chosen else chosen
+        return check(f"{section.key}.{key}", annotation, node, self.problems)
 
     def _several(self, section: Section, node: Node) -> object:
         """A list of mappings, or one without a list."""

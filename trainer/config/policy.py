@@ -64,6 +64,10 @@ class Policy:
         if store is not None and store.value is not None:
             problems.add(store.span, "log.mlflow names a store that the server would write to, and none is offered")
             refused.add("log")
+        trackers = _inner(items.get("log"), "trackers")
+        if trackers is not None and trackers.value:
+            problems.add(trackers.span, "log.trackers would take the numbers of a run elsewhere, and none is offered")
+            refused.add("log")
         threads = _inner(items.get("compute"), "threads")
         if threads is not None and type(threads.value) is int and threads.value > self.threads:
             text = f"compute.threads is at most {self.threads} here, found {threads.value}"

@@ -299,6 +299,14 @@ class LogConfig(SectionModel):
     mlflow: str | None = Field(
         None, min_length=1, description="A server or store of MLflow that gets them, too: http://host:5000."
     )
+    trackers: list[Annotated[Choice, Kind("trackers")]] = Field(
+        default_factory=list, description="What else is told the numbers: trackers that plugins bring."
+    )
+
+    def plain(self) -> dict[str, Any]:
+        """As data; trackers by name, with their options, where there are any."""
+        plain = self.model_dump(exclude_none=True, exclude={"trackers"})
+        return plain | ({"trackers": [tracker.plain() for tracker in self.trackers]} if self.trackers else {})
 
 
 class StartConfig(SectionModel):
@@ -410,7 +418,7 @@ class Config(SectionModel):
         None, description="What is reported beside the loss; by default what suits the cost."
     )
     log: Annotated[LogConfig, Section("{steps: 10}")] = Field(
-        LogConfig(steps=None, tensorboard=False, mlflow=None), description="What is written down of steps."
+        LogConfig(steps=None, tensorboard=False, mlflow=None, trackers=[]), description="What is written down of steps."
     )
     evaluate: Annotated[EvaluateConfig, Section("{train: running}")] = Field(
         EvaluateConfig(train="full", every=1), description="What is measured after an epoch, and how often."
@@ -430,7 +438,7 @@ class Config(SectionModel):
         }
         for key in type(self).model_fields:
             value = getattr(self, key)
-            if isinstance(value, Choice | DatasetConfig):
+            if isinstance(value, Choice | DatasetConfig | LogConfig):
                 chosen[key] = value.plain()
             elif isinstance(value, list) and any(isinstance(item, Choice) for item in value):
                 chosen[key] = [item.plain() for item in value]

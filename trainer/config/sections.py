@@ -119,11 +119,15 @@ def place(rows: Mapping[str, Section], kind: str, shown: str) -> str:
     ('cost: hinge', 'metrics: [accuracy]')
     >>> place(SECTIONS, "preprocessors", "pca: 2")
     'dataset: {name: iris, preprocess: [pca: 2]}'
+    >>> place(SECTIONS, "trackers", "board")
+    'log: {trackers: [board]}'
     """
     row = next(row for row in rows.values() if row.kinds[:1] == (kind,) and row.form != "named choices")
     text = f"{row.key}: [{shown}]" if row.form == "choices" else f"{row.key}: {shown}"
     outer = rows[row.path[0]]
-    return text if outer is row else f"{outer.key}: {{name: {outer.example}, {text}}}"
+    if outer is row:
+        return text
+    return f"{outer.key}: {{name: {outer.example}, {text}}}" if outer.form == "source" else f"{outer.key}: {{{text}}}"
 
 
 def _section(field: FieldInfo, path: tuple[str, ...]) -> Section:

@@ -201,7 +201,7 @@ _HINTS = {
         "tensorboard": "write `log: {{tensorboard: true}}`",
         "mlflow": "write `log: {{mlflow: http://host:5000}}`",
         "logger logging log wandb tracker": "every run has a folder with log.txt and metrics.csv; a "
-        "tracker is a plugin's callback, `callbacks: [...]`",
+        "tracker is a plugin's, `log: {{trackers: [...]}}`",
         "verbose verbosity quiet progressbar enableprogressbar": "it is an option of the command: trainer run --quiet",
         "numworkers workers njobs cpus": "the data are in memory; threads that divide a step are "
         "`compute: {{threads: {value}}}`",

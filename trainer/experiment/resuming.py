@@ -45,7 +45,17 @@ from trainer.training.threads import pinned
 
 __all__ = ["follow_run", "resume"]
 
-_FREE = ("epochs", "checkpoint", "stop", "compute.threads", "compute.executor", "log.tensorboard", "log.mlflow", "name")
+_FREE = (
+    "epochs",
+    "checkpoint",
+    "stop",
+    "compute.threads",
+    "compute.executor",
+    "log.tensorboard",
+    "log.mlflow",
+    "log.trackers",
+    "name",
+)
 _MEMORY = ("stop.watched", "stop.part", "stop.better", "stop.best")
 # Why a section has to stay, for those that a person may want to change.
 _REASONS = {

@@ -1,4 +1,4 @@
-"""The numbers of a run for TensorBoard and MLflow, beside those of its folder.
+"""The numbers of a run for TensorBoard, MLflow and the trackers of plugins, beside those of its folder.
 
 A tracker looks on: it changes no training, and what goes wrong in it costs a line of the log and the rest of what it
 would have written, never the run.
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainer.config.overrides import flat
+from trainer.experiment.components import built
 from trainer.experiment.observer import Observer
 from trainer.files import atomic_write
 from trainer.wording import described
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from trainer.config import LoadedConfig
     from trainer.training import Epoch, Step, Training
 
-__all__ = ["MlFlow", "TensorBoard", "Tracked", "check_trackers", "trackers"]
+__all__ = ["MlFlow", "TensorBoard", "Tracked", "TrackedSteps", "check_trackers", "tracked", "trackers"]
 
 FOLDER = "tensorboard"  # in that of the run
 MLFLOW = "mlflow.json"  # which run of which store it is
@@ -47,10 +48,19 @@ def trackers(loaded: LoadedConfig, failed: Callable[[str], None]) -> list[Observ
     """Those that a config asks for. What goes wrong in one is told to `failed`."""
     told: list[Observer] = []
     if loaded.config.log.tensorboard:
-        told.append(Tracked("TensorBoard", TensorBoard(), failed))
+        told.append(tracked("TensorBoard", TensorBoard(), failed))
     if loaded.config.log.mlflow:
-        told.append(Tracked("MLflow", MlFlow(loaded.config.log.mlflow, loaded.name, loaded.resolved()), failed))
+        told.append(tracked("MLflow", MlFlow(loaded.config.log.mlflow, loaded.name, loaded.resolved()), failed))
+    for i, choice in enumerate(loaded.config.log.trackers):
+        with loaded.at("log", "trackers", i):
+            tracker = built(choice)
+        told.append(tracked(f"tracker '{choice.name}' of {choice.component.origin}", tracker, failed))
     return told
+
+
+def tracked(name: str, observer: Observer, failed: Callable[[str], None]) -> Observer:
+    """The observer, guarded. One that has no `step` of its own is told no step."""
+    return (Tracked if type(observer).step is Observer.step else TrackedSteps)(name, observer, failed)
 
 
 def _of_step(record: Step) -> Iterator[tuple[str, float]]:
@@ -178,10 +188,6 @@ class Tracked(Observer):
     def began(self, training: Training, folder: Path | None) -> None:
         self._guarded(self._observer.began, training, folder)
 
-    def step(self, record: Step) -> None:
-        if self._well:
-            self._guarded(self._observer.step, record)
-
     def epoch(self, record: Epoch) -> None:
         self._guarded(self._observer.epoch, record)
 
@@ -196,3 +202,11 @@ class Tracked(Observer):
         except Exception as error:
             self._well = False
             self._failed(f"{self._name} has no more of this run: {described(error)}")
+
+
+class TrackedSteps(Tracked):
+    """One that is told steps, too."""
+
+    def step(self, record: Step) -> None:
+        if self._well:
+            self._guarded(self._observer.step, record)

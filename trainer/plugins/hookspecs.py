@@ -111,6 +111,15 @@ def register_callbacks(register: Register) -> None:
 
 
 @hookspec
+def register_trackers(register: Register) -> None:
+    """Trackers: dataclasses that inherit `trainer.experiment.Observer`, and take the numbers of a run elsewhere.
+
+    A config's `log: {trackers: [NAME]}` asks for one. It is told every Epoch, and every Step where it has a `step`; it
+    changes no training, and what goes wrong in it costs a line of the log and the rest of what it would have told.
+    """
+
+
+@hookspec
 def register_executors(register: Register) -> None:
     """Executors: frozen dataclasses that make what runs a program, a `trainer.compiler.executors.Backend`.
 

@@ -36,6 +36,7 @@ KINDS = (
     "readers",
     "preprocessors",
     "callbacks",
+    "trackers",
     "executors",
     "commands",
 )
@@ -50,6 +51,7 @@ _METHODS = {
     "costs": ("__call__",),
     "metrics": ("__call__",),
     "callbacks": ("__call__",),
+    "trackers": ("began", "step", "epoch", "ended"),
 }
 _ALSO_FUNCTIONS = ("costs", "metrics", "callbacks")
 
@@ -66,8 +68,8 @@ class Parameter:
 
 @dataclass(frozen=True, repr=False)
 class Component:
-    """A registered op, layer, cost, optimizer, schedule, metric, data set, reader, preprocessor, callback, executor or
-    command.
+    """A registered op, layer, cost, optimizer, schedule, metric, data set, reader, preprocessor, callback, tracker,
+    executor or command.
 
     Attributes:
         kind: one of `KINDS`.
@@ -187,7 +189,7 @@ def component(
         missing = [method for method in methods if method not in dir(obj)]
         if missing:
             raise PluginError(f"{call} lacks the method {' and '.join(missing)}; {_contract(kind)}")
-    elif kind in ("layers", "optimizers", "preprocessors", "executors"):
+    elif kind in ("layers", "optimizers", "preprocessors", "trackers", "executors"):
         raise PluginError(f"{call} is not a class; {_contract(kind)}")
     elif kind in _ALSO_FUNCTIONS and not callable(obj):
         raise PluginError(f"{call} cannot be called; {_contract(kind)}")
@@ -207,6 +209,8 @@ def _contract(kind: str) -> str:
     if kind in _ALSO_FUNCTIONS:
         taken = ", ".join(CALLS[kind]["__call__"])
         return f"a {noun(kind)} is a function of ({taken}), or a frozen dataclass with __call__(self, {taken})"
+    if kind == "trackers":
+        return "a tracker is a dataclass that inherits trainer.experiment.Observer"
     return f"{article} {noun(kind)} is a frozen dataclass with {' and '.join(_METHODS[kind])}"
 
 

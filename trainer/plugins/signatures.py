@@ -21,6 +21,7 @@ CALLS: dict[str, dict[str, tuple[str, ...]]] = {
     "preprocessors": {"fit": ("inputs", "rng"), "apply": ("arrays", "inputs")},
     "readers": {"__call__": ("path",)},
     "callbacks": {"__call__": ("record", "training")},
+    "trackers": {"began": ("training", "folder"), "step": ("record",), "epoch": ("record",), "ended": ()},
     "executors": {"executor": ("program", "carried"), "loop": ("program", "carried", "sources")},
 }
 

@@ -92,7 +92,7 @@ def test_without_a_kind_the_kinds_are_listed(trainer):
     assert (done.code, done.err) == (0, "")
     rows = [line.split() for line in done.out.splitlines()]
     assert rows[0] == ["kind", "in", "a", "config"]
-    assert [row[:2] for row in rows[1:9]] == [[kind, str(len(shared().all(kind)))] for kind in Kind]
+    assert [row[:2] for row in rows[1 : len(Kind) + 1]] == [[kind, str(len(shared().all(kind)))] for kind in Kind]
     assert rows[1][2:] == ["network:", "[...]"]
     assert "trainer list KIND NAME" in done.out
 

@@ -31,6 +31,7 @@ class Kind(StrEnum):
     metrics = "metrics"
     preprocessors = "preprocessors"
     callbacks = "callbacks"
+    trackers = "trackers"
     datasets = "datasets"
 
 
