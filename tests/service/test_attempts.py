@@ -67,7 +67,7 @@ def work(folder: Path, attempt: int, config: str = MANY) -> dict[str, Any]:
     """What an attempt's process is told."""
     return {
         "run": "x", "attempt": attempt, "name": "x", "folder": str(folder), "config": config, "overrides": [],
-        "policy": policy(Settings(folder), {}, 1), "limits": {}, "traceparent": "",
+        "policy": policy(Settings(folder), {}, 1), "limits": {}, "traceparent": "", "row": None,
     }  # fmt: skip
 
 
@@ -104,7 +104,7 @@ def test_an_attempt_that_wakes_when_another_has_taken_its_place_writes_nothing(t
             os.kill(late.pid, signal.SIGSTOP)
         said = await heard(await children.fork("attempt", work(tmp_path, 2)))
         assert not [each for each in said if each["kind"] == "ended"]
-        assert mark.read(tmp_path) == Mark(attempt=2, began=2, overrides=0)
+        assert mark.read(tmp_path) == Mark(attempt=2, began=2)
         before = content(tmp_path)
         assert json.loads(before["status.json"])["status"] == "finished"
         os.kill(late.pid, signal.SIGCONT)

@@ -249,6 +249,11 @@ def test_what_is_too_large_is_refused_before_it_waits(served):
     message = "this run is too large for this service: steps: 3,000,000,000, of 1,000,000,000 at most"
     assert [each["message"] for each in answer.json["errors"]] == [message]
     assert served.ask("POST", "/v1/validate", LONG, Content_Type="application/yaml").status == 200
+    wide = served.post(LONG.replace("dense: 4", "dense: 10000000000"))
+    refused(wide, 422)
+    assert "parameters: 20,000,000,000, of 100,000,000 at most" in wide.json["errors"][0]["message"]
+    assert wide.json["errors"][0]["line"] == 2
+    refused(served.post(LONG.replace("dense: 4", "dense: 1000000").replace("20", "all").replace("60", "6000")), 422)
 
 
 def test_the_description_has_every_route_and_what_it_may_answer(served):

@@ -161,7 +161,7 @@ from trainer.service.settings import Settings
 async def go(root, config):
     settings, children = Settings(root), Children()
     work = {"run": "x", "attempt": 1, "name": "x", "folder": str(root), "config": config, "overrides": [],
-            "policy": policy(settings, {}, 1), "limits": {}, "traceparent": ""}
+            "policy": policy(settings, {}, 1), "limits": {}, "traceparent": "", "row": None}
     child = await children.fork("attempt", work)
     said = [json.loads(line) async for line in child.reader]
     child.writer.close()
@@ -185,3 +185,56 @@ def test_processes_die_at_random_and_no_run_is_lost_or_trained_twice(seed):
     command = [sys.executable, tool, "--runs", "6", "--kills", "20", "--seed", str(seed)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done
+
+
+def test_without_its_database_a_service_finds_its_runs_in_their_folders(one):
+    table = "a,b,kind\n" + "".join(f"{i % 7},{i % 5},{'xy'[i % 2]}\n" for i in range(60))
+    data = one.ask("POST", "/v1/datasets?name=flowers.csv", table).json
+    upload = f"dataset: {{path: '{data['config']}', target: kind}}\n" + SMALL.partition("\n")[2]
+    finished = [one.submit(SMALL), one.submit(upload)]
+    for run in finished:
+        one.until(run, "finished")
+    model = one.ask("GET", f"/v1/runs/{finished[0]}/model").content
+    cancelled = one.submit(LONG)
+    one.trains(cancelled)
+    one.ask("POST", f"/v1/runs/{cancelled}/cancel")
+    one.until(cancelled, "cancelled")
+    working, waiting = one.submit(LONG), one.submit(LONG)
+    one.trains(working)
+    before = {each["id"]: each for each in one.ask("GET", "/v1/runs").json["data"]}
+    one.stop()
+    (one.root / "service.sqlite").unlink()
+    (one.root / "runs" / "notes").mkdir()
+    one.options = (*one.options, "--reindex")
+    one.start()
+    log = one.root.with_suffix(".log").read_text()
+    assert "4 runs found in folders: 1 cancelled, 2 finished, 1 queued" in log
+    assert "runs/notes is left out: ValueError: its name is no id" in log
+    assert "runs that had not begun" in log  # as `waiting`
+    after = {each["id"]: each for each in one.ask("GET", "/v1/runs").json["data"]}
+    assert after.keys() == before.keys() - {waiting}
+    for run in (*finished, cancelled):
+        same = ("owner", "name", "state", "reason", "created_at", "attempt")
+        assert [after[run][name] for name in same] == [before[run][name] for name in same], run
+    assert one.ask("GET", f"/v1/runs/{finished[0]}/model").content == model
+    assert one.ask("GET", f"/v1/runs/{finished[0]}/metrics").json["columns"]["epoch"] == [1, 2, 3]
+    assert [each["id"] for each in one.ask("GET", "/v1/datasets").json["data"]] == [data["id"]]
+    for told in one.client.events(working):
+        if told.kind == "points" and told.data["attempt"] == 2:
+            assert told.data["step"] > 0  # it goes on
+            break
+    one.ask("POST", f"/v1/runs/{working}/cancel")
+    assert one.until(working, "cancelled")["attempt"] == 2
+    body = json.dumps({"overrides": ["epochs=5"]})
+    assert one.ask("POST", f"/v1/runs/{finished[0]}/resume", body, Content_Type="application/json").status == 202
+    assert one.until(finished[0], "finished")["progress"]["epoch"] == 5
+
+
+def test_a_damaged_database_is_said_to_be_and_what_to_do(tmp_path):
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "service.sqlite").write_bytes(b"not a database, and longer than a header" * 100)
+    command = [sys.executable, "-m", "trainer", "serve", "--root", str(tmp_path / "root"), "--port", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert "service.sqlite is damaged" in done.stderr
+    assert "trainer serve --reindex" in done.stderr

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
@@ -38,6 +38,7 @@ from trainer.nn.network import Network
 from trainer.optimizers import Accumulate, Average, ClipNorm, ClipParameterNorm, ClipValue, Optimizer
 from trainer.plugins.faults import naming_plugins
 from trainer.plugins.traits import CostTraits
+from trainer.rng import generator
 from trainer.training import Training
 from trainer.training.evaluation import Measure
 from trainer.training.objective import Penalty
@@ -91,12 +92,19 @@ class Builder:
         loaded: the config, which also knows the line that a part comes from.
         dataset: rows that are in memory, instead of those that the config names.
         fitted: what was fitted to earlier rows, for these (see `trainer.data.prepared.prepare`).
+        draws: what initial values are drawn from, by a seed and a purpose.
     """
 
-    def __init__(self, loaded: LoadedConfig, dataset: Dataset | None = None, fitted: Fitted | None = None) -> None:
+    def __init__(
+        self,
+        loaded: LoadedConfig,
+        dataset: Dataset | None = None,
+        fitted: Fitted | None = None,
+        draws: Callable[[int, str], np.random.Generator] = generator,
+    ) -> None:
         self.loaded = loaded
         self.config = loaded.config
-        self._dataset, self._fitted = dataset, fitted
+        self._dataset, self._fitted, self._draws = dataset, fitted, draws
 
     def _tried(
         self, network: Network, cost: CostFunction, data: Prepared, batch_size: int
@@ -111,13 +119,15 @@ class Builder:
 
     def training(self, *, debug: bool = False) -> Training:
         """Everything together. Two rows go through it once, so what does not fit is found here."""
-        loaded, config = self.loaded, self.config
         data = self.data()
-        network = self.network(data)
+        return self.assembled(data, self.network(data), debug=debug)
+
+    def assembled(self, data: Prepared, network: Network, *, debug: bool = False) -> Training:
+        """A training of these data and this network, with the rest as the config says."""
+        loaded, config = self.loaded, self.config
         check_choices(loaded, network, data)
         cost = self.component(config.cost, "cost")
-        rows = len(data.train)
-        batch_size = rows if config.batch_size == "all" else min(config.batch_size, rows)
+        batch_size, per_epoch = self.batches(data)
         saved, tried = self._tried(network, cost, data, batch_size)
         if data.target_scaling is not None:
             check_differences(loaded, network, cost, data)
@@ -127,7 +137,7 @@ class Builder:
             network=network,
             cost=cost,
             data=data,
-            step_size=self.step_size(data, scores, self.steps(math.ceil(rows / batch_size))),
+            step_size=self.step_size(data, scores, self.steps(per_epoch)),
             batch_size=batch_size,
             epochs=config.epochs,
             optimizer=self.optimizer(),
@@ -146,6 +156,12 @@ class Builder:
             callbacks=[self.component(choice, "callbacks", i) for i, choice in enumerate(config.callbacks)],
             penalties=[Penalty(**penalty.model_dump()) for penalty in config.penalty],
         )
+
+    def batches(self, data: Prepared) -> tuple[int, int]:
+        """How many rows a batch has, and how many batches an epoch."""
+        rows, given = len(data.train), self.config.batch_size
+        batch_size = rows if given == "all" else min(given, rows)
+        return batch_size, math.ceil(rows / batch_size)
 
     def executor(self) -> str | Backend:
         """Who runs the steps: "auto" and "eager", which no plugin brings, or the back end of that name."""
@@ -201,7 +217,8 @@ class Builder:
             with loaded.at("network", i):
                 layers.append(located(built(choice), layout))
         with loaded.at("tie"), at_layers(loaded):
-            network = Network(layers, data.input_shape, [choice.name for choice in config.network], tie=config.tie)
+            names = [choice.name for choice in config.network]
+            network = Network(layers, data.input_shape, names, tie=config.tie, draws=self._draws)
         names = [*(part.name for part in network.parts), *network.moving]
         check_patterns(loaded, "freeze", config.freeze, names)
         frozen = network.frozen(config.freeze)

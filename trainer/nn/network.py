@@ -53,6 +53,7 @@ class Network:
         freeze: patterns of the names of parameters that are not learnt, such as `0.*`, or of averages that stay.
         tie: parameters that are no others than these: `{"3.weights": "0.table.T"}` makes a layer's weights the
             transpose of another's.
+        draws: the generator of a seed and a purpose, from which a layer draws its initial values.
 
     Attributes:
         parts: the parameters, in the order in which θ holds them.
@@ -79,7 +80,9 @@ class Network:
         *,
         freeze: Sequence[str] = (),
         tie: Mapping[str, str] | None = None,
+        draws: Callable[[int, str], np.random.Generator] = generator,
     ) -> None:
+        self._draws = draws
         self.layers = tuple(layers)
         self.input_shape = tuple(input_shape)
         self.names = tuple(names) if names is not None else tuple(map(name_of, self.layers))
@@ -145,7 +148,7 @@ class Network:
         shape, shapes, values = self.input_shape, [], []
         for i, layer in enumerate(self.layers):
             try:
-                parameters, after = initialised(layer, generator(seed, f"initial values of layer {i}"), shape)
+                parameters, after = initialised(layer, self._draws(seed, f"initial values of layer {i}"), shape)
             except TrainerError as error:
                 before = f"layer {i - 1} ({self.names[i - 1]}) gives" if i else "the data set has"
                 message = f"layer {i} ({self.names[i]}): {error}; {before} shape {shape} per example"

@@ -47,7 +47,7 @@ def main(file: BinaryIO, work: Mapping[str, Any]) -> int:
     reporter = Reporter(file, work, folder)
     os.environ[VARIABLE] = work["traceparent"]
     try:
-        with mark.claimed(folder, work["attempt"]) as before:
+        with mark.claimed(folder, work["attempt"], work["row"]) as before:
             if _done(folder, before, work):
                 reporter.say({"kind": "ended", "status": "finished", "reason": "it was finished already"})
                 return 0

@@ -18,6 +18,7 @@ from trainer.config.loader import LoadedConfig, load
 from trainer.errors import ConfigError, TrainerError
 from trainer.experiment.execution import named_config
 from trainer.experiment.size import Size, size_of
+from trainer.experiment.size import check as within
 from trainer.limits import expected
 from trainer.plugins.manager import shared
 from trainer.plugins.registry import Parameter
@@ -47,7 +48,8 @@ def check(request: Mapping[str, Any]) -> dict[str, Any]:
             policy=policy_of(request["policy"]),
         )  # fmt: skip
         resolved = named_config(loaded, loaded.config.name or request["name"])
-        size = _size(loaded, resolved)
+        size = _size(loaded, resolved, request["limits"])
+        within(size.plain(), request["limits"])
     except ConfigError as error:
         return {
             "problems": [_problem(each._asdict()) for each in error.problems] or [_problem({"message": str(error)})]
@@ -56,15 +58,6 @@ def check(request: Mapping[str, Any]) -> dict[str, Any]:
         return {"problems": [_problem({"message": str(error)})]}
     except MemoryError:
         return {"problems": [_problem({"message": "there is not enough memory to build this even once"})]}
-    too_large = [
-        f"{size_name.replace('_', ' ')}: {value:,}, of {request['limits'][size_name]:,} at most"
-        for size_name, value in size.plain().items()
-        if value > request["limits"].get(size_name, value)
-    ]
-    if too_large:
-        return {
-            "problems": [_problem({"message": f"this run is too large for this service: {each}"}) for each in too_large]
-        }
     text = json.dumps(resolved, sort_keys=True, default=str)
     return {
         "name": resolved["name"],
@@ -100,16 +93,16 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _size(loaded: LoadedConfig, resolved: Mapping[str, Any]) -> Size:
+def _size(loaded: LoadedConfig, resolved: Mapping[str, Any], limits: Mapping[str, int]) -> Size:
     """Of a structure that was built before, what it came to then, for as many epochs as there are now."""
     config = loaded.config
     structure = {key: value for key, value in resolved.items() if key not in _FREE}
     if not isinstance(config.step_size, int | float) or config.accumulate > 1 or config.start_from is not None:
-        return size_of(loaded)
+        return size_of(loaded, limits)
     key = json.dumps(structure, sort_keys=True, default=str)
     known = _sizes.get(key)
     if known is None:
-        size = size_of(loaded)
+        size = size_of(loaded, limits)
         known = _sizes[key] = size, size.steps // config.epochs
         if len(_sizes) > REMEMBERED:
             _sizes.popitem(last=False)

@@ -103,8 +103,9 @@ class Service:
         await self.supervisor.begin()
 
     def _happened(self, events: Sequence[Event]) -> None:
-        self.feed.told(events)
-        self.supervisor.told(events)
+        if self._tasks:  # before, nobody can watch, and what is in line is looked for anyway
+            self.feed.told(events)
+            self.supervisor.told(events)
 
     # Configs.
 

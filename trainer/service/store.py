@@ -60,7 +60,16 @@ def connected(path: Path) -> sqlite3.Connection:
     """A connection that commits only what it is told to, and to the disk."""
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
     db.row_factory = sqlite3.Row
-    db.execute("PRAGMA journal_mode = WAL")
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError as error:
+        db.close()
+        raise UsageError(
+            f"{path} is damaged ({error}): put a backup in its place, or move it away and find what the folders know: "
+            "trainer serve --reindex"
+        ) from None
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA foreign_keys = ON")
     db.execute("PRAGMA busy_timeout = 5000")  # a backup may hold the file for a moment
@@ -84,6 +93,9 @@ class Store:
 
     def __init__(self, path: Path, told: Callable[[Sequence[Event]], None] = lambda events: None) -> None:
         self.path, self._told = path, told
+        if not path.exists():  # what was written to another one is nothing without it
+            for name in (f"{path.name}-wal", f"{path.name}-shm"):
+                path.with_name(name).unlink(missing_ok=True)
         self._db = connected(path)
         migrated(self._db)
         self.reading = connected(path)
@@ -173,12 +185,14 @@ class Store:
         return result, None
 
     def _resolve(self, events: Sequence[Event], done: Sequence[tuple[Future[Any], Any, BaseException | None]]) -> None:
-        if events:
-            self._told(events)
-        for future, result, error in done:
-            if not future.set_running_or_notify_cancel():
-                continue
-            if error is None:
-                future.set_result(result)
-            else:
-                future.set_exception(error)
+        try:
+            if events:
+                self._told(events)
+        finally:  # whoever waits is answered, whatever becomes of the news
+            for future, result, error in done:
+                if not future.set_running_or_notify_cancel():
+                    continue
+                if error is None:
+                    future.set_result(result)
+                else:
+                    future.set_exception(error)

@@ -30,7 +30,7 @@ from trainer.service.launchers import Exit, Launcher, Work
 from trainer.service.local import Local
 from trainer.service.quotas import bytes_below, note_use
 from trainer.service.settings import Settings
-from trainer.service.states import Message, State
+from trainer.service.states import AFTER, RESTING, Message, State, Wish
 from trainer.service.store import Event, Store, Unwritable, Writing
 from trainer.service.tracing import continued
 from trainer.wording import described
@@ -157,12 +157,27 @@ class Supervisor:
             queue.send(writing, run, message, reason, attempt=attempt, reached=reached)
 
         try:
+            if (rest := self._rest(run, message, reason)) is not None:
+                await asyncio.to_thread(mark.settled, self.settings.folder(run), attempt, *rest)
+        except (TrainerError, OSError) as error:
+            log.warning("how run %s ended is in the database alone: %s", run, error)
+        try:
             await self._write_down(settle)
         except (queue.Superseded, queue.Gone) as error:
             log.info("attempt %s of run %s: %s", attempt, run, error)
         self._wanted.set()
 
-    async def _write_down(self, change: Callable[[Writing], Any]) -> None:
+    def _rest(self, run: str, message: Message, reason: str) -> tuple[State, str] | None:
+        """The state in which a run comes to rest, and why, where that is nothing that its training has written down."""
+        row = self.store.row("SELECT state, wish, reason FROM runs WHERE id = ?", run)
+        if message is Message.FAILED:
+            return State.FAILED, reason
+        if row is None or row["state"] != State.STOPPING or message not in (Message.GONE, Message.LOST):
+            return None
+        after = AFTER[Wish(row["wish"])]
+        return (after, row["reason"]) if after in RESTING else None
+
+    async def _write_down(self, change: Callable[[Writing], object]) -> None:
         """Make a change, however long the database cannot be written. What is never made the folder has to say."""
         while True:
             try:
@@ -252,6 +267,7 @@ class Supervisor:
             "folder": str(self.settings.folder(row["id"])),
             "config": row["config"],
             "overrides": json.loads(row["overrides"]),
+            "row": {name: row[name] for name in mark.KEPT},
             # Of threads a run that goes on may have asked for more than there are now; it gets what there are.
             "policy": policy(self.settings, json.loads(row["files"]), sys.maxsize),
             "traceparent": continued(row["trace"]),

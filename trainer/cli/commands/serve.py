@@ -48,6 +48,9 @@ def command(
     behind_proxy: Annotated[
         bool, typer.Option("--behind-proxy", help="Another address without TLS, since a proxy in front has it.")
     ] = False,
+    again: Annotated[
+        bool, typer.Option("--reindex", help="Find runs in their folders that the database does not know.")
+    ] = False,
 ) -> None:
     """Serve: configs come in over HTTP, wait in line, and are trained; nothing is lost when it ends."""
     try:
@@ -81,6 +84,13 @@ def command(
     bound = listening(host, port)
     url = address(bound, "http" if certificate is None else "https")
 
+    def first(service: Service) -> None:
+        if again:
+            from trainer.service.reindexing import reindex
+
+            for line in reindex(settings, service.store):
+                typer.echo(line, err=True)
+
     def began(service: Service) -> None:
         remember(url, {"token_file": str(settings.token_file)})
         from trainer.service.tokens import person_of
@@ -94,6 +104,6 @@ def command(
 
     pair = None if certificate is None or key is None else (str(certificate), str(key))
     try:
-        serve(settings, bound, allowed_hosts=tuple(allowed_host or ()), certificate=pair, began=began)
+        serve(settings, bound, allowed_hosts=tuple(allowed_host or ()), certificate=pair, first=first, began=began)
     finally:
         forget(url)

@@ -123,18 +123,21 @@ def serve(
     *,
     allowed_hosts: tuple[str, ...] = (),
     certificate: tuple[str, str] | None = None,
+    first: Callable[[Service], None] = lambda service: None,
     began: Callable[[Service], None] = lambda service: None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C, then stop attempts with their checkpoints.
 
     Args:
         certificate: files of a TLS certificate and its key.
+        first: is called before anything begins.
         began: is called when requests are answered.
 
     Raises UsageError where another process serves the same folder.
     """
     _allow_files()
     service = Service(settings)
+    first(service)
     app = Application(service, ROUTES, hosts_of(bound, allowed_hosts))
     tls: dict[str, Any] = {} if certificate is None else {"ssl_certfile": certificate[0], "ssl_keyfile": certificate[1]}
     config = uvicorn.Config(
