@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from trainer import op
+from trainer import check, op
 from trainer.checker.checks import BRIEF, FULL
 from trainer.checker.run import examine
 from trainer.checker.verdicts import digest_of, ensure_checked
@@ -88,6 +88,14 @@ def test_an_op_without_samples_has_not_passed():
     bare = op(lambda x, w: x * w, name="bare").defvjp(x=lambda dy, w: dy * w)
     with pytest.raises(RuleError, match="'bare' cannot be checked: it has no samples, and none were given"):
         ensure_checked([bare])
+
+
+@pytest.mark.parametrize("samples", [[np.ones(3)], [1.0, 2.0], "ones", {"x": np.ones(3)}, np.arange(3)])
+def test_samples_that_nothing_can_be_tried_on_prove_nothing(samples):
+    wrong = op(lambda x: x * x, name="wrong").defvjp(x=lambda dy, x: dy * x)
+    report = check(wrong, samples)
+    assert not report.ok
+    assert "no sample has an array of real or complex numbers that can be differentiated; give one" in str(report)
 
 
 def test_an_activation_without_samples_is_tried_on_a_matrix():

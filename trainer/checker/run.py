@@ -114,7 +114,12 @@ def _examine(
     if not tally.samples and (subject.op is None or subject.op.differentiable):
         tally.failures.append(_no_samples(subject, "it has no samples, and none were given"))
     elif not tally.order and (subject.op is None or subject.op.differentiable) and not tally.failures:
-        tally.notes.append("no sample has an array of real or complex numbers that can be differentiated")
+        what = "no sample has an array of real or complex numbers that can be differentiated"
+        if samples:
+            way = "give one argument per sample, an array or a tuple of arguments: check(op, x, (x, y))"
+            tally.failures.append(_no_samples(subject, f"{what}; {way}"))
+        else:
+            tally.notes.append(what)
 
 
 def _case(case: Case, checks: Sequence[Check], tally: _Tally) -> None:
