@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from trainer.experiment.run import run as run
     from trainer.plugins.hookspecs import hookimpl as hookimpl
     from trainer.plugins.manager import Plugins as _Plugins
+    from trainer.sweeps.comparing import compare as compare
+    from trainer.sweeps.sweep import sweep as sweep
 
 _HOME = {
     "trainer.checker": ("check",),
@@ -57,6 +59,8 @@ _HOME = {
     "trainer.experiment.overfitting": ("overfit",),
     "trainer.experiment.run": ("Run", "run"),
     "trainer.plugins.hookspecs": ("hookimpl",),
+    "trainer.sweeps.comparing": ("compare",),
+    "trainer.sweeps.sweep": ("sweep",),
     "trainer.engine.transforms": (
         "checkpoint", "grad", "hessian", "hvp", "jacobian", "jvp", "stop_gradient", "value_and_grad", "vjp",
     ),
@@ -65,8 +69,8 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "REQUIRED", "Op", "Run", "Tape", "Tensor", "TrainerClassifier", "TrainerRegressor", "check", "checkpoint",
-    "compile", "debug", "grad", "hessian", "hookimpl", "hvp", "jacobian", "jvp", "load", "op", "overfit", "run",
-    "stop_gradient", "structural", "tape", "train", "value_and_grad", "vjp",
+    "compare", "compile", "debug", "grad", "hessian", "hookimpl", "hvp", "jacobian", "jvp", "load", "op", "overfit",
+    "run", "stop_gradient", "structural", "sweep", "tape", "train", "value_and_grad", "vjp",
 ]  # fmt: skip
 __version__ = "0.1.0"
 

@@ -6,6 +6,7 @@ A message says what came and what would be right, and it says so alike wherever 
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from collections.abc import Collection, Iterable, Sequence
@@ -19,6 +20,7 @@ __all__ = [
     "did_you_mean",
     "duration",
     "either",
+    "give_or_take",
     "in_yaml",
     "lacking",
     "listed",
@@ -110,6 +112,18 @@ def lacking(error: MemoryError) -> str:
     """
     found = re.search(r"allocate ([\d.]+ \w+)", str(error))
     return f"there is not enough memory{f' ({found[1]} were asked for at once)' if found else ''}"
+
+
+def give_or_take(value: float, spread: float) -> str:
+    """A number and how far it may be off, with two digits of that.
+
+    >>> give_or_take(0.26064, 0.0581), give_or_take(1234.5, 67.8), give_or_take(0.5, 0.0), give_or_take(2e-7, 3e-8)
+    ('0.261 ± 0.058', '1234 ± 68', '0.5000 ± 0', '2.000e-07 ± 3.0e-08')
+    """
+    if not 1e-4 <= spread < 1e6:
+        return f"{number(value)} ± {spread:#.2g}" if spread else f"{number(value)} ± 0"
+    decimals = max(1 - math.floor(math.log10(spread)), 0)
+    return f"{value:.{decimals}f} ± {spread:.{decimals}f}"
 
 
 def duration(seconds: float) -> str:

@@ -49,7 +49,7 @@ COMMANDS = {
     "validate": "validate flowers.yaml",
     "run": "run flowers.yaml --out elsewhere --again",
     "runs": "runs",
-    "compare": "runs compare flowers-a flowers-b",
+    "compare": "compare flowers-a flowers-b",
     "evaluate": "evaluate flowers-b --part train",
     "plot": "plot flowers-b",
     "typing-error": "validate flowers.yaml step_szie=1",

@@ -11,6 +11,7 @@ import typer
 
 from trainer.cli.commands import (
     cancel,
+    compare,
     datasets,
     evaluate,
     explain,
@@ -32,6 +33,7 @@ from trainer.cli.commands import (
     serve,
     show,
     submit,
+    sweep,
     validate,
     watch,
 )
@@ -56,6 +58,8 @@ app = typer.Typer(
     epilog="Start with: trainer init, then trainer run mlp.yaml",
 )
 app.command("run", cls=ConfigCommand)(run.command)
+app.command("sweep", cls=ConfigCommand)(sweep.command)
+app.command("compare")(compare.command)
 app.command("resume")(resume.command)
 app.command("evaluate")(evaluate.command)
 app.command("explain", cls=ConfigCommand)(explain.command)

@@ -17,6 +17,7 @@ __all__ = [
     "RunFolders",
     "RunName",
     "RunNames",
+    "RunsOfNames",
     "ServedRun",
     "Service",
 ]
@@ -51,6 +52,10 @@ AllowUnchecked = Annotated[
 RunFolders = Annotated[Path, typer.Option("--in", metavar="FOLDER", help="Where run folders are.")]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A folder, its name, or the end of its name.")]
 RunNames = Annotated[list[str], typer.Argument(metavar="RUN...", help="A folder, its name, or the end of its name.")]
+RunsOfNames = Annotated[
+    list[str],
+    typer.Argument(metavar="RUN...", help="A run, a folder of runs, or the name of a config: all of its runs."),
+]
 Service = Annotated[
     str | None,
     typer.Option("--at", metavar="URL", help="The service; by default the last that was started or logged in to."),

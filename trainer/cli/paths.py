@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from trainer.errors import UsageError
 from trainer.files import expanded
 from trainer.wording import did_you_mean, nearest
 
-__all__ = ["find_config", "find_run", "with_home"]
+__all__ = ["find_config", "find_run", "find_runs", "with_home"]
 
 RESOLVED = "resolved.yaml"
 _ENDINGS = (".yaml", ".yml")
@@ -101,3 +102,21 @@ def find_run(name: str, root: Path) -> Path:
         raise UsageError(f"{len(fitting)} runs in {root} end in '{name}', such as {shown}; write more of the name")
     hint = did_you_mean(name, [path.name for path in paths], "what there is: trainer runs")
     raise UsageError(f"there is no run '{name}' in {root}; {hint}")
+
+
+def find_runs(name: str, root: Path) -> list[Path]:
+    """The run, or the runs in the folder, of that name; otherwise those in `root` of a config that is called so.
+
+    Raises UsageError where there is none.
+    """
+    from trainer.runs.listing import STAMPED, runs_in
+
+    inside = runs_in(name) if Path(name).is_dir() and not (Path(name) / "status.json").is_file() else []
+    if inside:
+        return inside
+    if not (Path(name) / "status.json").is_file() and root.is_dir():
+        like = re.compile(re.escape(name) + r"(-fold\d+)?(-\d{3,})?")  # what stands behind the name of a config
+        called = [path for path in runs_in(root) if like.fullmatch(STAMPED.sub("", path.name))]
+        if called:
+            return called
+    return [find_run(name, root)]

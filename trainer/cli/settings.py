@@ -30,7 +30,8 @@ class ConfigCommand(TyperCommand):
 
 def _is_setting(key: str) -> bool:
     """Whether the config has such a key, or one that other libraries call so."""
+    from trainer.config.overrides import SHORT
     from trainer.config.schema import Config
     from trainer.config.synonyms import KEYS, exactly
 
-    return exactly(key.split(".")[0], list(Config.model_fields), KEYS) is not None
+    return key in SHORT or exactly(key.split(".")[0], list(Config.model_fields), KEYS) is not None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from trainer.experiment import Outcome
     from trainer.training import Epoch, Training
 
-__all__ = ["watched"]
+__all__ = ["second_at_once", "watched"]
 
 
 def watched(start: Callable[[Sequence[Observer]], Outcome], quiet: bool) -> Outcome:
@@ -42,7 +42,7 @@ def _observed(start: Callable[[Sequence[Observer]], Outcome], *, quiet: bool) ->
     place = _Place(quiet=quiet)
     observers = [place] if quiet else [place, BarDisplay() if is_terminal() else LineDisplay()]
     try:
-        with _second_at_once():
+        with second_at_once():
             return start(observers)
     except BaseException as error:
         stopped = isinstance(error, KeyboardInterrupt | SystemExit)
@@ -62,7 +62,7 @@ def _observed(start: Callable[[Sequence[Observer]], Outcome], *, quiet: bool) ->
 
 
 @contextmanager
-def _second_at_once() -> Iterator[None]:
+def second_at_once() -> Iterator[None]:
     """Inside, a first Ctrl-C lets the run end tidily, and a second one ends the process as the system does."""
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # ignored, or somebody else's
         yield

@@ -20,7 +20,7 @@ __all__ = ["Override", "apply", "flat", "read", "spelt"]
 
 
 # What one asks of a run rather than of a config, and so types without its section.
-_SHORT = {"folds": "dataset", "fold": "dataset"}
+SHORT = {"folds": "dataset", "fold": "dataset", **dict.fromkeys(("trials", "sampler", "pruner"), "sweep")}
 
 # What YAML gives a meaning alone, and a delimiter or the mark of a comment is: a shell takes quotes away.
 _MARKS = tuple(",|#:%&*!?>@`")
@@ -50,8 +50,8 @@ def read(argument: str, problems: Problems) -> Override | None:
         return None
     keys = []
     column = 0
-    if path.strip() in _SHORT:
-        keys.append((_SHORT[path.strip()], Span(source, 0, 0, len(path))))
+    if path.strip() in SHORT:
+        keys.append((SHORT[path.strip()], Span(source, 0, 0, len(path))))
     for key in path.split("."):
         keys.append((key.strip(), Span(source, 0, column, column + len(key))))
         column += len(key) + 1

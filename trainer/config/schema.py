@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from trainer.config.sections import Kind, Relative, Section, SectionModel, sections
+from trainer.config.sweep import SweepConfig
 from trainer.data.given import GIVEN, PartName, parts_in
 from trainer.data.split import TEST_FRACTION, Split
 from trainer.errors import DataError
@@ -364,6 +365,11 @@ class Config(SectionModel):
         None, description="Of the run; by default that of the file."
     )
     seed: Annotated[int, Field(ge=0)] = Field(0, description="Of everything random: initial values, shuffling, splits.")
+    seeds: Annotated[int, Field(ge=2)] | None = Field(
+        None,
+        description="A run for each of so many seeds, from seed on: trainer run and trainer sweep say the mean and how "
+        "far runs are from it.",
+    )
     plugins: list[str] = Field(default_factory=list, description="Files beside the config, or importable modules.")
     dataset: Annotated[DatasetConfig, Kind("datasets"), Section("iris")] = Field(
         description="The data, and how they are split."
@@ -427,12 +433,19 @@ class Config(SectionModel):
         Compute(dtype="float32", executor="auto", threads="auto", shards=None), description="Precision and processors."
     )
 
+    sweep: Annotated[SweepConfig | None, Section("{parameters: {step_size: [0.01, 0.1]}}")] = Field(
+        None, description="The trials of trainer sweep; trainer run trains the config as it stands."
+    )
+
     def choices(self) -> Iterator[Choice]:
         """Every choice, also those within layers and costs."""
         yield from choices_within([getattr(self, key) for key in type(self).model_fields])
 
     def plain(self) -> dict[str, Any]:
-        """Everything, defaults included, as a config that can be loaded again."""
+        """Everything that one run is made of, defaults included, as a config that can be loaded again.
+
+        What asks for several runs is no part of any of them.
+        """
         chosen: dict[str, Any] = {
             "networks": {name: [layer.plain() for layer in layers] for name, layers in self.networks.items()}
         }
@@ -444,7 +457,7 @@ class Config(SectionModel):
                 chosen[key] = [item.plain() for item in value]
             elif isinstance(value, CheckpointConfig):  # whose `seconds: null` is not the default
                 chosen[key] = value.model_dump(exclude_none=value.seconds is not None)
-        plain = self.model_dump(exclude_none=True, exclude=set(chosen)) | chosen
+        plain = self.model_dump(exclude_none=True, exclude={*chosen, "seeds", "sweep"}) | chosen
         empty = {key: field.get_default(call_default_factory=True) for key, field in type(self).model_fields.items()}
         return {key: plain[key] for key in empty if key in plain and (plain[key] or plain[key] != empty[key])}
 

@@ -43,7 +43,7 @@ from trainer.training import Training
 from trainer.training.evaluation import Measure
 from trainer.training.objective import Penalty
 from trainer.training.schedules import Plateau, Schedule, schedule_of
-from trainer.training.stopping import Numbers, Stopping
+from trainer.training.stopping import Better, Numbers, Stopping
 from trainer.training.threads import pinned
 from trainer.types import Array, CostFunction
 from trainer.wording import count, did_you_mean, either, lacking
@@ -133,6 +133,7 @@ class Builder:
             check_differences(loaded, network, cost, data)
             tried = data.target_scaling.inverse(tried) if tried.shape[1:] == data.target_scaling.mean.shape else tried
         scores = scores_of(loaded, cost, data.unscaled or data, tried)
+        self._made = data, scores
         return Training(
             network=network,
             cost=cost,
@@ -308,6 +309,14 @@ class Builder:
             what = "there are only training rows, and evaluate: {train: off} leaves them out"
             raise self.loaded.error(("evaluate",), f"{what}; write train: running, or keep rows for a test")
         return measure
+
+    def numbers(self) -> Numbers:
+        """The names of an epoch's numbers, by the rows that they are of, once the training is built."""
+        return self._numbers(*self._made)
+
+    def better(self, name: str) -> Better:
+        """Whether a lower or a higher number of that name is better, once the training is built."""
+        return self._made[1].better.get(name, "lower")
 
     def _numbers(self, data: Prepared, scores: Scores) -> Numbers:
         """An epoch's numbers, for whoever has to say whether it finds what it watches."""

@@ -340,7 +340,7 @@ def _made(about: Mapping[str, Any], saved: Saved, plugins: Plugins | Sequence[st
 
 
 def _restored(about: Mapping[str, Any], arrays: Mapping[str, Array]) -> Model:
-    """The model of a pickle."""
+    """The model that a pickle holds, made again."""
     return _made(about, Saved.of(arrays, {}))
 
 

@@ -80,6 +80,7 @@ def resume(
     observers: Sequence[Observer] = (),
     *,
     plugins: Plugins | None = None,
+    loaded: LoadedConfig | None = None,
     debug: bool = False,
     allow_unchecked: bool = False,
     ranks: World | None = None,
@@ -91,6 +92,8 @@ def resume(
         observers: are told what there is to know by `notice`, then every step and epoch from there on.
         plugins: instead of what is installed.
         ranks: who computes along (see `execute`), as many as there may be, whatever their number was before.
+        loaded: its very config, for a caller that has it; of data in memory resolved.yaml knows no more than what they
+            were.
 
     Raises UsageError for a run that is done, that another process trains, or that cannot go on with what was changed;
     DataError where data or metrics.csv are not those of the checkpoint; and what `execute` raises.
@@ -102,8 +105,11 @@ def resume(
             raise DataError(
                 f"{what}. Begin again: trainer run CONFIG; nothing is lost with trainer runs rm {path.name}"
             )
-        loaded = load(checked(path / "resolved.yaml"), overrides, () if plugins is None else plugins)
-        name = loaded.config.name or re.sub(r"^\d{8}-\d{6}-", "", path.name)
+        if loaded is None:
+            loaded = load(checked(path / "resolved.yaml"), overrides, () if plugins is None else plugins)
+            name = loaded.config.name or re.sub(r"^\d{8}-\d{6}-", "", path.name)
+        else:
+            name = loaded.name
         checkpoints = Checkpoints(path / FOLDER)
         checkpoint = checkpoints.newest()
         notices = [f"a checkpoint is left out: {damage}" for damage in checkpoints.damaged]

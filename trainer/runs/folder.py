@@ -328,6 +328,8 @@ def _ending(error: BaseException | None) -> tuple[Status, str | None]:
         return "interrupted", "Ctrl-C"
     if isinstance(error, SystemExit) and isinstance(error.code, int) and error.code in _SIGNALLED:
         return "interrupted", f"ended by {_SIGNALLED[error.code]}"
+    if isinstance(error, SystemExit) and isinstance(error.code, str):
+        return "interrupted", error.code
     if isinstance(error, (SystemExit, GeneratorExit)):
         return "interrupted", f"{type(error).__name__} {error}".strip()
     if isinstance(error, DivergedError):

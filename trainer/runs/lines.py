@@ -37,12 +37,16 @@ COLUMNS = ("epoch", "step", "seconds", "rows_per_second")  # of metrics.csv, tha
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """A curve: a name, an epoch and a number for each point, nan where there is a gap, and a place in the palette."""
+    """A curve: a name, an epoch and a number for each point, nan where there is a gap, and a place in the palette.
+
+    band: of a mean of several runs, how far they are from it at each point.
+    """
 
     name: str
     epochs: Array
     values: Array
     colour: int
+    band: Array | None = None
 
     @property
     def finite(self) -> int:
@@ -54,6 +58,12 @@ class Line:
         """The points that there are."""
         there = np.isfinite(self.values)
         return list(zip(self.epochs[there].tolist(), self.values[there].tolist(), strict=True))
+
+    @property
+    def edges(self) -> tuple[Array, Array]:
+        """The lower and the upper edge of the band; without one, twice the curve."""
+        away = 0.0 if self.band is None else self.band
+        return self.values - away, self.values + away
 
     @property
     def last(self) -> float:
@@ -80,7 +90,8 @@ class Line:
             if not there.all():
                 kept.add(start + int(np.argmin(there)))
         which = np.array(sorted(kept))
-        return replace(self, epochs=self.epochs[which], values=self.values[which])
+        band = None if self.band is None else self.band[which]
+        return replace(self, epochs=self.epochs[which], values=self.values[which], band=band)
 
 
 def lines_of(metrics: Mapping[str, Sequence[float] | Any], name: str = "loss") -> list[Line]:
@@ -145,4 +156,7 @@ def scale_of(lines: Sequence[Line], ticks: int = 6) -> Scale:
 
 
 def _ends(each: Line) -> list[float]:
-    return [float(np.nanmin(each.values)), float(np.nanmax(each.values))]
+    low, high = each.edges
+    if np.nanmin(each.values) > 0:  # which a logarithmic axis may show
+        low = np.where(low > 0, low, each.values)
+    return [float(np.nanmin(low)), float(np.nanmax(high))]

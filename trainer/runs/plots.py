@@ -157,6 +157,10 @@ def _figure(lines: Sequence[Line], what: str, title: str, over: str = "epoch") -
 
 def _draw_line(axes: Axes, line: Line, dots: bool) -> None:
     shown = line.thinned(_COLUMNS)
+    if shown.band is not None:
+        axes.fill_between(
+            shown.epochs, *shown.edges, color=PALETTE[line.colour % len(PALETTE)], alpha=0.18, linewidth=0, zorder=2
+        )
     axes.plot(
         shown.epochs,
         shown.values,

@@ -54,6 +54,7 @@ def chart(
         *_heights(scale),
         *_epochs(first, last, over),
         *([_mark(_across(marked, first, last))] if marked is not None else []),
+        *(_band(line.thinned(columns), scale, first, last) for line in shown if line.band is not None),
         *(_path(line.thinned(columns), scale, first, last) for line in shown),
         f'<text x="0" y="12" font-weight="bold">{words(title)}{" (log)" if scale.logarithmic else ""}</text>',
     ]
@@ -133,6 +134,17 @@ def _across(epoch: int, first: int, last: int) -> float:
 
 def _height(scale: Scale, value: float) -> float:
     return TOP + (HEIGHT - TOP - BOTTOM) * (1 - scale.position(value))
+
+
+def _band(line: Line, scale: Scale, first: int, last: int) -> str:
+    """The surface between the edges of a band, over the points that there are; what is below the axis ends at it."""
+    there = np.isfinite(line.values)
+    floor = scale.low
+    low, high = (np.maximum(edge[there], floor).tolist() for edge in line.edges)
+    across = [_across(epoch, first, last) for epoch in line.epochs[there].tolist()]
+    way = [*zip(across, high, strict=True), *reversed(list(zip(across, low, strict=True)))]
+    points = " ".join(f"{x:.1f},{_height(scale, value):.1f}" for x, value in way)
+    return f'<polygon points="{points}" style="fill:{colour(line.colour)}" opacity=".18"/>'
 
 
 def _path(line: Line, scale: Scale, first: int, last: int) -> str:

@@ -13,7 +13,6 @@ list of what is loaded is `PRELOADED`, and a child names what else it had to loa
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import json
 import os
@@ -29,61 +28,39 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from trainer.experiment.forking import end_with_parent, preload
+
 __all__ = ["PRELOADED", "main"]
 
-# What an attempt imports from its beginning to its end, and the workers besides.
+# What an attempt and the workers import beside what every run does.
 PRELOADED = (
-    "trainer.experiment.execution", "trainer.experiment.resuming", "trainer.experiment.size", "trainer.runs.plots",
-    "trainer.experiment.model", "trainer.experiment.predicting", "trainer.config.policy", "trainer.runs.parameters",
-    "trainer.service.attempt", "trainer.service.checking", "trainer.service.predictor", "safetensors.numpy",
-    "threadpoolctl", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "yaml", "platformdirs",
+    "trainer.experiment.size", "trainer.experiment.model", "trainer.experiment.predicting", "trainer.config.policy",
+    "trainer.service.attempt", "trainer.service.checking", "trainer.service.predictor",
 )  # fmt: skip
 CHILDREN: Mapping[str, str] = {
     "attempt": "trainer.service.attempt",
     "checker": "trainer.service.checking",
     "predictor": "trainer.service.predictor",
 }
-_SET_PARENT_DEATH_SIGNAL = 1
 
 
 def main(channel: socket.socket, settings: Mapping[str, Any]) -> None:
     """Load everything, say so, and fork until the server is gone."""
-    preload(settings["plugins"])
+    load_everything(settings["plugins"])
     os.setsid()  # a Ctrl-C in the server's terminal is the server's to hear
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _Server(channel, settings["grace"]).serve(settings["threads"])
 
 
-def preload(plugins: list[str]) -> None:
+def load_everything(plugins: list[str]) -> None:
     """Import what children need, and of the installed plugins ours and those that are allowed."""
     from trainer.plugins.manager import share
     from trainer.plugins.registry import KINDS
 
-    for name in PRELOADED:
-        importlib.import_module(name)
     shared = share(plugins)
     for kind in KINDS:
         shared.names(kind)
-    warm_up()
-
-
-def warm_up() -> None:
-    """Train once in memory, and draw once: what is imported or compiled on first use is there for every child."""
-    import io
-
-    from matplotlib.figure import Figure
-
-    from trainer.config.loader import load
-    from trainer.experiment.execution import execute
-    from trainer.plugins.manager import shared
-
-    config = {
-        "dataset": {"name": "moons", "rows": 20}, "network": [{"dense": 2}], "cost": "softmax_cross_entropy",
-        "step_size": 0.1, "epochs": 1,
-    }  # fmt: skip
-    execute(load(config, (), shared()))
-    Figure().savefig(io.BytesIO(), format="svg")
-    Figure().savefig(io.BytesIO(), format="png")
+    preload(*PRELOADED)
 
 
 class _Server:
@@ -213,16 +190,6 @@ def prepare(request: Mapping[str, Any], parent: int) -> None:
         os.dup2(said, 1)
         os.dup2(said, 2)
         os.close(said)
-
-
-def end_with_parent(number: int, parent: int) -> None:
-    """Where the kernel can (Linux), this process is sent a signal when its parent dies."""
-    if not sys.platform.startswith("linux"):
-        return
-    if ctypes.CDLL(None, use_errno=True).prctl(_SET_PARENT_DEATH_SIGNAL, number, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl refuses to tell of the parent's death")
-    if os.getppid() != parent:  # it has died in between
-        os.kill(os.getpid(), number)
 
 
 def lines(file: BinaryIO, answer: Callable[[dict[str, Any]], Mapping[str, object]]) -> int:

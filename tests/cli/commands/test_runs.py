@@ -63,7 +63,7 @@ def test_what_is_asked_for_is_shown_beside_what_always_is(root, trainer):
 
 
 def test_a_comparison_shows_what_differs_and_what_was_reached(root, trainer):
-    assert trainer("runs", "diff", "100000-a", "b").out == (
+    assert trainer("compare", "100000-a", "b").out == (
         "               20260101-100000-a  20260101-100001-b\n"
         "step_size                    0.1                0.5\n"
         "status                  finished           finished\n"
@@ -71,8 +71,10 @@ def test_a_comparison_shows_what_differs_and_what_was_reached(root, trainer):
         "test_loss                 0.6000             0.3000\n"
         "test_accuracy             0.7000             0.9000\n"
     )
-    assert "network.0.dense                  3                  8" in trainer("runs", "compare", "100000-a", "last").out
-    assert trainer("runs", "diff", "b", "b").out.endswith("\nThe configs are the same.\n")
+    assert "network.0.dense                  3                  8" in trainer("compare", "100000-a", "last").out
+    assert trainer("compare", "b").err == (
+        "error: comparing takes two runs or more; one of them in full: trainer runs show RUN\n"
+    )
 
 
 def test_one_run_is_shown_with_its_curve_and_config(root, trainer):

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trainer.cli.arguments import RunFolders, RunNames
-from trainer.cli.paths import find_run
+from trainer.cli.arguments import RunFolders, RunsOfNames
+from trainer.cli.paths import find_runs
 from trainer.cli.terminal.abilities import is_unicode, may_colour
 from trainer.errors import UsageError
 
@@ -25,7 +25,7 @@ COLUMNS = 100  # of a curve where nobody says how wide it may be
 
 
 def command(
-    names: RunNames,
+    names: RunsOfNames,
     metric: Annotated[
         str, typer.Option("--metric", "-m", metavar="NAME", help="loss, a metric, or a column: test_loss, step_size.")
     ] = "loss",
@@ -55,7 +55,7 @@ def command(
     root: RunFolders = Path("runs"),
 ) -> None:
     """Draw the curves of one run, or of several over one another; or what the model of one has learnt."""
-    paths = list(dict.fromkeys(find_run(name, root) for name in names))
+    paths = list(dict.fromkeys(path for name in names for path in find_runs(name, root)))
     asked = [name for name, wanted in (("regions", regions), ("filters", filters), ("attention", attention)) if wanted]
     if len(asked) + steps > 1 or (asked and len(paths) > 1):
         raise UsageError(
@@ -71,16 +71,21 @@ def command(
 def _curves(paths: Sequence[Path], metric: str, steps: bool, out: Path | None) -> str:
     """Curves as text, unless they go into a file."""
     from trainer.runs import load
+    from trainer.runs.bands import group_curves
     from trainer.runs.comparing import curves, differences, labels, step_curves
+    from trainer.runs.groups import grouped
 
     runs = [load(path) for path in paths]
+    groups = grouped([runs]) if len(runs) > 1 else []
     called = labels(runs, differences(runs)) if len(runs) > 1 else []
     over, drawn_of = ("step", step_curves) if steps else ("epoch", curves)
-    what, lines = drawn_of(runs, called, metric)
+    banded = not steps and 0 < len(groups) < len(runs)
+    what, lines = group_curves(groups, metric) if banded else drawn_of(runs, called, metric)
     if out is not None:
         from trainer.runs.plots import save_plot
 
-        save_plot(out, lines, what, paths[0].name if len(paths) == 1 else f"{len(paths)} runs", over)
+        title = paths[0].name if len(paths) == 1 else f"{len(paths)} runs"
+        save_plot(out, lines, what, f"{title}, mean and standard deviation" if banded else title, over)
         return ""
     from trainer.cli.terminal.curve import draw_lines
 

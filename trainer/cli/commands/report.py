@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from trainer.cli.arguments import RunFolders, RunNames
-from trainer.cli.paths import find_run
+from trainer.cli.arguments import RunFolders, RunsOfNames
+from trainer.cli.paths import find_runs
 
 __all__ = ["command"]
 
@@ -16,7 +16,7 @@ FILE = "report.html"
 
 
 def command(
-    names: RunNames,
+    names: RunsOfNames,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -29,7 +29,7 @@ def command(
     root: RunFolders = Path("runs"),
 ) -> None:
     """Write one page that shows a run, or compares several: curves, numbers, confusions, worst rows, config."""
-    paths = list(dict.fromkeys(find_run(name, root) for name in names))
+    paths = list(dict.fromkeys(path for name in names for path in find_runs(name, root)))
     from trainer.experiment.report import report
     from trainer.files import atomic_write
     from trainer.runs import load

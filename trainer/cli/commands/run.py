@@ -21,6 +21,7 @@ from trainer.wording import number
 if TYPE_CHECKING:
     from trainer.config import LoadedConfig
     from trainer.experiment import Outcome
+    from trainer.experiment.run import Run
 
 __all__ = ["command"]
 
@@ -35,7 +36,7 @@ def command(
     debug: Debug = False,
     allow_unchecked: AllowUnchecked = False,
 ) -> None:
-    """Train a network, and leave a folder with its curve and its parameters; with `folds`, one for each."""
+    """Train a network, and leave a folder with its curve and its parameters; with folds or seeds, one for each."""
     with going_on_unread(), sharing() as ranks:
         loaded = opened(config, overrides, plugin)
         from trainer.experiment import execute, follow
@@ -46,31 +47,46 @@ def command(
             )
             return watched(start, quiet)
 
-        dataset = loaded.config.dataset
-        folds = range(dataset.folds) if dataset.folds is not None and dataset.fold is None else None
-        every = [loaded] if folds is None else [_fold(fold, loaded, config, overrides, plugin) for fold in folds]
+        members = _members(loaded)
+        every = [opened(config, [*(overrides or ()), *more], plugin) for _, more in members]
         if ranks is not None and ranks.rank:
-            for each in every:
+            for each in every or [loaded]:
                 follow(each, ranks, allow_unchecked=allow_unchecked)
             return
-        if folds is None:
+        if not members:
             try:
                 run(loaded, again or debug)  # a look at every value is what --debug is for
             except DoneError as done:
                 _print_done(Path(done.path), quiet)
             return
-        outcomes = []
-        for fold, each in enumerate(every):
-            typer.echo(f"fold {fold} of {len(folds)}, from 0")
-            outcomes.append(run(each, True))  # their mean is of what each had at its end, which no folder says
-        _print_folds(outcomes)
+        folders = []
+        for (said, _), each in zip(members, every, strict=True):
+            typer.echo(said)
+            try:
+                outcome = run(each, again or debug or ranks is not None)  # who follows trains each, too
+                folders.append(outcome.folder)
+            except DoneError as done:
+                typer.echo(f"already done: {done.path}")
+                folders.append(Path(done.path))
+        _print_members([folder for folder in folders if folder is not None], loaded, out, quiet=quiet)
 
 
-def _fold(
-    fold: int, loaded: LoadedConfig, config: Path, overrides: Sequence[str] | None, plugin: Sequence[str] | None
-) -> LoadedConfig:
-    """The config of one of its folds."""
-    return opened(config, [*(overrides or ()), f"dataset.fold={fold}", f"name={loaded.name}-fold{fold}"], plugin)
+def _members(loaded: LoadedConfig) -> list[tuple[str, list[str]]]:
+    """The runs that a config asks for with folds and seeds, each in words and as overrides; none of one alone."""
+    dataset, first, seeds = loaded.config.dataset, loaded.config.seed, loaded.config.seeds
+    folds = None if dataset.fold is not None else dataset.folds
+    found: list[tuple[str, list[str]]] = []
+    for seed in range(seeds or 1):
+        for fold in range(folds or 1):
+            words, more = [], []
+            if seeds:
+                words.append(f"seed {first + seed}, number {seed + 1} of {seeds}")
+                more.append(f"seed={first + seed}")
+            if folds:
+                words.append(f"fold {fold} of {folds}, from 0")
+                more += [f"dataset.fold={fold}", f"name={loaded.name}-fold{fold}"]
+            found.append((", ".join(words), more))
+    return found if seeds or folds else []
 
 
 def _print_done(path: Path, quiet: bool) -> None:
@@ -83,15 +99,34 @@ def _print_done(path: Path, quiet: bool) -> None:
     typer.echo(str(path))
 
 
-def _print_folds(outcomes: Sequence[Outcome]) -> None:
-    """What the folds reached: of each number the mean over the folds, and how far they are from it."""
-    from statistics import mean, stdev
+def _print_members(paths: Sequence[Path], loaded: LoadedConfig, out: Path, *, quiet: bool) -> None:
+    """What the runs reached: of each number the mean, and how far they are from it; and the band of their curves."""
+    from trainer.experiment.run import Run
+    from trainer.runs.groups import Reached, reached
+    from trainer.runs.lines import split
 
-    numbers = [outcome.epoch.numbers for outcome in outcomes if outcome.epoch is not None]
+    runs = [Run(path) for path in paths]
+    numbers = [reached(each) for each in runs]
+    columns = [column for column in numbers[0] if all(column in each for each in numbers)]
     rows = []
-    for part, names in numbers[0].items():
-        for name in names:
-            values = [each[part][name] for each in numbers]
-            rows.append([part, name, number(mean(values)), "±", number(stdev(values))])
-    typer.echo(f"mean and standard deviation of {len(numbers)} folds")
+    for column in columns:
+        found = Reached.of([each[column] for each in numbers])
+        rows.append([*split(column), number(found.mean), "±", number(found.deviation)])
+    folds = loaded.config.dataset.folds if loaded.config.dataset.fold is None else None
+    of = [f"{folds} folds"] if folds else []
+    of += [f"{loaded.config.seeds} seeds"] if loaded.config.seeds else []
+    if not quiet:
+        _draw_band(runs, out / f"{loaded.name}-{'-'.join(of).replace(' ', '')}")
+    typer.echo(f"mean and standard deviation of {' of '.join(of)}")
     print_table(["", "", "mean", "", "deviation"], rows, right={2, 4})
+
+
+def _draw_band(runs: Sequence[Run], file: Path) -> None:
+    """The mean loss of the runs, and how far they are from it, as a picture."""
+    from trainer.runs.bands import mean_lines
+    from trainer.runs.plots import save_plot
+
+    title = f"{file.name}: mean and standard deviation of {len(runs)} runs"
+    for ending in (".png", ".svg"):
+        save_plot(file.with_name(file.name + ending), mean_lines([run.metrics for run in runs]), "loss", title)
+    typer.echo(f"drawn in {file.with_name(file.name + '.png')}")

@@ -1,4 +1,4 @@
-"""`trainer runs`: the runs that there are, one of them, what two of them differ in, and away with some."""
+"""`trainer runs`: the runs that there are, one of them, and away with some."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["group"]
 
 SHOWN = 20
-group = typer.Typer(help="List runs, show one, compare some, or remove them.", invoke_without_command=True)
+group = typer.Typer(help="List runs, show one, check some, or remove them.", invoke_without_command=True)
 
 Where = Annotated[
     list[str] | None,
@@ -136,42 +136,6 @@ def show(context: typer.Context, name: RunName, root: RunFolders | None = None) 
     typer.echo(path)
     print_run(path)
     typer.echo("\n" + read_text(path / "resolved.yaml").rstrip())
-
-
-@group.command("diff")
-def diff(context: typer.Context, one: RunName, other: RunName, root: RunFolders | None = None) -> None:
-    """Show what the configs of two runs differ in, and what the two reached."""
-    _compare([find_run(one, root or context.obj), find_run(other, root or context.obj)])
-
-
-@group.command("compare")
-def compare(context: typer.Context, names: RunNames, root: RunFolders | None = None) -> None:
-    """Show some runs side by side: the settings that differ, and what each reached."""
-    if len(names) < 2:
-        raise UsageError("comparing takes two runs or more; one of them in full: trainer runs show RUN")
-    _compare([find_run(name, root or context.obj) for name in names])
-
-
-def _compare(paths: Sequence[Path]) -> None:
-    from trainer.runs import load
-    from trainer.runs.comparing import differences
-    from trainer.runs.listing import Summary
-
-    runs = [Summary(path) for path in paths]
-    differing = differences([load(path) for path in paths])
-    rows = [[key, *map(_shown, values)] for key, values in differing.items()]
-    reached = dict.fromkeys(
-        name for run in runs for name in run.last if name.startswith(("train_", "validation_", "test_"))
-    )
-    rows += [["status", *(run.status for run in runs)]]
-    rows += [[name, *(number(run.last[name]) if name in run.last else "-" for run in runs)] for name in reached]
-    print_table(["", *(run.name for run in runs)], rows, right=set(range(1, len(runs) + 1)), wrap=False)
-    if not differing:
-        typer.echo("\nThe configs are the same.")
-
-
-def _shown(value: object) -> str:
-    return "-" if value is None else str(value)
 
 
 @group.command("check")

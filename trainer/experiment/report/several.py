@@ -9,7 +9,9 @@ from trainer.errors import DataError
 from trainer.experiment.report.page import charts, note, page, section, table, text
 from trainer.experiment.report.parts import MOST_CHARTS
 from trainer.experiment.report.single import moment
+from trainer.runs.bands import mean_line
 from trainer.runs.comparing import differences, labels
+from trainer.runs.groups import Group, differing, grouped
 from trainer.runs.lines import PARTS, Line, line_of, lines_of, lowest, names_of
 from trainer.runs.listing import Summary
 from trainer.runs.loading import Run
@@ -36,13 +38,14 @@ def comparison(runs: Sequence[Run]) -> str:
     except DataError as error:
         differing, told = {}, note(error)
     names = labels(runs, differing)
+    groups = _groups(runs)
     columns = _columns(metrics)
     body = [
         *notes,
         section("Runs", _runs(runs, names)),
         section("What differs", told),
         section("What they reached", _reached(metrics, names, columns)),
-        section("Curves", _curves(metrics, names, columns)),
+        section("Curves", _curves(*_taken_together(groups, runs, metrics, names), columns)),
     ]
     return page(f"{count(len(runs), 'run')} compared", body)
 
@@ -109,16 +112,38 @@ def _reached(metrics: Sequence[Metrics], names: Sequence[str], columns: Sequence
     return table(header, rows, right=set(range(1, len(header))))
 
 
-def _curves(metrics: Sequence[Metrics], names: Sequence[str], columns: Sequence[str]) -> str:
-    """A chart for each number, with the curves of all runs that have it."""
+def _groups(runs: Sequence[Run]) -> list[Group]:
+    """The runs that differ in nothing but their seed or fold, together; each by itself where a config is unreadable."""
+    try:
+        return grouped([runs])
+    except DataError:
+        return [Group({(i,): run}, {}) for i, run in enumerate(runs)]
+
+
+def _taken_together(
+    groups: Sequence[Group], runs: Sequence[Run], metrics: Sequence[Metrics], names: Sequence[str]
+) -> tuple[list[list[Metrics]], list[str]]:
+    """The numbers of each group's runs, and what it is called: as its run where it is one."""
+    place = {id(run): i for i, run in enumerate(runs)}
+    keys, several, called = differing(groups), [], []
+    for group in groups:
+        own = [place[id(run)] for run in group.runs.values()]
+        several.append([metrics[i] for i in own])
+        told = ", ".join(filter(None, (group.label(keys), f"mean ± deviation of {len(own)} runs")))
+        called.append(names[own[0]] if len(own) == 1 else told)
+    return several, called
+
+
+def _curves(several: Sequence[Sequence[Metrics]], names: Sequence[str], columns: Sequence[str]) -> str:
+    """A chart for each number, with the curves of all runs that have it; of runs of several seeds their band."""
     shown = columns[: max(1, min(MOST_CHARTS, 40 * MOST_CHARTS // len(names)))]
     across = max(10, min(COLUMNS, COLUMNS * MOST_CURVES // max(len(shown) * len(names), 1)))
     drawn = []
     for column in shown:
         lines: list[Line] = [
-            line_of(each, column, name, i)
-            for i, (each, name) in enumerate(zip(metrics, names, strict=True))
-            if column in each
+            mean_line([line_of(each, column, name, i) for each in group], name, i)
+            for i, (group, name) in enumerate(zip(several, names, strict=True))
+            if all(column in each for each in group)
         ]
         what = column.replace("_", " ")
         svg = chart(lines, what, legend=False, columns=across)
