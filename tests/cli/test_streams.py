@@ -81,3 +81,10 @@ def test_a_terminal_of_few_characters_is_written_to(arguments, encoding, tmp_pat
     ended = trainer(arguments, tmp_path, PYTHONIOENCODING=encoding)
     assert (ended.returncode, ended.stderr) == (0, b"")
     assert ended.stdout.decode(encoding)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+@pytest.mark.parametrize("arguments", ["schema", "ops list --json"])
+def test_data_are_the_same_data_on_a_terminal_of_few_characters(arguments, encoding, tmp_path):
+    narrow, wide = (trainer(arguments, tmp_path, PYTHONIOENCODING=each) for each in (encoding, "utf-8"))
+    assert json.loads(narrow.stdout.decode(encoding)) == json.loads(wide.stdout.decode())

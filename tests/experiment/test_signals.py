@@ -12,7 +12,7 @@ from trainer.config import load
 from trainer.experiment import Observer, execute
 
 LINE = "dataset: {name: linear, rows: 40}\nnetwork: [dense: 1]\ncost: mean_squared_error\nstep_size: 0.1\nepochs: 3\n"
-NAMES = [name for name in ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGXCPU") if hasattr(signal, name)]
+NAMES = [name for name in ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGXCPU") if hasattr(signal, name)]
 
 
 class Asked(Observer):

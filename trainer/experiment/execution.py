@@ -54,7 +54,7 @@ __all__ = [
 IN_A_STEP = {"ops", "layers", "costs", "optimizers"}
 
 
-_ENDING = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGXCPU")
+_ENDING = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGXCPU")
 
 
 @dataclass(frozen=True)
@@ -348,8 +348,9 @@ def _as_given(loaded: LoadedConfig) -> str | bytes:
 def ending_tidily() -> Iterator[None]:
     """Let what ends a process close the run folder as Ctrl-C does.
 
-    SIGTERM comes from schedulers and containers, SIGHUP from a terminal that is closed, SIGUSR1 and SIGXCPU from batch
-    systems before their time is over. What is ignored at the start stays so: that is what `nohup` does.
+    SIGTERM comes from schedulers and containers, SIGHUP from a terminal that is closed, SIGUSR1, SIGUSR2, SIGALRM and
+    SIGXCPU from batch systems before their time is over. What is ignored at the start stays so: that is what `nohup`
+    does.
     """
     if threading.current_thread() is not threading.main_thread():  # Python handles signals there only
         yield

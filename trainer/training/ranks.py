@@ -42,7 +42,7 @@ _FACTS, _FAILED = 1, 2  # tags of what is told beside the sums
 _QUIT = -1  # ordered at the end of everything
 _POLLS = 500  # before a wait begins to sleep, where every rank has a processor of its own
 _NAP, _LONGEST_NAP = 2e-5, 1e-3  # seconds, at first and at last
-_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGXCPU")
+_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGXCPU")
 
 
 def ranks_started(environ: Mapping[str, str]) -> int | None:

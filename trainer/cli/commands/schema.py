@@ -18,6 +18,6 @@ def command(plugin: PluginOption = None) -> None:
     from trainer.plugins import available
 
     found = available(plugin or ())
-    text = json.dumps(json_schema(found), indent=2, ensure_ascii=False)
+    text = json.dumps(json_schema(found), indent=2)  # ASCII: as JSON in any encoding
     report_problems(found)
     typer.echo(text)
