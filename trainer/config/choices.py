@@ -307,7 +307,7 @@ class Chooser:
         parameters = {parameter.name: parameter for parameter in component.parameters}
         missing = [p.name for p in parameters.values() if p.required and p.name not in items]
         if missing:
-            self.problems.add(span, f"{component.name} needs {_needed(component, missing)}")
+            self.problems.add(span, f"{component.name} needs {_needed(component, missing, items)}")
         values = {
             name: self._value(f"{_called(component)}.{name}", parameters[name].annotation, item)
             for name, item in items.items()
@@ -410,13 +410,15 @@ def _there(path: Path, name: str, formats: Formats) -> str:
     return f"there is a file: write {files[0]}" if files else ""
 
 
-def _needed(component: Component, missing: list[str]) -> str:
+def _needed(component: Component, missing: list[str], items: Mapping[str, Node]) -> str:
+    """What is missing, and how to write it beside what stands there."""
     name, first = component.name, component.parameters[0].name
-    options = ", ".join(f"{option}: ..." for option in missing)
+    given = {option: item.written or "..." for option, item in items.items()}
+    options = ", ".join(f"{option}: {value}" for option, value in {**given, **dict.fromkeys(missing, "...")}.items())
     listed = " and ".join(f"'{option}'" for option in missing)
     if component.kind == "datasets":
         return f"{listed}; write 'dataset: {{name: {name}, {options}}}'"
-    short = f"'{name}: ...' or " if missing == [first] else ""
+    short = f"'{name}: ...' or " if missing == [first] and not given else ""
     return f"{listed}; write {short}'{name}: {{{options}}}'"
 
 

@@ -51,7 +51,7 @@ BAD: list[tuple[str, str | bytes, dict[str, Any], str]] = [
         "inf.csv",
         T + "inf,2,a\n3,4,b\n",
         {},
-        "inf.csv:2: column 'width': 'inf' is not a finite number; put one there, or say categorical: [width] if the column names categories",
+        "inf.csv:2: column 'width': 'inf' is not a finite number; put one there",
     ),
     (
         "underscore.csv",
@@ -206,6 +206,24 @@ BAD: list[tuple[str, str | bytes, dict[str, Any], str]] = [
         "PAR1",
         {},
         "'data.xlsx' is no data file: one ends in .csv, .tsv, .npz, .mat, .h5, .hdf5, .npy, .idx, -ubyte, .svm, .libsvm, .svmlight, .txt, .parquet, .pq, .arrow, .feather, .ipc, .jsonl, .ndjson or .arff, or is a folder",
+    ),
+    (
+        "iris.data",
+        T,
+        {},
+        "'iris.data' is no data file: one ends in .csv, .tsv, .npz, .mat, .h5, .hdf5, .npy, .idx, -ubyte, .svm, .libsvm, .svmlight, .txt, .parquet, .pq, .arrow, .feather, .ipc, .jsonl, .ndjson or .arff, or is a folder; a table of text is read under a name that ends in .csv",
+    ),
+    (
+        "aligned.csv",
+        "width  kind\n1      a\n2      b\n",
+        {},
+        "aligned.csv has one column, and a data set needs a target column beside at least one column of inputs; if spaces separate the cells, write one comma in place of each row of them",
+    ),
+    (
+        "texts.csv",
+        "city,width,tone,size,kind\nRome,1,red,L,a\nOslo,2,blue,M,b\n",
+        {"categorical": ["size"]},
+        "texts.csv:2: column 'city': 'Rome' is not a finite number; put one there, or say categorical: [city, tone, size] if it and 1 more column of text name categories",
     ),
     (
         "flowers",

@@ -106,7 +106,8 @@ class Formats(Mapping[str, Format]):
         fitting = [row for row in self.values() if path.name.lower().endswith(row.endings)]
         if not fitting and (path.suffix or path.is_file()):
             plain = [ending for ending in self.endings if not ending.endswith(COMPRESSED)]
-            raise DataError(f"'{path.name}' is no data file: one ends in {either(plain)}, or is a folder")
+            table = _TABLE if _is_text(path) else ""
+            raise DataError(f"'{path.name}' is no data file: one ends in {either(plain)}, or is a folder{table}")
         if not path.is_file():
             raise DataError(why_missing(path))
         endings = (ending for row in fitting for ending in row.endings)
@@ -132,3 +133,11 @@ def why_missing(path: Path) -> str:
     what = "file" if path.suffix else "folder"
     nowhere = "" if inside else ", which does not exist either"
     return f"there is no {what} '{path.name}' in {path.parent.resolve()}{f'; {hint}' if hint else nowhere}"
+
+
+_TABLE = "; a table of text is read under a name that ends in .csv"
+
+
+def _is_text(path: Path) -> bool:
+    """Whether a file that no format claims is called as tables of text often are."""
+    return path.is_file() and path.suffix.lower() in (".data", ".dat", ".asc")

@@ -238,8 +238,17 @@ class _Columns:
                     f"nothing: leave it out, ignore: {named}, or name it among the columns under categorical"
                 )
             return Feature(name, *table.indices(column, "category", missing))
-        way_out = f", or say categorical: {named} if the column names categories"
-        return Feature(name, table.numbers(column, way_out, missing))
+        return Feature(name, table.numbers(column, "" if kind == "numbers" else self._way_out(column), missing))
+
+    def _way_out(self, column: int) -> str:
+        """What to say of a column that is no numbers, and of all others like it: one line that takes all of them."""
+        free = [j for j in range(column + 1, len(self.table.names)) if self.taken.roles.get(j, "input") == "input"]
+        texts = [column, *(j for j in free if self.table.kind(j) == "text")]
+        names = sorted({*(self.chosen or ()), *texts})
+        listed = ", ".join(in_yaml(self.table.names[j] if self.table.has_header else j) for j in names)
+        more = len(texts) - 1
+        those = f"it and {more} more column{'s' * (more > 1)} of text name" if more else "the column names"
+        return f", or say categorical: [{listed}] if {those} categories"
 
 
 def _targets(table: Source, columns: Sequence[int], task: Task | None) -> tuple[Array, Task, tuple[str, ...]]:

@@ -106,7 +106,10 @@ class Table:
     def other_delimiter(self) -> str:
         """The hint for a file whose only column holds another mark that separates cells; empty otherwise."""
         used = [mark for mark in DELIMITERS if self.rows and mark in self.rows[0][0]]
-        return f"; if {used[0]!r} separates the cells, say delimiter: {said(used[0])}" if used else ""
+        if used:
+            return f"; if {used[0]!r} separates the cells, say delimiter: {said(used[0])}"
+        aligned = bool(self.rows) and len(self.rows[0][0].split()) > 1
+        return "; if spaces separate the cells, write one comma in place of each row of them" if aligned else ""
 
     def missing(self, column: int) -> int:
         """How many cells say that their value is missing."""
