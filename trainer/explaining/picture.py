@@ -35,6 +35,10 @@ def _figure(found: Search, title: str) -> Figure:
         there = [t for t in found.tried if t.losses.get(epochs, float("inf")) < _HIGHEST * abs(found.before)]
         sizes, losses = [t.step_size for t in there], [t.losses[epochs] for t in there]
         axes.plot(sizes, losses, "o-", color=PALETTE[i % len(PALETTE)], label=f"after {count(epochs, 'epoch')}")
+    judged = [t for t in found.tried if len(t.seeds) > 1 and t.judged < _HIGHEST * abs(found.before)]
+    if judged:
+        sizes, losses = [t.step_size for t in judged], [t.judged for t in judged]
+        axes.plot(sizes, losses, "k.-", label=f"the same, median of {len(judged[0].seeds)} seeds")
     axes.axvline(found.best, color="#7f7f7f", linestyle="--", label=f"{found.best:g}")
     axes.axhline(found.before, color="#7f7f7f", linestyle=":", label="before the first step")
     axes.set_xscale("log")

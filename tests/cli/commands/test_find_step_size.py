@@ -11,9 +11,9 @@ def test_it_shows_every_size_and_says_why(trainer: Trainer, folder: Path) -> Non
     done = trainer("find-step-size", "small.yaml")
     assert (done.code, done.err) == (0, "")
     lines = done.out.splitlines()
-    assert lines[0].split()[:5] == ["step", "size", "after", "3", "train"]
-    assert len(lines) == 1 + 21 + 2
-    assert lines[-1].startswith("step_size=0.5: the train loss after 3 epochs is ")
+    assert lines[0].split()[:5] == ["step", "size", "after", "3", "median"]
+    assert len(lines) == 1 + 22 + 2  # 0.32 lies between two of 21
+    assert lines[-1].startswith("step_size=0.32: the train loss after 3 epochs is ")
     assert lines[-1].endswith("The config has 0.1.")
     assert not (folder / "runs").exists()
 
@@ -23,7 +23,7 @@ def test_it_draws_and_writes(trainer: Trainer, folder: Path) -> None:
     done = trainer("find-step-size", "small.yaml", "-o", "curve.png", "--write")
     assert done.code == 0
     assert done.out.splitlines()[-2:] == ["drawn in curve.png", "written at small.yaml:6"]
-    assert (folder / "small.yaml").read_text() == before.replace("step_size: 0.1", "step_size: 0.5")
+    assert (folder / "small.yaml").read_text() == before.replace("step_size: 0.1", "step_size: 0.32")
     assert (folder / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -36,19 +36,25 @@ def command(
     ] = None,
     write: Annotated[bool, typer.Option("--write", help="Write it into the config, in its place.")] = False,
 ) -> None:
-    """Find a step size: train with many, give up the worse ones early, and say which was best and why."""
+    """Find a step size: train with many, give up the worse ones early, and say which was best and why.
+
+    Three seeds judge the last few. It takes as long as some fifteen to twenty-five whole runs.
+    """
     loaded = opened(config, overrides, plugin)
     if write and any(each.partition("=")[0].split(".")[0].strip() == "step_size" for each in overrides or ()):
         raise UsageError("--write changes the file's step_size, and the command line gives another; leave that out")
+    from trainer.config import load
     from trainer.experiment import build
-    from trainer.explaining.step_size import search, size_of
+    from trainer.explaining.step_size import SEEDS, search, size_of
     from trainer.training.threads import pinned
 
     training = build(loaded)
     with loaded.at("step_size"):
         option, now = size_of(training)
+    seeds = range(loaded.config.seed + 1, loaded.config.seed + SEEDS)
+    others = [build(load(find_config(config), [*(overrides or ()), f"seed={seed}"], plugin or ())) for seed in seeds]
     with pinned(loaded.config.compute.threads):
-        found = search(training)
+        found = search(training, others=others)
     _print(found)
     given = loaded.config.step_size
     keys = ["step_size"] if isinstance(given, int | float) or option is None else ["step_size", given.name, option]
@@ -65,15 +71,18 @@ def command(
 
 
 def _print(found: Search) -> None:
-    """A row for each step size: its loss after so many epochs, and the last of them as a bar."""
+    """A row for each step size: its loss after so many epochs, the seeds' median, and the last of them as a bar."""
+    seeds = max(len(tried.seeds) for tried in found.tried)
     rungs = sorted({epochs for tried in found.tried for epochs in tried.losses})
     rows = []
     for tried in found.tried:
         shown = [_loss(tried.losses[epochs]) if epochs in tried.losses else "" for epochs in rungs]
+        shown.append(_loss(tried.judged) if tried.seeds else "")
         mark = "<" if tried.step_size == found.best else ""
-        rows.append([f"{tried.step_size:g}", *shown, mark, _bar(tried.last[1], found)])
-    header = ["step size", *(f"after {epochs:,}" for epochs in rungs), "", f"{found.part} loss, as far as it was tried"]
-    print_table(header, rows, right=set(range(len(rungs) + 1)), wrap=False)
+        rows.append([f"{tried.step_size:g}", *shown, mark, _bar(tried.judged, found)])
+    after = [f"after {epochs:,}" for epochs in rungs]
+    header = ["step size", *after, f"median of {seeds}", "", f"{found.part} loss, as far as it was tried"]
+    print_table(header, rows, right=set(range(len(rungs) + 2)), wrap=False)
 
 
 def _loss(loss: float) -> str:
