@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import os
+import re
 import sqlite3
 import stat
 import zipfile
@@ -19,6 +20,7 @@ from starlette.responses import Response, StreamingResponse
 from trainer.service.service import Service
 from trainer.service.web.problems import HttpProblem, encoded
 from trainer.service.web.routes import Call
+from trainer.service.web.schemas import ETAG
 
 __all__ = [
     "as_run",
@@ -29,6 +31,7 @@ __all__ = [
     "number",
     "page",
     "place",
+    "switch",
     "text_of",
     "zip_answer",
 ]
@@ -110,20 +113,28 @@ def matched(call: Call) -> int | None:
     given = call.request.headers.get("if-match")
     if given is None or given == "*":
         return None
-    text = given.strip().strip('"')
-    if not text.isdecimal() or len(text) > 18:
+    if not re.fullmatch(ETAG, given):
         raise HttpProblem(400, f'If-Match is the ETag of a run, such as "3", and not {given}')
-    return int(text)
+    return int(given.strip('"'))
 
 
-def number(call: Call, name: str, default: int, least: int, most: int) -> int:
-    """A whole number of the query, within limits. Raises HttpProblem for what is none."""
-    text = call.query(name)
+def number(call: Call, name: str) -> int:
+    """A whole number of the query, within what the route says of it. Raises HttpProblem for what is none."""
+    text, schema = call.query(name), call.schema(name)
+    least, most = schema["minimum"], schema["maximum"]
     if not text:
-        return default
+        return int(schema["default"])
     if not text.isdecimal() or not text.isascii() or len(text) > 19 or not least <= int(text) <= most:
         raise HttpProblem(422, f"{name} is a whole number from {least:,} to {most:,}")
     return int(text)
+
+
+def switch(call: Call, name: str) -> bool:
+    """A yes or no of the query, no where there is none. Raises HttpProblem for anything else."""
+    text = call.query(name)
+    if text not in call.schema(name)["enum"]:
+        raise HttpProblem(422, f"{name} is true or false, and not '{text}'")
+    return text in ("true", "1")
 
 
 def text_of(body: bytes) -> str:

@@ -118,7 +118,7 @@ class Application:
             if not person.may(route.scope):
                 raise HttpProblem(403, f"this token may not {route.scope}: it has {', '.join(sorted(person.scopes))}")
         body = await _body(request, route) if route.body else b""
-        return await route.handler(Call(request, self.service, person, body, trace))
+        return await route.handler(Call(request, self.service, person, route, body, trace))
 
     def _used(self, person: Person) -> None:
         """Write down, once in a while, that a token is in use."""

@@ -6,14 +6,14 @@ everybody else waiting here.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from starlette.responses import Response
 
 from trainer import __version__
-from trainer.service.queue import Conflict, Gone
+from trainer.service.queue import Conflict
 from trainer.service.web.answers import json_answer, text_of
 from trainer.service.web.problems import HttpProblem, encoded
 from trainer.service.web.routes import Call
@@ -49,10 +49,7 @@ async def columns(call: Call) -> Response:
 
 async def model_ready(call: Call) -> Response:
     """Whether a run has parameters yet."""
-    run = _run(call)
-    if not (call.service.settings.folder(run["id"]) / FILE).is_file():
-        raise Conflict("this run has no parameters yet; it has after its first epoch, when it ends or pauses")
-    return json_answer({"name": run["id"], "ready": True})
+    return json_answer({"name": _trained(call).name, "ready": True})
 
 
 async def server(call: Call) -> Response:
@@ -76,18 +73,20 @@ def _json(found: Mapping[str, Any]) -> Response:
     return Response(encoded(found["json"]), media_type="application/json")
 
 
-def _run(call: Call) -> sqlite3.Row:
+def _trained(call: Call) -> Path:
+    """The folder of a run that has parameters. Raises Gone and Conflict."""
     row = call.service.run(call.who, call.path("id"))
-    if row is None:
-        raise Gone(f"there is no run {call.path('id')}")
-    return row
+    assert row is not None
+    folder = call.service.settings.folder(row["id"])
+    if not (folder / FILE).is_file():
+        raise Conflict("this run has no parameters yet; it has after its first epoch, when it ends or pauses")
+    return folder
 
 
 async def _asked(call: Call, **question: object) -> dict[str, Any]:
     """The predictor's answer. Raises HttpProblem with what is wrong with the question."""
-    run = _run(call)
-    folder = str(call.service.settings.folder(run["id"]))
-    found = await call.service.predictor.ask({"folder": folder, "name": run["id"], **question})
+    folder = _trained(call)
+    found = await call.service.predictor.ask({"folder": str(folder), "name": folder.name, **question})
     if "error" in found:
         raise HttpProblem(400 if found.get("unreadable") else 422, found["error"])
     return found

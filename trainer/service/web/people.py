@@ -13,13 +13,12 @@ from trainer.service.tokens import check_scopes, issue, new_token
 from trainer.service.web.answers import json_answer, json_body, number
 from trainer.service.web.problems import HttpProblem
 from trainer.service.web.routes import Call
+from trainer.service.web.schemas import MOST_DAYS, USER
 
 __all__ = [
     "audit_lines", "delete_token", "delete_user", "list_tokens", "list_users", "make_ticket", "make_token",
     "me", "put_user",
 ]  # fmt: skip
-
-_USER = re.compile(r"[a-z][a-z0-9_.-]{0,39}")
 
 
 async def me(call: Call) -> Response:
@@ -49,8 +48,8 @@ async def make_token(call: Call) -> Response:
     if unknown := set(given) - {"user", "scopes", "days"}:
         raise HttpProblem(422, f"a token has no {', '.join(sorted(unknown))}")
     user, days, scopes = _checked(given.get("user")), given["days"], given["scopes"]
-    if isinstance(days, bool) or not isinstance(days, int | float) or not 0 < days <= 3650:
-        raise HttpProblem(422, "days is a number of at most 3,650")
+    if isinstance(days, bool) or not isinstance(days, int | float) or not 0 < days <= MOST_DAYS:
+        raise HttpProblem(422, f"days is a number of at most {MOST_DAYS:,}, and more than 0")
     if not isinstance(scopes, list) or not all(isinstance(scope, str) for scope in scopes):
         raise HttpProblem(422, "scopes is a list of texts")
     check_scopes(scopes)
@@ -99,7 +98,8 @@ async def list_users(call: Call) -> Response:
 
 async def put_user(call: Call) -> Response:
     """What a user may have from now on, in place of what is usual."""
-    user, given = _named(call), json_body(call)
+    user = _named(call)
+    given = {name: _whole(value) for name, value in json_body(call).items()}
     await call.service.change(
         call.who, "quota set", user, lambda writing: quotas.set_quota(writing, user, given), **given
     )
@@ -119,12 +119,17 @@ async def delete_user(call: Call) -> Response:
     return Response(status_code=204)
 
 
+def _whole(value: Any) -> Any:
+    """What JSON writes as 5.0 is a whole number, too."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _named(call: Call) -> str:
     return _checked(call.path("name"))
 
 
 def _checked(user: object) -> str:
-    if not isinstance(user, str) or not _USER.fullmatch(user):
+    if not isinstance(user, str) or not re.fullmatch(USER, user):
         raise HttpProblem(422, "user is a name of at most 40 small letters, digits, and . _ -, a letter first")
     return user
 
@@ -135,7 +140,7 @@ def _user(call: Call, name: str) -> dict[str, Any]:
 
 async def audit_lines(call: Call) -> Response:
     """Who has changed what, the newest first."""
-    limit, before = number(call, "limit", 100, 1, 1000), number(call, "before", 2**62, 0, 2**62)
+    limit, before = number(call, "limit"), number(call, "before")
     found = audit.lines(call.service.store, before, call.query("user"), limit + 1)
     last = found[:limit][-1]["id"] if found else None
     return json_answer({"object": "list", "data": found[:limit], "has_more": len(found) > limit, "last_id": last})

@@ -25,6 +25,7 @@ class Call:
     request: Request
     service: Service
     person: Person | None
+    route: Route
     body: bytes = b""
     trace: str = ""
 
@@ -42,14 +43,19 @@ class Call:
         """A part of the query."""
         return self.request.query_params.get(name, default)
 
+    def schema(self, name: str) -> Mapping[str, Any]:
+        """What the description says of a part of the query."""
+        return next(each.schema for each in self.route.queries if each.name == name)
+
 
 @dataclass(frozen=True)
 class Parameter:
-    """Of a query."""
+    """Of a query, or a header."""
 
     name: str
     description: str
     schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
+    required: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,9 @@ class Route:
         handler: makes the answer.
         takes: media types of the body, and the schema of each.
         gives: what comes back when all is well: status, media type and schema.
+        also: further media types of it.
+        errors: statuses of refusals, besides those that follow from the rest of the route.
+        optional: whether a body may be missing.
         body: bytes of a body that are read; what is larger is refused. 0 for one that the handler itself reads.
     """
 
@@ -75,3 +84,5 @@ class Route:
     errors: tuple[int, ...] = ()
     body: int = SMALL
     headers: tuple[Parameter, ...] = ()
+    also: tuple[str, ...] = ()
+    optional: bool = False

@@ -23,11 +23,13 @@ from trainer.service.web.answers import (
     number,
     opened,
     page,
+    switch,
     text_of,
     zip_answer,
 )
 from trainer.service.web.problems import HttpProblem
 from trainer.service.web.routes import Call
+from trainer.service.web.schemas import KEY, MOST_NOTE, MOST_OVERRIDES, MOST_TAGS, MOST_TEXT, YAML_TYPES
 from trainer.service.web.thinning import thinned
 
 __all__ = [
@@ -35,9 +37,7 @@ __all__ = [
     "list_runs", "log", "metrics", "model", "patch", "pause", "resolved", "resume", "submit", "tail_of", "validate",
 ]  # fmt: skip
 
-YAML_TYPES = ("application/yaml", "text/yaml", "application/x-yaml", "text/plain")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,120}")
-_KEY = re.compile(r"[\x21-\x7e]{1,200}")
 HIDDEN = frozenset({"lock", "attempt.lock", "attempt.json"})  # of the service's own
 
 
@@ -47,7 +47,7 @@ def asked_config(call: Call) -> dict[str, Any]:
     if media in YAML_TYPES:
         given: dict[str, Any] = {"config": text_of(call.body), "overrides": call.request.query_params.getlist("set")}
         given |= {"name": call.query("name")} if call.query("name") else {}
-        given["again"] = call.query("again") in ("true", "1")
+        given["again"] = switch(call, "again")
     else:
         given = json_body(call)
         unknown = set(given) - {"config", "name", "overrides", "tags", "note", "again"}
@@ -65,13 +65,13 @@ def _check(asked: dict[str, Any]) -> None:
         raise HttpProblem(422, "config is missing: the YAML as a text, or the same as a mapping")
     if not isinstance(asked["name"], str) or not NAME.fullmatch(asked["name"]):
         raise HttpProblem(422, NAME_IS)
-    for key, most in (("overrides", 100), ("tags", 20)):
+    for key, most in (("overrides", MOST_OVERRIDES), ("tags", MOST_TAGS)):
         value = asked[key]
-        texts = isinstance(value, list) and all(isinstance(each, str) and len(each) <= 2000 for each in value)
+        texts = isinstance(value, list) and all(isinstance(each, str) and len(each) <= MOST_TEXT for each in value)
         if not texts or len(value) > most:
             raise HttpProblem(422, f"{key} is a list of at most {most} texts")
-    if not isinstance(asked["note"], str) or len(asked["note"]) > 10_000:
-        raise HttpProblem(422, "note is a text of at most 10,000 characters")
+    if not isinstance(asked["note"], str) or len(asked["note"]) > MOST_NOTE:
+        raise HttpProblem(422, f"note is a text of at most {MOST_NOTE:,} characters")
     if not isinstance(asked["again"], bool):
         raise HttpProblem(422, "again is true or false")
 
@@ -81,7 +81,7 @@ async def submit(call: Call) -> Response:
     if call.service.supervisor.draining:
         raise HttpProblem(503, "this service is going down", {"Retry-After": "10"})
     key = call.request.headers.get("idempotency-key")
-    if key is not None and not _KEY.fullmatch(key):
+    if key is not None and not re.fullmatch(KEY, key):
         raise HttpProblem(400, "an Idempotency-Key has at most 200 printable characters of ASCII, and no blanks")
     run, is_new = await call.service.submit(call.who, asked_config(call), key)
     return _shown(call, run, 202 if is_new else 200)
@@ -89,11 +89,11 @@ async def submit(call: Call) -> Response:
 
 async def validate(call: Call) -> Response:
     """What a config comes to, without a run."""
-    asked = asked_config(call)
+    asked, report = asked_config(call), switch(call, "report")
     try:
         found = await call.service.check(call.who, {name: asked[name] for name in ("name", "config", "overrides")})
     except Invalid as error:
-        if call.query("report") not in ("true", "1"):
+        if not report:
             raise
         return json_answer({"errors": error.problems})
     return json_answer({name: found[name] for name in ("name", "sha256", "size", "epochs", "resolved")})
@@ -138,7 +138,7 @@ def found_runs(call: Call) -> tuple[list[sqlite3.Row], int]:
     if after := call.query("after"):
         where.append("id < ?")
         values.append(after)
-    limit = number(call, "limit", 50, 1, 200)
+    limit = number(call, "limit")
     sql = f"SELECT * FROM runs WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?"  # noqa: S608  conditions from above
     return call.service.store.rows(sql, *values, limit + 1), limit
 
@@ -206,7 +206,7 @@ async def resolved(call: Call) -> Response:
 
 async def log(call: Call) -> Response:
     """The end of the log."""
-    path, lines = _folder(call) / "log.txt", number(call, "tail", 200, 1, 10_000)
+    path, lines = _folder(call) / "log.txt", number(call, "tail")
     return Response(await asyncio.to_thread(tail_of, path, lines), media_type="text/plain; charset=utf-8")
 
 
@@ -264,7 +264,7 @@ async def model(call: Call) -> Response:
 
 async def metrics(call: Call) -> Response:
     """The columns of metrics.csv, thinned to what can be seen."""
-    folder, most = _folder(call), number(call, "max_points", 2000, 10, 100_000)
+    folder, most = _folder(call), number(call, "max_points")
     wanted = [name for name in call.query("names").split(",") if name]
     columns = await asyncio.to_thread(thinned, folder / "metrics.csv", wanted, most)
     return json_answer({"object": "metrics", "columns": columns})
@@ -274,7 +274,7 @@ async def events_page(call: Call) -> Response:
     """What happened to a run, as a page of JSON."""
     row = call.service.run(call.who, call.path("id"))
     assert row is not None
-    after, limit = number(call, "after", 0, 0, 2**62), number(call, "limit", 100, 1, 1000)
+    after, limit = number(call, "after"), number(call, "limit")
     rows = call.service.store.rows(
         "SELECT seq, at, kind, data FROM events WHERE run = ? AND seq > ? ORDER BY seq LIMIT ?",
         row["id"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,8 +11,10 @@ from starlette.responses import Response
 
 from trainer.service.live import Feed
 from trainer.service.states import RESTING, State
+from trainer.service.web.answers import number
 from trainer.service.web.problems import HttpProblem
 from trainer.service.web.routes import Call
+from trainer.service.web.schemas import EVENT
 
 __all__ = ["Stream", "all_events", "run_events"]
 
@@ -76,12 +79,13 @@ async def _left(receive: Any) -> None:
 
 
 def _cursor(call: Call) -> int | None:
-    given = call.request.headers.get("last-event-id") or call.query("after")
-    if not given:
-        return None
-    if not given.isdecimal() or not given.isascii() or len(given) > 18:
-        raise HttpProblem(422, "after, or Last-Event-ID, is the id of an event")
-    return int(given)
+    """The event that was had last, of which a browser that comes again says more than its address; None for none."""
+    after, last = number(call, "after") if call.query("after") else None, call.request.headers.get("last-event-id")
+    if not last:
+        return after
+    if not re.fullmatch(EVENT, last):
+        raise HttpProblem(422, "Last-Event-ID is the id of an event")
+    return int(last)
 
 
 async def run_events(call: Call) -> Response:

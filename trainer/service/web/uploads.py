@@ -17,20 +17,19 @@ from trainer.service.store import Writing
 from trainer.service.web.answers import json_answer
 from trainer.service.web.problems import HttpProblem
 from trainer.service.web.routes import Call
+from trainer.service.web.schemas import FILE_NAME, MOST_FILE_NAME, SUFFIXES
 
 __all__ = ["delete_upload", "list_uploads", "upload", "uploads_of"]
 
 KEYS = ("id", "owner", "name", "sha256", "suffix", "bytes", "created")
-SUFFIXES = (".csv", ".npz", ".npy", ".txt")
 UPLOAD_SECONDS = 600.0
-_FILE_NAME = re.compile(r"[\w][\w .+-]{0,119}")
 
 
 async def upload(call: Call) -> Response:
     """Take a file, and keep it once however often it comes."""
     name = call.query("name")
     suffix = os.path.splitext(name)[1].lower()
-    if not _FILE_NAME.fullmatch(name) or suffix not in SUFFIXES:
+    if not re.fullmatch(FILE_NAME, name) or len(name) > MOST_FILE_NAME:
         raise HttpProblem(422, f"name is that of a file, ?name=flowers.csv, and ends in {', '.join(SUFFIXES)}")
     service, owner = call.service, call.who.user
     usual = service.settings.quota
