@@ -56,7 +56,7 @@ def main() -> int:
     parser.add_argument("--comparisons", type=int, default=4000, help="of each shape (%(default)s)")
     arguments = parser.parse_args()
     outside = 0
-    for name, (draw, truth) in (SHAPES | BEYOND).items():
+    for name, (draw, truth) in {**SHAPES, **BEYOND}.items():
         shares = [covered(draw, truth, seeds, arguments.comparisons, name) for seeds in (5, 10, 30)]
         if name in SHAPES:
             outside += sum(not 0.93 <= share <= 0.97 for share in shares)

@@ -33,7 +33,7 @@ def numbers(**given):
 
 
 # How rows come to the data set, which here are handed over, and what a run writes into its folder, which is none.
-OF_A_FILE = {"dataset", "name", "checkpoint", "log"}
+OF_A_FILE = {"dataset", "name", "checkpoint", "log", "seeds", "sweep"}
 SPLITS = {
     "name",
     "path",
