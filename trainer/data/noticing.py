@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from trainer.data.dataset import Dataset
-from trainer.data.readers.table import mostly_different
+from trainer.data.readers.spelling import mostly_different
 from trainer.types import Array
 from trainer.wording import count, in_yaml, listed
 

@@ -22,7 +22,7 @@ from trainer.errors import DataError
 from trainer.types import Array
 from trainer.wording import cut, either, in_yaml
 
-__all__ = ["MISSING_MARKS", "Spelling", "is_sign_of_nothing", "readings", "shown"]
+__all__ = ["MISSING_MARKS", "Spelling", "is_sign_of_nothing", "mostly_different", "readings", "shown"]
 
 # pandas' list, and "?", which collections of data sets write; those of the first line in any case.
 ANY_CASE = ("", "?", "na", "n/a", "nan", "null")
@@ -257,3 +257,12 @@ def why_date(cell: str, name: str | int, forms: Sequence[str]) -> str:
     return (
         f"{shown(cell)} is a date: say {either(ways)} for year, month, day and weekday as columns, or ignore: [{named}]"
     )
+
+
+def mostly_different(distinct: int, rows: int) -> bool:
+    """Whether so many different texts among so many rows are no categories.
+
+    >>> mostly_different(541, 600), mostly_different(30, 600), mostly_different(5, 5)
+    (True, False, False)
+    """
+    return rows >= 20 and distinct >= 0.9 * rows

@@ -23,6 +23,7 @@ import numpy as np
 
 from trainer.data.dataset import class_indices
 from trainer.data.dates import formats, moment
+from trainer.data.readers import spelling as spellings
 from trainer.data.readers.decoding import read_text_of
 from trainer.data.readers.header import names_of
 from trainer.data.readers.spelling import Spelling, is_sign_of_nothing, readings, shown, why_date, why_near
@@ -30,7 +31,7 @@ from trainer.errors import DataError
 from trainer.types import Array
 from trainer.wording import count, did_you_mean, either, in_yaml, listed
 
-__all__ = ["Kind", "Layout", "Table", "check_even", "mostly_different", "read_table", "rows_of", "sniffed"]
+__all__ = ["Kind", "Layout", "Table", "check_even", "read_table", "rows_of", "sniffed"]
 
 MENDING = "fill it in, remove the row, or have it filled in by missing: allow and preprocess: [simple_imputer]"
 MOST_COLUMNS = 12  # a message does not list more
@@ -105,11 +106,11 @@ class Table:
 
     def other_delimiter(self) -> str:
         """The hint for a file whose only column holds another mark that separates cells; empty otherwise."""
-        used = [mark for mark in DELIMITERS if self.rows and mark in self.rows[0][0]]
-        if used:
+        first = self.rows[0][0] if self.rows else ""
+        if used := [mark for mark in DELIMITERS if mark in first]:
             return f"; if {used[0]!r} separates the cells, say delimiter: {said(used[0])}"
-        aligned = bool(self.rows) and len(self.rows[0][0].split()) > 1
-        return "; if spaces separate the cells, write one comma in place of each row of them" if aligned else ""
+        spaced = "; if spaces separate the cells, write one comma in place of each row of them"
+        return spaced if len(first.split()) > 1 else ""
 
     def missing(self, column: int) -> int:
         """How many cells say that their value is missing."""
@@ -242,7 +243,7 @@ class Table:
 
     def mostly_different(self, column: int) -> bool:
         """Whether hardly a cell comes twice, so that they name no categories."""
-        return mostly_different(len(set(self.cells(column))), len(self))
+        return spellings.mostly_different(len(set(self.cells(column))), len(self))
 
     def indices(
         self, column: int, what: str, missing: bool | None = None, codes: bool = False
@@ -314,9 +315,8 @@ def find(path: str, names: Sequence[str], has_header: bool, column: str | int, p
     if column not in names:
         several = [part.strip() for part in column.split(",")]
         if len(several) > 1 and set(several) <= set(names):
-            key = option[0] if option else purpose
-            columns = ", ".join(map(in_yaml, several))
-            raise DataError(f"{path} has no column {column!r}; for several say {key}: [{columns}]", *option)
+            way = f"{option[0] if option else purpose}: [{', '.join(map(in_yaml, several))}]"
+            raise DataError(f"{path} has no column {column!r}; for several say {way}", *option)
         hint = did_you_mean(column, names, f"it has {listed(names, MOST_COLUMNS)}")
         use = f"to be {purpose}" if purpose in ("ignored", "categorical", "dates") else f"for the {purpose}"
         raise DataError(f"{path} has no column {column!r} {use}; {hint}", *option)
@@ -324,15 +324,6 @@ def find(path: str, names: Sequence[str], has_header: bool, column: str | int, p
         places = [str(j) for j, name in enumerate(names) if name == column]
         raise DataError(f"{path}: columns {either(places, 'and')} are all named {column!r}; give an index", *option)
     return names.index(column)
-
-
-def mostly_different(distinct: int, rows: int) -> bool:
-    """Whether so many different texts among so many rows are no categories.
-
-    >>> mostly_different(541, 600), mostly_different(30, 600), mostly_different(5, 5)
-    (True, False, False)
-    """
-    return rows >= 20 and distinct >= 0.9 * rows
 
 
 def in_form(name: str | int, forms: Sequence[str]) -> str:
