@@ -28,7 +28,8 @@ def states(served: Served, run: str) -> list[str]:
 
 def test_a_posted_config_is_trained_to_its_end(served):
     answer = served.post(SMALL, "?name=first&again=1")
-    assert (answer.status, answer.json["state"], answer.json["name"]) == (202, "queued", "first")
+    assert (answer.status, answer.json["name"]) == (202, "first")
+    assert answer.json["state"] in ("queued", "running")  # a slot is free, and may be quicker than the answer
     run = served.until(answer.json["id"], "finished")
     assert answer.headers["location"] == f"/v1/runs/{run['id']}"
     assert (run["reason"], run["progress"]["epoch"], run["attempt"]) == ("after 3 epochs", 3, 1)
