@@ -36,10 +36,8 @@ def test_a_run_says_what_came_out_and_leaves_everything(trainer: Trainer, folder
     lines = done.out.splitlines()
     if not native_available():
         assert lines.pop(1) == "The quicker native executor needs a C compiler when this package is installed."
-    assert (
-        lines[0]
-        == f"linear: 80 rows to train, 20 to test. dense: 2 parameters, float32, {EXECUTOR}, {count(threads(), 'thread')}."
-    )
+    used = count(threads(), "thread")
+    assert lines[0] == f"linear: 80 rows to train, 20 to test. dense: 2 parameters, float32, {EXECUTOR}, {used}."
     assert lines[1].split() == ["epoch", "train", "loss", "test", "loss", "rows/s", "left"]
     assert [line.split()[0] for line in lines[2:5]] == ["1/3", "2/3", "3/3"]
     assert lines[-3].startswith("train loss 0.")
