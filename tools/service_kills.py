@@ -26,7 +26,7 @@ from pathlib import Path
 from trainer.errors import TrainerError, UsageError
 from trainer.service.client import Client, Refused
 
-CONFIG = """\
+RUN = """\
 seed: {seed}
 dataset: {{name: moons, rows: 60}}
 network: [{{dense: 4}}, tanh, {{dense: 2}}]
@@ -34,8 +34,8 @@ cost: softmax_cross_entropy
 step_size: 0.1
 batch_size: 20
 epochs: {epochs}
-checkpoint: {{epochs: 10}}
 """
+CONFIG = RUN + "checkpoint: {{epochs: 10}}\n"
 EPOCHS = 100
 SEEDS = 2  # different runs; the others are the same again
 VICTIMS = {"server": 1, "fork server": 1, "attempt": 5, "worker": 1}  # and how often each is chosen

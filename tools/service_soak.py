@@ -19,19 +19,10 @@ import time
 from itertools import count, islice
 from pathlib import Path
 
-from tools.service_kills import Served, children_of
+from tools.service_kills import RUN, Served, children_of
 from trainer.errors import TrainerError
 from trainer.service.client import Client, Refused
 
-CONFIG = """\
-seed: {seed}
-dataset: {{name: moons, rows: 60}}
-network: [{{dense: 4}}, tanh, {{dense: 2}}]
-cost: softmax_cross_entropy
-step_size: 0.1
-batch_size: 20
-epochs: {epochs}
-"""
 CLIENTS = 4
 EVERY = 10.0  # seconds between two looks
 KIB, OPEN = 2048, 4  # that the middle of the last quarter may be above that of the second
@@ -50,7 +41,7 @@ def client(served: Served, over: threading.Event, numbers: count[int], done: lis
     while not over.is_set():
         number = next(numbers)
         epochs = 100_000 if number % 3 == 0 else 5
-        asked = {"config": CONFIG.format(seed=number, epochs=epochs), "again": True, "name": "soak"}
+        asked = {"config": RUN.format(seed=number, epochs=epochs), "again": True, "name": "soak"}
         try:
             run = own.ask("POST", "/v1/runs", asked)["id"]
             for _ in islice(own.events(run), 4):

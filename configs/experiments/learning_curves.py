@@ -1,8 +1,7 @@
 """How much is another row worth?
 
 The error on digits that nobody trained on, by the number of rows that were trained on: five draws of the rows each, as
-many of every digit. On
-logarithmic axes a power law is a straight line.
+many of every digit. On logarithmic axes a power law is a straight line.
 """
 
 import tempfile
@@ -10,14 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from common import asked, curve, interval, picture, reached
-from label_noise import digits
-
-CONFIG = {
-    "network": [{"dense": 64}, "relu", {"dense": 10}],
-    "cost": "softmax_cross_entropy",
-    "optimizer": "adam",
-    "step_size": 0.003,
-}
+from label_noise import CONFIG, digits
 
 
 def main() -> None:

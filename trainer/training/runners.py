@@ -16,7 +16,7 @@ from trainer.compiler.executors import Backend, best_backend, named
 from trainer.engine.tree import flatten
 from trainer.errors import Hint, UsageError
 from trainer.training.shards import Sharded
-from trainer.training.step import Carried, StepFunction, record_step
+from trainer.training.step import Carried, StepFunction, gathered, record_step
 from trainer.types import Array
 
 if TYPE_CHECKING:
@@ -79,9 +79,7 @@ class Eager:
         losses = []
         scalar = theta.dtype.type  # ε and τ in θ's dtype, as a program gets them
         for number, (rows, step_size) in enumerate(zip(batches, step_sizes, strict=True), first):
-            batch = [array[rows] for array in self.sources]
-            for array in batch:
-                array.flags.writeable = False  # so that the tape keeps it as it is
+            batch = gathered(self.sources, rows)
             loss, g, *after = self.step(theta, carried, batch, scalar(step_size), scalar(number), np.int64(number))
             if not math.isfinite(loss) or not np.isfinite(g).all():
                 break
@@ -130,10 +128,15 @@ def runner(executor: str | Backend, step: StepFunction, sources: Sequence[Array]
 
     Raises UsageError for a back end that cannot be used here.
     """
-    if executor == "eager":
-        return Eager(step, sources) if shards is None else Sharded(step, sources, shards, None)
+    backend = None if executor == "eager" else _backend(executor)
+    if shards is not None:
+        return Sharded(step, sources, shards, backend)
+    return Eager(step, sources) if backend is None else Recorded(step, sources, backend)
+
+
+def _backend(executor: str | Backend) -> Backend:
     backend = best_backend() if executor == "auto" else named(executor) if isinstance(executor, str) else executor
     missing = backend.missing()
     if missing:
         raise UsageError(missing, hints=[Hint("executor", "numpy", "NumPy's calls, which give the same results")])
-    return Recorded(step, sources, backend) if shards is None else Sharded(step, sources, shards, backend)
+    return backend

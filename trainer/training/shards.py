@@ -26,7 +26,7 @@ from trainer.engine.memory import aligned
 from trainer.engine.tree import flatten
 from trainer.optimizers import State
 from trainer.training.objective import Objective
-from trainer.training.step import Carried, StepFunction, record_gradient, record_update
+from trainer.training.step import Carried, StepFunction, gathered, record_gradient, record_update
 from trainer.types import Array
 
 __all__ = ["Ranks", "ShardGradient", "Sharded", "Turn", "turns"]
@@ -212,10 +212,7 @@ class _Tape:
     sources: Sequence[Array]
 
     def __call__(self, theta: Array, layers: dict[str, Array], rows: Array, number: np.int64) -> tuple[Any, Any]:
-        batch = [array[rows] for array in self.sources]
-        for array in batch:
-            array.flags.writeable = False  # so that the tape keeps it as it is
-        loss, g, _ = self.objective.gradient(theta, batch, layers, number)
+        loss, g, _ = self.objective.gradient(theta, gathered(self.sources, rows), layers, number)
         return loss, g
 
 
@@ -267,7 +264,8 @@ class Sharded:
     ) -> tuple[Array, Carried, list[float]]:
         state, layers = carried
         if self._update is None:
-            self._update = _Called(self.optimizer) if self.name == "eager" else self._recorded(theta, state)
+            called = self.name == "eager"
+            self._update = _Called(self.optimizer) if called else _Recorded(self.optimizer, self.backend, theta, state)
         update, scalar = self._update, theta.dtype.type
         update.begin(theta, state)
         losses: list[float] = []
@@ -283,9 +281,6 @@ class Sharded:
             losses.append(float(total[-1]))
         theta, state = update.reached()
         return theta, (state, layers), losses
-
-    def _recorded(self, theta: Array, state: State) -> _Update:
-        return _Recorded(self.optimizer, self.backend, theta, state)
 
 
 class _Update(Protocol):

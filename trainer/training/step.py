@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from trainer.optimizers import Optimizer, State
 from trainer.training.objective import Objective
 from trainer.types import Array, Numeric
 
-__all__ = ["Carried", "StepFunction", "record_gradient", "record_step", "record_update", "step_names"]
+__all__ = ["Carried", "StepFunction", "gathered", "record_gradient", "record_step", "record_update", "step_names"]
 
 Carried = tuple[State, dict[str, Array]]  # the optimizer's state and the layers'
 
@@ -57,9 +58,7 @@ class StepFunction:
         """
         state, layers = carried
         loss, g, layers = self.objective.gradient(theta, batch, layers, number)
-        # Nobody differentiates an update, so a record of one keeps nothing that it computes on its way.
-        g, theta, state = stop_gradient((g, theta, state))
-        theta, state = self.optimizer.update(g, state, theta, step_size, counter)
+        theta, state = _updated(self.optimizer, theta, state, g, step_size, counter)
         return loss, g, theta, (state, layers)
 
 
@@ -103,14 +102,27 @@ def record_gradient(
 def record_update(optimizer: Optimizer, theta: Array, state: State) -> Program:
     """The program of the optimizer's update. Its inputs are θ, the state, g, ε and τ; its outputs θ and the state."""
     scalar = theta.dtype.type
-
-    def update(theta: Array, state: State, g: Array, step_size: Numeric, counter: Numeric) -> tuple[Array, State]:
-        return optimizer.update(g, state, theta, step_size, counter)
-
+    update = partial(_updated, optimizer)
     with np.errstate(all="ignore"), named_scope("update", "optimizer"):
         program = trace(update, (theta, state, np.ones_like(theta), scalar(0.1), scalar(0))).program
     _check_kept(optimizer, program.inputs[: len(program.outputs)], program.outputs)
     return simplify(program)
+
+
+def _updated(
+    optimizer: Optimizer, theta: Array, state: State, g: Array, step_size: Numeric, counter: Numeric
+) -> tuple[Array, State]:
+    """An update, which nobody differentiates: a record of one keeps nothing that it computes on its way."""
+    g, theta, state = stop_gradient((g, theta, state))
+    return optimizer.update(g, state, theta, step_size, counter)
+
+
+def gathered(sources: Sequence[Array], rows: Array) -> list[Array]:
+    """A batch of these rows, which nobody writes to, so that the tape keeps it as it is."""
+    batch = [array[rows] for array in sources]
+    for array in batch:
+        array.flags.writeable = False
+    return batch
 
 
 def _check_kept(optimizer: Optimizer, places: Sequence[Value], results: Sequence[Value]) -> None:
