@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trainer.explaining.evidence import BOUNDED, Evidence, Moved
-from trainer.explaining.findings import Finding
+from trainer.explaining.findings import Finding, line_of, other_initial_values
 from trainer.training import Training
 from trainer.wording import number
 
@@ -57,10 +57,6 @@ def causes(
         yield from _dead(loaded, now, "at the end")
 
 
-def _line(loaded: LoadedConfig, *loc: str | int) -> str:
-    return loaded.place(*loc).partition("\n")[0]
-
-
 def _size(loaded: LoadedConfig, size: float) -> list[str]:
     """The override that sets the step size, or the start of its schedule."""
     given = loaded.config.step_size
@@ -100,7 +96,7 @@ def _wrong_rule(loaded: LoadedConfig, training: Training) -> Iterator[Finding]:
             for i, choice in enumerate(loaded.config.network)
             if choice in foreign and choice.component.kind == "ops"
         ]
-        place = next((_line(loaded, "network", i) for i, c in enumerate(loaded.config.network) if c in foreign), "")
+        place = next((line_of(loaded, "network", i) for i, c in enumerate(loaded.config.network) if c in foreign), "")
         yield Finding(
             "a plugin's rule is wrong",
             f"along a direction of '{worst.name}' the rules give {number(worst.rule)} and differences "
@@ -113,7 +109,7 @@ def _wrong_rule(loaded: LoadedConfig, training: Training) -> Iterator[Finding]:
 def _wrong_cost(loaded: LoadedConfig, training: Training, at: str) -> Iterator[Finding]:
     config, data = loaded.config, training.data
     last = config.network[-1].name
-    place = _line(loaded, "cost")
+    place = line_of(loaded, "cost")
     if data.class_names and config.dataset.one_hot:
         yield Finding(
             "a cost that does not fit the task",
@@ -127,14 +123,14 @@ def _wrong_cost(loaded: LoadedConfig, training: Training, at: str) -> Iterator[F
             "a cost that does not fit the task",
             f"{config.cost.name} takes any number, and the last layer, {last}, gives none outside its range"
             + _beside(at),
-            _line(loaded, "network", len(config.network) - 1),
+            line_of(loaded, "network", len(config.network) - 1),
             [f"network.-1.dense={width}"],
         )
     elif not data.class_names and _few_outside(training):
         yield Finding(
             "a cost that does not fit the task",
             f"{last} gives no number outside its range, and most targets lie outside" + _beside(at),
-            _line(loaded, "network", len(config.network) - 1),
+            line_of(loaded, "network", len(config.network) - 1),
             [f"network.-1.dense={training.network.output_shape[-1]}", "dataset.standardize=true"],
         )
 
@@ -168,7 +164,7 @@ def _unscaled(loaded: LoadedConfig, training: Training) -> Iterator[Finding]:
     yield Finding(
         "data that are not scaled",
         f"the inputs' size (rms) is {number(size)}" + told,
-        _line(loaded, "dataset"),
+        line_of(loaded, "dataset"),
         ["dataset.standardize=true"],
     )
 
@@ -189,8 +185,8 @@ def _depth(loaded: LoadedConfig, first: Evidence) -> Iterator[Finding]:
         f"the gradient (rms) of '{parts[0].name}' is {number(far)} before the first step, that of "
         f"'{parts[-1].name}' {number(near)}"
     )
-    ways = [*_initial(loaded), *_activations(loaded)]
-    place = _line(loaded, "network", int(parts[0].name.partition(".")[0]))
+    ways = [*other_initial_values(loaded), *_activations(loaded)]
+    place = line_of(loaded, "network", int(parts[0].name.partition(".")[0]))
     if near > 0 and 0 < far < RATIO * near:
         yield Finding("vanishing gradients", told, place, ways)
     hidden = first.outputs[-2].size
@@ -204,17 +200,11 @@ def _depth(loaded: LoadedConfig, first: Evidence) -> Iterator[Finding]:
         size = f"the outputs of layer {i} ({training.network.names[i]}) have size (rms) "
         size += f"{number(first.outputs[i].size)}, those of the last {number(first.outputs[-1].size)}, "
         yield Finding(
-            "exploding gradients", f"{size}the inputs {number(first.inputs)}; {told}", place, _initial(loaded)
+            "exploding gradients",
+            f"{size}the inputs {number(first.inputs)}; {told}",
+            place,
+            other_initial_values(loaded),
         )
-
-
-def _initial(loaded: LoadedConfig) -> list[str]:
-    """Initial values for layers whose config gives others."""
-    return [
-        f"network.{i}.{choice.name}.initial=he"
-        for i, choice in enumerate(loaded.config.network)
-        if "initial" in choice.options
-    ]
 
 
 def _activations(loaded: LoadedConfig) -> list[str]:
@@ -227,7 +217,7 @@ def _saturated(loaded: LoadedConfig, at: Evidence, when: str) -> Iterator[Findin
         if each.saturated > MOST:
             called = f"layer {i} ({at.training.network.names[i]})"
             told = f"{each.saturated:.0%} of the outputs of {called} are at the ends of their range {when}"
-            yield Finding("saturated units", told, _line(loaded, "network", i), _gentler(loaded))
+            yield Finding("saturated units", told, line_of(loaded, "network", i), _gentler(loaded))
             return
 
 
@@ -237,14 +227,14 @@ def _dead(loaded: LoadedConfig, at: Evidence, when: str) -> Iterator[Finding]:
         if each.dead > MOST and i and at.outputs[i - 1].dead <= MOST:
             called = f"layer {i} ({at.training.network.names[i]})"
             told = f"{each.dead:.0%} of the units of {called} give the same for every row {when}"
-            yield Finding("dead units", told, _line(loaded, "network", i), _gentler(loaded))
+            yield Finding("dead units", told, line_of(loaded, "network", i), _gentler(loaded))
             return
 
 
 def _gentler(loaded: LoadedConfig) -> list[str]:
     """Other initial values where the config gives some, and otherwise a smaller step size."""
     given = loaded.config.step_size
-    return _initial(loaded) or (_size(loaded, given / SAFE) if isinstance(given, int | float) else [])
+    return other_initial_values(loaded) or (_size(loaded, given / SAFE) if isinstance(given, int | float) else [])
 
 
 def _still(loaded: LoadedConfig, first: Evidence) -> Iterator[Finding]:
@@ -258,8 +248,8 @@ def _still(loaded: LoadedConfig, first: Evidence) -> Iterator[Finding]:
         yield Finding(
             "the loss does not fall",
             f"the gradient of {', '.join(part.name for part in still)} is 0 before the first step{why}",
-            _line(loaded, "network", int(still[0].name.partition(".")[0])),
-            _initial(loaded),
+            line_of(loaded, "network", int(still[0].name.partition(".")[0])),
+            other_initial_values(loaded),
         )
 
 
@@ -271,7 +261,7 @@ def _too_large(loaded: LoadedConfig, at: Evidence, when: str, said: str) -> Iter
             "a step size too large",
             f"one step of {at.size:g} {when} takes the loss of {at.rows} rows from {number(stay)} to "
             f"{number(loss[1.0])}, one of {best.multiple * at.size:.3g} to {number(best.loss)}{_beside(said)}",
-            _line(loaded, "step_size"),
+            line_of(loaded, "step_size"),
             _size(loaded, best.multiple * at.size / SAFE),
         )
 
@@ -285,7 +275,7 @@ def _too_small(loaded: LoadedConfig, first: Evidence, said: str) -> Iterator[Fin
             "a step size too small",
             f"one step of {first.size:g} before the first lowers the loss of {first.rows} rows from {number(stay)} by "
             f"{number(gained)}, one of {best.multiple * first.size:.3g} by {number(stay - best.loss)}{_beside(said)}",
-            _line(loaded, "step_size"),
+            line_of(loaded, "step_size"),
             _size(loaded, best.multiple * first.size),
         )
 

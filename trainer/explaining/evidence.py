@@ -13,9 +13,10 @@ import numpy as np
 from trainer.nn.calls import Masked, evaluate
 from trainer.plugins.traits import CostTraits
 from trainer.training import Training, TrainingState
+from trainer.training.schedules import Seen
 from trainer.types import Array
 
-__all__ = ["Evidence", "LayerOutput", "Moved"]
+__all__ = ["Evidence", "LayerOutput", "Moved", "first_size"]
 
 ROWS = 256
 MULTIPLES = tuple(10.0**power for power in range(-8, 6))  # of the step size
@@ -89,8 +90,7 @@ class Evidence:
     @cached_property
     def size(self) -> float:
         """The step size of the run, at its beginning or where a warm-up has led."""
-        schedule, seen = self.training.schedule, self.state.schedule
-        return max(schedule(step, seen) for step in {0, self.training.steps // 3})
+        return first_size(self.training, self.state.schedule)
 
     @cached_property
     def outputs(self) -> list[LayerOutput]:
@@ -199,3 +199,8 @@ def _output(name: str, value: Array) -> LayerOutput:
         near = EDGE * (high - low)
         saturated = float(np.mean((units < low + near) | (units > high - near)))
     return LayerOutput(_rms(units), dead, saturated)
+
+
+def first_size(training: Training, seen: Seen | None = None) -> float:
+    """The step size of a run, at its beginning or where a warm-up has led; `seen` is what its schedule remembers."""
+    return max(training.schedule(step, seen or {}) for step in {0, training.steps // 3})

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-__all__ = ["Finding"]
+if TYPE_CHECKING:
+    from trainer.config import LoadedConfig
+
+__all__ = ["Finding", "line_of", "other_initial_values"]
 
 
 class Finding(NamedTuple):
@@ -27,3 +30,17 @@ class Finding(NamedTuple):
         where = f" ({self.place})" if self.place else ""
         ways = f". Try {' '.join(self.overrides)}" if self.overrides else ""
         return f"{self.cause}{where}: {self.evidence}{ways}"
+
+
+def line_of(loaded: LoadedConfig, *loc: str | int) -> str:
+    """Where something stands in the config, as file, line and column."""
+    return loaded.place(*loc).partition("\n")[0]
+
+
+def other_initial_values(loaded: LoadedConfig) -> list[str]:
+    """Overrides for the layers whose config gives initial values."""
+    return [
+        f"network.{i}.{choice.name}.initial=he"
+        for i, choice in enumerate(loaded.config.network)
+        if "initial" in choice.options
+    ]

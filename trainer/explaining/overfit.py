@@ -21,8 +21,8 @@ from trainer.data.prepared import NO_ROWS, Rows
 from trainer.errors import DivergedError
 from trainer.explaining.batch import LayerLook, look
 from trainer.explaining.causes import causes
-from trainer.explaining.evidence import BOUNDED, Evidence
-from trainer.explaining.findings import Finding
+from trainer.explaining.evidence import BOUNDED, Evidence, first_size
+from trainer.explaining.findings import Finding, line_of, other_initial_values
 from trainer.explaining.trouble import Explainer, once
 from trainer.plugins.traits import CostTraits
 from trainer.training import Epoch, Training
@@ -104,7 +104,7 @@ def overfit(loaded: LoadedConfig, training: Training, wrong: Sequence[str] = (),
     elif not learnt:
         found += _reasons(loaded, training, first, bounds, before, after)
     return Overfit(
-        learnt, len(alone.data.train), alone.step, _size(training), before, after, bounds.constant, bounds.least,
+        learnt, len(alone.data.train), alone.step, first_size(training), before, after, bounds.constant, bounds.least,
         tuple(layers), tuple(once(found)),
     )  # fmt: skip
 
@@ -116,7 +116,7 @@ def _alone(training: Training, steps: int, **changes: Any) -> Training:
     batch = batch[: max(2, training.network.size // max(outputs, 1))]  # of more rows no network of that size knows all
     rows = Rows(data.train.inputs[batch], data.train.targets[batch], data.train.indices[batch])
     kept = replace(data, train=rows, validation=NO_ROWS, test=NO_ROWS, mapped=False, target_scaling=None, unscaled=None)
-    settings: dict[str, Any] = {"step_size": _size(training), "epochs": steps, **changes}
+    settings: dict[str, Any] = {"step_size": first_size(training), "epochs": steps, **changes}
     return replace(
         training, data=kept, batch_size=len(rows), stopping=Stopping(), callbacks=(), logged=0, metrics={}, reports={},
         measure=Measure("off"), **settings,
@@ -205,12 +205,12 @@ class _Trial:
 
     def without_penalties(self) -> list[Finding]:
         told = self._reached(penalties=()) if self.training.penalties else ""
-        place = _line(self.loaded, "penalty")
+        place = line_of(self.loaded, "penalty")
         evidence = f"without it {told}with it {self.at}"
         return [Finding("the penalty outweighs the cost", evidence, place, ["penalty=[]"])] if told else []
 
     def other_sizes(self) -> list[Finding]:
-        size = _size(self.training)
+        size = first_size(self.training)
         for other in sorted(SIZES, key=lambda other: abs(math.log(other / size))):
             if told := self._reached(step_size=other):
                 plain = isinstance(self.loaded.config.step_size, int | float)
@@ -218,16 +218,11 @@ class _Trial:
                     Finding(
                         f"a step size too {'small' if other > size else 'large'}",
                         f"with {other:g} {told}with {size:g} {self.at}",
-                        _line(self.loaded, "step_size"),
+                        line_of(self.loaded, "step_size"),
                         [f"step_size={other:g}"] if plain else [],
                     )
                 ]
         return []
-
-
-def _size(training: Training) -> float:
-    """The step size of a run, at its beginning or where a warm-up has led."""
-    return max(training.schedule(step, {}) for step in {0, training.steps // 3})
 
 
 def _too_much(loaded: LoadedConfig, alone: Training, at: str) -> Finding:
@@ -236,14 +231,14 @@ def _too_much(loaded: LoadedConfig, alone: Training, at: str) -> Finding:
         "one batch is too much for the network",
         f"it has {count(parameters, 'parameter')} for {count(targets, 'target')}, {at}, and no step size from "
         f"{SIZES[0]:g} to {SIZES[-1]:g} does better",
-        _line(loaded, "network"),
+        line_of(loaded, "network"),
     )
 
 
 def _wrong_rule(loaded: LoadedConfig, told: str) -> Finding:
     """What the checker says of somebody's op, at the first layer that is not ours."""
     foreign = [i for i, layer in enumerate(loaded.config.network) if not layer.component.ours]
-    place = _line(loaded, "network", foreign[0]) if foreign else ""
+    place = line_of(loaded, "network", foreign[0]) if foreign else ""
     ways = [f"network.{i}=tanh" for i in foreign if loaded.config.network[i].component.kind == "ops"]
     return Finding("a plugin's rule is wrong", told, place, ways)
 
@@ -263,19 +258,10 @@ def _stopped(loaded: LoadedConfig, alone: Training, layers: Sequence[LayerLook],
             cause, why = "saturated units", f"its outputs lie from {values.least:.7g} to {values.largest:.7g}"
         parts = [part.name for part in alone.network.parts if int(part.name.partition(".")[0]) < i]
         learns = f"; {', '.join(parts)} cannot learn" if parts else ""
+        ways = [] if cause == "a layer stops the gradient" else other_initial_values(loaded)
         told = f"to {called} comes a gradient of size (rms) {number(here.rms)} {when}, and through it passes 0: {why}"
-        yield Finding(cause, told + learns, _line(loaded, "network", i), _gentler(loaded, cause))
+        yield Finding(cause, told + learns, line_of(loaded, "network", i), ways)
         return
-
-
-def _gentler(loaded: LoadedConfig, cause: str) -> list[str]:
-    if cause == "a layer stops the gradient":
-        return []
-    return [
-        f"network.{i}.{layer.name}.initial=he"
-        for i, layer in enumerate(loaded.config.network)
-        if "initial" in layer.options
-    ]
 
 
 def _frozen(loaded: LoadedConfig, training: Training, learnt: bool) -> Iterator[Finding]:
@@ -285,7 +271,7 @@ def _frozen(loaded: LoadedConfig, training: Training, learnt: bool) -> Iterator[
     names = [name for name in training.state.layer_state if name not in training.network.moving]
     left = ", ".join(part.name for part in training.network.parts)
     told = f"{', '.join(names)} stay what they are; only {left} learn"
-    yield Finding("too much is frozen", told, _line(loaded, "freeze"), ["freeze=[]"])
+    yield Finding("too much is frozen", told, line_of(loaded, "freeze"), ["freeze=[]"])
 
 
 def _contradicted(loaded: LoadedConfig, alone: Training) -> Iterator[Finding]:
@@ -297,8 +283,4 @@ def _contradicted(loaded: LoadedConfig, alone: Training) -> Iterator[Finding]:
         differing += targets.setdefault(x.tobytes(), y.tobytes()) != y.tobytes()
     if differing:
         told = f"of {count(len(rows), 'row')}, {differing:,} have the inputs of an earlier one and another target"
-        yield Finding("rows that are the same have different targets", told, _line(loaded, "dataset"))
-
-
-def _line(loaded: LoadedConfig, *loc: str | int) -> str:
-    return loaded.place(*loc).partition("\n")[0]
+        yield Finding("rows that are the same have different targets", told, line_of(loaded, "dataset"))

@@ -10,7 +10,7 @@ import numpy as np
 
 from trainer.data.prepared import Part
 from trainer.explaining.evidence import Evidence
-from trainer.explaining.findings import Finding
+from trainer.explaining.findings import Finding, line_of
 from trainer.training import Epoch, Training
 from trainer.types import Array
 from trainer.wording import count, listed, number
@@ -38,7 +38,7 @@ def never_predicted(loaded: LoadedConfig, now: Evidence) -> Iterator[Finding]:
     if missed:
         names = listed([f"{data.class_names[i]!r} ({rows[i]:,} of {len(known):,} rows)" for i in missed], 4)
         ways = [] if loaded.config.dataset.class_weights else ["dataset.class_weights=balanced"]
-        yield Finding("a class is never predicted", names, loaded.place("dataset").partition("\n")[0], ways)
+        yield Finding("a class is never predicted", names, line_of(loaded, "dataset"), ways)
 
 
 def never_told_apart(training: Training, epochs: Sequence[Epoch], parts: Sequence[Part], constant: float) -> str:
@@ -68,7 +68,7 @@ def alike(loaded: LoadedConfig, training: Training, told: str) -> Iterator[Findi
             "the labels look shuffled",
             f"of {count(len(which), 'row')} {same:.0%} have the class of their nearest neighbour, and by chance "
             f"{chance:.0%} would{told}",
-            loaded.place("dataset").partition("\n")[0],
+            line_of(loaded, "dataset"),
         )
 
 
