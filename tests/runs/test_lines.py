@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainer.runs.lines import Line, lines_of, lowest, names_of, scale_of
+from trainer.runs.columns import names_of
+from trainer.runs.lines import Line, lines_of, lowest, scale_of
 
 METRICS = {
     "epoch": [1, 2, 3],

@@ -15,8 +15,9 @@ import pytest
 
 from tests.service.conftest import LONG, SMALL, Answer, Served
 from trainer.experiment.report.page import _DARK
+from trainer.runs.columns import COLUMNS
 from trainer.runs.lines import PALETTE
-from trainer.service.web.drawing import MEASURES, chart, charts, sparkline
+from trainer.service.web.drawing import chart, charts, sparkline
 from trainer.service.web.page_table import PAGES
 from trainer.service.web.sessions import _ours
 from trainer.service.web.thinning import sampled, thinned
@@ -359,4 +360,4 @@ def test_curves_are_drawn_with_classes_alone_and_a_gap_is_a_gap():
     assert "loss (log)" in loss
     assert "<b>" not in marked
     assert chart([1, 2], {"train": [None, float("inf")]}, "loss") == sparkline({"train": [1.0]}) == ""
-    assert set(MEASURES) == {"epoch", "step", "seconds", "rows_per_second"}
+    assert set(COLUMNS) == {"epoch", "step", "seconds", "rows_per_second"}

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from trainer.runs.columns import PARTS, split
 from trainer.runs.comparing import curves
 from trainer.runs.groups import Group, differing
-from trainer.runs.lines import PARTS, Line, line_of, split
+from trainer.runs.lines import Line, line_of
 
 __all__ = ["group_curves", "mean_line", "mean_lines"]
 

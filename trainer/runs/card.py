@@ -6,7 +6,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from trainer.runs.lines import PARTS, lines_of
+from trainer.runs.columns import PARTS
+from trainer.runs.lines import lines_of
 from trainer.runs.svg import chart
 from trainer.wording import count, duration, number
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from trainer.config.overrides import flat
 from trainer.errors import UsageError
-from trainer.runs.lines import COLUMNS, PARTS, Line, line_of, lines_of, split
+from trainer.runs.columns import COLUMNS, PARTS, split
+from trainer.runs.lines import Line, line_of, lines_of
 from trainer.runs.listing import STAMPED
 from trainer.runs.loading import Run
 from trainer.wording import did_you_mean, listed, printable

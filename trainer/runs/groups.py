@@ -14,7 +14,7 @@ from trainer.config.overrides import flat
 from trainer.errors import PluginError
 from trainer.plugins.manager import shared
 from trainer.plugins.traits import MetricTraits
-from trainer.runs.lines import PARTS
+from trainer.runs.columns import PARTS
 from trainer.runs.listing import Summary
 from trainer.runs.loading import Run
 from trainer.training.stopping import Better

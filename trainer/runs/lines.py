@@ -13,26 +13,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from trainer.runs.columns import PARTS
 from trainer.runs.scale import HUGE, Scale, scale_for
 from trainer.types import Array
 
 __all__ = [
-    "COLUMNS",
     "PALETTE",
-    "PARTS",
     "Line",
     "Lowest",
     "line_of",
     "lines_of",
     "lowest",
-    "names_of",
     "scale_of",
-    "split",
 ]
 
 PALETTE = ("#0072b2", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#e69f00", "#7f7f7f")
-PARTS = ("train", "validation", "test")
-COLUMNS = ("epoch", "step", "seconds", "rows_per_second")  # of metrics.csv, that say nothing of what was learnt
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,26 +102,6 @@ def line_of(metrics: Mapping[str, Sequence[float] | Any], column: str, name: str
     values = np.asarray(metrics[column], dtype=np.float64)
     epochs = np.asarray(metrics.get("epoch", np.arange(1, len(values) + 1)))
     return Line(name, epochs, np.where(np.abs(values) < HUGE, values, np.nan), colour)
-
-
-def split(column: str) -> tuple[str, str]:
-    """The part and the metric that a column is of; no part where it is none's.
-
-    >>> split("test_f1_macro"), split("step_size")
-    (('test', 'f1_macro'), ('', 'step_size'))
-    """
-    part, _, name = column.partition("_")
-    return (part, name) if part in PARTS and name else ("", column)
-
-
-def names_of(columns: Sequence[str]) -> list[str]:
-    """The metrics that columns are of, each once, the loss first and what is no part's last.
-
-    >>> names_of(["epoch", "step", "train_loss", "train_r2", "test_loss", "step_size", "seconds"])
-    ['loss', 'r2', 'step_size']
-    """
-    found = [split(column) for column in columns if column not in COLUMNS]
-    return list(dict.fromkeys(name for _, name in sorted(found, key=lambda each: (not each[0], each[1] != "loss"))))
 
 
 class Lowest(NamedTuple):

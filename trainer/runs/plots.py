@@ -23,7 +23,8 @@ import numpy as np
 
 from trainer.errors import UsageError
 from trainer.files import atomic_write
-from trainer.runs.lines import PALETTE, PARTS, Line, Lowest, line_of, lines_of, lowest, scale_of
+from trainer.runs.columns import PARTS
+from trainer.runs.lines import PALETTE, Line, Lowest, line_of, lines_of, lowest, scale_of
 from trainer.runs.scale import Scale, epoch_ticks
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from html import escape
 
 import numpy as np
 
-from trainer.runs.lines import PALETTE, PARTS, Line, scale_of
+from trainer.runs.columns import PARTS
+from trainer.runs.lines import PALETTE, Line, scale_of
 from trainer.runs.scale import Scale, epoch_ticks
 from trainer.wording import count, either, printable
 

@@ -12,7 +12,7 @@ import numpy as np
 from trainer.data.prepared import Part
 from trainer.errors import DataError
 from trainer.experiment.builder import Builder
-from trainer.runs.lines import split
+from trainer.runs.columns import split
 from trainer.runs.loading import load
 from trainer.training.stopping import Better, Numbers, number_of, part_of
 

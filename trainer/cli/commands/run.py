@@ -102,8 +102,8 @@ def _print_done(path: Path, quiet: bool) -> None:
 def _print_members(paths: Sequence[Path], loaded: LoadedConfig, out: Path, *, quiet: bool) -> None:
     """What the runs reached: of each number the mean, and how far they are from it; and the band of their curves."""
     from trainer.experiment.run import Run
+    from trainer.runs.columns import split
     from trainer.runs.groups import Reached, reached
-    from trainer.runs.lines import split
 
     runs = [Run(path) for path in paths]
     numbers = [reached(each) for each in runs]

@@ -13,7 +13,8 @@ import numpy as np
 
 from trainer.experiment.pictures.panels import Panel
 from trainer.experiment.pictures.planes import ACROSS, Dots, Plane
-from trainer.runs.lines import PALETTE, PARTS
+from trainer.runs.columns import PARTS
+from trainer.runs.lines import PALETTE
 from trainer.runs.scale import Scale, between
 from trainer.runs.svg import colour, drawing, words
 from trainer.types import Array

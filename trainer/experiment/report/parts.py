@@ -10,8 +10,9 @@ import numpy as np
 from trainer.experiment.evaluating import confusions
 from trainer.experiment.pictures.svg import panel_svg, plane_key, plane_svg
 from trainer.experiment.report.page import charts, picture, table, text
+from trainer.runs.columns import PARTS, names_of
 from trainer.runs.comparing import MEASURED, step_curves
-from trainer.runs.lines import PARTS, Line, lines_of, lowest, names_of
+from trainer.runs.lines import Line, lines_of, lowest
 from trainer.runs.svg import chart
 from trainer.types import Array
 from trainer.wording import count, number, visible

@@ -10,9 +10,10 @@ from trainer.experiment.report.page import charts, note, page, section, table, t
 from trainer.experiment.report.parts import MOST_CHARTS
 from trainer.experiment.report.single import moment
 from trainer.runs.bands import mean_line
+from trainer.runs.columns import PARTS, names_of
 from trainer.runs.comparing import differences, labels
 from trainer.runs.groups import Group, differing, grouped
-from trainer.runs.lines import PARTS, Line, line_of, lines_of, lowest, names_of
+from trainer.runs.lines import Line, line_of, lines_of, lowest
 from trainer.runs.listing import Summary
 from trainer.runs.loading import Run
 from trainer.runs.svg import COLUMNS, chart, key

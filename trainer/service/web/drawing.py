@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 
+from trainer.runs.columns import COLUMNS, PARTS, names_of, split
 from trainer.runs.scale import HUGE, Scale, epoch_ticks, scale_for
 
-__all__ = ["PARTS", "chart", "charts", "sparkline"]
+__all__ = ["chart", "charts", "sparkline"]
 
-PARTS = ("train", "validation", "test")
-MEASURES = ("epoch", "step", "seconds", "rows_per_second")  # of metrics.csv, that say nothing of what was learnt
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 360, 190, 46, 16, 24, 20
 SPARK = (120, 28)
 
@@ -37,12 +36,10 @@ def charts(columns: Mapping[str, Values]) -> list[tuple[str, str]]:
     """The name of each metric, the loss first, with its chart."""
     parts: dict[str, dict[str, Values]] = {}
     for column, values in columns.items():
-        part, _, name = column.partition("_")
-        if column not in MEASURES:
-            of = (part, name) if part in PARTS and name else ("", column)
-            parts.setdefault(of[1], {})[of[0] or column] = values
-    order = sorted(parts, key=lambda name: (not set(parts[name]) <= set(PARTS), name != "loss"))
-    drawn = [(name.replace("_", " "), chart(columns["epoch"], parts[name], name)) for name in order]
+        if column not in COLUMNS:
+            part, name = split(column)
+            parts.setdefault(name, {})[part or column] = values
+    drawn = [(name.replace("_", " "), chart(columns["epoch"], parts[name], name)) for name in names_of(list(columns))]
     return [(name, svg) for name, svg in drawn if svg]
 
 

@@ -18,10 +18,11 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from trainer.runs.columns import PARTS
 from trainer.service.states import State
 from trainer.service.tokens import SCOPES, Person
 from trainer.service.web import shown
-from trainer.service.web.drawing import PARTS, charts
+from trainer.service.web.drawing import charts
 from trainer.service.web.routes import Call
 from trainer.service.web.runs import files_of, found_runs, tail_of
 from trainer.service.web.thinning import thinned

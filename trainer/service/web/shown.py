@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from trainer.runs.columns import PARTS
 from trainer.service.service import Service
 from trainer.service.states import LIVE, RESTING, State
 from trainer.service.web.answers import as_run
-from trainer.service.web.drawing import PARTS, sparkline
+from trainer.service.web.drawing import sparkline
 from trainer.service.web.thinning import sampled
 
 __all__ = ["bytes_text", "count_text", "difference", "duration", "history", "number_text", "shown", "shown_all"]

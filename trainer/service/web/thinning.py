@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from trainer.runs.columns import COLUMNS
 from trainer.service.web.answers import opened
 from trainer.service.web.problems import HttpProblem
 
@@ -21,7 +22,6 @@ __all__ = ["Columns", "sampled", "thinned"]
 
 Columns = dict[str, list[float | None]]
 BLOCK = 1 << 20
-MEASURES = frozenset({"epoch", "step", "seconds", "rows_per_second"})  # grow evenly: no extremes to keep
 SAMPLE = 512  # bytes, in which a whole row is looked for
 
 
@@ -42,7 +42,7 @@ def thinned(path: Path, wanted: Sequence[str] = (), most: int = 2000) -> Columns
             return {}
         chosen = {i: name for i, name in enumerate(names) if not wanted or name in wanted or name == "epoch"}
         lines = (line.rstrip().split(b",") for line in islice(file, rows))
-        curves = [i for i, name in chosen.items() if name not in MEASURES]
+        curves = [i for i, name in chosen.items() if name not in COLUMNS]  # those grow evenly: no extremes to keep
         kept = lines if rows <= most else _extremes(lines, rows, curves, max(1, most // (1 + 2 * len(curves))))
         cells = [*kept]
     return {name: [_value(row[i]) for row in cells] for i, name in chosen.items()}
