@@ -22,7 +22,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a fork takes no threads along
+if __name__ == "__main__":  # whoever imports this keeps the threads of their own
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a fork takes no threads along
 
 import trainer
 from trainer.compiler.executors import native_available

@@ -21,7 +21,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+if __name__ == "__main__":  # whoever imports this keeps the threads of their own
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import trainer
 from tools.kills import remains

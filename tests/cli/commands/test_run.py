@@ -15,7 +15,7 @@ import pytest
 
 from trainer import runs
 from trainer.compiler.executors import native_available
-from trainer.compiler.processors import most, processors
+from trainer.compiler.processors import processors
 from trainer.wording import count
 
 Trainer = Callable[..., Any]
@@ -23,11 +23,7 @@ Start = Callable[..., subprocess.Popen[Any]]
 
 
 EXECUTOR = "native executor" if native_available() else "numpy executor"
-
-
-def threads() -> int:
-    """How many a run has; asked when it has run, for that is when it is told by the environment."""
-    return most(processors()) if native_available() else 1
+THREADS = count(processors() if native_available() else 1, "thread")
 
 
 def test_a_run_says_what_came_out_and_leaves_everything(trainer: Trainer, folder: Path) -> None:
@@ -36,8 +32,7 @@ def test_a_run_says_what_came_out_and_leaves_everything(trainer: Trainer, folder
     lines = done.out.splitlines()
     if not native_available():
         assert lines.pop(1) == "The quicker native executor needs a C compiler when this package is installed."
-    used = re.search(r"\d+ threads?", lines[0])[0]
-    assert lines[0] == f"linear: 80 rows to train, 20 to test. dense: 2 parameters, float32, {EXECUTOR}, {used}."
+    assert lines[0] == f"linear: 80 rows to train, 20 to test. dense: 2 parameters, float32, {EXECUTOR}, {THREADS}."
     assert lines[1].split() == ["epoch", "train", "loss", "test", "loss", "rows/s", "left"]
     assert [line.split()[0] for line in lines[2:5]] == ["1/3", "2/3", "3/3"]
     assert lines[-3].startswith("train loss 0.")
@@ -53,8 +48,7 @@ def test_a_run_says_what_came_out_and_leaves_everything(trainer: Trainer, folder
     assert run.parameters["0.weights"].shape == (1, 1)
     assert run.parameters["0.weights"].dtype == np.float32
     assert run.environment["seed"] == 0
-    assert used == count(run.environment["threads"]["threads"], "thread")
-    assert run.environment["threads"]["threads"] <= threads()  # tests/training/test_threads.py says how many
+    assert run.environment["threads"]["threads"] == (processors() if native_available() else 1)
     assert set(run.environment["plugins"]) == {"trainer", "trainer_ops", "trainer_datasets"}
     assert "linear: 80 rows to train" in run.log
     assert run.log.endswith("  finished\n")
