@@ -22,6 +22,27 @@ def test_it_counts():
     assert t.residual_bytes() == 32  # x once, tanh(x) once, of 16 bytes each
 
 
+@pytest.mark.parametrize("multiply", [np.matmul, np.dot, np.inner, np.tensordot, np.convolve])
+@pytest.mark.parametrize("constant", [0, 1])
+def test_it_counts_what_is_done_with_constants_as_with_variables(multiply, constant):
+    vectors = multiply in (np.inner, np.convolve)
+    arrays = [np.ones(5), np.ones(5)] if vectors else [np.ones((3, 5)), np.ones((5, 2))]
+    attributes = {"axes": 1} if multiply is np.tensordot else {}
+    variables = [Tensor(each) for each in arrays]
+    mixed = [array if i == constant else Tensor(array) for i, array in enumerate(arrays)]
+    wanted = tape(multiply(*variables, **attributes)).operations()
+    assert wanted > 9
+    assert tape(multiply(*mixed, **attributes)).operations() == wanted
+
+
+@pytest.mark.parametrize(("shapes", "products"), [([(3, 5), (5, 2)], 30), ([(5,), (5,)], 5), ([(4, 3, 5), (5,)], 60)])
+@pytest.mark.parametrize("constant", [0, 1])
+def test_whole_numbers_that_no_rule_keeps_are_counted_as_well(shapes, products, constant):
+    arrays = [np.ones(shape, np.int64) for shape in shapes]
+    one, two = (array if i == constant else Tensor(array) for i, array in enumerate(arrays))
+    assert tape(one @ two).operations() == 2 * products
+
+
 def test_it_prints_attributes_that_are_not_the_defaults():
     lines = repr(record()).split("\n")
     assert lines == [

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import typer
+
 from trainer.errors import UsageError
 from trainer.files import expanded
 from trainer.wording import did_you_mean, nearest
 
-__all__ = ["find_config", "find_run", "find_runs", "with_home"]
+__all__ = ["RESOLVED", "find_config", "find_run", "find_runs", "with_home"]
 
 RESOLVED = "resolved.yaml"
 _ENDINGS = (".yaml", ".yml")
@@ -28,14 +30,18 @@ def with_home(argument: str) -> str:
 
 
 def find_config(path: Path) -> Path:
-    """`path` if it is a file; of a run's folder its resolved config, which is the same run again.
+    """`path` if it is a file; of a run, see `trainer.runs.config.config_of`, the config that is the same run again.
 
-    Otherwise UsageError with the config that was probably meant, or those that are near.
+    Says so where another file of the run was named. Otherwise UsageError with the config that was probably meant, or
+    those that are near.
     """
-    if path.is_file():
-        return _checked(path)
-    if (path / RESOLVED).is_file():
-        return _checked(path / RESOLVED)
+    if path.is_file() or (path / RESOLVED).is_file():
+        from trainer.runs.config import config_of
+
+        config = config_of(path)
+        if path.is_file() and config != path:
+            typer.echo(f"{path} is what a run was given; what it was trained with is {config}", err=True)
+        return config
     if path.is_dir():
         raise UsageError(f"{path} is a folder; name a config file{_listed('in it are', _configs(path))}")
     if not path.exists() and path.is_symlink():
@@ -45,15 +51,6 @@ def find_config(path: Path) -> Path:
         raise UsageError(f"there is no file {path}; did you mean {meant}?")
     around = path.parent if path.parent.is_dir() else Path()
     raise UsageError(f"there is no file {path}{_listed('configs nearby are', _configs(around))}")
-
-
-def _checked(path: Path) -> Path:
-    """A config that a run has left is the one that it left. Raises DataError."""
-    if path.name == RESOLVED:
-        from trainer.runs.digests import checked
-
-        checked(path)
-    return path
 
 
 def _meant(path: Path) -> Path | None:

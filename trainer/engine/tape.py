@@ -84,8 +84,7 @@ class Tape:
         total = 0
         for node in self.entries:
             if node.op is not None and node.op is not SELECT and node not in without:
-                shapes = [() if p is None else p.shape for p in node.parents]
-                total += node.op.count_operations(shapes, node.shape)
+                total += node.op.count_operations(_input_shapes(node), node.shape)
         return total
 
     def residual_bytes(self) -> int:
@@ -163,6 +162,23 @@ def tape(y: Tensor) -> Tape:
             f"only a Tensor has a tape; got a {type(y).__name__}. Compute with Tensors: x = trainer.Tensor(x), y = f(x)"
         )
     return Tape(y)
+
+
+def _input_shapes(node: Node) -> list[tuple[int, ...]]:
+    """Of each argument of a call: a constant's as its rules have kept it, and where they need none a scalar's."""
+    kept: dict[int, tuple[int, ...]] = {}
+    for (kind, where), value in zip(node.plan.sources, node.residuals, strict=True) if node.plan else ():
+        if kind == "value":
+            kept[where - 1] = _shape(value)
+        elif kind == "_shape":
+            kept[where - 1] = value
+        elif kind == "values":
+            kept.update(enumerate(map(_shape, value)))
+    return [kept.get(i, ()) if parent is None else parent.shape for i, parent in enumerate(node.parents)]
+
+
+def _shape(value: object) -> tuple[int, ...]:
+    return value.shape if isinstance(value, np.ndarray) else ()
 
 
 def _op_name(node: Node) -> str:

@@ -36,7 +36,8 @@ from trainer.explaining.findings import Finding
 from trainer.explaining.trouble import Explainer
 from trainer.plugins.faults import naming_plugins
 from trainer.runs.already import done
-from trainer.runs.digests import checked, digest, facts
+from trainer.runs.config import config_of
+from trainer.runs.digests import digest, facts
 from trainer.runs.environment import describe_environment, versions
 from trainer.runs.fingerprint import code_fingerprint, data_fingerprint
 from trainer.runs.folder import RunFolder, as_yaml
@@ -100,9 +101,9 @@ def train(
     """Train what a config declares, as `trainer run` does, without a word.
 
     Args:
-        config: a YAML file, a mapping of the same keys, or what `trainer.config.load` gave. In a mapping the data may
-            be in memory, `"dataset": {"frame": frame, "target": "price"}`: a frame of pandas or polars, which may
-            also stand alone, `"dataset": frame`, or a mapping of names to columns.
+        config: a YAML file, a run's folder, a mapping of the same keys, or what `trainer.config.load` gave. In a
+            mapping the data may be in memory, `"dataset": {"frame": frame, "target": "price"}`: a frame of pandas or
+            polars, which may also stand alone, `"dataset": frame`, or a mapping of names to columns.
         overrides: `key=value`, as on the command line.
         out: where the run's folder goes; without it nothing is written.
         observers: are told every step and epoch.
@@ -120,9 +121,7 @@ def train(
         if overrides:
             raise UsageError("a config that is loaded already takes no overrides; give them to trainer.config.load")
         return execute(config, out, observers)
-    if not isinstance(config, Mapping) and Path(config).name == "resolved.yaml":
-        checked(Path(config))  # of a run: it is the one that was written
-    return execute(load(config, overrides), out, observers)
+    return execute(load(config_of(config), overrides), out, observers)
 
 
 def execute(

@@ -10,6 +10,7 @@ from trainer.experiment.execution import checked_training
 from trainer.explaining.overfit import STEPS, Overfit
 from trainer.explaining.overfit import overfit as of_training
 from trainer.plugins.faults import naming_plugins
+from trainer.runs.config import config_of
 from trainer.training.threads import pinned
 
 __all__ = ["overfit"]
@@ -24,7 +25,7 @@ def overfit(
     """Train on one batch alone, and say what stops it where it is not learnt; nothing is written.
 
     Args:
-        config: a YAML file, a mapping of the same keys, or what `trainer.config.load` gave.
+        config: a YAML file, a run's folder, a mapping of the same keys, or what `trainer.config.load` gave.
         overrides: `key=value`, as on the command line.
         steps: at most.
 
@@ -36,7 +37,7 @@ def overfit(
     >>> found.learnt, found.rows, found.findings
     (True, 32, ())
     """
-    loaded = config if isinstance(config, LoadedConfig) else load(config, overrides)
+    loaded = config if isinstance(config, LoadedConfig) else load(config_of(config), overrides)
     wrong, training = checked_training(loaded, allow_unchecked=True)
     with pinned(loaded.config.compute.threads), naming_plugins(loaded.plugins):
         return of_training(loaded, training, wrong, steps)

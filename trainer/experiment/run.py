@@ -15,6 +15,7 @@ from trainer.files import atomic_write, expanded
 from trainer.nn.network import Network
 from trainer.runs.card import card
 from trainer.runs.checkpoint import FOLDER, Checkpoints
+from trainer.runs.config import config_of
 from trainer.runs.loading import Run as Folder
 from trainer.runs.loading import load as load_run
 from trainer.training.state import TrainingState
@@ -103,7 +104,7 @@ def run(
     returned, and nothing is trained.
 
     Args:
-        config: a YAML file, or a mapping of the same keys.
+        config: a YAML file, a run's folder, or a mapping of the same keys.
         overrides: `key=value`, as on the command line.
         on_record: is told every step and epoch.
         again: train although the same run is there.
@@ -122,7 +123,7 @@ def run(
 
     observers = [] if on_record is None else [_Told(on_record)]
     try:
-        outcome = execute(load_config(config, overrides), out, observers, again=again)
+        outcome = execute(load_config(config_of(config), overrides), out, observers, again=again)
     except DoneError as done:
         return Run(done.path)
     assert outcome.folder is not None

@@ -14,11 +14,10 @@ from pathlib import Path
 from trainer.errors import DataError
 from trainer.runs import digests
 from trainer.runs.checking import PARAMETERS, check
+from trainer.runs.config import RESOLVED
 from trainer.runs.listing import runs_in
 
 __all__ = ["done", "going_on"]
-
-CONFIG = "resolved.yaml"
 
 
 def done(root: str | os.PathLike[str], config: bytes, made_of: Mapping[str, str]) -> Path | None:
@@ -37,7 +36,7 @@ def done(root: str | os.PathLike[str], config: bytes, made_of: Mapping[str, str]
             about = digests.unsealed(content)
         except DataError:  # one of which nothing is known is not the one that is asked for
             continue
-        same = about.get(digests.FILES, {}).get(CONFIG) == wanted and about.get(digests.MADE_OF) == made_of
+        same = about.get(digests.FILES, {}).get(RESOLVED) == wanted and about.get(digests.MADE_OF) == made_of
         if (
             same
             and about.get("status") == "finished"

@@ -94,7 +94,7 @@ def sweep(
     processor of its own. One that is there already is not trained again, and one that was cut short goes on.
 
     Args:
-        config: a YAML file, or a mapping of the same keys.
+        config: a YAML file, a run's folder, or a mapping of the same keys.
         parameters: of each key its values, a list or a range (`"0..4"`, `{"low": 1e-4, "high": 1e-1, "log": True}`),
             besides those of the config's `sweep`; or a frame, or a list of mappings, with a trial in each row.
         overrides: `key=value`, for every trial.

@@ -22,6 +22,7 @@ from trainer.errors import ConfigError, Problem, UsageError
 from trainer.experiment import build
 from trainer.experiment.execution import ending_tidily
 from trainer.files import expanded
+from trainer.runs.config import config_of
 from trainer.sweeps.samplers import OPTUNA, Chosen, Proposals, chosen_sampler, combinations
 from trainer.sweeps.space import Range, Values, axis_of
 from trainer.sweeps.trials import Attempt, Known, Member, Trial
@@ -108,6 +109,7 @@ def planned(
 
     Raises ConfigError and UsageError, with the key and the value of every mistake, before anything is trained.
     """
+    config = config_of(config)
     first = load(config, overrides, plugins)
     asked = _asked(first, settings)
     reused = plugins if plugins or first.config.plugins else first.plugins

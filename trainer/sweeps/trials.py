@@ -19,8 +19,8 @@ from trainer.experiment.execution import checked_training, execute, made_of_what
 from trainer.experiment.observer import Observer
 from trainer.experiment.resuming import resume
 from trainer.runs import digests
-from trainer.runs.already import CONFIG
 from trainer.runs.checking import PARAMETERS, check
+from trainer.runs.config import RESOLVED
 from trainer.runs.folder import as_yaml
 from trainer.runs.listing import Summary, runs_in
 from trainer.runs.loading import load as load_run
@@ -42,7 +42,7 @@ class Known:
     def __init__(self, root: Path) -> None:
         self._paths: dict[str, list[Path]] = {}
         for path in runs_in(root) if root.is_dir() else []:
-            known = Summary(path).about.get(digests.FILES, {}).get(CONFIG)
+            known = Summary(path).about.get(digests.FILES, {}).get(RESOLVED)
             if known is not None:
                 self._paths.setdefault(known["sha256"], []).append(path)
 

@@ -40,3 +40,11 @@ def test_a_size_of_the_command_line_is_not_written(trainer: Trainer, folder: Pat
     done = trainer("find-step-size", "small.yaml", "step_size=0.2", "--write")
     assert (done.code, done.out) == (2, "")
     assert "--write changes the file's step_size" in done.err
+
+
+def test_what_a_run_was_is_not_written_to(trainer: Trainer, folder: Path) -> None:
+    run = Path(trainer("run", "small.yaml", "-q").out.splitlines()[-1])
+    done = trainer("find-step-size", str(run), "--write")
+    assert done.code == 2
+    what = "--write changes a config, and runs/"
+    assert done.err == f"error: {what}{run.name}/resolved.yaml is what a run was; name the config itself\n"

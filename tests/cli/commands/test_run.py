@@ -148,6 +148,16 @@ def test_the_resolved_config_runs_again_to_the_same_bits_from_anywhere(
     np.testing.assert_array_equal(two.metrics["test_loss"], one.metrics["test_loss"])
 
 
+def test_what_a_run_was_given_is_trained_with_what_the_command_line_added(trainer: Trainer, folder: Path) -> None:
+    first = Path(trainer("run", "small.yaml", "step_size=0.03", "-q").out.splitlines()[-1])
+    done = trainer("run", str(first / "config.yaml"), "-q", "epochs=2")
+    said = f"{first}/config.yaml is what a run was given; what it was trained with is {first}/resolved.yaml\n"
+    assert (done.code, done.err) == (0, said)
+    again = runs.load(done.out.splitlines()[-1])
+    assert again.config == {**runs.load(first).config, "epochs": 2}
+    assert again.path.name.endswith("-small")
+
+
 def test_a_run_without_test_rows_has_no_test_line(trainer: Trainer, folder: Path) -> None:
     lines = trainer("run", "small.yaml", "dataset.test_fraction=0", "-q").out.splitlines()
     assert len(lines) == 2

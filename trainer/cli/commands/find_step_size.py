@@ -10,7 +10,7 @@ import typer
 
 from trainer.cli.arguments import Config, Overrides, PluginOption
 from trainer.cli.opening import opened
-from trainer.cli.paths import find_config
+from trainer.cli.paths import RESOLVED
 from trainer.cli.terminal.abilities import is_unicode
 from trainer.cli.terminal.tables import print_table
 from trainer.errors import UsageError
@@ -41,6 +41,8 @@ def command(
     Three seeds judge the last few. It takes as long as some fifteen to twenty-five whole runs.
     """
     loaded = opened(config, overrides, plugin)
+    if write and loaded.path.name == RESOLVED:
+        raise UsageError(f"--write changes a config, and {loaded.path} is what a run was; name the config itself")
     if write and any(each.partition("=")[0].split(".")[0].strip() == "step_size" for each in overrides or ()):
         raise UsageError("--write changes the file's step_size, and the command line gives another; leave that out")
     from trainer.config import load
@@ -52,7 +54,7 @@ def command(
     with loaded.at("step_size"):
         option, now = size_of(training)
     seeds = range(loaded.config.seed + 1, loaded.config.seed + SEEDS)
-    others = [build(load(find_config(config), [*(overrides or ()), f"seed={seed}"], plugin or ())) for seed in seeds]
+    others = [build(load(loaded.path, [*(overrides or ()), f"seed={seed}"], plugin or ())) for seed in seeds]
     with pinned(loaded.config.compute.threads):
         found = search(training, others=others)
     _print(found)
@@ -67,7 +69,7 @@ def command(
     if write:
         from trainer.config.editing import write_value
 
-        typer.echo(f"written at {write_value(find_config(config), keys, found.best)}")
+        typer.echo(f"written at {write_value(loaded.path, keys, found.best)}")
 
 
 def _print(found: Search) -> None:

@@ -48,7 +48,7 @@ def command(
             return watched(start, quiet)
 
         members = _members(loaded)
-        every = [opened(config, [*(overrides or ()), *more], plugin) for _, more in members]
+        every = [opened(loaded.path, [*(overrides or ()), *more], plugin) for _, more in members]
         if ranks is not None and ranks.rank:
             for each in every or [loaded]:
                 follow(each, ranks, allow_unchecked=allow_unchecked)
