@@ -23,7 +23,7 @@ def save_search(path: Path, found: Search, title: str) -> None:
 
     Raises UsageError for another ending.
     """
-    save_figure(path, lambda: _figure(found, title))
+    save_figure(lambda: _figure(found, title), path)
 
 
 def _figure(found: Search, title: str) -> Figure:

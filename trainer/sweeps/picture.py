@@ -38,7 +38,7 @@ def save_coordinates(path: Path, found: Comparison) -> None:
     """Draw them. Raises UsageError for another ending than .png or .svg, and where there is nothing to tell apart."""
     if len(found.groups) < 2 or not found.keys:
         raise UsageError("parallel coordinates take two configs or more that differ in a setting")
-    save_figure(path, lambda: _figure(found))
+    save_figure(lambda: _figure(found), path)
 
 
 def _figure(found: Comparison) -> Figure:

@@ -31,12 +31,12 @@ ACROSS = 7.5  # inches
 
 def save_plane(path: Path, plane: Plane, title: str) -> None:
     """Write what is predicted where into a .png or .svg file. Raises UsageError for another ending."""
-    save_figure(path, lambda: _plane(plane, title))
+    save_figure(lambda: _plane(plane, title), path)
 
 
 def save_panels(path: Path, shown: Sequence[Panels], title: str) -> None:
     """Write filters or attention into a .png or .svg file. Raises UsageError for another ending."""
-    save_figure(path, lambda: _panels(shown, title))
+    save_figure(lambda: _panels(shown, title), path)
 
 
 def _plane(plane: Plane, title: str) -> Figure:
