@@ -1,27 +1,34 @@
-"""What comes with the package, layers, optimizers, schedules, metrics, readers and more, through everyone's hooks."""
+"""What comes with the package, layers, optimizers, schedules, metrics, readers and more, through everyone's hooks.
+
+Each hook imports its own, for a server asks for launchers and imports no array.
+"""
 
 from __future__ import annotations
 
-from trainer import metrics, nn, optimizers
 from trainer.plugins.hookspecs import Register, hookimpl
-from trainer.training import schedules
 
 __all__: list[str] = []
 
 
 @hookimpl
 def register_layers(register: Register) -> None:
+    from trainer import nn
+
     for layer in (nn.Dense, nn.Flatten, nn.Residual, nn.Parallel, nn.Repeat, nn.Columns, nn.Input, nn.Rescale):
         register(layer)
 
 
 @hookimpl
 def register_costs(register: Register) -> None:
+    from trainer import nn
+
     register(nn.Several, targets="values")
 
 
 @hookimpl
 def register_optimizers(register: Register) -> None:
+    from trainer import optimizers
+
     register(optimizers.Sgd)
     register(optimizers.Momentum)
     register(optimizers.Nesterov)
@@ -40,6 +47,8 @@ def register_optimizers(register: Register) -> None:
 
 @hookimpl
 def register_schedules(register: Register) -> None:
+    from trainer.training import schedules
+
     register(schedules.Constant)
     register(schedules.Staircase, name="step")
     register(schedules.Milestones)
@@ -53,6 +62,8 @@ def register_schedules(register: Register) -> None:
 
 @hookimpl
 def register_metrics(register: Register) -> None:
+    from trainer import metrics
+
     for metric in metrics.CLASSIFICATION:
         lower = metric in (metrics.log_loss, metrics.perplexity)
         positive = {"average_precision": "always", "precision": "binary", "recall": "binary", "f1": "binary"}
@@ -68,10 +79,17 @@ def register_metrics(register: Register) -> None:
 
 @hookimpl
 def register_executors(register: Register) -> None:
-    from trainer.compiler.executors import Native, Numpy  # the compiler, which most commands can do without
+    from trainer.compiler.executors import Native, Numpy
 
     register(Numpy)
     register(Native)
+
+
+@hookimpl
+def register_launchers(register: Register) -> None:
+    from trainer.service.local import Local
+
+    register(Local)
 
 
 @hookimpl
@@ -103,7 +121,7 @@ def register_readers(register: Register) -> None:
 
 @hookimpl
 def register_preprocessors(register: Register) -> None:
-    from trainer.data.preprocessing.transformers import PREPROCESSORS  # 10 ms that only a config with preprocess: needs
+    from trainer.data.preprocessing.transformers import PREPROCESSORS
 
     for preprocessor in PREPROCESSORS:
         register(preprocessor)

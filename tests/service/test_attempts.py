@@ -27,7 +27,7 @@ from trainer.service.queue import Submission
 from trainer.service.service import Invalid, Service
 from trainer.service.settings import Settings
 from trainer.service.states import Message, State
-from trainer.service.supervisor import LOCAL, policy
+from trainer.service.supervisor import policy
 from trainer.service.tokens import Person
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="asks /proc, or limits another process")
@@ -47,8 +47,7 @@ async def service(root: Path, **settings: Any) -> AsyncIterator[Service]:
 
 def submission(config: str) -> Submission:
     return Submission(
-        owner="ada", name="x", config=config, overrides=(), files={}, sha256="", size={"steps": 1}, epochs=1,
-        executor=LOCAL,
+        owner="ada", name="x", config=config, overrides=(), files={}, sha256="", size={"steps": 1}, epochs=1
     )  # fmt: skip
 
 
@@ -239,7 +238,7 @@ def test_the_processors_are_divided_among_the_slots(tmp_path):
             await until(it, run, lambda row: row["state"] == State.FINISHED)
             about = json.loads((it.settings.folder(run) / "environment.json").read_bytes())
             assert about["threads"]["threads"] == processors()
-            assert it.supervisor.local.threads * it.supervisor.local.slots <= processors()
+            assert it.supervisor.launchers["local"].threads <= processors()
 
     asyncio.run(go())
 

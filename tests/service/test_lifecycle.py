@@ -198,7 +198,7 @@ def test_what_there_is_to_choose_from_is_told(served):
     assert dense["parameters"][0] == {"name": "units", "required": True, "takes": "a whole number of at least 1"}
     assert {"adam", "sgd"} <= {each["name"] for each in served.ask("GET", "/v1/optimizers").json["data"]}
     assert served.ask("GET", "/v1/plugins").json["data"][0]["name"] == "trainer"
-    assert served.ask("GET", "/v1/executors").json["data"][0]["name"] == "local"
+    assert served.ask("GET", "/v1/launchers").json["data"][0]["name"] == "local"
     assert "moons" in served.ask("GET", "/v1/datasets").json["offered"]
 
 

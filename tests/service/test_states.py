@@ -31,7 +31,7 @@ def new_writing() -> Writing:
 
 def submission(owner: str = "ada", **settings: object) -> queue.Submission:
     given = {"config": "", "overrides": (), "files": {}, "sha256": "0", "size": {"steps": 10}, "epochs": 2}
-    return queue.Submission(owner=owner, name="mlp", executor="local", **{**given, **settings})
+    return queue.Submission(owner=owner, name="mlp", **{**given, **settings})
 
 
 def test_ids_rise_and_mean_nothing():
@@ -165,6 +165,7 @@ def test_who_has_fewest_running_is_next_and_then_the_oldest():
     order = [row["id"] for _ in range(4) if (row := queue.start(writing, ["local"], 2))]
     assert order == [ada[0], bob[0], ada[1], bob[1]]
     assert queue.start(writing, ["local"], 2) is None  # ada has two
+    writing.db.execute("UPDATE runs SET launcher = 'local'")
     assert queue.start(writing, ["slurm"], 9) is None
     with pytest.raises(queue.Full, match="ada has 1 runs in line, of 1 at most"):
         queue.submit(writing, submission("ada"), 1)

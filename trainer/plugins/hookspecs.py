@@ -128,5 +128,14 @@ def register_executors(register: Register) -> None:
 
 
 @hookspec
+def register_launchers(register: Register) -> None:
+    """Launchers: frozen dataclasses whose `launcher(site)` makes what starts attempts, a `trainer.service` Launcher.
+
+    `trainer serve --launcher NAME` has one, and `--launcher 'NAME={option: value}'`. They are imported by the server
+    itself, of strangers' those that `--allow-plugin` names; what is heavy waits until `launcher` is called.
+    """
+
+
+@hookspec
 def register_commands(register: Register) -> None:
     """Commands: functions or Typer apps that become `trainer NAME`."""

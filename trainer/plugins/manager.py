@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["PluginProblem", "PluginSummary", "Plugins", "available", "share", "shared"]
 
 GROUP = "trainer"  # of the entry points
+# Of our own entry points those that have something of a kind, where that is to be learnt without importing every op.
+_OURS = {"commands": (), "launchers": ("trainer",)}
 
 
 class PluginProblem(NamedTuple):
@@ -218,10 +220,9 @@ class Plugins:
             from importlib.metadata import entry_points
 
             self._pending = [entry for entry in entry_points(group=GROUP) if self._may_load(entry)]
-        # Our own commands are in trainer.cli, so `trainer --help` need not import every op to learn that there is none.
         pending, self._pending = self._pending, []
         for entry in pending:
-            if kind == "commands" and is_ours(_package(entry)):
+            if is_ours(_package(entry)) and entry.name not in _OURS.get(kind, (entry.name,)):
                 self._pending.append(entry)
             else:
                 self._import(entry)

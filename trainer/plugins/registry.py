@@ -38,6 +38,7 @@ KINDS = (
     "callbacks",
     "trackers",
     "executors",
+    "launchers",
     "commands",
 )
 
@@ -48,6 +49,7 @@ _METHODS = {
     "schedules": ("__call__",),
     "preprocessors": ("fit", "apply"),
     "executors": ("missing", "executor", "loop"),
+    "launchers": ("launcher",),
     "costs": ("__call__",),
     "metrics": ("__call__",),
     "callbacks": ("__call__",),
@@ -69,7 +71,7 @@ class Parameter:
 @dataclass(frozen=True, repr=False)
 class Component:
     """A registered op, layer, cost, optimizer, schedule, metric, data set, reader, preprocessor, callback, tracker,
-    executor or command.
+    executor, launcher or command.
 
     Attributes:
         kind: one of `KINDS`.
@@ -189,7 +191,7 @@ def component(
         missing = [method for method in methods if method not in dir(obj)]
         if missing:
             raise PluginError(f"{call} lacks the method {' and '.join(missing)}; {_contract(kind)}")
-    elif kind in ("layers", "optimizers", "preprocessors", "trackers", "executors"):
+    elif kind in ("layers", "optimizers", "preprocessors", "trackers", "executors", "launchers"):
         raise PluginError(f"{call} is not a class; {_contract(kind)}")
     elif kind in _ALSO_FUNCTIONS and not callable(obj):
         raise PluginError(f"{call} cannot be called; {_contract(kind)}")

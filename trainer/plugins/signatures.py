@@ -23,6 +23,7 @@ CALLS: dict[str, dict[str, tuple[str, ...]]] = {
     "callbacks": {"__call__": ("record", "training")},
     "trackers": {"began": ("training", "folder"), "step": ("record",), "epoch": ("record",), "ended": ()},
     "executors": {"executor": ("program", "carried"), "loop": ("program", "carried", "sources")},
+    "launchers": {"launcher": ("site",)},
 }
 
 # What else people call these. Names that are nobody's, `a` and `b`, may stand in any order.

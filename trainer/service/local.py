@@ -1,4 +1,4 @@
-"""The launcher that ships: attempts on this machine, forked from a process that has the project loaded."""
+"""Attempts on this machine, forked from a process that has the project loaded."""
 
 from __future__ import annotations
 
@@ -6,29 +6,36 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from trainer.errors import TrainerError
-from trainer.service.children import Child, Children
-from trainer.service.launchers import Exit, Hears, Work
+from trainer.service.children import Child
+from trainer.service.launchers import Exit, Launcher, Site, Work
 
-if TYPE_CHECKING:
-    from trainer.service.settings import Settings
-
-__all__ = ["Local"]
+__all__ = ["Local", "why"]
 
 LOOK = 5.0  # seconds between two looks for processes that somebody has stopped
 LAST = 2.0  # seconds for what a process that is gone has said last
 
 
+@dataclass(frozen=True)
 class Local:
-    """Attempts on this machine."""
+    """Attempts on this machine; `--slots` says how many at once."""
 
-    def __init__(self, settings: Settings, hears: Hears, children: Children) -> None:
-        self._settings, self._hears, self.children = settings, hears, children
+    def launcher(self, site: Site) -> Launcher:
+        """What starts them."""
+        return _Local(site)
+
+
+class _Local:
+    outlives = False
+
+    def __init__(self, site: Site) -> None:
+        self._settings, self._hears, self.children = site.settings, site.hears, site.children
         self._running: dict[str, Child] = {}
         self._stopped: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -88,9 +95,9 @@ class Local:
         await self.children.kill(child, signal.SIGTERM)
         self._follow(self._kill_later(child, grace), self._tasks)
 
-    async def living(self, handles: Sequence[str]) -> set[str]:
-        """None: they end with the service that started them."""
-        return set()
+    async def adopt(self, work: Work, handle: str) -> bool:
+        """Never: they end with the service that started them."""
+        return False
 
     async def end(self) -> None:
         """Stop what runs, and wait for it."""
@@ -117,7 +124,7 @@ class Local:
         self._running.pop(child.handle)
         self._stopped.discard(child.handle)
         usage = child.usage
-        self._hears.gone(work, Exit(_why(code), asked, usage.get("cpu_seconds"), usage.get("peak_bytes")))
+        self._hears.gone(work, Exit(why(code), asked, usage.get("cpu_seconds"), usage.get("peak_bytes")))
 
     async def _reported(self, child: Child, work: Work) -> None:
         with suppress(OSError, ValueError):  # a plugin that writes nonsense there has said all that is heard of it
@@ -166,7 +173,12 @@ def _is_stopped(pid: int) -> bool:
     return status.rpartition(")")[2].split()[0] in "Tt"
 
 
-def _why(code: int | None) -> str:
+def why(code: int | None) -> str:
+    """How a process ended, in words; None where nobody has seen it.
+
+    >>> why(1), why(-9)
+    ('exit code 1', 'SIGKILL')
+    """
     if code is None:
         return "its fork server ended"
     if code < 0:

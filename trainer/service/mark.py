@@ -24,7 +24,7 @@ FILE = "attempt.json"
 CLAIM = "attempt.lock"
 # What the table of runs knows of a run from its submission.
 KEPT = (
-    "owner", "name", "executor", "config", "overrides", "files", "sha256", "size", "tags", "note", "created", "epochs",
+    "owner", "name", "launcher", "config", "overrides", "files", "sha256", "size", "tags", "note", "created", "epochs",
     "steps", "trace", "idem_key", "idem_sha256",
 )  # fmt: skip
 PATIENCE = 60.0  # seconds; whoever starts an attempt has waited for the one before it

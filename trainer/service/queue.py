@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +62,7 @@ class Submission:
     Attributes:
         files: the uploads and runs that it names, by what it calls them, as they lie here.
         sha256: of what is trained.
+        launcher: the name of the one that is to start its attempts; None for whichever can.
         again: whether it is trained again, where the same has been trained, or waits or is on its way.
         key, body: the request's Idempotency-Key, if it has one, and the SHA-256 of all that was asked for.
     """
@@ -74,7 +75,7 @@ class Submission:
     sha256: str
     size: Mapping[str, int]
     epochs: int
-    executor: str
+    launcher: str | None = None
     tags: Sequence[str] = ()
     note: str = ""
     again: bool = True
@@ -119,11 +120,11 @@ def submit(writing: Writing, new: Submission, most_queued: int) -> tuple[str, bo
         raise Full(text, "queued", waiting, most_queued)
     run = new_id()
     writing.db.execute(
-        "INSERT INTO runs (id, owner, name, state, reason, executor, config, overrides, files, sha256, size, tags,"
+        "INSERT INTO runs (id, owner, name, state, reason, launcher, config, overrides, files, sha256, size, tags,"
         " note, created, epochs, steps, idem_key, idem_sha256)"
         " VALUES (?,?,?,'queued','submitted',?,?,?,?,?,?,?,?,?,?,?,?,?)",
         (
-            run, new.owner, new.name, new.executor, new.config, json.dumps(list(new.overrides)),
+            run, new.owner, new.name, new.launcher, new.config, json.dumps(list(new.overrides)),
             json.dumps(dict(new.files)), new.sha256, json.dumps(dict(new.size)), json.dumps(list(new.tags)), new.note,
             now(), new.epochs, new.size["steps"], new.key, new.body,
         ),
@@ -133,36 +134,40 @@ def submit(writing: Writing, new: Submission, most_queued: int) -> tuple[str, bo
 
 
 def next_queued(
-    writing: Writing, executors: Iterable[str], most_running: int, most_seconds: int = 0
+    writing: Writing, launchers: Sequence[str], most_running: int, most_seconds: int = 0
 ) -> sqlite3.Row | None:
-    """The run whose turn it is: of the user with the fewest that run, the oldest.
+    """The run whose turn it is, of those that one of these launchers may start: of the user with the fewest that run,
+    the oldest.
 
     most_running, most_seconds: of a user of whom nothing else is said, at once and in CPU seconds a day (0: no limit).
     """
-    names = [*executors]
-    marks = ",".join("?" * len(names))
+    marks = ",".join("?" * len(launchers))
     found: sqlite3.Row | None = writing.db.execute(
         "SELECT next.* FROM (SELECT q.*, (SELECT count(*) FROM runs r WHERE r.state IN ('running', 'stopping')"  # noqa: S608  marks are question marks
-        f" AND r.owner = q.owner) AS busy FROM runs q WHERE q.state = 'queued' AND q.executor IN ({marks})) next"
+        f" AND r.owner = q.owner) AS busy FROM runs q WHERE q.state = 'queued'"
+        f" AND (q.launcher IS NULL OR q.launcher IN ({marks}))) next"
         " LEFT JOIN users ON users.name = owner LEFT JOIN uses ON uses.user = owner AND uses.day = ?"
         " WHERE busy < coalesce(users.running, ?)"
         " AND coalesce(uses.cpu_seconds, 0) < coalesce(nullif(coalesce(users.cpu_seconds, ?), 0), 9e18)"
         " ORDER BY busy, id LIMIT 1",
-        (*names, today(), most_running, most_seconds),
+        (*launchers, today(), most_running, most_seconds),
     ).fetchone()
     return found
 
 
-def start(writing: Writing, executors: Iterable[str], most_running: int, most_seconds: int = 0) -> sqlite3.Row | None:
-    """Take the run whose turn it is: it is running, and has a new attempt. None where there is none."""
-    run = next_queued(writing, executors, most_running, most_seconds)
+def start(writing: Writing, launchers: Sequence[str], most_running: int, most_seconds: int = 0) -> sqlite3.Row | None:
+    """Take the run whose turn it is: it is running, and has a new attempt. None where there is none.
+
+    launchers: those that can start one now; it is the first of them, unless the run is to have another.
+    """
+    run = next_queued(writing, launchers, most_running, most_seconds)
     if run is None:
         return None
     number = run["attempt"] + 1
     _set(writing, run, State.RUNNING, f"attempt {number} begins", attempt=number, started=run["started"] or now())
     writing.db.execute(
-        "INSERT INTO attempts (run, number, executor, started) VALUES (?, ?, ?, ?)",
-        (run["id"], number, run["executor"], now()),
+        "INSERT INTO attempts (run, number, launcher, started) VALUES (?, ?, ?, ?)",
+        (run["id"], number, run["launcher"] or launchers[0], now()),
     )
     return _run(writing, run["id"])
 

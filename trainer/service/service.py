@@ -27,8 +27,9 @@ from trainer.service.queue import Conflict, Gone, Submission
 from trainer.service.settings import Settings
 from trainer.service.states import Message, State
 from trainer.service.store import Event, Store, Writing
-from trainer.service.supervisor import LOCAL, Supervisor, policy
+from trainer.service.supervisor import Supervisor, policy
 from trainer.service.tokens import Person, Tickets, admin_token
+from trainer.wording import did_you_mean
 
 __all__ = ["NAME", "NAME_IS", "Changed", "Invalid", "Service"]
 
@@ -109,25 +110,36 @@ class Service:
 
     # Configs.
 
-    async def check(self, person: Person, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """What a config comes to. Raises Invalid with everything that is wrong with it."""
+    async def check(self, person: Person, asked: Mapping[str, Any], launcher: str | None = None) -> dict[str, Any]:
+        """What a config comes to. Raises Invalid with everything that is wrong with it.
+
+        launcher: the name of the one that is to train it; None for whichever can.
+        """
         files = self._files(person, asked["config"] + "\n".join(asked["overrides"]))
         limits = {name: getattr(self.settings.limits, name) for name in _LIMITED}
         await self.children.begin()  # which says how many processors there are
-        allowed = policy(self.settings, files, self.supervisor.local.threads)
+        allowed = policy(self.settings, files, self._threads(launcher))
         found = await self.checker.ask({**asked, "policy": allowed, "limits": limits})
         if "problems" in found:
             raise Invalid([_named_as_posted(each, files) for each in found["problems"]])
         if not NAME.fullmatch(found["name"]):  # of the config itself; what is posted beside it was looked at
-            raise Invalid(
-                [{"message": f"name: {NAME_IS}", "line": None, "column": None, "excerpt": None, "source": None}]
-            )
+            raise Invalid([_general(f"name: {NAME_IS}")])
         return {**found, "files": files}
+
+    def _threads(self, launcher: str | None) -> int:
+        """How many threads a run may ask for. Raises Invalid for a launcher that there is not."""
+        launchers = self.supervisor.launchers
+        if launcher is None:
+            return min(each.threads for each in launchers.values())
+        if launcher not in launchers:
+            hint = did_you_mean(launcher, launchers, f"there are: {', '.join(launchers)}")
+            raise Invalid([_general(f"launcher: this service has no '{launcher}'; {hint}")])
+        return launchers[launcher].threads
 
     async def submit(self, person: Person, asked: Mapping[str, Any], key: str | None) -> tuple[str, bool]:
         """A run for a config; gives its id, and whether it is a new one. Raises Invalid, Misused and Full."""
-        body = hashlib.sha256(json.dumps(dict(asked), sort_keys=True).encode()).hexdigest()
-        found = await self.check(person, {name: asked[name] for name in ("name", "config", "overrides")})
+        body, launcher = hashlib.sha256(json.dumps(dict(asked), sort_keys=True).encode()).hexdigest(), asked["launcher"]
+        found = await self.check(person, {name: asked[name] for name in ("name", "config", "overrides")}, launcher)
         new = Submission(
             owner=person.user,
             name=found["name"],
@@ -137,7 +149,7 @@ class Service:
             sha256=found["sha256"],
             size=found["size"],
             epochs=found["epochs"],
-            executor=LOCAL,
+            launcher=launcher,
             tags=asked.get("tags", ()),
             note=asked.get("note", ""),
             again=bool(asked.get("again")) or any(name.startswith("run:") for name in found["files"]),
@@ -210,7 +222,7 @@ class Service:
         assert row is not None
         all_overrides = [*json.loads(row["overrides"]), *overrides]
         asked = {"name": row["name"], "config": row["config"], "overrides": all_overrides}
-        found = await self.check(person, asked)
+        found = await self.check(person, asked, row["launcher"])
 
         def again(writing: Writing) -> State:
             quotas.check(writing.db, row["owner"], self.settings.quota)
@@ -299,6 +311,11 @@ def check_version(writing: Writing, run: str, version: int | None) -> None:
     row = writing.db.execute("SELECT version FROM runs WHERE id = ?", (run,)).fetchone()
     if row is not None and version is not None and row["version"] != version:
         raise Changed(f"run {run} has changed since: its version is {row['version']}, not {version}; read it again")
+
+
+def _general(message: str) -> dict[str, Any]:
+    """A problem that has no place in the config."""
+    return {"message": message, "line": None, "column": None, "excerpt": None, "source": None}
 
 
 def _named_as_posted(problem: Mapping[str, Any], files: Mapping[str, str]) -> dict[str, Any]:

@@ -62,6 +62,7 @@ class Settings:
 
     Attributes:
         root: the folder that holds all of it.
+        launchers: what starts attempts, as `--launcher` has it: NAME or NAME=OPTIONS, the one that is preferred first.
         slots: attempts at once on this machine; None for one a processor.
         plugins: installed plugins, by the names of their entry points, that configs may use and list.
         datasets: names that configs may choose.
@@ -73,6 +74,7 @@ class Settings:
     """
 
     root: Path
+    launchers: tuple[str, ...] = ("local",)
     slots: int | None = None
     plugins: frozenset[str] = frozenset()
     datasets: frozenset[str] = DATASETS

@@ -26,8 +26,7 @@ from trainer.errors import TrainerError
 from trainer.runs.lock import held, holder
 from trainer.service import mark, queue
 from trainer.service.children import Children, Unavailable
-from trainer.service.launchers import Exit, Launcher, Work
-from trainer.service.local import Local
+from trainer.service.launchers import Exit, Launcher, Site, Work, made
 from trainer.service.quotas import bytes_below, note_use
 from trainer.service.settings import Settings
 from trainer.service.states import AFTER, RESTING, Message, State, Wish
@@ -35,13 +34,18 @@ from trainer.service.store import Event, Store, Unwritable, Writing
 from trainer.service.tracing import continued
 from trainer.wording import described
 
-__all__ = ["LOCAL", "Supervisor", "newest_checkpoint", "policy"]
+__all__ = ["Supervisor", "newest_checkpoint", "policy"]
 
 log = logging.getLogger("trainer.service")
-LOCAL = "local"  # the launcher that ships, as the database knows it
+AGAIN = 2.0  # seconds until a launcher that could not begin is asked again
 TOLD = 0.25  # seconds between two rows of points of a run
 ROOM = 32 << 20  # bytes that are free on the disk, or nothing is begun there
 ENDS = {"finished": Message.FINISHED, "diverged": Message.DIVERGED, "failed": Message.FAILED}
+# What runs, and what has started its newest attempt.
+ATTEMPTS = (
+    "SELECT runs.*, attempts.launcher AS by FROM runs JOIN attempts ON run = id AND number = attempt"
+    " WHERE state IN ('running', 'stopping')"
+)
 SAID = {**ENDS, "lost": Message.LOST}
 _CHECKPOINT = re.compile(r"(\d{12})\.json")
 
@@ -51,8 +55,10 @@ class Supervisor:
 
     def __init__(self, settings: Settings, store: Store, children: Children) -> None:
         self.settings, self.store = settings, store
-        self.local = Local(settings, self, children)
-        self.launchers: Mapping[str, Launcher] = {LOCAL: self.local}
+        self.children = children
+        site = Site(settings, self, children)
+        self.launchers: dict[str, Launcher] = {name: each.launcher(site) for name, each in made(settings).items()}
+        self.troubles: dict[str, str] = {}  # why a launcher cannot begin
         self.ready = False
         self.draining = False
         self._trouble: str | None = None
@@ -65,6 +71,10 @@ class Supervisor:
     async def begin(self) -> None:
         """Make sense of what the service before this one left, and start to dispatch."""
         await self._reconcile()
+        marks = ", ".join("?" * len(self.launchers))
+        missing = f"SELECT DISTINCT launcher FROM runs WHERE state = 'queued' AND launcher NOT IN ({marks})"  # noqa: S608  question marks
+        for row in self.store.rows(missing, *self.launchers):
+            log.warning("runs wait for the launcher %s, which this service has not: --launcher %s", *row, *row)
         self._follow(self._dispatch())
 
     @property
@@ -86,18 +96,20 @@ class Supervisor:
 
     async def _stop(self, run: str) -> None:
         """Tell the attempt of a run that is stopping."""
-        row = self.store.row("SELECT state, executor, handle FROM runs WHERE id = ?", run)
+        row = self.store.row(f"{ATTEMPTS} AND id = ?", run)
         handle = self._handles.get(run) or (row["handle"] if row is not None else None)
         if row is not None and row["state"] == State.STOPPING and handle:
-            await self.launchers[row["executor"]].stop(handle, self.settings.grace)
+            await self.launchers[row["by"]].stop(handle, self.settings.grace)
 
     async def end(self) -> None:
         """Stop every attempt, with its checkpoint; the runs go on when there is a service again."""
         self.draining = True
+        staying = {name for name, launcher in self.launchers.items() if launcher.outlives}
 
         def drain(writing: Writing) -> None:
-            for row in writing.db.execute("SELECT id FROM runs WHERE state IN ('running', 'stopping')").fetchall():
-                queue.send(writing, row["id"], Message.DRAIN, "the service goes down")
+            for row in writing.db.execute(ATTEMPTS).fetchall():
+                if row["by"] not in staying:
+                    queue.send(writing, row["id"], Message.DRAIN, "the service goes down")
 
         try:
             await self.store.write(drain)
@@ -227,17 +239,15 @@ class Supervisor:
         """Begin an attempt at the run whose turn it is, if there is one. Raises TrainerError where none can begin."""
         if (full := self._no_room()) is not None:
             raise TrainerError(full)
-        for launcher in self.launchers.values():
-            await launcher.begin()
+        able = [name for name, launcher in self.launchers.items() if await self._begun(name, launcher)]
         self.ready = True
-        able = [name for name, launcher in self.launchers.items() if launcher.free > 0]
         if not able:
             return False
         quota = self.settings.quota
         row = await self.store.write(lambda writing: queue.start(writing, able, quota.running, quota.cpu_seconds))
         if row is None:
             return False
-        launcher = self.launchers[row["executor"]]
+        launcher = self.launchers[row["launcher"] or able[0]]
         work = Work(row["id"], row["attempt"], self._request(row))
         try:
             self.settings.folder(work.run).mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -251,6 +261,24 @@ class Supervisor:
         await self._stop(work.run)  # where it was cancelled meanwhile
         await self._write_down(lambda writing: _keep_handle(writing, work, handle))
         return True
+
+    async def _begun(self, name: str, launcher: Launcher) -> bool:
+        """Whether a launcher takes an attempt now. Of several, one that cannot begin keeps the others from nothing.
+
+        Raises TrainerError where it is the only one.
+        """
+        try:
+            await launcher.begin()
+        except TrainerError as error:
+            if len(self.launchers) == 1:
+                raise
+            if self.troubles.get(name) != str(error):
+                log.warning("launcher %s: %s; what waits for it is tried again every few seconds", name, error)
+            self.troubles[name] = str(error)
+            asyncio.get_running_loop().call_later(AGAIN, self.look)
+            return False
+        self.troubles.pop(name, None)
+        return launcher.free > 0
 
     def _no_room(self) -> str | None:
         free = shutil.disk_usage(self.settings.runs).free
@@ -276,10 +304,10 @@ class Supervisor:
     # What the service before this one left.
 
     async def _reconcile(self) -> None:
-        for row in self.store.rows("SELECT * FROM runs WHERE state IN ('running', 'stopping')"):
-            launcher = self.launchers.get(row["executor"])
-            handles = [row["handle"]] if row["handle"] else []
-            if launcher is not None and await launcher.living(handles):
+        for row in self.store.rows(ATTEMPTS):
+            launcher, work = self.launchers.get(row["by"]), Work(row["id"], row["attempt"], self._request(row))
+            if launcher is not None and row["handle"] and await launcher.adopt(work, row["handle"]):
+                self._handles[work.run] = row["handle"]
                 continue
             self._follow(self._settle(row["id"], row["attempt"], Exit("the service ended", asked=True)))
 

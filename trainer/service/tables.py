@@ -118,4 +118,9 @@ MIGRATIONS = (
         trace TEXT NOT NULL
     ) STRICT;
     """,
+    """
+    ALTER TABLE runs DROP COLUMN executor;
+    ALTER TABLE runs ADD COLUMN launcher TEXT;           -- that is asked for; NULL for whichever can
+    ALTER TABLE attempts RENAME COLUMN executor TO launcher;
+    """,
 )

@@ -24,8 +24,12 @@ def command(
     root: Annotated[Path, typer.Option("--root", metavar="FOLDER", help="Holds everything of it.")] = Path("service"),
     host: Annotated[str, typer.Option("--host", help="The address that it listens at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 for one that is free.")] = PORT,
+    launcher: Annotated[
+        list[str] | None,
+        typer.Option("--launcher", metavar="NAME[=OPTIONS]", help="What trains runs; by default local, this machine."),
+    ] = None,
     slots: Annotated[
-        int | None, typer.Option("--slots", min=1, help="Runs that train at once; by default one a processor.")
+        int | None, typer.Option("--slots", min=1, help="Runs that train here at once; by default one a processor.")
     ] = None,
     plugin: Annotated[
         list[str] | None,
@@ -76,6 +80,7 @@ def command(
         )
     settings = Settings(
         root=root.absolute(),
+        launchers=tuple(launcher or ("local",)),
         slots=slots,
         plugins=frozenset(plugin or ()),
         datasets=DATASETS | frozenset(dataset or ()),

@@ -19,6 +19,9 @@ def command(
     overrides: Overrides = None,
     at: Service = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Stay and watch.")] = False,
+    launcher: Annotated[
+        str | None, typer.Option("--launcher", metavar="NAME", help="What is to train it, of those that it has.")
+    ] = None,
     again: Annotated[bool, typer.Option("--again", help="Train it again, though the same was trained.")] = False,
 ) -> None:
     """Put a config in line at a service; whatever becomes of this terminal, it is trained."""
@@ -31,6 +34,7 @@ def command(
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not UTF-8 text: byte 0x{error.object[error.start]:02X}") from None
     asked = {"config": text, "name": path.stem, "overrides": list(overrides or ()), "again": again}
+    asked |= {} if launcher is None else {"launcher": launcher}
     # A connection that breaks in between leaves a run at most once: the same key gets the first answer again.
     run = client.ask("POST", "/v1/runs", asked, headers={"Idempotency-Key": secrets.token_hex(16)})
     place = f", number {run['place']} in line" if run["place"] else ""

@@ -81,7 +81,8 @@ def as_run(service: Service, row: sqlite3.Row) -> dict[str, Any]:
     return {
         "object": "run",
         **{
-            name: row[name] for name in ("id", "name", "owner", "state", "reason", "wish", "attempt", "note", "version")
+            name: row[name]
+            for name in ("id", "name", "owner", "state", "reason", "wish", "attempt", "launcher", "note", "version")
         },
         "place": place(service, row),
         "tags": json.loads(row["tags"]),

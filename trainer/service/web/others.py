@@ -10,7 +10,7 @@ from trainer.service.web.answers import json_answer
 from trainer.service.web.problems import HttpProblem
 from trainer.service.web.routes import Call
 
-__all__ = ["alive", "executors", "prometheus", "ready", "schema", "told"]
+__all__ = ["alive", "launchers", "prometheus", "ready", "schema", "told"]
 
 
 async def alive(call: Call) -> Response:
@@ -50,9 +50,14 @@ async def told(call: Call) -> Response:
     return json_answer({"object": "list", "data": await call.service.told(call.request.url.path.rpartition("/")[2])})
 
 
-async def executors(call: Call) -> Response:
-    """Where runs are trained, and how many more begin at once."""
-    launchers = call.service.supervisor.launchers
-    return json_answer(
-        {"object": "list", "data": [{"name": name, "free": max(0, each.free)} for name, each in launchers.items()]}
-    )
+async def launchers(call: Call) -> Response:
+    """Where runs are trained, how many more begin at once, with how many threads, and what is in the way."""
+    supervisor = call.service.supervisor
+    data = [
+        {
+            "name": name, "free": max(0, each.free), "threads": each.threads, "outlives": each.outlives,
+            "trouble": supervisor.troubles.get(name),
+        }
+        for name, each in supervisor.launchers.items()
+    ]  # fmt: skip
+    return json_answer({"object": "list", "data": data})

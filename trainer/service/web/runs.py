@@ -29,7 +29,7 @@ from trainer.service.web.answers import (
 )
 from trainer.service.web.problems import HttpProblem
 from trainer.service.web.routes import Call
-from trainer.service.web.schemas import KEY, MOST_NOTE, MOST_OVERRIDES, MOST_TAGS, MOST_TEXT, YAML_TYPES
+from trainer.service.web.schemas import KEY, LAUNCHER, MOST_NOTE, MOST_OVERRIDES, MOST_TAGS, MOST_TEXT, YAML_TYPES
 from trainer.service.web.thinning import thinned
 
 __all__ = [
@@ -47,15 +47,16 @@ def asked_config(call: Call) -> dict[str, Any]:
     if media in YAML_TYPES:
         given: dict[str, Any] = {"config": text_of(call.body), "overrides": call.request.query_params.getlist("set")}
         given |= {"name": call.query("name")} if call.query("name") else {}
+        given |= {"launcher": call.query("launcher")} if call.query("launcher") else {}
         given["again"] = switch(call, "again")
     else:
         given = json_body(call)
-        unknown = set(given) - {"config", "name", "overrides", "tags", "note", "again"}
+        unknown = set(given) - {"config", "name", "overrides", "tags", "note", "again", "launcher"}
         if unknown:
             raise HttpProblem(422, f"a run has no {', '.join(sorted(unknown))}")
         if isinstance(given.get("config"), dict):
             given["config"] = json.dumps(given["config"], indent=1)  # which is YAML
-    asked = {"name": "config", "overrides": [], "tags": [], "note": "", "again": False, **given}
+    asked = {"name": "config", "overrides": [], "tags": [], "note": "", "again": False, "launcher": None, **given}
     _check(asked)
     return asked
 
@@ -72,6 +73,9 @@ def _check(asked: dict[str, Any]) -> None:
             raise HttpProblem(422, f"{key} is a list of at most {most} texts")
     if not isinstance(asked["note"], str) or len(asked["note"]) > MOST_NOTE:
         raise HttpProblem(422, f"note is a text of at most {MOST_NOTE:,} characters")
+    launcher = asked["launcher"]
+    if launcher is not None and not (isinstance(launcher, str) and re.fullmatch(LAUNCHER, launcher)):
+        raise HttpProblem(422, "launcher is the name of one: GET /v1/launchers has them")
     if not isinstance(asked["again"], bool):
         raise HttpProblem(422, "again is true or false")
 
@@ -91,7 +95,9 @@ async def validate(call: Call) -> Response:
     """What a config comes to, without a run."""
     asked, report = asked_config(call), switch(call, "report")
     try:
-        found = await call.service.check(call.who, {name: asked[name] for name in ("name", "config", "overrides")})
+        found = await call.service.check(
+            call.who, {name: asked[name] for name in ("name", "config", "overrides")}, asked["launcher"]
+        )
     except Invalid as error:
         if not report:
             raise
@@ -157,7 +163,9 @@ def _some(call: Call, *known: str) -> dict[str, Any]:
     given = json_body(call)
     if unknown := set(given) - set(known):
         raise HttpProblem(422, f"{', '.join(sorted(unknown))} cannot be given here; {', '.join(known)} can")
-    _check({"config": "", "name": "x", "overrides": [], "tags": [], "note": "", "again": False, **given})
+    _check(
+        {"config": "", "name": "x", "overrides": [], "tags": [], "note": "", "again": False, "launcher": None, **given}
+    )
     return given
 
 

@@ -13,9 +13,9 @@ from trainer.service.states import State
 from trainer.service.tokens import SCOPES
 
 __all__ = [
-    "CONFIGS", "ETAG", "EVENT", "FILE_NAME", "KEY", "MOST_DAYS", "MOST_FILE_NAME", "MOST_NOTE", "MOST_OVERRIDES",
-    "MOST_TAGS", "MOST_TEXT", "OVERRIDES", "PATHS", "QUOTA", "SCHEMAS", "SETTINGS", "STATE", "SUFFIXES", "SWITCH",
-    "TEXT", "TEXTS", "TOKEN", "USER", "YAML_TYPES", "pattern", "reference", "whole",
+    "CONFIGS", "ETAG", "EVENT", "FILE_NAME", "KEY", "LAUNCHER", "MOST_DAYS", "MOST_FILE_NAME", "MOST_NOTE",
+    "MOST_OVERRIDES", "MOST_TAGS", "MOST_TEXT", "OVERRIDES", "PATHS", "QUOTA", "SCHEMAS", "SETTINGS", "STATE",
+    "SUFFIXES", "SWITCH", "TEXT", "TEXTS", "TOKEN", "USER", "YAML_TYPES", "pattern", "reference", "whole",
 ]  # fmt: skip
 
 YAML_TYPES = ("application/yaml", "text/yaml", "application/x-yaml", "text/plain")
@@ -26,6 +26,7 @@ SUFFIXES = (".csv", ".npz", ".npy", ".txt")
 FILE_NAME = r"[\w][\w .+-]*\.([cC][sS][vV]|[nN][pP][zZyY]|[tT][xX][tT])"
 MOST_FILE_NAME = 120
 ETAG = r'\*|"[0-9]{1,18}"|[0-9]{1,18}'
+LAUNCHER = r"[A-Za-z_][A-Za-z0-9_-]{0,79}"
 KEY = r"[!-~]{1,200}"
 EVENT = r"[0-9]{1,18}"
 
@@ -89,7 +90,7 @@ SCHEMAS: dict[str, Any] = {
         "required": ["object", "id", "name", "owner", "state", "reason", "progress", "version"],
         "properties": {
             "object": {"const": "run"}, "id": TEXT, "name": TEXT, "owner": TEXT, "state": {"enum": [*State]},
-            "reason": TEXT, "wish": MAYBE, "place": {"type": ["integer", "null"]}, "attempt": WHOLE,
+            "reason": TEXT, "wish": MAYBE, "place": {"type": ["integer", "null"]}, "attempt": WHOLE, "launcher": MAYBE,
             "tags": TEXTS, "note": TEXT, "overrides": TEXTS, "sha256": TEXT, "size": COUNTS, "progress": COUNTS,
             "loss": {"type": ["number", "null"]}, "created_at": TEXT, "started_at": MAYBE, "ended_at": MAYBE,
             "version": WHOLE, "trace": MAYBE,
@@ -106,7 +107,8 @@ SCHEMAS: dict[str, Any] = {
     "Submission": {
         "type": "object", "required": ["config"], "additionalProperties": False,
         "properties": {
-            "config": {"type": ["string", "object"]}, "overrides": OVERRIDES, "again": {"type": "boolean"}, **SETTINGS,
+            "config": {"type": ["string", "object"]}, "overrides": OVERRIDES, "again": {"type": "boolean"},
+            "launcher": pattern(LAUNCHER), **SETTINGS,
         },
         "examples": [{"config": EXAMPLE, "name": "first", "again": True}],
     },

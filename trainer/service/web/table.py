@@ -15,6 +15,7 @@ from trainer.service.web.schemas import (
     EVENT,
     FILE_NAME,
     KEY,
+    LAUNCHER,
     MOST_FILE_NAME,
     MOST_OVERRIDES,
     OVERRIDES,
@@ -45,6 +46,7 @@ AFTER = Parameter("after", "The last event that was had.", whole(0, 0, 10**18 - 
 SAID = (
     Parameter("name", "What the run is called.", pattern(NAME.pattern, empty=True)),
     Parameter("set", f"An override, KEY=VALUE; at most {MOST_OVERRIDES}, as far as an address is long.", TEXTS),
+    Parameter("launcher", "What is to train it; without it whichever can.", pattern(LAUNCHER, empty=True)),
     Parameter("again", "Train it again, though the same was trained.", SWITCH),
 )
 REPORT = Parameter("report", "Answer 200 with `errors` where something is wrong, as an editor wants it.", SWITCH)
@@ -131,7 +133,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/schema", "The JSON schema of a config.", "read", others.schema, (200, JSON, ANY), errors=(503,)),
     *(Route("GET", f"/v1/{kind}", f"The {kind} that there are.", "read", others.told, (200, JSON, ANY), errors=(503,))
       for kind in TOLD),
-    Route("GET", "/v1/executors", "Where runs are trained.", "read", others.executors, (200, JSON, ANY)),
+    Route("GET", "/v1/launchers", "Where runs are trained.", "read", others.launchers, (200, JSON, ANY)),
     Route("GET", "/v1/me", "Who one is, and what one may have.", "read", people.me, (200, JSON, ANY)),
     Route("POST", "/v1/datasets", "Upload a file of data.", "submit", uploads.upload, (201, JSON, ANY),
           {"*/*": {}}, (Parameter("name", "What the file is called.",
