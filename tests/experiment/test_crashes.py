@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -195,15 +195,28 @@ def test_a_disk_that_refuses_at_any_call_names_the_file_and_costs_no_older_check
         disk.root.mkdir()
         with monkeypatch.context() as patch:
             saves = Saves(patch)
-            with disk.mounted(), pytest.raises(StorageError) as told:
-                stop_and_go(disk.root)
-        assert told.value.exit_code == 1
-        assert re.fullmatch(rf"{re.escape(str(disk.root))}.* cannot be written: {os.strerror(code)}", str(told.value))
+            with disk.mounted():
+                told = refusal_of(lambda: stop_and_go(disk.root))  # noqa: B023  called at once
+        if told is None:  # a last status that had no room beside the one before took its place
+            assert code == errno.ENOSPC
+            assert not disk.for_good
+            assert [remains(folder) for folder in runs_below(disk.root)] == [untouched]
+            continue
+        assert told.exit_code == 1
+        assert re.fullmatch(rf"{re.escape(str(disk.root))}.* cannot be written: {os.strerror(code)}", str(told))
         for folder in runs_below(disk.root):
             assert load_run(folder).status != "running"
             assert newest(folder) in [None, *saves.states][saves.done : saves.done + 2]
             if refused % 4 == 0:
                 goes_on(folder, untouched)
+
+
+def refusal_of(work: Callable[[], None]) -> StorageError | None:
+    try:
+        work()
+    except StorageError as error:
+        return error
+    return None
 
 
 @pytest.fixture
