@@ -9,11 +9,14 @@ from __future__ import annotations
 import io
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from trainer.cli import main
+from trainer.service.client import Told
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 TABLE = """\
@@ -58,8 +61,58 @@ COMMANDS = {
     "no-config": "run flowerz.yaml",
     "no-command": "trian flowers.yaml",
     "setting": "run flowers.yaml --epochs 3",
+    "overfit": "overfit flowers.yaml",
+    "find": "find-step-size flowers.yaml",
+    "sweep": "sweep flowers.yaml step_size=0.01,0.1 network.0.dense=4,16 --out swept --jobs 1",
+    "report": "report flowers-a",
+    "runs-compared": "report flowers-a flowers-b",
+    "submit": "submit flowers.yaml",
+    "watch": "watch last",
+    "fetch": "fetch last --out fetched",
+    "cancel": "cancel last",
+    "login": "login http://127.0.0.1:8470 --browser",
+    "served": "runs --at http://127.0.0.1:8470",
 }  # fmt: skip
 WIDTHS = (60, 80, 120)
+
+
+RUN: dict[str, Any] = {
+    "id": "01M8MSXTXJ0VHZS5C3YX179XFR", "name": "flowers of a long name", "owner": "ada", "state": "queued", "place": 3,
+    "progress": {"epoch": 0, "epochs": 12}, "loss": None, "reason": "submitted",
+}  # fmt: skip
+POINTS = [
+    {"epoch": i, "step": 2 * i, "step_size": 0.1, "seconds": 0.5 * i, "rows_per_second": 1234567.0,
+     "train_loss": 1 / i, "train_accuracy": 1.0, "test_loss": 2 / i, "test_accuracy": 0.5}
+    for i in (1, 2, 3)
+]  # fmt: skip
+
+
+class Service:
+    """What a service of one run answers."""
+
+    url = "http://127.0.0.1:8470"
+
+    def ask(self, method: str, path: str, *_: object, **__: object) -> Any:
+        last = path.partition("?")[0].rpartition("/")[2]
+        files = {"config.yaml": b"seed: 0\n", "status.json": b"{}"}
+        answers = {
+            "runs": RUN if method == "POST" else {"data": [RUN], "next": None}, "cancel": {**RUN, "state": "cancelled"},
+            "files": {"data": [{"name": name} for name in files]}, "tickets": {"path": "/login?ticket=2sLzVJ5mZ3nE-"},
+        }  # fmt: skip
+        return answers[last] if last in answers else files[last]
+
+    def run(self, name: str) -> dict[str, Any]:
+        return {**RUN, "state": "failed"}
+
+    def events(self, run: str) -> Iterator[Told]:
+        heading = "t.csv: 8 rows to train, 2 to test. dense, relu, dense: 194 parameters, float32, numpy executor."
+        yield Told(1, "state", {"state": "queued", "reason": "submitted"})
+        yield Told(2, "log", {"text": heading})
+        yield Told(3, "points", {"epochs": 3, "points": POINTS})
+        yield Told(
+            4, "warning", {"text": "the test rows chose the epoch; their numbers are no estimate of other rows'"}
+        )
+        yield Told(5, "state", {"state": "failed", "reason": "attempt 3 ended without a word, as those before"})
 
 
 class Terminal(io.TextIOWrapper):
@@ -89,6 +142,8 @@ def show(place: Path, monkeypatch: pytest.MonkeyPatch):
         for name, value in {"COLUMNS": str(width), "NO_COLOR": "1", "TERM": "xterm"}.items():
             monkeypatch.setenv(name, value)
         monkeypatch.chdir(place)
+        monkeypatch.setattr("trainer.explaining.batch._since", lambda began: 1.23e-4)
+        monkeypatch.setattr("trainer.service.client.opened", lambda at: Service())
         for module in ("commands.runs", "terminal.ending"):  # a time has another width on a busy computer
             monkeypatch.setattr(f"trainer.cli.{module}.duration", lambda seconds: "0.0 s")
         for name in ("stdout", "stderr"):
@@ -103,8 +158,9 @@ def show(place: Path, monkeypatch: pytest.MonkeyPatch):
 def still(text: str) -> str:
     """The text without what is another time or place."""
     text = re.sub(r"\d{8}-\d{6}", "20260131-174502", text)
-    text = re.sub(r"^\r?epoch .*\n", "", text, flags=re.MULTILINE)  # the bar, by the clock
-    text = re.sub(r"(elsewhere/\S+?-flowers)-\d+", r"\1", text)
+    text = re.sub(r"^\r?(epoch|\d/\d) .*\n", "", text, flags=re.MULTILINE)  # the bar, by the clock
+    text = re.sub(r"((?:elsewhere|swept)/\S+?-flowers)-\d+", r"\1", text)
+    text = re.sub(r"\d\.\d{3}e\+\d\d", "0.000e+00", text)  # what diverges goes its own way on each processor
     text = re.sub(r"^(\w+ +)\d+( {2})", r"\g<1>0\2", text, flags=re.MULTILINE) if text.startswith("kind") else text
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
 

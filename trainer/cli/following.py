@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import shutil
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from trainer.cli.terminal.abilities import is_terminal
 from trainer.errors import TrainerError
 from trainer.runs.progress import ProgressTable
 from trainer.wording import printable
@@ -37,7 +40,7 @@ def follow(client: Client, run: str) -> None:
     try:
         for told in client.events(run):
             if told.kind == "points":
-                table = table or ProgressTable(told.data["epochs"])
+                table = table or ProgressTable(told.data["epochs"], _width())
                 for row in told.data["points"]:
                     for line in table.lines(_record(row)):  # type: ignore[arg-type]  # it has what a line needs
                         typer.echo(line)
@@ -50,6 +53,10 @@ def follow(client: Client, run: str) -> None:
                     return
     except KeyboardInterrupt:
         typer.echo(f"\nnot watched any more; it goes on. trainer watch {run}")
+
+
+def _width() -> float:
+    return shutil.get_terminal_size().columns if is_terminal() else math.inf
 
 
 def _record(row: Mapping[str, Any]) -> SimpleNamespace:

@@ -89,8 +89,8 @@ _KEYS = {
     "weight_decay": "wd l2 l2penalty",
     "initial": "init initializer kernelinitializer embeddingsinitializer weightinit initialization",
     "filters": "outchannels channels numfilters nfilters",
-    "kernel": "kernelsize filtersize window windowsize",
-    "window": "poolsize kernel kernelsize",
+    "kernel": "kernelsize filtersize size window windowsize",
+    "window": "poolsize size kernel kernelsize",
     "stride": "strides",
     "dilation": "dilationrate",
     "groups": "numgroups",
@@ -196,12 +196,12 @@ _HINTS = {
         "precision floatx mixedprecision amp halfprecision fp16 bf16": "write `compute: {{dtype: float32}}` or float64",
         "device accelerator gpu gpus cuda": "it runs on the processor; threads and precision are in "
         "`compute: {{threads: auto}}`",
-        "resume resumefrom checkpoints checkpointing loadcheckpoint weights": "to begin "
-        "with the parameters of a run write `start_from: RUN`, its folder",
+        "resume resumefrom checkpoints checkpointing loadcheckpoint weights": "to go on with a run that was stopped: "
+        "trainer resume RUN; to begin with its parameters write `start_from: RUN`, its folder",
         "tensorboard": "write `log: {{tensorboard: true}}`",
         "mlflow": "write `log: {{mlflow: http://host:5000}}`",
-        "logger logging log wandb tracker": "every run has a folder with log.txt and metrics.csv; a "
-        "tracker is a plugin's, `log: {{trackers: [...]}}`",
+        "logger logging log wandb tracker trackers": "every run has a folder with log.txt and metrics.csv; of "
+        "trackers there are `log: {{tensorboard: true}}`, mlflow and those of plugins",
         "verbose verbosity quiet progressbar enableprogressbar": "it is an option of the command: trainer run --quiet",
         "numworkers workers njobs cpus": "the data are in memory; threads that divide a step are "
         "`compute: {{threads: {value}}}`",

@@ -21,7 +21,12 @@ def _values(part: str, values: Mapping[str, float]) -> dict[str, str]:
 
 
 class ProgressTable:
-    """Epochs as rows of text, for a file or a pipe: a header, then at most about twenty of them.
+    """Epochs as rows of text: a header, then at most about twenty of them.
+
+    Args:
+        epochs: how many there will be.
+        width: of a terminal; what does not fit is left out: the speed first, then the time that is left, and so on from
+            the right. A file or a pipe has none.
 
     >>> from trainer.training import Epoch
     >>> table = ProgressTable(epochs=40)
@@ -35,11 +40,11 @@ class ProgressTable:
     []
     """
 
-    def __init__(self, epochs: int) -> None:
-        self._epochs = epochs
+    def __init__(self, epochs: int, width: float = math.inf) -> None:
+        self._epochs, self._width = epochs, width
         self._every = math.ceil(epochs / _LINES)
         self._shown = 0
-        self._widths: list[int] = []
+        self._widths: dict[str, int] = {}
 
     def lines(self, record: Epoch) -> list[str]:
         """The lines to print after this epoch: none, its row, or the header and its row."""
@@ -59,10 +64,13 @@ class ProgressTable:
         lines = []
         if first:
             least = {"epoch": 2 * len(str(self._epochs)) + 1, "left": 10}
-            self._widths = [max(len(name), least.get(name, 9)) for name in cells]
-            lines.append(self._row(list(cells)))
-        return [*lines, self._row(list(cells.values()))]
+            self._widths = {name: max(len(name), least.get(name, 9)) for name in cells}
+            for name in ("rows/s", *reversed(cells)):
+                if sum(self._widths.values()) + 2 * len(self._widths) - 1 > self._width and len(self._widths) > 2:
+                    self._widths.pop(name, None)
+            lines.append(self._row({name: name for name in cells}))
+        return [*lines, self._row(cells)]
 
-    def _row(self, cells: list[str]) -> str:
+    def _row(self, cells: Mapping[str, str]) -> str:
         # The first column stands a little to the right, so that the header is told from what comes before.
-        return " " + "  ".join(f"{cell:>{width}}" for cell, width in zip(cells, self._widths, strict=True))
+        return " " + "  ".join(f"{cells[name]:>{width}}" for name, width in self._widths.items())

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-WIDTH = 30  # of the longest bar
+WIDTH = 20  # of the longest bar
 
 
 def command(
@@ -83,8 +83,8 @@ def _print(found: Search) -> None:
         mark = "<" if tried.step_size == found.best else ""
         rows.append([f"{tried.step_size:g}", *shown, mark, _bar(tried.judged, found)])
     after = [f"after {epochs:,}" for epochs in rungs]
-    header = ["step size", *after, f"median of {seeds}", "", f"{found.part} loss, as far as it was tried"]
-    print_table(header, rows, right=set(range(len(rungs) + 2)), wrap=False)
+    header = ["step size", *after, f"median of {seeds}", "", f"{found.part} loss"]
+    print_table(header, rows, right=set(range(len(rungs) + 2)), wrap=False, spare=True)
 
 
 def _loss(loss: float) -> str:

@@ -23,19 +23,21 @@ def print_layers(rows: Sequence[LayerLook]) -> None:
     """A row a layer, and last the cost."""
     typer.echo()
     unicode = is_unicode()
-    header = ["", "layer", "output", "size", "from", "to", "zeros", "values", "cotangents", "", "gradient", "bytes"]
+    header = ["", "layer", "output", "size", "from", "to", "zeros", "values", "cotangents", "gradient", "bytes"]
+    sizes = [_number(r.cotangents.rms) if r.cotangents else "" for r in rows]
+    longest = max(map(len, sizes))
     print_table(
         [*header, "µs", "µs back"],
         [
             [
                 str(i) if i < len(rows) - 1 else "", r.name, shape_of(r.shape), *_values(r.values),
-                _bars(r.values, unicode), _number(r.cotangents.rms if r.cotangents else math.nan),
-                _bars(r.cotangents, unicode), _number(r.gradient), f"{r.nbytes:,}", f"{r.forward * 1e6:.0f}",
+                _bars(r.values, unicode), f"{size:>{longest}}  {_bars(r.cotangents, unicode)}".rstrip(),
+                _number(r.gradient), f"{r.nbytes:,}", f"{r.forward * 1e6:.0f}",
                 f"{r.backward * 1e6:.0f}" if r.cotangents else "",
             ]
-            for i, r in enumerate(rows)
+            for i, (r, size) in enumerate(zip(rows, sizes, strict=True))
         ],
-        right={0, 3, 4, 5, 6, 8, *range(10, 14)},
+        right={0, 3, 4, 5, 6, *range(8, 13)},  # with the cotangents, whose bars are of one width
         wrap=False,
     )  # fmt: skip
 
