@@ -15,7 +15,7 @@ from trainer.compiler.executors import native_available
 from trainer.data import prepare
 from trainer.data.readers import quick, whole
 from trainer.data.readers.csv_file import read_csv
-from trainer.data.readers.quick import NUMBER, SKIP, TEXT, Doubt, cells_of
+from trainer.data.readers.quick import NUMBER, SKIP, TEXT, Doubt, Style, cells_of
 from trainer.data.readers.spelling import Spelling
 from trainer.data.readers.table import DELIMITERS, Layout, read_table
 from trainer.errors import DataError
@@ -23,10 +23,14 @@ from trainer.errors import DataError
 needs_machine = pytest.mark.skipif(not native_available(), reason="no machine, so no parser")
 
 
-def read(cells, delimiter=","):
+USUAL = Spelling()
+PLAIN = Style.of(",", USUAL)
+
+
+def read(cells, delimiter=",", spelling=USUAL):
     """The numbers of these cells, a row each, beside a column of zeros."""
     piece = "".join(f"{cell}{delimiter}0\n" for cell in cells).encode()
-    return cells_of(piece, delimiter, bytes([NUMBER, NUMBER])).numbers[:, 0]
+    return cells_of(piece, Style.of(delimiter, spelling), bytes([NUMBER, NUMBER])).numbers[:, 0]
 
 
 def bits(values):
@@ -81,6 +85,57 @@ def test_numbers_at_the_edges_of_what_there_is_are_so_too(delimiter):
     assert bits(read(around, delimiter)) == bits([float(text) for text in EDGES] * 3)
 
 
+GERMAN, INDIAN = Spelling(decimal=",", thousands="."), Spelling(thousands=",")
+
+
+@needs_machine
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_marks_between_digits_change_no_number(seed, delimiter):
+    rng = random.Random(seed)  # noqa: S311 # what it draws is no secret
+    texts = [text for text in (spelt(rng) for _ in range(5_000)) if math.isfinite(float(text))]
+    exact = bits(map(float, texts))
+    commas = [text.replace(".", ",") for text in texts]
+    assert bits(read([f'"{text}"' for text in commas], delimiter, GERMAN)) == exact
+    whole = [rng.randrange(-(10 ** rng.randrange(1, 30)), 10**20) for _ in range(2_000)]
+    cells = [f"{value:,}" for value in whole]
+    assert bits(read([f'" {cell}.50 "' for cell in cells], delimiter, INDIAN)) == bits(float(f"{v}.5") for v in whole)
+    if delimiter == ";":
+        assert bits(read(commas, delimiter, GERMAN)) == exact
+        german = [f"{cell},".replace(",", ".") + "," for cell in cells]
+        assert bits(read([cell[:-2] + "," for cell in german], delimiter, GERMAN)) == bits(map(float, whole))
+
+
+@needs_machine
+@pytest.mark.parametrize(
+    "text", ["1.23", "1.2345", "1234.567", "1.234.56", ".123", "1..234", "1.234.5,", "1,5,5", "1.5"]
+)
+@pytest.mark.parametrize("quotes", ["", '"'])
+def test_digits_in_other_groups_are_left_to_the_other_reader(text, quotes):
+    with pytest.raises(Doubt):
+        read(["1", f"{quotes}{text}{quotes}", "2"], ";", GERMAN)
+    assert GERMAN.parse(text) is None
+
+
+@needs_machine
+def test_a_mark_that_is_the_delimiter_too_is_one_in_quotes_alone():
+    comma = Spelling(decimal=",")
+    assert cells_of(b'1,"2,5"\n"3",4\n', Style.of(",", comma), bytes([NUMBER, NUMBER])).numbers.tolist() == [
+        [1, 2.5],
+        [3, 4],
+    ]
+    assert cells_of(b"1,5\n", Style.of(",", comma), bytes([NUMBER, NUMBER])).numbers.tolist() == [[1, 5]]
+
+
+@needs_machine
+def test_own_marks_of_what_is_missing_are_the_only_ones_and_numbers_go_by_value():
+    own = Spelling(missing_values=("-", "n.a.", "-999"))
+    assert bits(read(["-", "n.a.", "-999", "-999.0", "5"], ",", own)) == bits([math.nan] * 4 + [5.0])
+    for other in ("", "NA", "N.A.", "?"):
+        with pytest.raises(Doubt):
+            read(["1", other], ",", own)
+
+
 @needs_machine
 @pytest.mark.parametrize(
     "text",
@@ -98,20 +153,21 @@ def test_what_says_that_a_value_is_missing_is_nan():
     texts = ["", "?", "na", "NA", "n/a", "N/A", "nan", "NaN", "Null", " NA ", "\tnull"]
     assert all(Spelling().is_missing(text.strip()) for text in texts)
     assert bits(read(texts)) == bits([math.nan] * len(texts))
-    assert cells_of(b"1,2\n,3\nNA,4", ",", bytes([NUMBER, NUMBER])).gaps == 2
+    assert cells_of(b"1,2\n,3\nNA,4", PLAIN, bytes([NUMBER, NUMBER])).gaps == 2
 
 
 @needs_machine
 def test_lines_may_end_in_either_way_and_be_empty():
     for piece in (b"1,2\n3,4\n", b"1,2\r\n3,4", b"\n\n1,2\r\n\n\r\n3,4\n\n"):
-        assert cells_of(piece, ",", bytes([NUMBER, NUMBER])).numbers.tolist() == [[1, 2], [3, 4]]
-    assert cells_of(b"1\n\n2\r\n 3", ",", bytes([NUMBER])).numbers.tolist() == [[1], [2], [3]]
+        assert cells_of(piece, PLAIN, bytes([NUMBER, NUMBER])).numbers.tolist() == [[1, 2], [3, 4]]
+    assert cells_of(b"1\n\n2\r\n 3", PLAIN, bytes([NUMBER])).numbers.tolist() == [[1], [2], [3]]
 
 
 ODD = (
     "1", "-2.5", "+1", " 7 ", "1_000", "inf", "nan", "", "NA", "?", "1e999", "x", "１", "\t5", '"6"', ' "6"', '\t"6"',
     '"6" ', '" 6"', '"a""b"', '"a,b"', '"a\nb"', '"a\r\nb"', 'a"b', '"', '""', "\x00", "é", "\xa0", "a\rb", "None",
-    "007", "true", "no", "2026-01-31", "1,5", "4.9e-324", "0" * 30 + "1", "\ufeff",
+    "007", "true", "no", "2026-01-31", "1,5", "4.9e-324", "0" * 30 + "1", "\ufeff", "-", "12 %", "1 234", "1.234,5",
+    '"1,234.5"', "12,34,567", "1.23", "1.2345", "1'234", "5.", ",5", "$3", "-999", "- 3", "1.234.567,", "00,5", "n/a",
 )  # fmt: skip
 
 
@@ -150,6 +206,9 @@ OPTIONS = (
     {}, {"missing": "allow"}, {"categorical": "auto"}, {"header": True}, {"header": False}, {"target": 0},
     {"categorical": [0], "missing": "allow"}, {"ignore": [0]}, {"group": 0}, {"weight": 0}, {"task": "classification"},
     {"dates": [0]}, {"target": [0, 1]}, {"delimiter": ";"}, {"encoding": "latin-1"}, {"missing_values": ["1"]},
+    {"decimal": ","}, {"decimal": ",", "thousands": "."}, {"thousands": ","}, {"thousands": " "}, {"thousands": "'"},
+    {"units": ["%"], "categorical": "auto"}, {"units": ["$"], "decimal": ","}, {"units": ["."]},
+    {"missing": "allow", "missing_values": ["", "-", "-999"]}, {"missing": "allow", "missing_values": ["x", "y,1"]},
 )  # fmt: skip
 
 
@@ -218,11 +277,11 @@ def test_a_file_is_read_quickly_where_it_can_be(tmp_path, monkeypatch):
 @needs_machine
 def test_kinds_that_are_skipped_may_hold_anything_a_cell_may():
     piece = '1,é,"a,\n""b",2\n3,x y,,4\n'.encode()
-    some = cells_of(piece, ",", bytes([NUMBER, SKIP, TEXT, NUMBER]))
+    some = cells_of(piece, PLAIN, bytes([NUMBER, SKIP, TEXT, NUMBER]))
     assert some.numbers.tolist() == [[1, 2], [3, 4]]
     assert some.texts == [['a,\n"b', ""]]
     with pytest.raises(Doubt):
-        cells_of(b"1,\xff,a,2\n", ",", bytes([NUMBER, SKIP, TEXT, NUMBER]))
+        cells_of(b"1,\xff,a,2\n", PLAIN, bytes([NUMBER, SKIP, TEXT, NUMBER]))
 
 
 @needs_machine

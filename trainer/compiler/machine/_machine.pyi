@@ -54,5 +54,13 @@ class Machine:
 def threads(wanted: int = 0, /) -> int: ...
 def count_lines(text: bytes | bytearray, /) -> tuple[int, bool]: ...
 def read_cells(
-    text: bytes | bytearray, delimiter: int, kinds: bytes, powers: bytes, numbers: Any, spans: Any, /
+    text: bytes | bytearray,
+    signs: bytes,
+    marks: bytes,
+    any_case: bool,
+    kinds: bytes,
+    powers: bytes,
+    numbers: Any,
+    spans: Any,
+    /,
 ) -> tuple[int, int, int]: ...

@@ -155,7 +155,7 @@ static PyMethodDef functions[] = {
     {"threads", threads, METH_VARARGS, "threads([n]) -> how many threads instructions are spread over; from now on n"},
     {"count_lines", count_lines, METH_O, "count_lines(text) -> (lines, whether it is ASCII)"},
     {"read_cells", read_cells, METH_VARARGS,
-     "read_cells(text, delimiter, kinds, powers, numbers, spans) -> (rows, gaps, problem)"},
+     "read_cells(text, signs, marks, any_case, kinds, powers, numbers, spans) -> (rows, gaps, problem)"},
     {NULL, NULL, 0, NULL},
 };
 

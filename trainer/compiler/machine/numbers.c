@@ -18,6 +18,15 @@ enum { WIDEST = 100000 }; /* bytes of a cell: the csv module refuses one of 131,
 
 typedef struct { uint64_t high, low; } wide;
 
+/* How cells are written: the mark between them, that before decimals and that between groups of digits, 0 where there is
+ * none; the texts that say that a value is missing, each with a zero behind it, and whether capitals are as good. */
+typedef struct {
+    char delimiter, decimal, thousands;
+    const char *marks, *last_mark;
+    int any_case;
+    const uint64_t *powers;
+} style;
+
 static wide product(uint64_t a, uint64_t b) {
 #if defined(_MSC_VER) && defined(_M_X64)
     wide r;
@@ -99,6 +108,8 @@ static inline int leading_digits(const char *s, uint64_t *digits) {
 }
 #endif
 
+static inline int is_digit(char c) { return c >= '0' && c <= '9'; }
+
 static inline const char *run_of_digits(const char *s, const char *end, uint64_t *w) {
 #if PY_LITTLE_ENDIAN
     static const uint64_t tens[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
@@ -110,16 +121,18 @@ static inline const char *run_of_digits(const char *s, const char *end, uint64_t
         if (count < 8) return s;
     }
 #endif
-    for (; *s >= '0' && *s <= '9'; s++) *w = *w * 10 + (uint64_t)(*s - '0');
+    for (; is_digit(*s); s++) *w = *w * 10 + (uint64_t)(*s - '0');
     return s;
 }
 
 /* By Python's own conversion, which wants its lock. */
-static int slowly(const char *start, const char *stop, double *value, PyThreadState **state) {
-    char text[LONGEST];
+static int slowly(
+    const char *start, const char *stop, char decimal, char thousands, double *value, PyThreadState **state) {
+    char text[LONGEST], *t = text;
     if (stop - start >= LONGEST) return 0;
-    memcpy(text, start, (size_t)(stop - start));
-    text[stop - start] = 0;
+    for (; start < stop; start++)
+        if (*start != thousands) *t++ = *start == decimal ? '.' : *start;
+    *t = 0;
     PyEval_RestoreThread(*state);
     *value = PyOS_string_to_double(text, NULL, NULL);
     int well = !(*value == -1.0 && PyErr_Occurred()) && *value - *value == 0; /* finite */
@@ -128,9 +141,27 @@ static int slowly(const char *start, const char *stop, double *value, PyThreadSt
     return well;
 }
 
-/* One finite number in plain digits from s on: where it ends, NULL where there is none. A zero byte stands at `end`. */
-static const char *number(const char *s, const char *end, const uint64_t *powers, double *value, PyThreadState **state) {
+/* Groups of digits behind the first one, of two or three each and the last of three: 1,234,567 and 12,34,567. */
+static const char *groups(const char *s, const char *end, char thousands, uint64_t *w, int64_t *digits) {
+    if (*digits < 1 || *digits > 3) return NULL;
+    int64_t length = 3;
+    while (*s == thousands && is_digit(s[1])) {
+        const char *group = s + 1;
+        s = run_of_digits(group, end, w);
+        length = s - group;
+        if (length != 2 && length != 3) return NULL;
+        *digits += length;
+    }
+    return length == 3 ? s : NULL;
+}
+
+/* One finite number in digits from s on: where it ends, NULL where there is none. A zero byte stands at `end`. A cell
+ * without quotes has no mark that is also the delimiter. */
+static const char *number(
+    const char *s, const char *end, const style *how, int quoted, double *value, PyThreadState **state) {
     const char *start = s;
+    const char decimal = quoted || how->decimal != how->delimiter ? how->decimal : 0;
+    const char thousands = quoted || how->thousands != how->delimiter ? how->thousands : 0;
     int negative = *s == '-';
     s += negative | (*s == '+');
     const char *first = s;
@@ -138,7 +169,8 @@ static const char *number(const char *s, const char *end, const uint64_t *powers
     int64_t q = 0;
     s = run_of_digits(s, end, &w);
     int64_t digits = s - first;
-    if (*s == '.') {
+    if (thousands && *s == thousands && is_digit(s[1]) && !(s = groups(s, end, thousands, &w, &digits))) return NULL;
+    if (decimal && *s == decimal) {
         const char *decimals = ++s;
         s = run_of_digits(s, end, &w);
         q = decimals - s;
@@ -148,16 +180,17 @@ static const char *number(const char *s, const char *end, const uint64_t *powers
     if (*s == 'e' || *s == 'E') {
         int down = *++s == '-';
         s += down || *s == '+';
-        if (*s < '0' || *s > '9') return NULL;
+        if (!is_digit(*s)) return NULL;
         int64_t exponent = 0;
-        for (; *s >= '0' && *s <= '9'; s++)
+        for (; is_digit(*s); s++)
             if (exponent < 100000) exponent = exponent * 10 + (*s - '0');
         q += down ? -exponent : exponent;
     }
     if (digits > DIGITS) { /* zeros in front are none that count */
-        for (; *first == '0' || *first == '.'; first++) digits -= *first == '0';
+        for (; first < s && (*first == '0' || *first == decimal || *first == thousands); first++) digits -= *first == '0';
     }
-    if (digits > DIGITS || !nearest(w, q, powers, value)) return slowly(start, s, value, state) ? s : NULL;
+    if (digits > DIGITS || !nearest(w, q, how->powers, value))
+        return slowly(start, s, decimal, thousands, value, state) ? s : NULL;
     *value = negative ? -*value : *value;
     return s;
 }
@@ -171,28 +204,27 @@ static int ends(const char *s, const char *end, char delimiter) {
     return s == end || *s == delimiter || *s == '\n' || (*s == '\r' && s[1] == '\n');
 }
 
-/* Where what says that a value is missing ends, as every reader of tables here has it; NULL where nothing does. */
-static const char *absent(const char *s, const char *end, char delimiter) {
-    static const char *const marks[] = {"", "?", "na", "n/a", "nan", "null"};
-    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
-        const char *mark = marks[i], *rest = s;
-        while (*mark && (*rest == *mark || (*mark >= 'a' && *rest == *mark - 'a' + 'A'))) mark++, rest++;
-        rest = spaces(rest, delimiter);
-        if (!*mark && ends(rest, end, delimiter)) return rest;
+/* Where what says that a value is missing ends; NULL where nothing does. */
+static const char *absent(const char *s, const char *end, const style *how) {
+    for (const char *mark = how->marks; mark < how->last_mark; mark++) {
+        const char *rest = s;
+        while (*mark && (*rest == *mark || (how->any_case && *mark >= 'a' && *rest == *mark - 'a' + 'A'))) mark++, rest++;
+        rest = spaces(rest, how->delimiter);
+        if (!*mark && ends(rest, end, how->delimiter)) return rest;
+        mark += strlen(mark);
     }
     return NULL;
 }
 
 /* A number, in quotes or not, or a sign that it is missing, which is nan: where the cell ends, NULL where it is something else. */
-static const char *number_cell(
-    const char *s, const char *end, char delimiter, const uint64_t *powers, double *value, PyThreadState **state) {
+static const char *number_cell(const char *s, const char *end, const style *how, double *value, PyThreadState **state) {
     int quoted = *s == '"';
-    const char *start = quoted ? spaces(s + 1, '"') : spaces(s, delimiter);
-    s = number(start, end, powers, value, state);
-    if (!s) return *value = Py_NAN, quoted ? NULL : absent(start, end, delimiter);
-    s = spaces(s, quoted ? '"' : delimiter);
+    const char *start = quoted ? spaces(s + 1, '"') : spaces(s, how->delimiter);
+    s = number(start, end, how, quoted, value, state);
+    if (!s) return *value = Py_NAN, quoted ? NULL : absent(start, end, how);
+    s = spaces(s, quoted ? '"' : how->delimiter);
     if (quoted && *s++ != '"') return NULL;
-    return ends(s, end, delimiter) ? s : NULL;
+    return ends(s, end, how->delimiter) ? s : NULL;
 }
 
 /* A text, in quotes or not: where the cell ends, NULL where it is not closed, or holds a zero or a lone '\r'. */
@@ -236,13 +268,15 @@ PyObject *count_lines(PyObject *self, PyObject *content) {
 }
 
 PyObject *read_cells(PyObject *self, PyObject *arguments) {
-    const char *kinds, *powers;
-    Py_ssize_t columns, bytes;
+    const char *signs, *marks, *kinds, *powers;
+    Py_ssize_t three, length, columns, bytes;
     PyObject *content;
-    int mark;
+    int any_case;
     Py_buffer numbers, spans, view;
     (void)self;
-    if (!PyArg_ParseTuple(arguments, "Oiy#y#w*w*", &content, &mark, &kinds, &columns, &powers, &bytes, &numbers, &spans))
+    if (!PyArg_ParseTuple(
+            arguments, "Oy#y#py#y#w*w*", &content, &signs, &three, &marks, &length, &any_case, &kinds, &columns, &powers,
+            &bytes, &numbers, &spans))
         return NULL;
     if (!text_of(content, &view)) return PyBuffer_Release(&numbers), PyBuffer_Release(&spans), NULL;
     Py_ssize_t counted = 0, texts = 0, most = PY_SSIZE_T_MAX, rows = 0, gaps = 0, problem = DONE;
@@ -250,10 +284,12 @@ PyObject *read_cells(PyObject *self, PyObject *arguments) {
     if (counted) most = numbers.len / (Py_ssize_t)sizeof(double) / counted;
     Py_ssize_t pairs = spans.len / (Py_ssize_t)sizeof(int64_t) / 2;
     if (texts && pairs / texts < most) most = pairs / texts;
-    int fits = bytes == (MOST - LEAST + 1) * 16 && columns > 0;
+    int fits = bytes == (MOST - LEAST + 1) * 16 && columns > 0 && three == 3;
     double *value = numbers.buf;
     int64_t *span = spans.buf;
-    const char delimiter = (char)mark, *text = view.buf, *s = text, *end = text + view.len;
+    style how = {0};
+    if (fits) how = (style){signs[0], signs[1], signs[2], marks, marks + length, any_case, (const uint64_t *)powers};
+    const char delimiter = how.delimiter, *text = view.buf, *s = text, *end = text + view.len;
     PyThreadState *state = PyEval_SaveThread();
     while (fits && problem == DONE) {
         while (s < end && (*s == '\n' || (*s == '\r' && s[1] == '\n'))) s++;
@@ -261,8 +297,7 @@ PyObject *read_cells(PyObject *self, PyObject *arguments) {
         for (Py_ssize_t c = 0; c < columns && problem == DONE; c++) {
             const char *start = s;
             while (*start == ' ') start++; /* what else is blank makes a quote behind it a character like any other */
-            s = kinds[c] == NUMBER ? number_cell(start, end, delimiter, (const uint64_t *)powers, value, &state)
-                                   : text_cell(start, end, delimiter);
+            s = kinds[c] == NUMBER ? number_cell(start, end, &how, value, &state) : text_cell(start, end, delimiter);
             if (!s || s - start > WIDEST) {
                 problem = s || kinds[c] != NUMBER ? UNLIKE : c;
             } else if ((s < end && *s == delimiter) != (c < columns - 1)) {
@@ -279,6 +314,6 @@ PyObject *read_cells(PyObject *self, PyObject *arguments) {
     PyBuffer_Release(&numbers);
     PyBuffer_Release(&spans);
     PyBuffer_Release(&view);
-    if (!fits) return PyErr_Format(PyExc_ValueError, "no columns, or no powers of five");
+    if (!fits) return PyErr_Format(PyExc_ValueError, "no columns, no three signs, or no powers of five");
     return Py_BuildValue("nnn", rows, gaps, problem);
 }

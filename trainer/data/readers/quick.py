@@ -11,18 +11,19 @@ import io
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
 from trainer.compiler.executors import native_available
 from trainer.compiler.processors import processors
 from trainer.data.ahead import in_order
+from trainer.data.readers.spelling import ANY_CASE, Spelling
 from trainer.data.readers.table import DELIMITERS, Kind, Layout, Table
 from trainer.errors import DataError
 from trainer.types import Array
 
-__all__ = ["NUMBER", "SKIP", "TEXT", "Cells", "Doubt", "Quick", "can_read", "cells_of", "read_cells"]
+__all__ = ["NUMBER", "SKIP", "TEXT", "Cells", "Doubt", "Quick", "Style", "can_read", "cells_of", "read_cells"]
 
 TEXT, NUMBER, SKIP = range(3)  # what is wanted of a column
 DONE = -1
@@ -55,14 +56,40 @@ class Cells(NamedTuple):
     gaps: int
 
 
-def can_read(layout: Layout, delimiter: str, plain: bool) -> bool:
-    """Whether a file is written as the parser expects; `plain`: whether its numbers are."""
+@dataclass(frozen=True)
+class Style:
+    """How the parser is to read cells.
+
+    signs: the delimiter, the mark before decimals, and that between groups of digits or a zero.
+    marks: what says that a value is missing, each with a zero behind it, in capitals too where `any_case`.
+    numbers: those that say so.
+    """
+
+    signs: bytes
+    marks: bytes
+    any_case: bool
+    numbers: tuple[float, ...]
+
+    @classmethod
+    def of(cls, delimiter: str, spelling: Spelling) -> Self:
+        """For a file of this delimiter whose cells are spelt so."""
+        given = spelling.missing_values
+        marks = "".join(f"{mark}\0" for mark in (ANY_CASE if given is None else given))
+        signs = f"{delimiter}{spelling.decimal}{spelling.thousands or chr(0)}"
+        return cls(signs.encode(), marks.encode(), given is None, tuple(spelling.marked_numbers))
+
+
+def can_read(layout: Layout, delimiter: str, spelling: Spelling) -> bool:
+    """Whether a file is written as the parser expects; a cell with a unit is none of its numbers."""
     usual = layout.encoding.lower() in ("utf-8", "utf8") and layout.comment is None and delimiter in DELIMITERS
-    return usual and plain and native_available()
+    signs = f"{spelling.decimal}{spelling.thousands}"
+    odd = set("".join(spelling.missing_values or ())) & {delimiter, '"', "\n", "\r", "\0"}
+    within = any(spelling.decimal in unit for unit in spelling.units)
+    return usual and signs.isascii() and signs.isprintable() and not (odd or within) and native_available()
 
 
 def read_cells(
-    file: io.BufferedIOBase, delimiter: str, kinds: bytes, room: Callable[[int], Array] | None = None
+    file: io.BufferedIOBase, style: Style, kinds: bytes, room: Callable[[int], Array] | None = None
 ) -> Generator[Cells, None, None]:
     """The cells of a file from where it stands, a piece after the other. Raises Doubt.
 
@@ -71,14 +98,14 @@ def read_cells(
     pieces = _pieces(file)
     roomy = (_with_room(piece, kinds, room) for piece in pieces)
     try:
-        yield from in_order(partial(_cells, delimiter=delimiter, kinds=kinds), roomy, min(processors(), MOST_THREADS))
+        yield from in_order(partial(_cells, style=style, kinds=kinds), roomy, min(processors(), MOST_THREADS))
     finally:
         pieces.close()
 
 
-def cells_of(piece: bytes | bytearray, delimiter: str, kinds: bytes) -> Cells:
+def cells_of(piece: bytes | bytearray, style: Style, kinds: bytes) -> Cells:
     """The cells of whole rows; `kinds` has a byte for each column. Raises Doubt."""
-    return _cells(_with_room(piece, kinds), delimiter, kinds)
+    return _cells(_with_room(piece, kinds), style, kinds)
 
 
 def _with_room(
@@ -97,15 +124,21 @@ def _with_room(
     return piece, np.empty((most, kinds.count(NUMBER))) if room is None else room(most)
 
 
-def _cells(piece_and_room: tuple[bytes | bytearray, Array], delimiter: str, kinds: bytes) -> Cells:
+def _cells(piece_and_room: tuple[bytes | bytearray, Array], style: Style, kinds: bytes) -> Cells:
     from trainer.compiler.machine import _machine
 
     piece, numbers = piece_and_room
     spans = np.empty((len(numbers), kinds.count(TEXT), 2), np.int64)
-    rows, gaps, problem = _machine.read_cells(piece, ord(delimiter), kinds, powers(), numbers, spans)
+    rows, gaps, problem = _machine.read_cells(
+        piece, style.signs, style.marks, style.any_case, kinds, powers(), numbers, spans
+    )
     if problem != DONE:
         raise Doubt(problem if problem >= 0 else None)
-    return Cells(numbers[:rows], [_texts(piece, spans[:rows, j].tolist()) for j in range(spans.shape[1])], gaps)
+    numbers = numbers[:rows]
+    if style.numbers and (marked := np.isin(numbers, style.numbers)).any():
+        numbers[marked] = np.nan
+        gaps += int(marked.sum())
+    return Cells(numbers, [_texts(piece, spans[:rows, j].tolist()) for j in range(spans.shape[1])], gaps)
 
 
 def _texts(piece: bytes | bytearray, spans: list[list[int]]) -> list[str]:

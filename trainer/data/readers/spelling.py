@@ -22,7 +22,7 @@ from trainer.errors import DataError
 from trainer.types import Array
 from trainer.wording import cut, either, in_yaml
 
-__all__ = ["MISSING_MARKS", "Spelling", "is_sign_of_nothing", "mostly_different", "readings", "shown"]
+__all__ = ["ANY_CASE", "MISSING_MARKS", "Spelling", "is_sign_of_nothing", "mostly_different", "readings", "shown"]
 
 # pandas' list, and "?", which collections of data sets write; those of the first line in any case.
 ANY_CASE = ("", "?", "na", "n/a", "nan", "null")
@@ -75,11 +75,6 @@ class Spelling:
         units = options.get("units") or ()
         units = (units,) if isinstance(units, str) else tuple(units)
         return cls(options.get("decimal") or ".", options.get("thousands") or "", units, missing)
-
-    @property
-    def plain(self) -> bool:
-        """Whether numbers are spelt as Python spells them and what is missing as usual."""
-        return self == Spelling()
 
     @cached_property
     def _marks(self) -> tuple[frozenset[str], frozenset[float]]:

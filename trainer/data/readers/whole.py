@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import numpy as np
 from trainer.data.readers.beginning import Beginning, beginning_of
 from trainer.data.readers.decoding import decoded_lines, open_bytes
 from trainer.data.readers.header import names_of
-from trainer.data.readers.quick import NUMBER, SKIP, TEXT, Cells, Doubt, Quick, can_read, read_cells
+from trainer.data.readers.quick import NUMBER, SKIP, TEXT, Cells, Doubt, Quick, Style, can_read, read_cells
 from trainer.data.readers.spelling import Spelling
 from trainer.data.readers.table import FIRST, Layout, rows_of
 from trainer.errors import DataError
@@ -39,7 +39,7 @@ class Whole(Quick):
             kinds = bytes(TEXT if j == column else SKIP for j in range(len(self.names)))
             texts: list[str] = []
             try:
-                for some in _read(self.path, self.start, self.delimiter, kinds):
+                for some in _read(self.path, self.start, Style.of(self.delimiter, self.spelling), kinds):
                     texts += some.texts[0]
             except Doubt:
                 raise self._changed() from None
@@ -72,7 +72,7 @@ def quick_table(path: str | os.PathLike[str], header: bool | None, layout: Layou
     place = os.fspath(path)
     try:
         begins = beginning_of(place, layout, FIRST + 1)
-        if begins.start < 0 or not can_read(layout, begins.delimiter, spelling.plain) or len(begins.rows) < 2:
+        if begins.start < 0 or not can_read(layout, begins.delimiter, spelling) or len(begins.rows) < 2:
             return None
         first, *others = begins.rows
         if any(len(row) != len(first) for row in others):
@@ -81,11 +81,13 @@ def quick_table(path: str | os.PathLike[str], header: bool | None, layout: Layou
     except DataError:
         return None  # it comes again, and after those that stand before it
     some = begins.rows if names is None else others
-    kinds = [_kind([row[j] for row in some[:TRIED]], spelling) for j in range(len(first))]
+    bare = replace(spelling, units=())  # what has one is read as a text
+    kinds = [_kind([row[j] for row in some[:TRIED]], bare) for j in range(len(first))]
     start = begins.start if names is None else begins.behind
+    style = Style.of(begins.delimiter, spelling)
     for _ in range(MOST_TRIALS):
         try:
-            values, texts, gaps = _taken(place, start, begins, bytes(kinds))
+            values, texts, gaps = _taken(place, start, begins, style, bytes(kinds))
         except Doubt as doubt:
             if doubt.column is None:
                 return None
@@ -117,11 +119,11 @@ def _kind(cells: Sequence[str], spelling: Spelling) -> int:
 
 
 def _read(
-    path: str, start: int, delimiter: str, kinds: bytes, room: Callable[[int], Array] | None = None
+    path: str, start: int, style: Style, kinds: bytes, room: Callable[[int], Array] | None = None
 ) -> Generator[Cells, None, None]:
     with open_bytes(path) as file:
         file.read(start)
-        with closing(read_cells(file, delimiter, kinds, room)) as pieces:
+        with closing(read_cells(file, style, kinds, room)) as pieces:
             yield from pieces
 
 
@@ -130,7 +132,7 @@ def _is(one: Array, other: Array) -> bool:
     return bool(one.__array_interface__["data"] == other.__array_interface__["data"])
 
 
-def _taken(path: str, start: int, begins: Beginning, kinds: bytes) -> tuple[Array, list[list[str]], bool]:
+def _taken(path: str, start: int, begins: Beginning, style: Style, kinds: bytes) -> tuple[Array, list[list[str]], bool]:
     """All numbers, (rows, columns), the texts of each column of them, and whether anything is missing."""
     texts: list[list[str]] = [[] for _ in range(kinds.count(TEXT))]
     width = kinds.count(NUMBER)
@@ -143,7 +145,7 @@ def _taken(path: str, start: int, begins: Beginning, kinds: bytes) -> tuple[Arra
         taken += most
         return numbers[taken - most : taken] if taken <= len(numbers) else np.empty((most, width))
 
-    with closing(_read(path, start, begins.delimiter, kinds, room)) as pieces:
+    with closing(_read(path, start, style, kinds, room)) as pieces:
         for some in pieces:
             end = rows + len(some.numbers)
             if end > len(numbers):

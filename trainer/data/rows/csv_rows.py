@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from trainer.data.readers.beginning import beginning_of
 from trainer.data.readers.decoding import decoded_lines, open_bytes
 from trainer.data.readers.header import holds_names
-from trainer.data.readers.quick import NUMBER, SKIP, TEXT, Doubt, Piece, can_read, read_cells
+from trainer.data.readers.quick import NUMBER, SKIP, TEXT, Doubt, Piece, Style, can_read, read_cells
 from trainer.data.readers.spelling import Spelling
 from trainer.data.readers.table import Layout, Table, check_even, rows_of
 from trainer.data.rows.columns import ignored, of_table, places, width
@@ -50,7 +50,7 @@ class Header(NamedTuple):
     @property
     def quick(self) -> bool:
         """Whether it is written as the parser expects, and its rows begin where the bytes of its text do."""
-        return self.start >= 0 and can_read(self.layout, self.delimiter, self.spelling.plain)
+        return self.start >= 0 and can_read(self.layout, self.delimiter, self.spelling)
 
 
 def open_csv(path: Path, reading: Mapping[str, Any], wanted: Sequence[str] = ()) -> Header:
@@ -151,7 +151,7 @@ def _pieces(header: Header, spec: InputSpec, where: list[int]) -> Generator[Piec
     numbers, texts = ([j for j, kind in enumerate(kinds) if kind == one] for one in (NUMBER, TEXT))
     with open_bytes(header.path) as file:
         file.read(header.start)
-        with closing(read_cells(file, header.delimiter, bytes(kinds))) as pieces:
+        with closing(read_cells(file, Style.of(header.delimiter, header.spelling), bytes(kinds))) as pieces:
             for some in pieces:
                 yield Piece(
                     header.path,
