@@ -88,8 +88,10 @@ def register_executors(register: Register) -> None:
 @hookimpl
 def register_launchers(register: Register) -> None:
     from trainer.service.local import Local
+    from trainer.service.remote.command import Command
 
     register(Local)
+    register(Command)
 
 
 @hookimpl

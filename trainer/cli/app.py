@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from trainer.cli.commands import (
+    attempt,
     cancel,
     compare,
     datasets,
@@ -78,6 +79,7 @@ app.command("help")(helping.command)
 app.command("schema")(schema.command)
 app.command("init")(init.command)
 app.command("serve")(serve.command)
+app.command("attempt", hidden=True)(attempt.command)
 app.command("submit", cls=ConfigCommand)(submit.command)
 app.command("watch")(watch.command)
 app.command("cancel")(cancel.command)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trainer.config import served
 from trainer.config.choices import Chooser, rename_keys, spread_dataset
 from trainer.config.document import Node, Unreadable, parse
 from trainer.config.overrides import Override, apply, read, spelt
@@ -69,9 +70,10 @@ class LoadedConfig:
     def resolved(self) -> dict[str, Any]:
         """The config as plain data for YAML, which loads again from anywhere.
 
-        Every override and default is in it, and files by their full path, those of further plugins too.
+        Every override and default is in it, and files by their full path, those of further plugins too; files of the
+        service whose run it is by their names (see `trainer.config.served`).
         """
-        resolved = self.config.plain()
+        resolved = served.named(self.config.plain())
         extra = [str(expanded(each).resolve()) if is_file(each) else each for each in self._extra]
         return {**resolved, "plugins": [*resolved.get("plugins", ()), *extra]} if extra else resolved
 
@@ -261,7 +263,7 @@ class _Loader:
 
     def located(self, node: Node) -> Path:
         """Where a path leads that is written there."""
-        return self.folder(node) / expanded(node.value)
+        return served.place(node.value) or self.folder(node) / expanded(node.value)
 
     def add_plugins(self, arguments: Sequence[Override], extra: Sequence[str]) -> None:
         """Load the plugins of `--plugin` and of `plugins:`; the other overrides need the components to be known."""

@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from trainer.config import served
 from trainer.config.loader import load
 from trainer.config.policy import Policy
 from trainer.errors import StorageError, TrainerError
@@ -71,12 +72,13 @@ def main(file: BinaryIO, work: Mapping[str, Any]) -> int:
 
 
 def policy_of(plain: Mapping[str, Any]) -> Policy:
-    """The policy that the server sends."""
+    """The policy that the server sends; paths may start in the folder of what there is of the service here."""
+    root = Path(os.environ.get(served.VARIABLE, ""))
     return Policy(
         plugins=frozenset(plain["plugins"]),
         datasets=frozenset(plain["datasets"]),
-        uploads={name: Path(path) for name, path in plain["uploads"].items()},
-        runs={name: Path(path) for name, path in plain["runs"].items()},
+        uploads={name: root / path for name, path in plain["uploads"].items()},
+        runs={name: root / path for name, path in plain["runs"].items()},
         threads=plain["threads"],
     )
 

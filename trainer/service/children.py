@@ -13,12 +13,14 @@ import socket
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+from trainer.config.served import VARIABLE
 from trainer.errors import TrainerError
 from trainer.service.ids import new_id
 
-__all__ = ["Child", "Children", "Overdue", "Unavailable", "Worker"]
+__all__ = ["Child", "Children", "Overdue", "Unavailable", "Worker", "environment"]
 
 LONGEST = 64 << 20  # bytes of a line
 # What a child may see of the environment; a secret that the server was given is none of it.
@@ -53,10 +55,10 @@ class Child:
 
 
 class Children:
-    """A fork server, and its children."""
+    """A fork server, and its children; `root` is the service's folder, where they find what configs name."""
 
-    def __init__(self, plugins: frozenset[str] = frozenset(), grace: float = 10.0) -> None:
-        self._plugins, self._grace = plugins, grace
+    def __init__(self, plugins: frozenset[str] = frozenset(), grace: float = 10.0, root: Path | None = None) -> None:
+        self._plugins, self._grace, self._root = plugins, grace, root
         self._process: asyncio.subprocess.Process | None = None
         self._lock = asyncio.Lock()
         self._children: dict[str, Child] = {}
@@ -144,7 +146,7 @@ class Children:
                 "trainer.service.forkserver",
                 settings,
                 stdin=theirs.fileno(),
-                env=_environment(),
+                env=environment(self._root),
             )
         self.pid = self._process.pid
         ours.setblocking(False)
@@ -210,9 +212,11 @@ class Children:
         self._channel = self._writer = None
 
 
-def _environment() -> dict[str, str]:
+def environment(root: Path | None) -> dict[str, str]:
+    """What a process sees that trains, of the service in a folder: a secret of whoever starts it is not there."""
     kept = {name: value for name, value in os.environ.items() if name in _ENVIRONMENT or name.startswith(_FAMILIES)}
-    return {**kept, **dict.fromkeys(THREADS, "1"), "MPLBACKEND": "agg"}
+    there = {} if root is None else {VARIABLE: str(root)}
+    return {**kept, **dict.fromkeys(THREADS, "1"), "MPLBACKEND": "agg", **there}
 
 
 class Worker:

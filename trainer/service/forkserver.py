@@ -125,13 +125,7 @@ class _Server:
             os.setsid()
             os.set_inheritable(descriptor, False)
             channel = socket.socket(fileno=descriptor)
-            with channel, channel.makefile("rwb") as file:
-                line = file.readline()
-                if not line:  # the server has gone, or could not wait
-                    sys.exit(0)
-                work = json.loads(line)
-                prepare(work, parent)
-                code = importlib.import_module(CHILDREN[request["kind"]]).main(file, work)
+            code = live(request["kind"], channel, parent)
         except SystemExit as ending:
             code = ending.code if isinstance(ending.code, int) else 1
         except BaseException:  # nothing may unwind into the fork server's own loop
@@ -165,6 +159,18 @@ class _Server:
         while self.children:
             pid, _ = os.waitpid(-1, 0)
             self.children.pop(pid, None)
+
+
+def live(kind: str, channel: socket.socket, parent: int) -> int:
+    """The life of a child, as the first line on its channel says; gives its exit code."""
+    with channel, channel.makefile("rwb") as file:
+        line = file.readline()
+        if not line:  # whoever has started it has gone, or could not wait
+            return 0
+        work = json.loads(line)
+        prepare(work, parent)
+        code: int = importlib.import_module(CHILDREN[kind]).main(file, work)
+        return code
 
 
 def prepare(request: Mapping[str, Any], parent: int) -> None:

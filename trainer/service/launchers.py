@@ -18,6 +18,7 @@ from trainer.wording import did_you_mean
 
 if TYPE_CHECKING:
     from trainer.service.children import Children
+    from trainer.service.remote.attempts import Attempts
     from trainer.service.settings import Settings
 
 __all__ = ["Exit", "Hears", "Launcher", "Site", "Work", "made"]
@@ -58,11 +59,18 @@ class Hears(Protocol):
 
 @dataclass(frozen=True)
 class Site:
-    """What a launcher is made for: a service, with its fork server, and who is to hear of attempts."""
+    """What a launcher is made for: a service.
+
+    Attributes:
+        hears: who is to hear of attempts.
+        children: of its fork server, for what begins here.
+        attempts: that report over HTTP, for what begins elsewhere.
+    """
 
     settings: Settings
     hears: Hears
     children: Children
+    attempts: Attempts
 
 
 class Launcher(Protocol):

@@ -15,8 +15,9 @@ from typing import Any
 from trainer.errors import TrainerError
 from trainer.service.children import Child
 from trainer.service.launchers import Exit, Launcher, Site, Work
+from trainer.service.settings import Settings
 
-__all__ = ["Local", "why"]
+__all__ = ["Local", "is_stopped", "limits_of", "why"]
 
 LOOK = 5.0  # seconds between two looks for processes that somebody has stopped
 LAST = 2.0  # seconds for what a process that is gone has said last
@@ -67,15 +68,13 @@ class _Local:
 
     async def launch(self, work: Work) -> str:
         """Fork an attempt."""
-        limits = self._settings.limits
-        cpu = {"CPU": limits.cpu_seconds} if limits.cpu_seconds else {}
         self._starting += 1
         try:
             child = await self.children.fork(
                 "attempt",
                 {
                     **work.request,
-                    "limits": {"AS": limits.memory, "FSIZE": limits.file, "NOFILE": 1024, "CORE": 0, **cpu},
+                    "limits": limits_of(self._settings),
                     "nice": 10,
                     "threads": self.threads,
                 },
@@ -148,7 +147,7 @@ class _Local:
             await asyncio.sleep(wait)
             running = {child.pid: child for child in self._running.values()}
             pids = [*running, *([self.children.pid] if self.children.pid else [])]
-            frozen = {pid: frozen.get(pid, 0) + 1 for pid in pids if _is_stopped(pid)}
+            frozen = {pid: frozen.get(pid, 0) + 1 for pid in pids if is_stopped(pid)}
             for pid in [pid for pid, seen in frozen.items() if seen >= looks]:
                 if pid == self.children.pid:
                     self.children.kill_server()
@@ -162,7 +161,7 @@ class _Local:
             await self.children.begin()
 
 
-def _is_stopped(pid: int) -> bool:
+def is_stopped(pid: int) -> bool:
     """Whether a process has been sent SIGSTOP; False where the system does not say."""
     if not sys.platform.startswith("linux"):
         return False
@@ -171,6 +170,13 @@ def _is_stopped(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return status.rpartition(")")[2].split()[0] in "Tt"
+
+
+def limits_of(settings: Settings) -> dict[str, int]:
+    """What the process of an attempt may have, by the names of its RLIMITs."""
+    limits = settings.limits
+    cpu = {"CPU": limits.cpu_seconds} if limits.cpu_seconds else {}
+    return {"AS": limits.memory, "FSIZE": limits.file, "NOFILE": 1024, "CORE": 0, **cpu}
 
 
 def why(code: int | None) -> str:

@@ -216,7 +216,8 @@ def send(
     _set(writing, row, after, reason, **({"wish": None} | changed if after is not State.STOPPING else changed))
     if state in LIVE and after not in LIVE:
         writing.db.execute(
-            "UPDATE attempts SET ended = ?, exit = ? WHERE run = ? AND number = ?", (now(), reason, run, row["attempt"])
+            "UPDATE attempts SET ended = ?, exit = ?, token_sha256 = NULL WHERE run = ? AND number = ?",
+            (now(), reason, run, row["attempt"]),
         )
     return after
 

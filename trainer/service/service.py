@@ -69,7 +69,7 @@ class Service:
         os.chmod(settings.database, 0o600)
         self._stack.callback(self.store.close)
         self.token = admin_token(self.store, settings.token_file)
-        self.children = Children(settings.plugins, settings.grace)
+        self.children = Children(settings.plugins, settings.grace, settings.root)
         self.supervisor = Supervisor(settings, self.store, self.children)
         memory = settings.limits.bytes + (2 << 30)
         self.checker = Worker(

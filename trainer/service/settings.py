@@ -63,6 +63,8 @@ class Settings:
     Attributes:
         root: the folder that holds all of it.
         launchers: what starts attempts, as `--launcher` has it: NAME or NAME=OPTIONS, the one that is preferred first.
+        url: where attempts on other computers report, as these reach it.
+        certificate: the file of the one that they find there, for theirs to trust.
         slots: attempts at once on this machine; None for one a processor.
         plugins: installed plugins, by the names of their entry points, that configs may use and list.
         datasets: names that configs may choose.
@@ -75,6 +77,8 @@ class Settings:
 
     root: Path
     launchers: tuple[str, ...] = ("local",)
+    url: str | None = None
+    certificate: Path | None = None
     slots: int | None = None
     plugins: frozenset[str] = frozenset()
     datasets: frozenset[str] = DATASETS
@@ -94,6 +98,11 @@ class Settings:
     def runs(self) -> Path:
         """A folder for each run, named by its id."""
         return self.root / "runs"
+
+    @property
+    def incoming(self) -> Path:
+        """What attempts on other computers hand in, until it is whole."""
+        return self.root / "incoming"
 
     @property
     def uploads(self) -> Path:

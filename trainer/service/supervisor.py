@@ -28,6 +28,7 @@ from trainer.service import mark, queue
 from trainer.service.children import Children, Unavailable
 from trainer.service.launchers import Exit, Launcher, Site, Work, made
 from trainer.service.quotas import bytes_below, note_use
+from trainer.service.remote.attempts import Attempts
 from trainer.service.settings import Settings
 from trainer.service.states import AFTER, RESTING, Message, State, Wish
 from trainer.service.store import Event, Store, Unwritable, Writing
@@ -56,7 +57,8 @@ class Supervisor:
     def __init__(self, settings: Settings, store: Store, children: Children) -> None:
         self.settings, self.store = settings, store
         self.children = children
-        site = Site(settings, self, children)
+        self.attempts = Attempts(settings, store, self)
+        site = Site(settings, self, children, self.attempts)
         self.launchers: dict[str, Launcher] = {name: each.launcher(site) for name, each in made(settings).items()}
         self.troubles: dict[str, str] = {}  # why a launcher cannot begin
         self.ready = False
@@ -295,6 +297,7 @@ class Supervisor:
             "folder": str(self.settings.folder(row["id"])),
             "config": row["config"],
             "overrides": json.loads(row["overrides"]),
+            "files": json.loads(row["files"]),
             "row": {name: row[name] for name in mark.KEPT},
             # Of threads a run that goes on may have asked for more than there are now; it gets what there are.
             "policy": policy(self.settings, json.loads(row["files"]), sys.maxsize),
@@ -304,12 +307,16 @@ class Supervisor:
     # What the service before this one left.
 
     async def _reconcile(self) -> None:
+        gone = []
         for row in self.store.rows(ATTEMPTS):
             launcher, work = self.launchers.get(row["by"]), Work(row["id"], row["attempt"], self._request(row))
             if launcher is not None and row["handle"] and await launcher.adopt(work, row["handle"]):
                 self._handles[work.run] = row["handle"]
                 continue
-            self._follow(self._settle(row["id"], row["attempt"], Exit("the service ended", asked=True)))
+            gone.append(work)
+        await asyncio.to_thread(self.attempts.sweep)
+        for work in gone:
+            self._follow(self._settle(work.run, work.attempt, Exit("the service ended", asked=True)))
 
     def _follow(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(coroutine)

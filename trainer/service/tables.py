@@ -122,5 +122,8 @@ MIGRATIONS = (
     ALTER TABLE runs DROP COLUMN executor;
     ALTER TABLE runs ADD COLUMN launcher TEXT;           -- that is asked for; NULL for whichever can
     ALTER TABLE attempts RENAME COLUMN executor TO launcher;
+    ALTER TABLE attempts ADD COLUMN token_sha256 TEXT;   -- by which it reports that is elsewhere, while it lasts
+    ALTER TABLE attempts ADD COLUMN began TEXT;          -- which process has begun it there
+    CREATE UNIQUE INDEX attempts_by_token ON attempts (token_sha256) WHERE token_sha256 IS NOT NULL;
     """,
 )

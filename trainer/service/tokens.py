@@ -16,9 +16,22 @@ from trainer.files import writing
 from trainer.service.ids import new_id, now
 from trainer.service.store import Store, Writing
 
-__all__ = ["SCOPES", "Person", "Tickets", "admin_token", "check_scopes", "issue", "new_token", "person_of", "sha256"]
+__all__ = [
+    "ATTEMPT",
+    "SCOPES",
+    "Person",
+    "Tickets",
+    "admin_token",
+    "attempt_of",
+    "check_scopes",
+    "issue",
+    "new_token",
+    "person_of",
+    "sha256",
+]
 
 SCOPES = ("read", "submit", "cancel", "admin")
+ATTEMPT = "attempt"  # the scope of a process that trains elsewhere: it may report, and nobody else
 PREFIX = "trn_"
 TICKET_SECONDS = 300.0
 SESSION = timedelta(hours=12)
@@ -26,16 +39,20 @@ SESSION = timedelta(hours=12)
 
 @dataclass(frozen=True)
 class Person:
-    """Who asks: a user, by which token, with what scopes, and in which trace (see `trainer.service.tracing`)."""
+    """Who asks: a user, by which token, with what scopes, and in which trace (see `trainer.service.tracing`).
+
+    attempt: the run and number, where it is the process of an attempt elsewhere that asks.
+    """
 
     user: str
     scopes: frozenset[str]
     token: str
     trace: str = ""
+    attempt: tuple[str, int] | None = None
 
     def may(self, scope: str) -> bool:
-        """An admin may do everything."""
-        return scope in self.scopes or "admin" in self.scopes
+        """An admin may do everything that a person may."""
+        return scope in self.scopes or ("admin" in self.scopes and scope != ATTEMPT)
 
     @property
     def is_admin(self) -> bool:
@@ -82,6 +99,17 @@ def person_of(store: Store, token: str) -> Person | None:
     if row is None or (row["expires"] is not None and row["expires"] <= now()):
         return None
     return Person(row["user"], frozenset(row["scopes"].split()), row["id"])
+
+
+def attempt_of(store: Store, token: str) -> Person | None:
+    """The attempt elsewhere whose token it is, in its owner's name; None where it is over."""
+    row = store.row(
+        "SELECT run, number, owner FROM attempts JOIN runs ON id = run WHERE token_sha256 = ?", sha256(token)
+    )
+    if row is None:
+        return None
+    name = f"attempt {row['number']} of {row['run']}"
+    return Person(row["owner"], frozenset({ATTEMPT}), name, attempt=(row["run"], row["number"]))
 
 
 def admin_token(store: Store, path: Path) -> str:

@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -41,6 +42,9 @@ def command(
     ] = None,
     allowed_host: Annotated[
         list[str] | None, typer.Option("--allow-host", metavar="NAME", help="A further name that it is asked for by.")
+    ] = None,
+    url: Annotated[
+        str | None, typer.Option("--url", help="Where attempts elsewhere report; by default where it listens.")
     ] = None,
     certificate: Annotated[
         Path | None, typer.Option("--certificate", metavar="FILE", help="Of TLS; with --key.")
@@ -78,16 +82,18 @@ def command(
             f"at {host} others could read tokens on their way: give --certificate FILE and --key FILE, or say "
             "--behind-proxy where a proxy in front has TLS"
         )
+    configure(log)
+    bound = listening(host, port)
+    here = address(bound, "http" if certificate is None else "https")
     settings = Settings(
         root=root.absolute(),
+        url=(url or here).rstrip("/"),
+        certificate=certificate,
         launchers=tuple(launcher or ("local",)),
         slots=slots,
         plugins=frozenset(plugin or ()),
         datasets=DATASETS | frozenset(dataset or ()),
     )
-    configure(log)
-    bound = listening(host, port)
-    url = address(bound, "http" if certificate is None else "https")
 
     def first(service: Service) -> None:
         if again:
@@ -97,18 +103,21 @@ def command(
                 typer.echo(line, err=True)
 
     def began(service: Service) -> None:
-        remember(url, {"token_file": str(settings.token_file)})
+        remember(here, {"token_file": str(settings.token_file)})
         from trainer.service.tokens import person_of
 
         person = person_of(service.store, service.token)
         assert person is not None
-        typer.echo(f"serving {settings.root} at {url}")
-        typer.echo(f"in a browser, once: {url}/login?ticket={service.tickets.issue(person)}")
+        typer.echo(f"serving {settings.root} at {here}")
+        typer.echo(f"in a browser, once: {here}/login?ticket={service.tickets.issue(person)}")
         typer.echo("in another terminal: trainer submit configs/mlp.yaml --watch")
         sys.stdout.flush()
 
+    named = [name] if url is not None and (name := urlsplit(url).hostname) else []
     pair = None if certificate is None or key is None else (str(certificate), str(key))
     try:
-        serve(settings, bound, allowed_hosts=tuple(allowed_host or ()), certificate=pair, first=first, began=began)
+        serve(
+            settings, bound, allowed_hosts=(*(allowed_host or ()), *named), certificate=pair, first=first, began=began
+        )
     finally:
-        forget(url)
+        forget(here)

@@ -20,7 +20,7 @@ from starlette.routing import compile_path
 
 from trainer.service.ids import now
 from trainer.service.service import Service
-from trainer.service.tokens import Person, person_of
+from trainer.service.tokens import Person, attempt_of, person_of
 from trainer.service.tracing import span, trace_of
 from trainer.service.web.problems import HttpProblem, answer_to, problem
 from trainer.service.web.routes import Call, Route
@@ -108,7 +108,8 @@ class Application:
         person = None
         if route is None or route.scope is not None:  # whoever has no token does not learn what routes there are
             person = request.scope["person"] = replace(self._person(request, headers), trace=trace)
-            self._used(person)
+            if person.attempt is None:
+                self._used(person)
         if route is None:
             if allowed:
                 raise HttpProblem(405, f"{request.url.path} takes {', '.join(allowed)}", {"Allow": ", ".join(allowed)})
@@ -157,7 +158,8 @@ class Application:
     def _person(self, request: Request, headers: Sequence[tuple[bytes, bytes]]) -> Person:
         given = [value.decode("latin-1") for name, value in headers if name == b"authorization"]
         if len(given) == 1 and given[0].startswith("Bearer "):
-            person = person_of(self.service.store, given[0].removeprefix("Bearer ").strip())
+            token = given[0].removeprefix("Bearer ").strip()
+            person = person_of(self.service.store, token) or attempt_of(self.service.store, token)
         elif not given and (cookie := request.cookies.get(COOKIE)):
             person = person_of(self.service.store, cookie)
             same = request.headers.get("sec-fetch-site") == "same-origin" or "origin" in request.headers

@@ -13,9 +13,10 @@ from trainer.service.states import State
 from trainer.service.tokens import SCOPES
 
 __all__ = [
-    "CONFIGS", "ETAG", "EVENT", "FILE_NAME", "KEY", "LAUNCHER", "MOST_DAYS", "MOST_FILE_NAME", "MOST_NOTE",
-    "MOST_OVERRIDES", "MOST_TAGS", "MOST_TEXT", "OVERRIDES", "PATHS", "QUOTA", "SCHEMAS", "SETTINGS", "STATE",
-    "SUFFIXES", "SWITCH", "TEXT", "TEXTS", "TOKEN", "USER", "YAML_TYPES", "pattern", "reference", "whole",
+    "BEGIN", "CONFIGS", "DIGEST", "ETAG", "EVENT", "FILE_NAME", "KEY", "LAUNCHER", "MANIFEST", "MOST_DAYS",
+    "MOST_FILE_NAME", "MOST_NAME", "MOST_NOTE", "MOST_OVERRIDES", "MOST_TAGS", "MOST_TEXT", "OVERRIDES", "PATHS",
+    "QUOTA", "REPORTED", "SCHEMAS", "SETTINGS", "STATE", "SUFFIXES", "SWITCH", "TEXT", "TEXTS", "TOKEN", "USER",
+    "YAML_TYPES", "pattern", "reference", "whole",
 ]  # fmt: skip
 
 YAML_TYPES = ("application/yaml", "text/yaml", "application/x-yaml", "text/plain")
@@ -27,6 +28,8 @@ FILE_NAME = r"[\w][\w .+-]*\.([cC][sS][vV]|[nN][pP][zZyY]|[tT][xX][tT])"
 MOST_FILE_NAME = 120
 ETAG = r'\*|"[0-9]{1,18}"|[0-9]{1,18}'
 LAUNCHER = r"[A-Za-z_][A-Za-z0-9_-]{0,79}"
+DIGEST = r"[0-9a-f]{64}"
+MOST_NAME = 200
 KEY = r"[!-~]{1,200}"
 EVENT = r"[0-9]{1,18}"
 
@@ -55,7 +58,7 @@ MAYBE = {"type": ["string", "null"]}
 COUNTS = {"type": "object", "additionalProperties": WHOLE}
 OVERRIDES = {"type": "array", "items": {**TEXT, "maxLength": MOST_TEXT}, "maxItems": MOST_OVERRIDES}
 # Parts of paths, of those that are more than any text.
-PATHS: Mapping[str, dict[str, Any]] = {"id": pattern(ID.pattern), "user": pattern(USER)}
+PATHS: Mapping[str, dict[str, Any]] = {"id": pattern(ID.pattern), "user": pattern(USER), "sha256": pattern(DIGEST)}
 # What a person says of a run.
 SETTINGS: dict[str, Any] = {
     "name": pattern(NAME.pattern), "tags": {**OVERRIDES, "maxItems": MOST_TAGS},
@@ -73,6 +76,28 @@ TOKEN: dict[str, Any] = {
         "user": pattern(USER), "scopes": {"type": "array", "minItems": 1, "items": {"enum": list(SCOPES)}},
         "days": {"type": "number", "exclusiveMinimum": 0, "maximum": MOST_DAYS},
     },
+}  # fmt: skip
+# What the process of an attempt elsewhere says.
+NUMBER = {"type": ["number", "null"]}
+BEGIN: dict[str, Any] = {
+    "type": "object", "additionalProperties": False, "required": ["instance", "version"],
+    "properties": {"instance": {**TEXT, "minLength": 1, "maxLength": MOST_NAME}, "version": TEXT},
+}  # fmt: skip
+REPORTED: dict[str, Any] = {
+    "type": "object", "additionalProperties": False, "required": ["number", "messages", "records", "exit"],
+    "properties": {
+        "number": WHOLE, "messages": {"type": "array", "items": {"type": "object", "required": ["kind"]}},
+        "records": {"type": "object", "additionalProperties": {
+            "type": "object", "required": ["at", "text"], "properties": {"at": WHOLE, "text": TEXT}}},
+        "exit": {"type": ["object", "null"], "required": ["code", "asked", "cpu_seconds", "peak_bytes"], "properties": {
+            "code": WHOLE, "asked": {"type": "boolean"}, "cpu_seconds": NUMBER, "peak_bytes": WHOLE}},
+    },
+}  # fmt: skip
+MANIFEST: dict[str, Any] = {
+    "type": "object", "additionalProperties": False, "required": ["files"],
+    "properties": {"files": {"type": "array", "items": {
+        "type": "object", "additionalProperties": False, "required": ["name", "sha256"],
+        "properties": {"name": TEXT, "sha256": pattern(DIGEST)}}}},
 }  # fmt: skip
 EXAMPLE = {
     "dataset": {"name": "moons", "rows": 60}, "network": [{"dense": 4}, "tanh", {"dense": 2}],

@@ -5,21 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from trainer.service.service import NAME
-from trainer.service.web import models, others, people, runs, streams, uploads
+from trainer.service.tokens import ATTEMPT
+from trainer.service.web import attempts, models, others, people, runs, streams, uploads
 from trainer.service.web.description import description
 from trainer.service.web.page_table import PAGES
 from trainer.service.web.routes import Call, Parameter, Route
 from trainer.service.web.schemas import (
+    BEGIN,
     CONFIGS,
     ETAG,
     EVENT,
     FILE_NAME,
     KEY,
     LAUNCHER,
+    MANIFEST,
     MOST_FILE_NAME,
     MOST_OVERRIDES,
     OVERRIDES,
     QUOTA,
+    REPORTED,
     SETTINGS,
     STATE,
     SWITCH,
@@ -148,6 +152,16 @@ ROUTES: tuple[Route, ...] = (
           errors=(404,)),
     Route("POST", "/v1/tickets", "An address that logs a browser in, once.", "read", people.make_ticket,
           (201, JSON, ANY)),
+    Route("POST", "/v1/attempts/begin", "What an attempt elsewhere is to do, for one process.", ATTEMPT, attempts.begin,
+          (200, JSON, ANY), {JSON: BEGIN}, errors=(409, 422)),
+    Route("POST", "/v1/attempts/report", "How far it is, and how it ended; what is wished.", ATTEMPT, attempts.report,
+          (200, JSON, ANY), {JSON: REPORTED}, errors=(409, 422), body=8 * MEBI),
+    Route("GET", "/v1/attempts/files/{sha256}", "A file that it needs.", ATTEMPT, attempts.fetch, (200, "*/*", {}),
+          errors=(404, 409, 503)),
+    Route("PUT", "/v1/attempts/files/{sha256}", "A file of its run's folder, which a manifest will name.", ATTEMPT,
+          attempts.hand_in, (201, JSON, ANY), {"*/*": {}}, errors=(409, 422), body=0, optional=True),
+    Route("PUT", "/v1/attempts/manifest", "All files of a set, which take their places once all have come.", ATTEMPT,
+          attempts.manifest, (200, JSON, ANY), {JSON: MANIFEST}, errors=(409, 422), body=4 * MEBI),
     Route("GET", "/v1/users", "Everybody, with what they may have and have.", "admin", people.list_users,
           (200, JSON, ANY)),
     Route("PUT", "/v1/users/{name}", "What a user may have, in place of what is usual.", "admin", people.put_user,

@@ -19,7 +19,7 @@ from trainer.service.web.problems import HttpProblem
 from trainer.service.web.routes import Call
 from trainer.service.web.schemas import FILE_NAME, MOST_FILE_NAME, SUFFIXES
 
-__all__ = ["delete_upload", "list_uploads", "upload", "uploads_of"]
+__all__ = ["delete_upload", "list_uploads", "received", "upload", "uploads_of"]
 
 KEYS = ("id", "owner", "name", "sha256", "suffix", "bytes", "created")
 UPLOAD_SECONDS = 600.0
@@ -35,6 +35,7 @@ async def upload(call: Call) -> Response:
     usual = service.settings.quota
     room = quotas.check(service.store.reading, owner, usual, _announced(call))
     most = service.settings.limits.upload
+    what = "a file of data" if most <= room else "all that you may have, of which so much is left,"
     temporary, this = service.settings.uploads / f".{new_id()}", new_id()
 
     def keep(writing: Writing) -> dict[str, Any]:
@@ -45,7 +46,7 @@ async def upload(call: Call) -> Response:
         return dict(zip(KEYS, values, strict=True))
 
     try:
-        digest, size = await _received(call, str(temporary), most, room)
+        digest, size = await received(call, str(temporary), min(most, room), what)
         row = await service.change(call.who, "uploaded", this, keep, name=name, sha256=digest, bytes=size)
     except ClientDisconnect:
         raise HttpProblem(400, "the file did not come whole") from None
@@ -60,17 +61,19 @@ def _announced(call: Call) -> int:
     return int(length) if length.isdecimal() else 0
 
 
-async def _received(call: Call, path: str, most: int, room: int) -> tuple[str, int]:
-    """The SHA-256 and the length of the body, which lies at a path; raises HttpProblem for one that is too large."""
+async def received(call: Call, path: str, most: int, what: str) -> tuple[str, int]:
+    """The SHA-256 and the length of the body, which lies at a path; raises HttpProblem for one that is too large.
+
+    what: it is, of which so many bytes are taken.
+    """
     digest, size = hashlib.sha256(), 0
     try:
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             async with asyncio.timeout(UPLOAD_SECONDS):
                 async for piece in call.request.stream():
                     size += len(piece)
-                    if size > min(most, room):
-                        what = "a file of data" if most <= room else "all that you may have, of which so much is left,"
-                        raise HttpProblem(413, f"{what} has at most {min(most, room):,} bytes here")
+                    if size > most:
+                        raise HttpProblem(413, f"{what} has at most {most:,} bytes here")
                     digest.update(piece)
                     file.write(piece)
             file.flush()

@@ -1,0 +1,157 @@
+"""Attempts on other computers, for which processes stand here that know no more than an order on their input."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import trainer
+from tests.service.conftest import LONG, SMALL, Served
+from trainer.runs.lock import holder
+from trainer.service import mark
+
+COMMAND = f"command={sys.executable} -m trainer attempt"
+CHECKED = SMALL.replace("epochs: 3", "epochs: 3000") + "checkpoint: {epochs: 50}\n"
+needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="asks /proc whose children there are")
+
+
+def free_port() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as bound:
+        return str(bound.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def elsewhere(serve: Callable[..., Served]) -> Served:
+    """A service at an address that it keeps, where runs train on one that is another, unless they ask for local."""
+    return serve("--launcher", COMMAND, "--launcher", "local", "--port", free_port())
+
+
+def parameters(config: str, tmp_path: Path) -> bytes:
+    """Of the same run, trained here by the library."""
+    (tmp_path / "config.yaml").write_text(config)
+    outcome = trainer.train(tmp_path / "config.yaml", out=tmp_path / "runs")
+    return (outcome.folder / "parameters.safetensors").read_bytes()
+
+
+def model(served: Served, run: str) -> bytes:
+    return served.ask("GET", f"/v1/runs/{run}/model").content
+
+
+def below(pid: int) -> list[int]:
+    """A process's children, and theirs."""
+    found = [int(each) for path in Path(f"/proc/{pid}/task").glob("*/children") for each in path.read_text().split()]
+    return [*found, *(each for child in found for each in below(child))]
+
+
+def processes(served: Served, word: bytes) -> list[int]:
+    """Those of a service whose command has a word."""
+    return [pid for pid in below(served.process.pid) if word in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def reaches(served: Served, run: str, attempt: int, checkpoints: int = 0) -> None:
+    """Until an attempt of that number has told a step, and the service has so many of its run's checkpoints."""
+    for told in served.client.events(run):
+        there = len([*(served.root / "runs" / run / "checkpoints").glob("*.json")])
+        if told.kind == "points" and told.data["attempt"] == attempt and told.data["step"] and there >= checkpoints:
+            return
+
+
+def test_a_run_elsewhere_leaves_the_folder_that_it_would_leave_here(elsewhere, tmp_path):
+    run = elsewhere.submit()
+    ended = elsewhere.until(run, "finished", "failed")
+    assert (ended["state"], ended["reason"], ended["attempt"]) == ("finished", "after 3 epochs", 1)
+    assert model(elsewhere, run) == parameters(SMALL, tmp_path)
+    folder = elsewhere.root / "runs" / run
+    assert {path.name for path in folder.iterdir()} >= {"loss.svg", "log.txt", "metrics.csv", "status.json"}
+    known = mark.read(folder)
+    assert (known.attempt, known.began, known.row["owner"]) == (1, 1, "admin")
+    assert trainer.run(folder).status == "finished"
+    assert list((elsewhere.root / "incoming").iterdir()) == []
+    told = [*elsewhere.client.events(run)]
+    assert sum(len(each.data["points"]) for each in told if each.kind == "points") == 3
+
+
+def test_data_and_parameters_to_begin_with_go_along(elsewhere):
+    """Of a run elsewhere and of one here, whose configs name the same uploads and runs."""
+    table = "a,b,kind\n" + "".join(f"{i % 7},{i % 5},{'xy'[i % 2]}\n" for i in range(60))
+    upload = elsewhere.ask("POST", "/v1/datasets?name=flowers.csv", table).json["config"]
+    rest = SMALL.partition("\n")[2]
+    first = elsewhere.submit(f"dataset: {{path: '{upload}', target: kind}}\n{rest}", "?again=1&launcher=local")
+    elsewhere.until(first, "finished")
+    config = f"dataset: {{path: '{upload}', target: kind}}\nstart_from: 'run:{first}'\n{rest}"
+    runs = [elsewhere.submit(config, f"?again=1&launcher={name}") for name in ("command", "local")]
+    assert [elsewhere.until(run, "finished", "failed")["state"] for run in runs] == ["finished", "finished"]
+    assert model(elsewhere, runs[0]) == model(elsewhere, runs[1]) != model(elsewhere, first)
+    resolved = [elsewhere.ask("GET", f"/v1/runs/{run}/resolved").content for run in runs]
+    assert resolved[0] == resolved[1]
+    assert b"path: upload:" in resolved[0]
+    assert f"path: run:{first}".encode() in resolved[0]
+    assert str(elsewhere.root).encode() not in resolved[0]
+    more = json.dumps({"overrides": ["epochs=5"]})
+    for run in runs:  # and goes on, from the folder that came back
+        elsewhere.ask("POST", f"/v1/runs/{run}/resume", more, Content_Type="application/json")
+        assert elsewhere.until(run, "finished", "failed")["progress"]["epoch"] == 5
+    assert model(elsewhere, runs[0]) == model(elsewhere, runs[1])
+
+
+def test_a_cancelled_run_elsewhere_keeps_its_checkpoint_and_goes_on(elsewhere):
+    run = elsewhere.submit(LONG)
+    reaches(elsewhere, run, 1)
+    assert elsewhere.ask("POST", f"/v1/runs/{run}/cancel").status == 202
+    assert elsewhere.until(run, "cancelled")["reason"] == "cancelled by admin"
+    step = elsewhere.run(run)["progress"]["step"]
+    assert model(elsewhere, run)
+    assert elsewhere.ask("POST", f"/v1/runs/{run}/resume").status == 202
+    reaches(elsewhere, run, 2)
+    assert elsewhere.run(run)["progress"]["step"] > step
+    elsewhere.ask("POST", f"/v1/runs/{run}/cancel")
+    elsewhere.until(run, "cancelled")
+
+
+@needs_proc
+def test_what_dies_elsewhere_goes_on_from_its_newest_checkpoint_to_the_same_bytes(elsewhere, tmp_path):
+    run = elsewhere.submit(CHECKED)
+    reaches(elsewhere, run, 1, checkpoints=2)
+    (pid,) = processes(elsewhere, b"remote.child")
+    os.kill(pid, signal.SIGKILL)
+    reaches(elsewhere, run, 2)
+    told = [each.data for each in elsewhere.client.events(run) if each.kind in ("state", "log")]
+    assert any("SIGKILL" in each.get("reason", "") for each in told)
+    assert any("resumed from step" in each.get("text", "") for each in told)
+    assert elsewhere.until(run, "finished")["attempt"] == 2
+    assert model(elsewhere, run) == parameters(CHECKED, tmp_path)
+
+
+@needs_proc
+def test_a_service_that_is_killed_finds_again_what_it_had_begun(elsewhere, tmp_path):
+    """Its end closes the input of what it had started, which hands in a checkpoint, to the next service."""
+    run = elsewhere.submit(CHECKED)
+    reaches(elsewhere, run, 1)
+    elsewhere.stop(signal.SIGKILL)
+    elsewhere.start()
+    assert elsewhere.until(run, "finished", "failed")["state"] == "finished"
+    assert model(elsewhere, run) == parameters(CHECKED, tmp_path)
+    rows = elsewhere.ask("GET", f"/v1/runs/{run}/history?limit=1000").json["data"]
+    assert not [each for each in rows if "nothing was heard" in each["data"].get("reason", "")]
+
+
+@needs_proc
+def test_no_token_of_an_attempt_is_on_a_command_line_or_in_an_environment_and_none_is_stored(elsewhere):
+    run = elsewhere.submit(LONG)
+    reaches(elsewhere, run, 1)
+    for pid in below(elsewhere.process.pid):
+        for name in ("cmdline", "environ"):
+            assert b"tra_" not in Path(f"/proc/{pid}/{name}").read_bytes()
+    elsewhere.ask("POST", f"/v1/runs/{run}/cancel")
+    elsewhere.until(run, "cancelled")
+    for name in ("service.sqlite", "service.sqlite-wal"):
+        assert b"tra_" not in (elsewhere.root / name).read_bytes()
+    assert "tra_" not in elsewhere.root.with_suffix(".log").read_text()
+    assert holder(elsewhere.root / "runs" / run, mark.CLAIM) is None
