@@ -12,6 +12,13 @@ from typing import Any
 import trainer
 
 DOCS = Path(__file__).parent
+# Told apart with any colour vision, and on white in the dark: what matplotlib finds beside a block that it is run for.
+PICTURES = """
+axes.prop_cycle: cycler(color=["2563eb", "ea580c", "7b8794"])
+axes.spines.top: False
+axes.spines.right: False
+legend.frameon: False
+"""
 BLOCK = re.compile(r"^```python\n# (\w+)\.py\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 
 project = "tape-trainer"
@@ -19,6 +26,9 @@ version = release = trainer.__version__
 html_title = f"tape-trainer {release}"
 html_show_copyright = False
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
+html_js_files = [("tables.js", {"defer": "defer"})]
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["deflist"]
@@ -29,10 +39,7 @@ autodoc_member_order = "bysource"
 napoleon_use_rtype = False
 napoleon_use_ivar = True
 html_copy_source = False
-suppress_warnings = [
-    "myst.xref_missing",
-    "toc.not_included",
-]  # pages name files of the repository; links lead to a page, too
+suppress_warnings = ["myst.xref_missing"]  # pages name files of the repository; links lead to a page, too
 
 
 def _literally(app: Any, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
@@ -52,6 +59,7 @@ def _draw(app: Any) -> None:
     for page in sorted((DOCS / "lessons").glob("*.md")):
         blocks = BLOCK.findall(page.read_text(encoding="utf-8"))
         with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "matplotlibrc").write_text(PICTURES, encoding="utf-8")
             for name, code in blocks:
                 (Path(folder) / f"{name}.py").write_text(code, encoding="utf-8")
             for name, code in blocks:

@@ -8,6 +8,7 @@ Runs the whole checker, so it takes some minutes.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from trainer.checker.library import check_all, registered_ops
 from trainer.plugins import Plugins, shared
 
 PAGE = Path(__file__).parent / "ops.md"
+KINDS = {"real": ("float32", "float64"), "complex": ("complex64", "complex128")}
 
 
 def page(plugins: Plugins) -> str:
@@ -27,8 +29,9 @@ def page(plugins: Plugins) -> str:
         f"{len(rows)} ops, {differentiable} of them differentiable. Written by `python docs/make_ops_page.py`; the "
         "same as data: `trainer ops list --json`.\n\n"
         "*Residuals* are the values that an op's rules keep from the forward call for the backward sweep, input by "
-        "input. *Orders*: derivatives of any order, or of the first alone.\n\n"
-        "| op | inputs | differentiable in | residuals | orders | dtypes | checks |\n|---|---|---|---|---|---|---|\n"
+        "input. *Orders*: derivatives of any order, or of the first alone. *Numbers*: real, complex or both, each in "
+        "single and in double precision. *Checks*: how many of the checker's the op passes.\n\n"
+        "| op | inputs | differentiable in | residuals | orders | numbers | checks |\n|---|---|---|---|---|---|---|\n"
     )
     return head + "\n".join(map(_row, rows)) + "\n"
 
@@ -36,11 +39,18 @@ def page(plugins: Plugins) -> str:
 def _row(row: dict[str, Any]) -> str:
     residuals = "; ".join(f"{name}: {', '.join(kept)}" for name, kept in row["residuals"].items() if kept)
     verdict = row["verdict"]
-    passed = "" if verdict is None else f"{verdict['checks']} pass" if verdict["ok"] else "**fails**"
+    passed = "" if verdict is None else str(verdict["checks"] or "") if verdict["ok"] else "**fails**"
     differentiable = "all" if row["differentiable"] == row["inputs"] else ", ".join(row["differentiable"]) or "none"
     cells = [row["name"], ", ".join(row["inputs"]), differentiable, residuals]
-    cells += [row["orders"] or "", ", ".join(row["dtypes"] or ()), passed]
+    cells += [row["orders"] or "", _numbers(row["dtypes"] or ()), passed]
     return f"| {' | '.join(cells)} |"
+
+
+def _numbers(dtypes: Sequence[str]) -> str:
+    """What kinds of numbers these are; the dtypes themselves, where one of a kind is missing."""
+    whole = {kind for kind, of in KINDS.items() if set(of) <= set(dtypes)}
+    named = [*(kind for kind in KINDS if kind in whole), *(d for d in dtypes if not any(d in KINDS[k] for k in whole))]
+    return ", ".join(named)
 
 
 def main() -> int:

@@ -49,6 +49,14 @@ def test_a_block_of_a_page_runs_and_prints_what_stands_behind_it(
         assert result.stdout == printed
 
 
+def test_a_block_is_of_a_language_that_is_run_or_of_one_that_is_shown():
+    """Else a block with a slip in its first line would run no more, and nobody would notice."""
+    shown = {"text", "sh", "toml", "nginx", "{toctree}", "{eval-rst}"}
+    for page in (ROOT / "docs").rglob("*.md"):
+        opened = re.findall(r"^ *```(.*)\n(?:.*\n)*?^ *```$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        assert set(opened) <= {"python", "yaml", *shown}, page
+
+
 def test_the_table_of_ops_lists_what_ships_and_what_its_rules_keep():
     text = (ROOT / "docs" / "ops.md").read_text(encoding="utf-8")
     rows = {cells[1]: cells[2:] for line in text.splitlines() if (cells := [c.strip() for c in line.split("|")])[1:2]}

@@ -89,10 +89,10 @@ def count(number: int, noun: str, plural: str = "") -> str:
 def number(value: float) -> str:
     """A metric in four significant digits that keep their zeros.
 
-    >>> number(0.9721), number(12.0), number(3.2e-7), number(float("nan"))
-    ('0.9721', '12.00', '3.200e-07', 'nan')
+    >>> number(0.9721), number(12.0), number(8402.3), number(3.2e-7), number(float("nan"))
+    ('0.9721', '12.00', '8402', '3.200e-07', 'nan')
     """
-    return f"{value:#.4g}" if value else "0"
+    return f"{value:#.4g}".removesuffix(".") if value else "0"
 
 
 def visible(name: str) -> str:

@@ -68,7 +68,7 @@ def picture(file: Path, x: str, y: str) -> Iterator[Any]:
         axes = figure.add_subplot(xlabel=x, ylabel=y)
         yield axes
         if axes.get_legend_handles_labels()[0]:
-            axes.legend()
+            figure.legend(loc="outside upper left", ncols=3)  # over no curve
         file.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(file, metadata={"Date": None})
 

@@ -30,12 +30,15 @@ def main() -> None:
         network = [{"dense": {"units": width, "initial": initial}}, "relu", {"dense": {"units": 1, "initial": "zeros"}}]
         found.append(1 - reached(CONFIG, seeds, "r2", network=network, step_size=0.5, epochs=epochs))
     medians = [float(np.nanmedian(each)) for each in found]
-    with picture(given.out, "units, of which only the last layer learns", "1 - r2 on test rows") as axes:
+    with picture(given.out, "units, of which only the last layer learns", "1 − r² on test rows") as axes:
         low, high = np.nanquantile(found, (0.25, 0.75), axis=1)
         axes.fill_between(widths, low, high, alpha=0.2, color="#2563eb", linewidth=0)
         axes.plot(widths, medians, "o-", markersize=3, color="#2563eb", label="median of six draws, and half of them")
         axes.axvline(ROWS, color="#7b8794", linestyle=":", label=f"{ROWS} training rows")
         axes.set(xscale="log", yscale="log")
+        axes.minorticks_off()
+        axes.set_xticks([10, 30, ROWS, 100, 300, 1000], ["10", "30", str(ROWS), "100", "300", "1,000"])
+        axes.set_yticks([0.5, 1, 2, 5, 10], ["0.5", "1", "2", "5", "10"])
     worst = int(np.nanargmax(medians))
     print(
         f"1 - r2 is {min(medians[: worst + 1]):.2f} at its lowest below {widths[worst]} units, "

@@ -34,7 +34,9 @@ def main() -> None:
     with picture(given.out, "rows that were trained on", "error on test rows") as axes:
         curve(axes, counts, errors, "", "#2563eb")
         axes.set(xscale="log", yscale="log")
+        axes.minorticks_off()
         axes.set_xticks(counts, [str(rows) for rows in counts])
+        axes.set_yticks([0.02, 0.05, 0.1, 0.2, 0.5], ["2 %", "5 %", "10 %", "20 %", "50 %"])
     mean, half = interval(slopes)
     print(f"the error falls as the rows to the power {mean:.2f} ± {half:.2f}: twice the rows leave {2**mean:.0%} of it")
 

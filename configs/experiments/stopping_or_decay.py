@@ -27,8 +27,8 @@ DATA = {
 DATA |= {"validation_fraction": 0.25}
 WAYS = {
     "to the end": {},
-    "stopped": {"stop": {"patience": 10}},
-    "l2 0.03": {"penalty": {"l2": 0.03, "parameters": "*.weights"}},
+    "stopping": {"stop": {"patience": 10}},
+    "penalty": {"penalty": {"l2": 0.03, "parameters": "*.weights"}},
     "both": {"stop": {"patience": 10}, "penalty": {"l2": 0.03, "parameters": "*.weights"}},
 }
 
@@ -38,7 +38,7 @@ def main() -> None:
     seeds, epochs = (range(2), 10) if given.quick else (range(15), 300)
     found = {name: reached(CONFIG, seeds, "r2", dataset=DATA, epochs=epochs, **way) for name, way in WAYS.items()}
     gains = {name: values - found["to the end"] for name, values in found.items() if name != "to the end"}
-    with picture(given.out, "r2 on test rows, less that of training to the end", "") as axes:
+    with picture(given.out, "r² on test rows, less that of training to the end", "") as axes:
         for row, values in enumerate(gains.values()):
             axes.plot(values, [row + 0.15] * len(values), ".", color="#9aa5b1")
             axes.errorbar(interval(values)[0], row, xerr=interval(values)[1], fmt="o", capsize=3, color="#2563eb")

@@ -44,6 +44,13 @@ def test_a_position_may_be_without_a_class() -> None:
     assert dataset.targets.dtype == np.int64
 
 
+def test_names_out_of_an_array_are_plain_texts() -> None:
+    names = tuple(np.array(["a", "b"]))
+    dataset = Dataset("d", INPUTS, **(CLASSES | {"class_names": names, "feature_names": names}))
+    kept = (*dataset.class_names, *dataset.feature_names)
+    assert [repr(name) for name in kept] == ["'a'", "'b'", "'a'", "'b'"]
+
+
 def test_groups_weights_parts_and_categories_are_kept() -> None:
     dataset = Dataset(
         "d",

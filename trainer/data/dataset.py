@@ -115,14 +115,14 @@ class Dataset:
         for field_name, value in {
             "inputs": inputs,
             "targets": targets,
-            "class_names": tuple(self.class_names),
-            "feature_names": tuple(self.feature_names),
+            "class_names": tuple(map(str, self.class_names)),  # also those out of an array, whose repr is no text's
+            "feature_names": tuple(map(str, self.feature_names)),
             "parts": {name: tuple(shape) for name, shape in self.parts.items()},
             "groups": self._checked_groups(),
             "weights": self._checked_weights(),
             "categories": {name: tuple(texts) for name, texts in self.categories.items()},
             "has_missing": self.has_missing and bool(np.isnan(inputs).any()),
-            "target_names": tuple(self.target_names),
+            "target_names": tuple(map(str, self.target_names)),
             "dates": {name: Dates.of_plain(read) for name, read in self.dates.items()},
             "booleans": tuple(self.booleans),
         }.items():
