@@ -31,7 +31,7 @@ def followed(text: str, message: str, *, argument: bool = False) -> Iterator[tup
         start = caret.index("^") - (2 if argument else lines[i + 1].index("| ") + 2)
         if not argument:
             start += sum(len(row) + 1 for row in text.split("\n")[: int(problem["line"]) - 1])
-        end = start + len(caret.strip())
+        end = start + len(caret.strip()) if "for the shell" not in said else len(text)
         for old, new in _mended(said, text[start:end]):
             at = text.index(old, start)
             yield said, text[:at] + new + text[at + len(old) :]

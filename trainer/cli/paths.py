@@ -9,7 +9,7 @@ import typer
 
 from trainer.errors import UsageError
 from trainer.files import expanded
-from trainer.wording import did_you_mean, nearest
+from trainer.wording import did_you_mean, nearest_file
 
 __all__ = ["RESOLVED", "find_config", "find_run", "find_runs", "with_home"]
 
@@ -60,10 +60,9 @@ def _meant(path: Path) -> Path | None:
             return path.with_name(path.name + ending)
     candidates = _configs(path.parent) if path.parent.is_dir() else []
     candidates += [config for config in _configs(Path()) if config not in candidates]
-    names = {str(config): config for config in candidates}
     exact = [config for config in candidates if config.name == path.name]
-    near = nearest(str(path), names) or nearest(path.name, [config.name for config in candidates])
-    return exact[0] if exact else names.get(near or "") or next((c for c in candidates if c.name == near), None)
+    near = nearest_file(path.name, [config.name for config in candidates])
+    return exact[0] if exact else next((config for config in candidates if config.name == near), None)
 
 
 def _configs(folder: Path) -> list[Path]:

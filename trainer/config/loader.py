@@ -32,7 +32,7 @@ from trainer.files import expanded
 from trainer.plugins import Component, Plugins
 from trainer.plugins.loading import is_file
 from trainer.plugins.traits import Traits
-from trainer.wording import nearest
+from trainer.wording import nearest_file
 
 if TYPE_CHECKING:
     from trainer.data.readers.memory import Columns
@@ -202,7 +202,7 @@ def _text(path: Path) -> str:
         data = path.read_bytes()
     except FileNotFoundError:
         folder = path.parent
-        guess = nearest(path.name, [file.name for file in folder.iterdir()]) if folder.is_dir() else None
+        guess = nearest_file(path.name, [file.name for file in folder.iterdir()]) if folder.is_dir() else None
         hint = f"; did you mean '{folder / guess}'?" if guess else ""
         raise ConfigError(f"there is no file '{path}'{hint}") from None
     except IsADirectoryError:

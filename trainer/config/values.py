@@ -153,6 +153,10 @@ def _hint(annotation: object, node: Node) -> str:
             if node.span.source.argument
             else f"put it in quotes: {quoted}"
         )
+    if isinstance(value, dict) and str in admitted and node.span.source.argument:
+        text = node.span.source.text[node.span.column :]
+        if not set(text) & {"'", '"', "{"}:  # `name=a: b`, which YAML takes for a mapping
+            return f"put it in quotes, and these in quotes for the shell: \"'{text}'\""
     if list in admitted and not isinstance(value, list):
         return f"write [{node.written}]" if node.written else "begin each of its entries with '- '"
     return ""

@@ -18,7 +18,7 @@ import numpy as np
 
 from trainer.data.dataset import Dataset
 from trainer.data.readers.image_folder import visible
-from trainer.data.readers.text_file import OPTIONS, read_text, recoded
+from trainer.data.readers.text_file import LENGTH, OPTIONS, read_text, recoded
 from trainer.data.spec import InputSpec, TargetSpec
 from trainer.errors import DataError
 from trainer.types import Array
@@ -97,7 +97,7 @@ def with_parts(
 def _rows(dataset: Dataset, path: Path, reading: Mapping[str, Any]) -> tuple[Array, Array, tuple[str, ...]]:
     """Inputs and targets of the rows of one file, and what is to be said of them."""
     if path.suffix.lower() == ".txt":
-        options = {key: reading[key] for key in OPTIONS if key in reading}
+        options = {"length": LENGTH} | {key: reading[key] for key in OPTIONS if reading.get(key) is not None}
         return (*recoded(read_text(path, **options), dataset.class_names, str(path)), ())
     from trainer.data.rows import open_rows  # which only such a data set needs
     from trainer.data.rows.targets import read_targets

@@ -36,7 +36,7 @@ Part = Literal["train", "validation", "test"]
 TargetKind = Literal["classes", "binary", "signs", "values"]
 Fitted = tuple[Scaling | None, Preprocessing | None, Scaling | None]  # of inputs, of inputs, of targets
 
-TOGETHER = 2**16  # numbers that are scaled and cast together
+TOGETHER = 2**14  # numbers that are scaled and cast together
 LABELS = ("binary", "signs")  # kinds of targets of which a row may have several, each of two classes
 MOST_CLASSES = 20  # whole numbers, of which so few occur, are taken for classes in a message
 WANTED = {

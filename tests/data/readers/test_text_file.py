@@ -103,6 +103,35 @@ def test_a_character_of_another_text_is_refused() -> None:
         encode("az", ("a", "b"))
 
 
+@pytest.mark.parametrize(
+    ("mark", "between"),
+    [
+        (",", "',' between them"),
+        ("\t", "'\\t' between them"),
+        ("  ", "spaces between them, for which write one comma each"),
+    ],
+)
+def test_a_table_is_no_text_unless_its_windows_are_said(write, mark, between) -> None:
+    table = "".join(mark.join((f"{i}.5", "ab"[i % 2], str(i))) + "\n" for i in range(40))
+    path = write(table)
+    with pytest.raises(DataError) as caught:
+        load(path)
+    assert f"its lines are rows of 3 cells, {between}: as a table it has another name, poem.csv;" in str(caught.value)
+    assert "length: 64" in str(caught.value)
+    assert load(path, {"length": 64}).inputs.shape[1:] == (64,)
+    Path("poem.csv").write_text(table.replace(mark, ",") if mark == "  " else table)
+    assert load("poem.csv", {"categorical": "auto"}).rows == 40
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["It was, as it were, a night\nof words, of rain, of stone\n" * 9, "1\n2\n3\n" * 9, "a,b\nc,d\n" * 9,
+     "one two\nthree four\n" * 9],
+)  # fmt: skip
+def test_a_text_is_one_where_no_column_of_many_rows_is_of_numbers(write, text) -> None:
+    assert load(write(text + text)).inputs.shape[1:] == (64,)
+
+
 @pytest.mark.parametrize("stride", [1, 5, 31])
 @pytest.mark.parametrize("characters", [400, 5000])
 @pytest.mark.parametrize("validation_fraction", [0.0, 0.3])

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from trainer.data.readers.decoding import COMPRESSED
 from trainer.errors import DataError
 from trainer.plugins.traits import DatasetTraits, ReaderTraits
-from trainer.wording import did_you_mean, either
+from trainer.wording import either, nearest_file
 
 if TYPE_CHECKING:
     from trainer.plugins.manager import Plugins
@@ -129,7 +129,8 @@ class Formats(Mapping[str, Format]):
 def why_missing(path: Path) -> str:
     """That there is no such file or folder, with the nearest name."""
     inside = path.parent.is_dir()
-    hint = did_you_mean(path.name, os.listdir(path.parent)) if inside else ""
+    guess = nearest_file(path.name, os.listdir(path.parent)) if inside else None
+    hint = f"did you mean '{guess}'?" if guess else ""
     what = "file" if path.suffix else "folder"
     nowhere = "" if inside else ", which does not exist either"
     return f"there is no {what} '{path.name}' in {path.parent.resolve()}{f'; {hint}' if hint else nowhere}"

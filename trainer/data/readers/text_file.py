@@ -17,14 +17,18 @@ import numpy as np
 
 from trainer.data.dataset import Dataset
 from trainer.data.readers.decoding import read_text_of
+from trainer.data.readers.spelling import Spelling
+from trainer.data.readers.table import DELIMITERS
 from trainer.errors import DataError
 from trainer.types import Array
 
-__all__ = ["OPTIONS", "Unit", "decode", "encode", "read_text", "recoded", "windows"]
+__all__ = ["LENGTH", "OPTIONS", "Unit", "decode", "encode", "read_text", "recoded", "windows"]
 
 Unit = Literal["characters", "bytes"]
 
 OPTIONS = ("unit", "length", "stride", "encoding")  # of reading a text file
+LENGTH = 64  # of a window
+BEGINNING, LEAST_ROWS = 2**14, 8  # characters by which a table is told, and rows that it has
 STRETCHES = 50  # into which a text is cut where its windows overlap
 
 BYTES = tuple(f"0x{byte:02x}" if not 0x20 <= byte < 0x7F else chr(byte) for byte in range(256))
@@ -34,7 +38,7 @@ def read_text(
     path: str | os.PathLike[str],
     *,
     unit: Unit = "characters",
-    length: int = 64,
+    length: int | None = None,
     stride: int | None = None,
     encoding: str = "utf-8",
 ) -> Dataset:
@@ -45,15 +49,15 @@ def read_text(
     (`\n`); `encode` and `decode` go from text to indices and back.
 
     unit: "characters", or "bytes" of UTF-8, whose classes are the same 256 for every text.
-    length: positions per row.
+    length: positions per row. Default: 64.
     stride: from one window to the next. Default: `length`, so that windows only touch. With less they overlap, and
         those of a stretch of the text, of about 50 and at least four windows long, are a group. What is left at the
         end, too short for a window, belongs to none.
 
     encoding: of the file, such as "cp1252" or "utf-16".
 
-    Raises DataError for bytes that are no text in that encoding, and for a text that is shorter than a window, or has
-    one character only.
+    Raises DataError for bytes that are no text in that encoding, for a text that is shorter than a window, or has one
+    character only, and for a table of numbers, unless `length` is given.
 
         read_text("poems.txt", length=128)
     """
@@ -61,7 +65,25 @@ def read_text(
     text = read_text_of(shown, encoding)
     if not text:
         raise DataError(f"{shown} is empty; a data set needs at least one row")
-    return windows(Path(shown).name, text, unit=unit, length=length, stride=stride)
+    if length is None:
+        _check_no_table(shown, text)
+    return windows(Path(shown).name, text, unit=unit, length=LENGTH if length is None else length, stride=stride)
+
+
+def _check_no_table(path: str, text: str) -> None:
+    """Raise DataError for a text whose lines are rows of a table with a column of numbers."""
+    parse = Spelling().parse
+    for mark in (*DELIMITERS, None):  # None: some spaces
+        rows = [line.split(mark) for line in text[:BEGINNING].splitlines()[:-1] if line.strip()][1:]
+        even = len(rows) >= LEAST_ROWS and len({len(row) for row in rows}) == 1 and len(rows[0]) > 1
+        if even and any(all(parse(cell.strip()) is not None for cell in column) for column in zip(*rows, strict=True)):
+            name = Path(path).with_suffix(".csv").name
+            between = f"{mark!r} between them" if mark else "spaces between them, for which write one comma each"
+            raise DataError(
+                f"{path} is read as a text, a character after the other, and its lines are rows of {len(rows[0])} "
+                f"cells, {between}: as a table it has another name, {name}; as a text say how long its windows are, "
+                f"length: {LENGTH}"
+            )
 
 
 def windows(
@@ -69,7 +91,7 @@ def windows(
     text: str,
     *,
     unit: Unit = "characters",
-    length: int = 64,
+    length: int = LENGTH,
     stride: int | None = None,
     description: str = "",
 ) -> Dataset:

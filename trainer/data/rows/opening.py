@@ -15,7 +15,7 @@ from trainer.data.readers.typed_file import ARROW, PARQUET, TEXTS
 from trainer.data.rows.stream import Stream
 from trainer.data.spec import InputSpec
 from trainer.errors import DataError
-from trainer.wording import did_you_mean, either
+from trainer.wording import either, nearest_file
 
 __all__ = ["open_rows"]
 
@@ -43,8 +43,8 @@ def open_rows(
 
         return image_rows(path, spec, reading)
     if not path.exists():
-        near = did_you_mean(path.name, [p.name for p in path.parent.iterdir()]) if path.parent.is_dir() else ""
-        raise DataError(f"there is no file {path}" + (f"; {near}" if near else ""))
+        near = nearest_file(path.name, [p.name for p in path.parent.iterdir()]) if path.parent.is_dir() else None
+        raise DataError(f"there is no file {path}" + (f"; did you mean '{near}'?" if near else ""))
     if ending in (".csv", ".tsv"):
         from trainer.data.rows.csv_rows import csv_rows
 

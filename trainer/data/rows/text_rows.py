@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trainer.data.readers.text_file import OPTIONS, read_text, recoded
+from trainer.data.readers.text_file import LENGTH, OPTIONS, read_text, recoded
 from trainer.data.rows.stream import Block, Stream
 from trainer.errors import DataError
 from trainer.types import Array
@@ -26,5 +26,5 @@ def text_windows(path: Path, reading: Mapping[str, Any], characters: Sequence[st
     """Inputs and targets, (windows, length): the indices of characters, and of what follows each."""
     if not str(reading.get("path", "")).lower().endswith(ENDING):
         raise DataError(f"{path} is a text, and the model was trained on no text file")
-    options = {key: reading[key] for key in OPTIONS if key in reading}
+    options = {"length": LENGTH} | {key: reading[key] for key in OPTIONS if reading.get(key) is not None}
     return recoded(read_text(path, **options), tuple(characters), str(path))
