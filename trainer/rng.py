@@ -7,10 +7,18 @@ run that resumes at step 10,000 draws what the uninterrupted run would have draw
 from __future__ import annotations
 
 import hashlib
+import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
-__all__ = ["generator", "key"]
+from trainer.types import Array, Shape
+
+__all__ = ["Sketch", "generator", "key"]
+
+ROW = 4096  # numbers of a sketch, at most
 
 
 def generator(seed: int, purpose: str, step: int = 0) -> np.random.Generator:
@@ -30,3 +38,40 @@ def key(seed: int, purpose: str) -> tuple[int, int]:
     """The two words of Philox's key for a seed and a purpose."""
     digest = hashlib.sha256(purpose.encode()).digest()
     return seed & 0xFFFF_FFFF_FFFF_FFFF, int.from_bytes(digest[:8], "little")
+
+
+class Sketch(np.random.Generator):
+    """Draws shapes, for whoever wants to know what a network comes to and not what is in it.
+
+    `drawn` gives a row of a few numbers that stands for all rows and takes no memory; `trainer.nn.initial.draw` asks
+    for nothing else. Who draws by the other methods gets numbers of a Generator.
+
+    counted: is told how many numbers a draw has, before there are any; what it raises, the draw does.
+
+    >>> values = Sketch(print).drawn((1_000_000, 1_000_000))
+    1000000000000
+    >>> values.shape, values.strides
+    ((1000000, 1000000), (0, 0))
+    """
+
+    def __init__(self, counted: Callable[[int], None] = lambda count: None) -> None:
+        super().__init__(np.random.PCG64(0))
+        self._counted = counted
+
+    def drawn(self, shape: Shape) -> Array:
+        """Numbers from -0.1 to 0.1; one, where the last axis is long. What is written to one row is in all."""
+        self._counted(math.prod(shape))
+        short = bool(shape) and shape[-1] <= ROW
+        row = np.linspace(-0.1, 0.1, shape[-1] if short else 1)
+        strides = [0] * len(shape)
+        if short:
+            strides[-1] = row.itemsize
+        return as_strided(row, shape, strides)
+
+    def normal(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = None) -> Any:
+        self._counted(math.prod(np.atleast_1d(1 if size is None else size).tolist()))
+        return super().normal(loc, scale, size)
+
+    def uniform(self, low: Any = 0.0, high: Any = 1.0, size: Any = None) -> Any:
+        self._counted(math.prod(np.atleast_1d(1 if size is None else size).tolist()))
+        return super().uniform(low, high, size)

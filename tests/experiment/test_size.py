@@ -9,8 +9,10 @@ import pytest
 
 from trainer.config import load
 from trainer.errors import ConfigError
+from trainer.experiment import size
 from trainer.experiment.builder import build
 from trainer.experiment.size import TooLarge, measured, size_of
+from trainer.nn.network import Network
 
 CONFIG: dict[str, Any] = {
     "dataset": {"name": "moons", "rows": 60},
@@ -33,9 +35,43 @@ LIMITS = {"parameters": 1_000_000, "bytes": 1 << 26, "steps": 1000}
         {"compute": {"dtype": "float64"}, "batch_size": "all"},
     ],
 )
-def test_it_is_that_of_the_training_with_its_real_initial_values(changes):
+@pytest.mark.parametrize("tried", [0, size.TRIED])
+def test_it_is_that_of_the_training_with_its_real_initial_values(changes, tried, monkeypatch):
+    monkeypatch.setattr(size, "TRIED", tried)
     loaded = load({**CONFIG, **changes})
     assert size_of(loaded, LIMITS) == measured(build(loaded), loaded)
+
+
+LARGE = [{"dense": {"units": 5000, "initial": initial}} for initial in ("glorot", "he_normal", "orthogonal")]
+
+
+def test_of_a_large_network_no_value_is_made(monkeypatch):
+    for name in ("initial", "initial_values", "apply"):
+        monkeypatch.setattr(Network, name, lambda *args: pytest.fail("there are values"))
+    loaded = load({**CONFIG, "network": [*LARGE, {"dense": 2}], "optimizer": "adam"})
+    found = size_of(loaded)
+    assert found.parameters == 3 * 5000 + 2 * 5000 * 5001 + 2 * 5001 > size.TRIED
+    assert found.bytes > 4 * 4 * found.parameters
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"network": [{"dense": 4}, "tanh", {"dense": 3}]},
+        {"network": [{"dense": 4}, {"reshape": [2, 2]}]},
+        {"network": [{"dense": 4}], "cost": "mean_squared_error"},
+        {"stop": {"patience": 2, "watch": "beauty"}},
+        {"accumulate": 100},
+    ],
+)
+def test_what_does_not_fit_is_said_of_a_large_network_as_of_a_small_one(changes, monkeypatch):
+    said = set()
+    for tried in (0, size.TRIED):
+        monkeypatch.setattr(size, "TRIED", tried)
+        with pytest.raises(ConfigError) as found:
+            size_of(load({**CONFIG, **changes}))
+        said.add(str(found.value))
+    assert len(said) == 1
 
 
 @pytest.mark.parametrize(

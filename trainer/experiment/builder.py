@@ -107,9 +107,11 @@ class Builder:
         self._dataset, self._fitted, self._draws = dataset, fitted, draws
 
     def _tried(
-        self, network: Network, cost: CostFunction, data: Prepared, batch_size: int
+        self, network: Network, cost: CostFunction, data: Prepared, batch_size: int, made: bool
     ) -> tuple[Mapping[str, Array], Array]:
-        """The values to start from that are no initial ones, and the predictions of two rows."""
+        """The values to start from that are no initial ones, and the predictions of two rows; zeros if not `made`."""
+        if not made:
+            return {}, try_rows(self.loaded, network, None, cost, data)
         own = network.initial_values(self.config.seed, self.config.compute.dtype)
         saved = self.saved(network, data, own)
         values = {**own, **saved}
@@ -124,39 +126,45 @@ class Builder:
 
     def assembled(self, data: Prepared, network: Network, *, debug: bool = False) -> Training:
         """A training of these data and this network, with the rest as the config says."""
+        return Training(**self.settings(data, network), debug=debug)
+
+    def settings(self, data: Prepared, network: Network, *, made: bool = True) -> dict[str, Any]:
+        """What a Training of these data and this network is made of, with the rest as the config says.
+
+        Where no initial values are to be `made`, no layer is called, and nothing that a config starts from is read.
+        """
         loaded, config = self.loaded, self.config
         check_choices(loaded, network, data)
         cost = self.component(config.cost, "cost")
         batch_size, per_epoch = self.batches(data)
-        saved, tried = self._tried(network, cost, data, batch_size)
+        saved, tried = self._tried(network, cost, data, batch_size, made)
         if data.target_scaling is not None:
             check_differences(loaded, network, cost, data)
             tried = data.target_scaling.inverse(tried) if tried.shape[1:] == data.target_scaling.mean.shape else tried
         scores = scores_of(loaded, cost, data.unscaled or data, tried)
         self._made = data, scores
-        return Training(
-            network=network,
-            cost=cost,
-            data=data,
-            step_size=self.step_size(data, scores, self.steps(per_epoch)),
-            batch_size=batch_size,
-            epochs=config.epochs,
-            optimizer=self.optimizer(),
-            metrics=scores.metrics,
-            reports=scores.reports,
-            seed=config.seed,
-            dtype=np.dtype(config.compute.dtype),
-            executor=self.executor(),
-            places=(*(self._line("network", i) for i in range(len(network.layers))), self._line("cost")),
-            debug=debug,
-            initial=saved,
-            stopping=self.stopping(data, scores),
-            logged=config.log.steps or 0,
-            shards=config.compute.shards,
-            measure=self.measure(data),
-            callbacks=[self.component(choice, "callbacks", i) for i, choice in enumerate(config.callbacks)],
-            penalties=[Penalty(**penalty.model_dump()) for penalty in config.penalty],
-        )
+        return {
+            "network": network,
+            "cost": cost,
+            "data": data,
+            "step_size": self.step_size(data, scores, self.steps(per_epoch)),
+            "batch_size": batch_size,
+            "epochs": config.epochs,
+            "optimizer": self.optimizer(),
+            "metrics": scores.metrics,
+            "reports": scores.reports,
+            "seed": config.seed,
+            "dtype": np.dtype(config.compute.dtype),
+            "executor": self.executor(),
+            "places": (*(self._line("network", i) for i in range(len(network.layers))), self._line("cost")),
+            "initial": saved,
+            "stopping": self.stopping(data, scores),
+            "logged": config.log.steps or 0,
+            "shards": config.compute.shards,
+            "measure": self.measure(data),
+            "callbacks": [self.component(choice, "callbacks", i) for i, choice in enumerate(config.callbacks)],
+            "penalties": [Penalty(**penalty.model_dump()) for penalty in config.penalty],
+        }
 
     def batches(self, data: Prepared) -> tuple[int, int]:
         """How many rows a batch has, and how many batches an epoch."""

@@ -126,14 +126,14 @@ def check_choices(loaded: LoadedConfig, network: Network, data: Prepared) -> Non
 def try_rows(
     loaded: LoadedConfig,
     network: Network,
-    values: Mapping[str, Array],
+    values: Mapping[str, Array] | None,
     cost: CostFunction,
     data: Prepared,
 ) -> Array:
     """Two rows through network and cost, forward and backward, at the initial values; returns the predictions.
 
     So what does not fit is found before the first step, and a rule that is missing or wrong raises its own error
-    before there is a run.
+    before there is a run. Without values the layers are believed what shapes they give, and the cost is tried on zeros.
     """
     config, x, y = loaded.config, data.train.inputs[:2], data.train.targets[:2]
     if isinstance(cost, Several):
@@ -142,23 +142,34 @@ def try_rows(
     if CostTraits.of(config.cost.component).outputs != "embeddings":  # then there is one output per class
         _check_classes(loaded, network, data)
     with np.errstate(all="ignore"):
-        with at_layers(loaded):
-            try:
-                predictions = try_layers(network, values, x)
-            except LayerError as error:
-                if isinstance(error.__cause__, EntryError):
-                    try_entries(network, values, data)  # which knows the row
-                raise
-            if any(says(choice.component.target, "looks_up") for choice in config.choices()):
-                try_entries(network, values, data)
+        predictions = np.zeros((len(x), *network.output_shape), config.compute.dtype)
+        if values is not None:
+            predictions = _predictions(loaded, network, values, data, x)
         with loaded.at("cost"):
             costs = _tried(cost, predictions, y, network)
             if np.shape(costs) != (len(x),):
                 what = f"cost '{config.cost.name}' returned shape {np.shape(costs)} for {len(x)} examples"
                 raise UsageError(f"{what}; it must give one value each")
-        theta, layer_state = network.divided(values, x.dtype)
-        with _at_place(loaded, network):
-            Objective(network, cost).gradient(theta, (x, y), layer_state, np.int64(0))
+        if values is not None:
+            theta, layer_state = network.divided(values, x.dtype)
+            with _at_place(loaded, network):
+                Objective(network, cost).gradient(theta, (x, y), layer_state, np.int64(0))
+    return predictions
+
+
+def _predictions(
+    loaded: LoadedConfig, network: Network, values: Mapping[str, Array], data: Prepared, x: Array
+) -> Array:
+    """What the layers make of some rows; of numbers that are looked up, all are looked at."""
+    with at_layers(loaded):
+        try:
+            predictions = try_layers(network, values, x)
+        except LayerError as error:
+            if isinstance(error.__cause__, EntryError):
+                try_entries(network, values, data)  # which knows the row
+            raise
+        if any(says(choice.component.target, "looks_up") for choice in loaded.config.choices()):
+            try_entries(network, values, data)
     return predictions
 
 

@@ -3,7 +3,8 @@
     size_of(load("configs/mlp.yaml"))       # Size(parameters=4810, bytes=…, steps=225, …)
 
 Everything is built once, as `trainer validate` does it, so that a config that does not fit is refused with its line;
-but initial values are a few numbers over and over, and what is too large is refused by its shape, before it is built.
+but initial values are a few numbers over and over, of a large network there are none, and what is too large is refused
+by its shape, before it is built.
 """
 
 from __future__ import annotations
@@ -18,14 +19,21 @@ import numpy as np
 
 from trainer.errors import UsageError
 from trainer.experiment.builder import Builder
+from trainer.optimizers import prepared
 from trainer.plugins.faults import naming_plugins
+from trainer.rng import Sketch
+from trainer.training.state import TrainingState
 from trainer.training.threads import pinned
 
 if TYPE_CHECKING:
     from trainer.config import LoadedConfig
+    from trainer.data.prepared import Prepared
+    from trainer.nn.network import Network
     from trainer.training import Training
 
 __all__ = ["Size", "TooLarge", "check", "size_of"]
+
+TRIED = 1 << 22  # numbers of a network whose layers are called: that takes a quarter of a second
 
 
 class TooLarge(UsageError):
@@ -65,7 +73,7 @@ def size_of(loaded: LoadedConfig, limits: Mapping[str, int] | None = None) -> Si
     limits = limits or {}
     most = limits.get("parameters", sys.maxsize)
     with pinned(1), naming_plugins(loaded.plugins):
-        builder = Builder(loaded, draws=lambda seed, purpose: _Sketch(most))
+        builder = Builder(loaded, draws=lambda seed, purpose: _sketch(most))
         data = builder.data()
         batch_size, per_epoch = builder.batches(data)
         check({"steps": per_epoch * loaded.config.epochs}, limits)
@@ -74,7 +82,10 @@ def size_of(loaded: LoadedConfig, limits: Mapping[str, int] | None = None) -> Si
         outputs = sum(math.prod(shape) for shape in (network.input_shape, *network.shapes))
         least = 2 * theta + 2 * batch_size * outputs * np.dtype(loaded.config.compute.dtype).itemsize
         check({"parameters": network.size, "bytes": least}, limits)
-        return measured(builder.assembled(data, network), loaded)
+        config = loaded.config
+        if network.size <= TRIED or config.start_from is not None or config.compute.shards is not None:
+            return measured(builder.assembled(data, network), loaded)
+        return _of(builder.settings(data, network, made=False), loaded)
 
 
 def check(size: Mapping[str, int], limits: Mapping[str, int]) -> None:
@@ -88,44 +99,46 @@ def check(size: Mapping[str, int], limits: Mapping[str, int]) -> None:
         raise TooLarge(f"this run is too large for this service: {'; '.join(over)}")
 
 
-class _Sketch(np.random.Generator):
-    """Draws a few numbers over and over: an array costs a copy, and one that is too large is refused before it is.
+def _sketch(most: int) -> Sketch:
+    """Of so many numbers at most."""
+    drawn = 0
 
-    It knows the draws of the layers that ship; others are drawn in earnest.
+    def counted(count: int) -> None:
+        nonlocal drawn
+        drawn += count
+        check({"parameters": drawn}, {"parameters": most})
 
-    most: numbers that may be drawn in all.
-    """
-
-    def __init__(self, most: int) -> None:
-        super().__init__(np.random.PCG64(0))
-        self._few, self._most, self._drawn = np.linspace(-1.0, 1.0, 4093), most, 0
-
-    def normal(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = None) -> Any:
-        return self._some(loc, scale, size)
-
-    def uniform(self, low: Any = 0.0, high: Any = 1.0, size: Any = None) -> Any:
-        return self._some((low + high) / 2, (high - low) / 2, size)
-
-    def _some(self, middle: Any, half: Any, size: Any) -> Any:
-        count = math.prod(np.atleast_1d(size).tolist()) if size is not None else 1
-        self._drawn += count
-        check({"parameters": self._drawn}, {"parameters": self._most})
-        values = np.resize(self._few, () if size is None else size)
-        values *= half
-        values += middle
-        return values
+    return Sketch(counted)
 
 
 def measured(training: Training, loaded: LoadedConfig) -> Size:
     """The size of a training that is built."""
-    theta = training.theta.nbytes
-    state = training.state
+    return _size(training.network, training.data, training.state, training.batch_size, training.steps_per_epoch, loaded)
+
+
+def _of(settings: Mapping[str, Any], loaded: LoadedConfig) -> Size:
+    """The size of a training that is not built: its state is zeros, which take no memory before they are read."""
+    network, dtype, rows = settings["network"], settings["dtype"], len(settings["data"].train)
+    theta = np.zeros(network.size, dtype)
+    optimizer = prepared(settings["optimizer"], [part.slice for part in network.parts])
+    state = TrainingState(theta, optimizer.init(theta), network.layer_state(settings["seed"], dtype))
+    per_epoch = math.ceil(rows / settings["batch_size"])
+    return _size(network, settings["data"], state, settings["batch_size"], per_epoch, loaded)
+
+
+def _size(
+    network: Network, data: Prepared, state: TrainingState, batch_size: int, per_epoch: int, loaded: LoadedConfig
+) -> Size:
     arrays, _ = state.to_arrays()
     kept = sum(array.nbytes for array in arrays.values())
-    data = training.data
     held = sum(part.inputs.nbytes + part.targets.nbytes for part in (data.train, data.validation, data.test))
-    outputs = sum(math.prod(shape) for shape in (training.network.input_shape, *training.network.shapes))
-    batch = training.batch_size * outputs * training.theta.itemsize
-    steps = training.steps_per_epoch * training.epochs
+    outputs = sum(math.prod(shape) for shape in (network.input_shape, *network.shapes))
+    batch = batch_size * outputs * state.theta.itemsize
     copies = loaded.config.checkpoint.keep if loaded.config.checkpoint else 0
-    return Size(training.network.size, kept + theta + 2 * batch + held, steps, len(data.train), copies * kept)
+    return Size(
+        parameters=network.size,
+        bytes=kept + state.theta.nbytes + 2 * batch + held,
+        steps=per_epoch * loaded.config.epochs,
+        rows=len(data.train),
+        disk=copies * kept,
+    )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 import numpy as np
 
 from trainer.errors import UsageError
+from trainer.rng import Sketch
 from trainer.types import Array, Shape
 from trainer.wording import did_you_mean
 
@@ -108,6 +109,10 @@ def draw(initial: Initial, rng: np.random.Generator, shape: Shape, fan_in: int, 
     True
     """
     name, options = _read(initial)
+    if name == "orthogonal" and len(shape) < 2:
+        raise UsageError(f"initial: orthogonal makes matrices, and this parameter has shape {shape}; take normal")
+    if isinstance(rng, Sketch):
+        return rng.drawn(shape)
     if name in _DRAWN:
         return _DRAWN[name](rng, shape, **options)
     source, _, kind = name.partition("_")
@@ -128,8 +133,6 @@ def _truncated(rng: np.random.Generator, shape: Shape, deviation: float, mean: f
 
 
 def _orthogonal(rng: np.random.Generator, shape: Shape, gain: float) -> Array:
-    if len(shape) < 2:
-        raise UsageError(f"initial: orthogonal makes matrices, and this parameter has shape {shape}; take normal")
     rows, columns = math.prod(shape[:-1]), shape[-1]
     q, r = np.linalg.qr(rng.normal(size=(max(rows, columns), min(rows, columns))))
     q = q * np.sign(np.diag(r))  # without this the signs are not evenly spread

@@ -268,7 +268,7 @@ class Network:
         """One vector of the parameters, each cast as it is put there: they are not in memory once more."""
         theta = np.empty(self.size, dtype)
         for part in self.parts:
-            theta[part.slice] = named[part.name].ravel()
+            theta[part.slice].reshape(part.shape)[...] = named[part.name]
         return theta
 
     def apply(

@@ -22,7 +22,7 @@ from trainer.nn.contract import Updates, own_train
 from trainer.nn.draw import Draw
 from trainer.nn.initialise import initialised, line_of, told
 from trainer.nn.structure import LayerError, Parallel, Repeat, Residual, Sequential, Shared
-from trainer.rng import generator
+from trainer.rng import Sketch
 from trainer.types import Array, Shape
 from trainer.wording import describe, did_you_mean
 
@@ -46,7 +46,7 @@ def try_layers(network: Network, values: Mapping[str, Array], x: Array) -> Array
     ]
     shape = network.input_shape
     for layer in layers:
-        _, shape = layer.init(generator(0, "trial"), shape)
+        _, shape = layer.init(Sketch(), shape)
     tried = network.with_layers(layers)
     predictions = tried.predict(values, x)
     learnt = {part.name for part in network.parts}

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from trainer.limits import Checked
-from trainer.optimizers.base import NotNegative, Positive, Share, State, decayed, moving, one_less_power
+from trainer.optimizers.base import NotNegative, Positive, Share, State, decayed, moving, one_less_power, zeros
 from trainer.types import Array, Numeric
 
 __all__ = ["Adam", "AdamW", "Adamax", "AmsGrad", "NAdam"]
@@ -33,7 +33,7 @@ class _Moments(Checked):
     eps: Positive = 1e-8
 
     def init(self, theta: Array) -> State:
-        return {"mean": np.zeros_like(theta), "squares": np.zeros_like(theta)}
+        return {"mean": zeros(theta), "squares": zeros(theta)}
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class AmsGrad(_Moments):
     weight_decay: NotNegative = 0.0
 
     def init(self, theta: Array) -> State:
-        return {name: np.zeros_like(theta) for name in ("mean", "squares", "largest")}
+        return {name: zeros(theta) for name in ("mean", "squares", "largest")}
 
     def update(self, g: Array, state: State, theta: Array, step_size: Numeric, step: Numeric) -> tuple[Array, State]:
         g = decayed(g, theta, self.weight_decay)
@@ -149,7 +149,7 @@ class NAdam(_Moments):
     weight_decay: NotNegative = 0.0
 
     def init(self, theta: Array) -> State:
-        return {"mean": np.zeros_like(theta), "squares": np.zeros_like(theta), "product": np.ones(1, theta.dtype)}
+        return {"mean": zeros(theta), "squares": zeros(theta), "product": np.ones(1, theta.dtype)}
 
     def update(self, g: Array, state: State, theta: Array, step_size: Numeric, step: Numeric) -> tuple[Array, State]:
         g = decayed(g, theta, self.weight_decay)
@@ -186,7 +186,7 @@ class Adamax(_Moments):
     weight_decay: NotNegative = 0.0
 
     def init(self, theta: Array) -> State:
-        return {"mean": np.zeros_like(theta), "largest": np.zeros_like(theta)}
+        return {"mean": zeros(theta), "largest": zeros(theta)}
 
     def update(self, g: Array, state: State, theta: Array, step_size: Numeric, step: Numeric) -> tuple[Array, State]:
         g = decayed(g, theta, self.weight_decay)

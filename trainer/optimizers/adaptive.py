@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from trainer.limits import Checked
-from trainer.optimizers.base import NotNegative, Positive, Share, State, decayed, moving
+from trainer.optimizers.base import NotNegative, Positive, Share, State, decayed, moving, zeros
 from trainer.types import Array, Numeric
 
 __all__ = ["Adadelta", "Adagrad", "RmsProp"]
@@ -70,7 +70,7 @@ class RmsProp(Checked):
 
     def init(self, theta: Array) -> State:
         names = ["squares", *(["velocity"] if self.momentum else []), *(["mean"] if self.centered else [])]
-        return {name: np.zeros_like(theta) for name in names}
+        return {name: zeros(theta) for name in names}
 
     def update(self, g: Array, state: State, theta: Array, step_size: Numeric, step: Numeric) -> tuple[Array, State]:
         g = decayed(g, theta, self.weight_decay)
@@ -107,7 +107,7 @@ class Adadelta(Checked):
     weight_decay: NotNegative = 0.0
 
     def init(self, theta: Array) -> State:
-        return {"squares": np.zeros_like(theta), "steps": np.zeros_like(theta)}
+        return {"squares": zeros(theta), "steps": zeros(theta)}
 
     def update(self, g: Array, state: State, theta: Array, step_size: Numeric, step: Numeric) -> tuple[Array, State]:
         g = decayed(g, theta, self.weight_decay)

@@ -29,6 +29,7 @@ __all__ = [
     "one_less_power",
     "prepared",
     "scaled_norm",
+    "zeros",
 ]
 
 State = dict[str, Array]
@@ -78,6 +79,11 @@ class Finishing(Optimizer, Protocol):
 def prepared(optimizer: Optimizer, parts: Sequence[slice]) -> Optimizer:
     """The optimiser for a θ whose parameters lie in these slices: itself, unless it is `PerParameter`."""
     return optimizer.prepare(parts) if isinstance(optimizer, PerParameter) else optimizer
+
+
+def zeros(theta: Array) -> Array:
+    """As many zeros as θ has numbers; the system hands out the memory when they are first read or written."""
+    return np.zeros(theta.shape, theta.dtype)
 
 
 def averaged(optimizer: Optimizer, theta: Array, state: State) -> Array:

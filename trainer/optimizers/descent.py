@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from trainer.limits import Checked
-from trainer.optimizers.base import NotNegative, Share, State, decayed
+from trainer.optimizers.base import NotNegative, Share, State, decayed, zeros
 from trainer.types import Array, Numeric
 
 __all__ = ["Momentum", "Nesterov", "Sgd"]
@@ -50,7 +48,7 @@ class Momentum(Checked):
     weight_decay: NotNegative = 0.0
 
     def init(self, theta: Array) -> State:
-        return {"velocity": np.zeros_like(theta)}
+        return {"velocity": zeros(theta)}
 
     def update(self, g: Array, state: State, theta: Array, step_size: Numeric, step: Numeric) -> tuple[Array, State]:
         g = decayed(g, theta, self.weight_decay)
@@ -78,7 +76,7 @@ class Nesterov(Checked):
     weight_decay: NotNegative = 0.0
 
     def init(self, theta: Array) -> State:
-        return {"velocity": np.zeros_like(theta)}
+        return {"velocity": zeros(theta)}
 
     def update(self, g: Array, state: State, theta: Array, step_size: Numeric, step: Numeric) -> tuple[Array, State]:
         g = decayed(g, theta, self.weight_decay)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from trainer.limits import Checked
-from trainer.optimizers.base import NotNegative, Positive, Share, State, moving, norm, one_less_power
+from trainer.optimizers.base import NotNegative, Positive, Share, State, moving, norm, one_less_power, zeros
 from trainer.types import Array, Numeric
 
 __all__ = ["Lamb", "Lion"]
@@ -38,7 +38,7 @@ class Lion(Checked):
     weight_decay: NotNegative = 0.0
 
     def init(self, theta: Array) -> State:
-        return {"mean": np.zeros_like(theta)}
+        return {"mean": zeros(theta)}
 
     def update(self, g: Array, state: State, theta: Array, step_size: Numeric, step: Numeric) -> tuple[Array, State]:
         direction = np.sign(moving(state["mean"], g, self.beta1))
@@ -82,7 +82,7 @@ class Lamb(Checked):
         return prepared
 
     def init(self, theta: Array) -> State:
-        return {"mean": np.zeros_like(theta), "squares": np.zeros_like(theta)}
+        return {"mean": zeros(theta), "squares": zeros(theta)}
 
     def update(self, g: Array, state: State, theta: Array, step_size: Numeric, step: Numeric) -> tuple[Array, State]:
         m = moving(state["mean"], g, self.beta1)

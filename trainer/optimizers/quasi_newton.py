@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from trainer.limits import Checked, Limits
-from trainer.optimizers.base import State
+from trainer.optimizers.base import State, zeros
 from trainer.types import Array, Numeric
 
 __all__ = ["Lbfgs"]
@@ -40,8 +40,8 @@ class Lbfgs(Checked):
     def init(self, theta: Array) -> State:
         rows = (self.history, theta.size)
         return {
-            "gradient": np.zeros_like(theta),
-            "step": np.zeros_like(theta),
+            "gradient": zeros(theta),
+            "step": zeros(theta),
             "scale": np.ones(1, theta.dtype),
             "steps": np.zeros(rows, theta.dtype),
             "changes": np.zeros(rows, theta.dtype),

@@ -25,6 +25,7 @@ from trainer.optimizers.base import (
     moving,
     prepared,
     scaled_norm,
+    zeros,
 )
 from trainer.types import Array, Numeric
 
@@ -141,7 +142,7 @@ class Accumulate(_Wrapper):
     batches: Annotated[int, Limits(ge=1)]
 
     def init(self, theta: Array) -> State:
-        return {"accumulate.sum": np.zeros_like(theta), **super().init(theta)}
+        return {"accumulate.sum": zeros(theta), **super().init(theta)}
 
     def update(self, g: Array, state: State, theta: Array, step_size: Numeric, step: Numeric) -> tuple[Array, State]:
         # The update is computed at every batch and used at each k-th: a program takes no branches.
