@@ -5,30 +5,37 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import resource
 import signal
 import sys
 from collections import namedtuple
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import trainer
 from tests.service.conftest import LONG, SMALL, Served
+from tests.service.test_states import new_writing
 from trainer.compiler.processors import processors
 from trainer.runs.lock import holder, locked
-from trainer.service import mark, queue
+from trainer.service import live, mark, queue
 from trainer.service.children import Child, Children
+from trainer.service.ids import new_id
 from trainer.service.mark import Mark
 from trainer.service.queue import Submission
-from trainer.service.service import Invalid, Service
+from trainer.service.service import Invalid, Service, forget
 from trainer.service.settings import Settings
 from trainer.service.states import Message, State
 from trainer.service.supervisor import policy
-from trainer.service.tokens import Person
+from trainer.service.tokens import Person, issue
+from trainer.service.web import streams
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="asks /proc, or limits another process")
 MANY = SMALL.replace("epochs: 3", "epochs: 2000") + "checkpoint: {epochs: 100}\n"
@@ -268,3 +275,102 @@ def test_over_http_a_disk_that_takes_nothing_is_503_and_nothing_is_lost(serve):
     assert served.ask("POST", f"/v1/runs/{run}/cancel").status == 202
     assert served.until(run, "cancelled")["attempt"] == 2
     assert served.ask("GET", "/readyz").status == 200
+
+
+@on_linux
+def test_who_is_asked_to_end_again_and_again_writes_its_checkpoint_all_the_same(tmp_path):
+    async def go() -> None:
+        children = Children()
+        child = await children.fork("attempt", work(tmp_path, 1, LONG))
+        while b'"points"' not in await child.reader.readline():
+            pass
+        while not child.ended.done():
+            os.kill(child.pid, signal.SIGTERM)
+            await asyncio.sleep(0.001)
+        child.writer.close()
+        await children.end()
+
+    asyncio.run(go())
+    status = json.loads((tmp_path / "status.json").read_bytes())
+    assert (status["status"], status["reason"]) == ("interrupted", "ended by SIGTERM")
+    assert [*(tmp_path / "checkpoints").glob("*.json")]
+
+
+def test_a_reason_is_one_line_and_says_not_where_anything_lies(tmp_path):
+    async def go() -> None:
+        async with service(tmp_path / "root") as it:
+            name = f"upload:{new_id()}"
+            new = replace(
+                submission(SMALL.replace("{name: moons, rows: 60}", f"{{path: '{name}'}}")),
+                files={name: str(it.settings.uploads / "gone.csv")},
+            )
+            run, _ = await it.store.write(lambda writing: queue.submit(writing, new, 9))
+            row = await until(it, run, lambda row: row["state"] == State.FAILED)
+            assert row["attempt"] == 1
+            assert row["reason"] == "x.yaml:1:17: there is no file 'gone.csv' in uploads"
+
+    asyncio.run(go())
+
+
+def test_a_mistake_of_ours_is_told_and_not_made_thrice(tmp_path):
+    async def go() -> None:
+        async with service(tmp_path / "root") as it:
+            new = replace(submission(SMALL), overrides=({},))  # what no request has
+            run, _ = await it.store.write(lambda writing: queue.submit(writing, new, 9))
+            row = await until(it, run, lambda row: row["state"] == State.FAILED)
+            assert row["attempt"] == 1
+            assert re.fullmatch(r"\w+Error: .* \(\w+\.py, line \d+\)", row["reason"]), row["reason"]
+            assert "Traceback" in (it.settings.folder(run) / "output.txt").read_text()
+
+    asyncio.run(go())
+
+
+def test_the_key_of_a_request_is_forgotten_after_a_day():
+    writing = new_writing()
+    new = replace(submission(SMALL), key="k", body="b")
+    first, _ = queue.submit(writing, new, 9)
+    for hours, known in ((23, True), (25, False)):
+        at = (datetime.now(UTC) - timedelta(hours=hours)).isoformat(timespec="milliseconds")
+        writing.db.execute("UPDATE runs SET created = ? WHERE id = ?", (at, first))
+        forget(writing)
+        run, is_new = queue.submit(writing, new, 9)
+        assert (run == first, is_new) == (known, not known)
+
+
+def test_a_viewer_that_does_not_read_is_let_go(tmp_path, monkeypatch):
+    monkeypatch.setattr(live, "BEAT", 0.02)
+    monkeypatch.setattr(live, "SEND_SECONDS", 0.02)
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.body":
+            await asyncio.Event().wait()
+
+    async def go() -> None:
+        async with service(tmp_path / "root") as it:
+            call = SimpleNamespace(service=it, who=Person("ada", frozenset({"read"}), "x"))
+            await streams.Stream(call, "owner:ada", 0)({}, asyncio.Event().wait, send)
+            assert it.feed.viewers == 0
+
+    asyncio.run(go())
+
+
+def test_a_stream_ends_with_the_token_that_opened_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(streams, "PING", 0.02)
+    monkeypatch.setattr(live, "BEAT", 0.02)
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def go() -> None:
+        async with service(tmp_path / "root") as it:
+            about = await it.store.write(lambda writing: issue(writing, "trn_x", "ada", ["read"]))
+            call = SimpleNamespace(service=it, who=Person("ada", frozenset({"read"}), str(about["id"])))
+            listening = asyncio.create_task(streams.Stream(call, "owner:ada", 0)({}, asyncio.Event().wait, send))
+            await asyncio.sleep(0.1)
+            assert not listening.done()
+            await it.store.write(lambda writing: writing.db.execute("DELETE FROM tokens WHERE user = 'ada'"))
+            await listening
+
+    asyncio.run(go())
+    assert sent[-1] == {"type": "http.response.body", "body": b"", "more_body": False}

@@ -6,11 +6,13 @@ import json
 import re
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.service.conftest import LONG, Served
-from trainer.service.tokens import SCOPES
+from trainer.service.store import Store
+from trainer.service.tokens import SCOPES, Person, issue, open_session
 from trainer.service.web.guard import Application
 from trainer.service.web.table import ROUTES
 
@@ -201,6 +203,42 @@ def test_a_token_that_was_taken_back_or_has_expired_is_worth_nothing(served):
     assert served.ask("DELETE", f"/v1/tokens/{bob['id']}").status == 204
     refused(served.ask("GET", "/v1/me", token=bob["token"]), 401)
     assert bob["token"].encode() not in (served.root / "service.sqlite").read_bytes()
+
+
+def test_a_browser_is_out_when_the_token_that_let_it_in_is_taken_back(served):
+    def cookie(*request: str, **settings: Any) -> str:
+        return str(served.ask(*request, **settings).headers["set-cookie"]).partition(";")[0]
+
+    def let_in(token: str) -> str:
+        return cookie("GET", served.ask("POST", "/v1/tickets", token=token).json["path"], token=None)
+
+    def typed(token: str) -> str:
+        form = {"Content_Type": "application/x-www-form-urlencoded", "Origin": served.url}
+        return cookie("POST", "/login", f"token={token}", token=None, **form)
+
+    made = [served.ask("POST", "/v1/tokens", '{"user": "carol"}', Content_Type="application/json") for _ in range(2)]
+    lost, kept = (each.json["token"] for each in made)
+    sessions = [let_in(lost), typed(lost)]
+    sessions.append(let_in(sessions[0].partition("=")[2]))  # of a session's own ticket
+    late, other = served.ask("POST", "/v1/tickets", token=lost).json["path"], typed(kept)
+    for session in (*sessions, other):
+        assert served.ask("GET", "/v1/me", token=None, Cookie=session).json["user"] == "carol"
+    assert served.ask("DELETE", f"/v1/tokens/{made[0].json['id']}").status == 204
+    for session in sessions:
+        refused(served.ask("GET", "/v1/me", token=None, Cookie=session), 401)
+    refused(served.ask("GET", late, token=None), 401)
+    assert served.ask("GET", "/v1/me", token=None, Cookie=other).status == 200
+
+
+def test_a_session_is_over_when_its_token_is(tmp_path):
+    store = Store(tmp_path / "service.sqlite")
+    token = store.change(lambda writing: issue(writing, "trn_short", "dan", ["read"], seconds=60)).result()
+    person = Person("dan", frozenset({"read"}), str(token["id"]))
+    assert store.change(lambda writing: open_session(writing, "trn_session", person)).result()
+    assert [row["expires"] for row in store.rows("SELECT expires FROM tokens")] == [token["expires"]] * 2
+    store.change(lambda writing: writing.db.execute("UPDATE tokens SET expires = '2026-01-01'")).result()
+    assert not store.change(lambda writing: open_session(writing, "trn_other", person)).result()
+    store.close()
 
 
 def test_what_is_said_of_a_run_is_never_a_page(served):

@@ -79,6 +79,9 @@ def test_a_body_that_may_be_missing_says_so(served):
         served.ask("POST", f"/v1/runs/{run}/cancel")
 
 
+BOTH = ((SMALL, "application/yaml"), (json.dumps({"config": SMALL}), JSON))
+
+
 @pytest.mark.parametrize(
     "path", ["/v1/runs", "/", "/v1/audit", "/v1/runs/{id}/history", "/v1/runs/{id}/log", "/v1/runs/{id}/metrics"]
 )
@@ -95,9 +98,25 @@ def test_a_number_of_the_query_has_the_limits_that_are_described(served, path):
 
 def test_what_is_neither_yes_nor_no_is_refused(served):
     for query in ("again=maybe", "again=True", "report=yes"):
-        answer = served.ask("POST", f"/v1/validate?{query}", SMALL, Content_Type="application/yaml")
         name, _, given = query.partition("=")
-        assert (answer.status, answer.json["detail"]) == (422, f"{name} is true or false, and not '{given}'")
+        for body, media in BOTH:
+            answer = served.ask("POST", f"/v1/validate?{query}", body, Content_Type=media)
+            assert (answer.status, answer.json["detail"]) == (422, f"{name} is true or false, and not '{given}'")
+
+
+def test_of_json_the_query_is_heard_as_of_yaml_and_the_body_where_both_say_it(served):
+    for body, media in BOTH:
+        for path in ("/v1/validate?set=epochs=9", "/v1/validate?set=epochs=9&name=other"):
+            answer = served.ask("POST", path, body, Content_Type=media).json
+            assert (answer["epochs"], answer["name"]) == (9, "other" if "name" in path else "config")
+        assert served.ask("POST", "/v1/validate?name=/etc", body, Content_Type=media).status == 422
+    body = json.dumps({"config": SMALL, "name": "own", "overrides": ["epochs=4"]})
+    answer = served.ask("POST", "/v1/validate?set=epochs=9&name=other", body, Content_Type=JSON).json
+    assert (answer["epochs"], answer["name"]) == (4, "own")
+    assert served.ask("POST", "/v1/validate?name=/etc", body, Content_Type=JSON).status == 422
+    assert (
+        "config is missing" in served.ask("POST", "/v1/validate", '{"name": "own"}', Content_Type=JSON).json["detail"]
+    )
 
 
 def test_both_ways_to_say_the_last_event_are_looked_at(served):

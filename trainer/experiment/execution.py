@@ -178,7 +178,7 @@ def execute(
         }
         with shared(loaded, training, ranks, made_of) as warnings:
             run = RunFolder.at(Path(folder), name, **given) if itself else RunFolder(folder, name, **given)
-            with run, ending_tidily():
+            with ending_tidily(), run:  # also while it is closed
                 return recorded(loaded, training, run, observers, unchecked, warnings, data=made_of["data"])
 
 

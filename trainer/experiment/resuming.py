@@ -138,7 +138,7 @@ def resume(
             resolved = named_config(loaded, name)
             with shared(loaded, training, ranks, made_of) as remarks:
                 run = RunFolder.reopen(path, name, resolved=resolved, lengths=lengths, made_of=made_of, seconds=seconds)
-                with run, ending_tidily():
+                with ending_tidily(), run:  # also while it is closed
                     for text in notices:
                         run.log(text)
                         for observer in observers:

@@ -32,6 +32,7 @@ from trainer.runs.metrics import row_of
 from trainer.service import mark
 from trainer.service.mark import Mark
 from trainer.service.tracing import VARIABLE
+from trainer.wording import described
 
 if TYPE_CHECKING:
     from trainer.training import Epoch, Step, Training
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["Reporter", "main", "policy_of"]
 
 INTERVAL = 0.1  # seconds between two reports
+ENDING = (signal.SIGTERM, signal.SIGXCPU)  # of the supervisor, and of a limit, which is said again every second
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})  # which is no fault of the run's, and passes
 
 
@@ -66,9 +68,19 @@ def main(file: BinaryIO, work: Mapping[str, Any]) -> int:
         reason = str(error) or f"it needs more memory than the {work['limits'].get('AS', 0):,} bytes that it may have"
         reporter.say({"kind": "ended", "status": "failed", "reason": reason})
         return getattr(error, "exit_code", 1)
+    except Exception as error:  # a mistake of ours: tried again it would be one again
+        reporter.say({"kind": "ended", "status": "failed", "reason": described(error)})
+        raise
     finally:
         reporter.say({"kind": "imported", "modules": sorted(set(sys.modules) - known)})
     return 0
+
+
+def _end(signum: int, frame: object) -> None:
+    """What ends a run does so once: whoever asks again waits for what there is to write, or kills."""
+    for each in ENDING:
+        signal.signal(each, signal.SIG_IGN)
+    sys.exit(128 + signum)
 
 
 def policy_of(plain: Mapping[str, Any]) -> Policy:
@@ -104,6 +116,8 @@ class Reporter(Observer):
     def began(self, training: Training, folder: Path | None) -> None:
         number, overrides = self._work["attempt"], len(self._work["overrides"])
         mark.write(self._folder, replace(mark.read(self._folder), began=number, overrides=overrides))
+        for each in ENDING:
+            signal.signal(each, _end)
         self._training = training
         self._steps = training.epochs * training.steps_per_epoch
         self._at = training.epoch, training.step
@@ -133,8 +147,7 @@ class Reporter(Observer):
     def say(self, message: Mapping[str, object]) -> None:
         """Send a line; where nobody listens any more, the run is stopped as from outside, with a checkpoint.
 
-        Then the fork server sends a signal as well, or the kernel does, and a second request to end would not wait
-        for what there is to write.
+        Then the fork server sends a signal as well, or the kernel does.
         """
         if not self._heard:
             return
@@ -144,8 +157,7 @@ class Reporter(Observer):
         except OSError:
             self._heard = False
             if not self._over:
-                signal.signal(signal.SIGTERM, signal.SIG_IGN)
-                sys.exit(128 + signal.SIGTERM)
+                _end(signal.SIGTERM, None)
 
     def _flush(self) -> None:
         epoch, step = self._at

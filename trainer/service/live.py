@@ -1,8 +1,9 @@
 """Events for whoever watches: encoded once, kept for a while, and read from where each viewer is.
 
 A viewer is a position in a list, not a queue of its own: one that reads slowly costs what its socket holds, and delays
-nobody. What a lane does not hold any more is read from the database; it has everything but the points of runs that
-ended long ago, of which a viewer is told that it should read the metrics instead.
+nobody. All are woken by one timer, and those that are at the same position are given the same bytes. What a lane does
+not hold any more is read from the database; it has everything but the points of runs that ended long ago, of which a
+viewer is told that it should read the metrics instead.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["Feed", "encoded"]
 
 FLUSH = 0.25  # seconds between two wakings of all viewers
-KEPT = 2048  # events of a lane
+BEAT = 5.0  # after which they are woken although nothing has happened
+SEND_SECONDS = 10.0  # a viewer that takes longer for what its socket holds is let go, and may come back
+KEPT, BYTES = 2048, 1 << 18  # events of a lane, and of their texts; there may be twice as many
 LANES = 512  # that somebody watches, or has watched
 PIECE = 500  # rows that are read of the database at once
 
@@ -31,8 +35,10 @@ class Feed:
         self._lanes: OrderedDict[str, _Lane] = OrderedDict()  # the one that was asked for last at the end
         self._owners: dict[str, str] = {}
         self.newest = 0  # the position after everything that has been told
-        self._tick: asyncio.Future[None] | None = None
+        self._waiting: set[asyncio.Future[None]] = set()
+        self._sending: dict[asyncio.Timeout, float] = {}
         self._later: asyncio.TimerHandle | None = None
+        self._beating: asyncio.TimerHandle | None = None
         self._last = -FLUSH
         self._store: Store | None = None
         self.closing = False
@@ -66,15 +72,53 @@ class Feed:
         lane = self._lanes[name]
         return self._stored(name, cursor, lane.floor) if cursor < lane.floor else lane.after(cursor)
 
-    async def wait(self, leaving: asyncio.Future[None], seconds: float) -> None:
-        """Until there may be more, or the viewer leaves, or so long."""
-        if self._tick is None or self._tick.done():
-            self._tick = asyncio.get_running_loop().create_future()
-        await asyncio.wait([self._tick, leaving], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    @contextmanager
+    def viewer(self) -> Iterator[None]:
+        """Inside, somebody watches."""
+        self.viewers += 1
+        if self._beating is None:
+            self._beating = asyncio.get_running_loop().call_later(BEAT, self._beat)
+        try:
+            yield
+        finally:
+            self.viewers -= 1
+
+    async def wait(self, leaving: asyncio.Future[None]) -> None:
+        """Until there may be more, or the viewer leaves, or for a moment."""
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def wake(left: object) -> None:
+            if not woken.done():
+                woken.set_result(None)
+
+        self._waiting.add(woken)
+        leaving.add_done_callback(wake)
+        try:
+            await woken
+        finally:
+            leaving.remove_done_callback(wake)
+            self._waiting.discard(woken)
+
+    @contextmanager
+    def sending(self, limit: asyncio.Timeout) -> Iterator[None]:
+        """Inside, a viewer is sent something; where that takes too long, its limit of time is over."""
+        self._sending[limit] = asyncio.get_running_loop().time()
+        try:
+            yield
+        finally:
+            del self._sending[limit]
 
     def close(self) -> None:
         """Let every viewer go."""
         self.closing = True
+        self._ring()
+
+    def _beat(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._beating = loop.call_later(BEAT, self._beat) if self.viewers and not self.closing else None
+        for limit, since in self._sending.items():
+            if loop.time() - since > SEND_SECONDS:
+                limit.reschedule(loop.time())
         self._ring()
 
     def _wake(self) -> None:
@@ -90,8 +134,10 @@ class Feed:
     def _ring(self) -> None:
         self._later = None
         self._last = asyncio.get_running_loop().time()
-        if self._tick is not None and not self._tick.done():
-            self._tick.set_result(None)
+        waiting, self._waiting = self._waiting, set()
+        for woken in waiting:
+            if not woken.done():
+                woken.set_result(None)
 
     def _owner(self, run: str) -> str:
         if run not in self._owners and self._store is not None:
@@ -116,17 +162,26 @@ class _Lane:
         self.floor = floor  # what is not above is in the database alone
         self.sequence: list[int] = []
         self.texts: list[bytes] = []
+        self._bytes = 0
+        self._asked: tuple[int, tuple[bytes, int]] | None = None  # what was asked for last, which most ask for
 
     def add(self, seq: int, text: bytes) -> None:
+        self._asked = None
         self.sequence.append(seq)
         self.texts.append(text)
-        if len(self.sequence) > 2 * KEPT:
-            self.floor = self.sequence[KEPT - 1]
-            del self.sequence[:KEPT], self.texts[:KEPT]
+        self._bytes += len(text)
+        if len(self.sequence) > 2 * KEPT or self._bytes > 2 * BYTES:
+            away = max(1, len(self.sequence) // 2)
+            self.floor = self.sequence[away - 1]
+            del self.sequence[:away], self.texts[:away]
+            self._bytes = sum(map(len, self.texts))
 
     def after(self, cursor: int) -> tuple[bytes, int]:
-        start = bisect_right(self.sequence, cursor)
-        return b"".join(self.texts[start:]), self.sequence[-1] if start < len(self.sequence) else cursor
+        if self._asked is None or self._asked[0] != cursor:
+            start = bisect_right(self.sequence, cursor)
+            found = b"".join(self.texts[start:]), self.sequence[-1] if start < len(self.sequence) else cursor
+            self._asked = cursor, found
+        return self._asked[1]
 
 
 def encoded(seq: int, run: str, kind: str, data: str) -> bytes:

@@ -31,11 +31,12 @@ from trainer.service.supervisor import Supervisor, policy
 from trainer.service.tokens import Person, Tickets, admin_token
 from trainer.wording import did_you_mean
 
-__all__ = ["NAME", "NAME_IS", "Changed", "Invalid", "Service"]
+__all__ = ["NAME", "NAME_IS", "Changed", "Invalid", "Service", "forget"]
 
 T = TypeVar("T")
 log = logging.getLogger("trainer.service")
 KEEP_POINTS = timedelta(minutes=10)  # that the points of a run are kept as events after its end; metrics.csv has them
+KEEP_KEYS = timedelta(hours=24)  # after which the same Idempotency-Key is a new one
 NAME = re.compile(r"[\w][\w .+-]{0,79}")
 NAME_IS = "a name has at most 80 letters, digits, blanks, and . + - _, and begins with one of the first"
 _NAMED = re.compile(r"\b(upload|run):([0-9A-Z]{26})\b")
@@ -287,10 +288,10 @@ class Service:
         return self.supervisor.trouble
 
     async def _prune(self) -> None:
-        """Forget the points of runs that ended some time ago."""
+        """Forget what is kept for some time only, once a minute."""
         while True:
             await asyncio.sleep(60)
-            self.store.change(_forget_points)
+            self.store.change(forget)
             self.supervisor.look()  # a new day has new CPU seconds
 
     def limits(self) -> dict[str, int]:
@@ -326,19 +327,28 @@ def _named_as_posted(problem: Mapping[str, Any], files: Mapping[str, str]) -> di
     return {**problem, "message": message}
 
 
+def _ago(time: timedelta) -> str:
+    return (datetime.now(UTC) - time).isoformat(timespec="milliseconds")
+
+
 def _remove(folder: Path) -> None:
     if folder.exists():
         shutil.rmtree(folder)
 
 
-def _forget_points(writing: Writing) -> None:
+def forget(writing: Writing) -> None:
+    """The points of runs that ended some time ago, and the keys of requests that nobody repeats any more."""
     writing.db.execute(
         "UPDATE runs SET pruned ="
         " coalesce((SELECT max(seq) FROM events WHERE run = runs.id AND kind = 'points'), pruned)"
         " WHERE ended < ? AND state NOT IN ('queued', 'running', 'stopping')",
-        ((datetime.now(UTC) - KEEP_POINTS).isoformat(timespec="milliseconds"),),
+        (_ago(KEEP_POINTS),),
     )
     writing.db.execute(
         "DELETE FROM events WHERE kind = 'points' AND EXISTS"
         " (SELECT 1 FROM runs WHERE runs.id = events.run AND runs.pruned >= events.seq)"
+    )
+    writing.db.execute(
+        "UPDATE runs SET idem_key = NULL, idem_sha256 = NULL WHERE idem_key IS NOT NULL AND created < ?",
+        (_ago(KEEP_KEYS),),
     )

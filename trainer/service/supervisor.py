@@ -28,6 +28,7 @@ from trainer.service import mark, queue
 from trainer.service.children import Children, Unavailable
 from trainer.service.launchers import Exit, Launcher, Site, Work, made
 from trainer.service.quotas import bytes_below, note_use
+from trainer.service.reasons import in_a_line, without_paths
 from trainer.service.remote.attempts import Attempts
 from trainer.service.settings import Settings
 from trainer.service.states import AFTER, RESTING, Message, State, Wish
@@ -136,7 +137,8 @@ class Supervisor:
         elif message["kind"] == "ended":
             self._said[key] = message
         elif message["kind"] in ("log", "warning"):
-            kind, text = message["kind"], {"attempt": work.attempt, "text": str(message["text"])[:4000]}
+            told = without_paths(str(message["text"])[:4000], self._names(work.run))
+            kind, text = message["kind"], {"attempt": work.attempt, "text": told}
             self.store.change(lambda writing: queue.note(writing, work.run, kind, text))
 
     def gone(self, work: Work, ended: Exit) -> None:
@@ -159,6 +161,7 @@ class Supervisor:
             message, reason = _ending(self.settings.folder(run), attempt, said, ended)
         except (OSError, ValueError, TypeError, KeyError) as error:
             message, reason = Message.LOST, f"{ended.why}; what it left cannot be read: {described(error)}"
+        reason = in_a_line(reason, self._names(run))
         reached = newest_checkpoint(self.settings.folder(run))
         stored = await asyncio.to_thread(bytes_below, self.settings.folder(run))
 
@@ -180,6 +183,11 @@ class Supervisor:
         except (queue.Superseded, queue.Gone) as error:
             log.info("attempt %s of run %s: %s", attempt, run, error)
         self._wanted.set()
+
+    def _names(self, run: str) -> dict[str, str]:
+        """What a run's config calls the files that it names, by their paths."""
+        row = self.store.row("SELECT files FROM runs WHERE id = ?", run)
+        return {path: name for name, path in json.loads(row["files"]).items()} if row is not None else {}
 
     def _rest(self, run: str, message: Message, reason: str) -> tuple[State, str] | None:
         """The state in which a run comes to rest, and why, where that is nothing that its training has written down."""

@@ -126,4 +126,8 @@ MIGRATIONS = (
     ALTER TABLE attempts ADD COLUMN began TEXT;          -- which process has begun it there
     CREATE UNIQUE INDEX attempts_by_token ON attempts (token_sha256) WHERE token_sha256 IS NOT NULL;
     """,
+    """
+    -- The token that a browser's session was made from, with which it ends.
+    ALTER TABLE tokens ADD COLUMN source TEXT REFERENCES tokens (id) ON DELETE CASCADE;
+    """,
 )

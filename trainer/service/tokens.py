@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import sqlite3
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,8 +25,10 @@ __all__ = [
     "admin_token",
     "attempt_of",
     "check_scopes",
+    "is_good",
     "issue",
     "new_token",
+    "open_session",
     "person_of",
     "sha256",
 ]
@@ -82,9 +85,7 @@ def issue(
     writing: Writing, token: str, user: str, scopes: Iterable[str], seconds: float | None = None
 ) -> dict[str, str | None]:
     """Store a token; gives what may be told of it."""
-    expires = None
-    if seconds is not None:
-        expires = (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(timespec="milliseconds")
+    expires = None if seconds is None else _after(timedelta(seconds=seconds))
     row = {"id": new_id(), "user": user, "scopes": " ".join(check_scopes(scopes)), "created": now(), "expires": expires}
     writing.db.execute(
         "INSERT INTO tokens (id, sha256, user, scopes, created, expires) VALUES (?, ?, ?, ?, ?, ?)",
@@ -93,10 +94,40 @@ def issue(
     return row
 
 
+def _after(time: timedelta) -> str:
+    return (datetime.now(UTC) + time).isoformat(timespec="milliseconds")
+
+
+def open_session(writing: Writing, session: str, person: Person) -> bool:
+    """Store a browser's session, which is good for as long as the token that it was made from, twelve hours at most.
+
+    False where that token is not good any more.
+    """
+    row = writing.db.execute("SELECT * FROM tokens WHERE id = ?", (person.token,)).fetchone()
+    if row is None or _is_over(row):
+        return False
+    until = min(_after(SESSION), row["expires"] or "9999")
+    writing.db.execute(
+        "INSERT INTO tokens (id, sha256, user, scopes, created, expires, source) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (new_id(), sha256(session), row["user"], row["scopes"], now(), until, row["source"] or row["id"]),
+    )
+    return True
+
+
+def is_good(store: Store, token: str) -> bool:
+    """Whether a token, of this id, still lets anybody in."""
+    row = store.row("SELECT expires FROM tokens WHERE id = ?", token)
+    return row is not None and not _is_over(row)
+
+
+def _is_over(row: sqlite3.Row) -> bool:
+    return row["expires"] is not None and row["expires"] <= now()
+
+
 def person_of(store: Store, token: str) -> Person | None:
     """Whose token it is; None for one that there is not, or that has expired. Found by its hash, in constant time."""
     row = store.row("SELECT * FROM tokens WHERE sha256 = ?", sha256(token))
-    if row is None or (row["expires"] is not None and row["expires"] <= now()):
+    if row is None or _is_over(row):
         return None
     return Person(row["user"], frozenset(row["scopes"].split()), row["id"])
 

@@ -42,21 +42,20 @@ HIDDEN = frozenset({"lock", "attempt.lock", "attempt.json"})  # of the service's
 
 
 def asked_config(call: Call) -> dict[str, Any]:
-    """What a body asks for: YAML as it is with the rest in the query, or JSON with all in it."""
+    """What a request asks for: YAML as it is, or JSON, of which all but the config may stand in the query as well."""
     media = call.request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media in YAML_TYPES:
-        given: dict[str, Any] = {"config": text_of(call.body), "overrides": call.request.query_params.getlist("set")}
-        given |= {"name": call.query("name")} if call.query("name") else {}
-        given |= {"launcher": call.query("launcher")} if call.query("launcher") else {}
-        given["again"] = switch(call, "again")
-    else:
-        given = json_body(call)
-        unknown = set(given) - {"config", "name", "overrides", "tags", "note", "again", "launcher"}
-        if unknown:
-            raise HttpProblem(422, f"a run has no {', '.join(sorted(unknown))}")
-        if isinstance(given.get("config"), dict):
-            given["config"] = json.dumps(given["config"], indent=1)  # which is YAML
-    asked = {"name": "config", "overrides": [], "tags": [], "note": "", "again": False, "launcher": None, **given}
+    given = {"config": text_of(call.body)} if media in YAML_TYPES else json_body(call)
+    if unknown := set(given) - {"config", "name", "overrides", "tags", "note", "again", "launcher"}:
+        raise HttpProblem(422, f"a run has no {', '.join(sorted(unknown))}")
+    if isinstance(given.get("config"), dict):
+        given["config"] = json.dumps(given["config"], indent=1)  # which is YAML
+    said = {
+        "config": "", "name": call.query("name") or "config", "tags": [], "note": "",
+        "overrides": call.request.query_params.getlist("set"), "again": switch(call, "again"),
+        "launcher": call.query("launcher") or None,
+    }  # fmt: skip
+    _check(said)  # also what the body says otherwise
+    asked = {**said, "config": None, **given}
     _check(asked)
     return asked
 

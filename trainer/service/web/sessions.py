@@ -9,7 +9,8 @@ from urllib.parse import parse_qs, urlencode
 from starlette.responses import RedirectResponse, Response
 
 from trainer.service.store import Writing
-from trainer.service.tokens import SESSION, Person, issue, new_token, person_of
+from trainer.service.tokens import SESSION, Person, new_token, person_of
+from trainer.service.tokens import open_session as open_new
 from trainer.service.web.guard import COOKIE
 from trainer.service.web.pages import login_page
 from trainer.service.web.problems import HttpProblem
@@ -53,13 +54,12 @@ def _ours(wanted: str) -> str:
 
 async def _let_in(call: Call, person: Person, wanted: str) -> Response:
     session = new_token()
-    seconds = SESSION.total_seconds()
-    await call.service.change(
-        replace(person, trace=call.trace),
-        "logged in",
-        person.user,
-        lambda w: issue(w, session, person.user, sorted(person.scopes), seconds),
-    )
+
+    def enter(writing: Writing) -> None:
+        if not open_new(writing, session, person):
+            raise HttpProblem(401, "the token that this was made from is not good any more: log in with another")
+
+    await call.service.change(replace(person, trace=call.trace), "logged in", person.user, enter)
     answer = RedirectResponse(wanted, 303)
     secure = call.request.url.scheme == "https" or call.request.url.hostname not in LOOPBACK
     answer.set_cookie(
