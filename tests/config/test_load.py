@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from trainer.config import Choice, Config, load
+from trainer.config import Choice, Config, document, load
 from trainer.errors import ConfigError
 from trainer.experiment import built
 from trainer.plugins import Plugins
@@ -24,6 +24,7 @@ network:
 cost: softmax_cross_entropy
 step_size: 1e-3
 """
+PLAIN = "dataset: moons\nnetwork: [{dense: 2}]\ncost: softmax_cross_entropy\nstep_size: 0.1\n"
 
 
 @pytest.fixture
@@ -293,3 +294,19 @@ def test_an_override_behind_the_last_entry_appends_one_with_its_options():
     resolved = loaded.resolved()
     assert resolved["metrics"][1] == {"f1": {"average": "micro"}}
     assert resolved["network"][1]["dense"]["units"] == 3
+
+
+def test_a_text_that_is_read_again_is_not_scanned_again_and_means_the_same(monkeypatch):
+    document._read.clear()
+    first = load("a.yaml", ["seed=1"], text=PLAIN)
+    scanned: list[str] = []
+    parse = yaml.parse
+    monkeypatch.setattr(yaml, "parse", lambda text, Loader: scanned.append(text) or parse(text, Loader=Loader))
+    for seed in range(100):
+        again = load("b.yaml", [f"seed={seed}"], text=PLAIN)
+        assert again.config == first.config.model_copy(update={"seed": seed})
+        assert len(document._read) <= document.REMEMBERED
+    assert PLAIN not in scanned
+    for name in ("a.yaml", "b.yaml"):
+        with pytest.raises(ConfigError, match=f"^{name}:4:1: .*step_sise"):
+            load(name, text=PLAIN.replace("step_size", "step_sise"))

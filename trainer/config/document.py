@@ -35,6 +35,8 @@ _SPECIAL = {
     **dict.fromkeys(("-.inf", "-.Inf"), float("-inf")),
     **dict.fromkeys((".nan", ".NaN"), float("nan")),
 }
+REMEMBERED, SHORT = 16, 1 << 14  # texts whose events are kept, and how many characters each has at most
+_read: dict[str, list[Any]] = {}
 _MARKUP = (yaml.StreamStartEvent, yaml.StreamEndEvent, yaml.DocumentEndEvent)
 
 
@@ -116,6 +118,22 @@ def parse(source: Source, problems: Problems, text: str | None = None) -> Node |
         raise Unreadable from None
 
 
+def events(text: str) -> Iterator[Any]:
+    """PyYAML's events of a text. The last texts are remembered: a sweep, and a service, read one over and over."""
+    if (known := _read.pop(text, None)) is not None:
+        _read[text] = known  # behind the others: the one that was not asked for longest goes first
+        yield from known
+        return
+    seen = []
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        seen.append(event)
+        yield event
+    if len(text) <= SHORT:
+        _read[text] = seen
+        if len(_read) > REMEMBERED:
+            _read.pop(next(iter(_read)), None)
+
+
 class _Tree:
     """Builds nodes from PyYAML's events."""
 
@@ -125,9 +143,7 @@ class _Tree:
         self.anchors: dict[str, Node | None] = {}
         self.count = 0
         # A document's start and end are no values; a second start is caught in `document`.
-        self.events: Iterator[Any] = (
-            event for event in yaml.parse(text, Loader=yaml.SafeLoader) if not isinstance(event, _MARKUP)
-        )
+        self.events: Iterator[Any] = (event for event in events(text) if not isinstance(event, _MARKUP))
 
     def document(self) -> Node | None:
         if next(self.events, None) is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -458,8 +459,15 @@ class Config(SectionModel):
             elif isinstance(value, CheckpointConfig):  # whose `seconds: null` is not the default
                 chosen[key] = value.model_dump(exclude_none=value.seconds is not None)
         plain = self.model_dump(exclude_none=True, exclude={*chosen, "seeds", "sweep"}) | chosen
-        empty = {key: field.get_default(call_default_factory=True) for key, field in type(self).model_fields.items()}
-        return {key: plain[key] for key in empty if key in plain and (plain[key] or plain[key] != empty[key])}
+        return {
+            key: plain[key] for key, empty in _empty().items() if key in plain and (plain[key] or plain[key] != empty)
+        }
+
+
+@cache
+def _empty() -> Mapping[str, Any]:
+    """What each key of a config is where nothing is said; to be looked at, for there is one."""
+    return {key: field.get_default(call_default_factory=True) for key, field in Config.model_fields.items()}
 
 
 # Every section by its key: those of a config, and of a data set those that name components too.

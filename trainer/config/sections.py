@@ -88,7 +88,7 @@ class Section:
     filled: bool = False
     off: bool = False
     model: type[BaseModel] | None = None
-    inner: Mapping[str, Section] = field(default_factory=dict)
+    inner: Mapping[str, Section] = field(default_factory=dict, hash=False)  # an annotation that holds it can be hashed
 
     @property
     def key(self) -> str:
