@@ -34,3 +34,15 @@ def test_a_process_that_outlives_the_tests_fails_them(tmp_path, side_by_side):
     (tmp_path / "test_one.py").write_text("def test_that_leaves_none(): ...")
     tidy = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert (tidy.returncode, "left running" in tidy.stdout) == (0, False)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGINT is the system's there")
+def test_a_process_that_a_test_starts_heeds_ctrl_c_where_the_session_was_started_in_the_background(start):
+    asks = "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell leaves it to what runs behind an &
+    try:
+        process = start([sys.executable, "-c", asks], stdout=subprocess.PIPE, text=True)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert process.communicate(timeout=60)[0] == "True\n"

@@ -12,8 +12,9 @@ through a block at a time.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
@@ -24,9 +25,22 @@ from trainer.data.dates import Dates
 from trainer.errors import DataError
 from trainer.types import Array
 
-__all__ = ["Array", "Dataset", "Facts", "Task", "as_numbers", "class_indices"]
+__all__ = ["Array", "Dataset", "Facts", "Task", "as_numbers", "class_indices", "some_rows"]
 
 Task = Literal["classification", "regression"]
+
+_SOME: ContextVar[bool] = ContextVar("some", default=False)
+
+
+@contextmanager
+def some_rows() -> Iterator[None]:
+    """Inside the block every data set that is made is some rows of a larger one, also by a reader that knows it not."""
+    before = _SOME.set(True)
+    try:
+        yield
+    finally:
+        _SOME.reset(before)
+
 
 BLOCK = 2**20  # numbers of a mapped array that are looked at together
 
@@ -94,7 +108,7 @@ class Dataset:
     narrow: bool = False
     divisor: int = 1
     has_missing: bool = False
-    some: bool = False
+    some: bool = field(default_factory=_SOME.get)
     target_names: tuple[str, ...] = ()
     given: Array | None = None
     dates: Mapping[str, Dates] = field(default_factory=dict)

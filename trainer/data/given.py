@@ -18,6 +18,7 @@ import numpy as np
 
 from trainer.data.dataset import Dataset
 from trainer.data.readers.image_folder import visible
+from trainer.data.readers.registry import Formats
 from trainer.data.readers.text_file import LENGTH, OPTIONS, read_text, recoded
 from trainer.data.spec import InputSpec, TargetSpec
 from trainer.errors import DataError
@@ -56,12 +57,13 @@ def parts_in(path: Path) -> dict[str, Path]:
 
 
 def with_parts(
-    dataset: Dataset, files: Mapping[PartName, Path], reading: Mapping[str, Any]
+    dataset: Dataset, files: Mapping[PartName, Path], reading: Mapping[str, Any], formats: Formats | None = None
 ) -> tuple[Dataset, tuple[str, ...]]:
     """The data set with the rows of these files behind its own, and what a person should know of how they were read.
 
     Args:
         reading: the `dataset:` of a config, by which the training file was read.
+        formats: those of plugins among them.
 
     Raises DataError, with the file and the row, for rows that are not as those of training are.
     """
@@ -73,7 +75,7 @@ def with_parts(
     inputs, targets, part, remarks = [dataset.inputs], [dataset.targets], [np.zeros(dataset.rows, np.int64)], []
     for name, path in files.items():
         try:
-            x, y, told = _rows(dataset, path, reading)
+            x, y, told = _rows(dataset, path, reading, formats)
         except DataError as error:
             raise DataError(str(error), f"{name}_path" if f"{name}_path" in reading else "path") from error
         inputs.append(x)
@@ -94,7 +96,9 @@ def with_parts(
     return whole, tuple(remarks)
 
 
-def _rows(dataset: Dataset, path: Path, reading: Mapping[str, Any]) -> tuple[Array, Array, tuple[str, ...]]:
+def _rows(
+    dataset: Dataset, path: Path, reading: Mapping[str, Any], formats: Formats | None
+) -> tuple[Array, Array, tuple[str, ...]]:
     """Inputs and targets of the rows of one file, and what is to be said of them."""
     if path.suffix.lower() == ".txt":
         options = {"length": LENGTH} | {key: reading[key] for key in OPTIONS if reading.get(key) is not None}
@@ -105,7 +109,7 @@ def _rows(dataset: Dataset, path: Path, reading: Mapping[str, Any]) -> tuple[Arr
     spec = InputSpec.of(dataset)
     spec = replace(spec, has_missing=spec.has_missing or reading.get("missing") == "allow")
     known = [*dataset.target_names, *_roles(reading)]
-    stream = open_rows(path, spec, reading, known)
+    stream = open_rows(path, spec, reading, known, formats=formats)
     files: list[str] = []
     pieces: list[Array] = []
     for block in stream.blocks:
@@ -114,7 +118,7 @@ def _rows(dataset: Dataset, path: Path, reading: Mapping[str, Any]) -> tuple[Arr
     inputs = np.concatenate(_alike(dataset, pieces)[0])
     if reading.get("reconstruct"):
         return inputs, np.zeros((len(inputs), *dataset.targets.shape[1:]), dataset.targets.dtype), stream.remarks
-    targets = read_targets(path, TargetSpec.of(dataset), reading, files)
+    targets = read_targets(path, TargetSpec.of(dataset), reading, files, formats)
     if len(targets) != len(inputs):
         raise DataError(f"{path} has {len(inputs)} rows of inputs, and {len(targets)} of targets")
     return inputs, targets.reshape(len(targets), *dataset.targets.shape[1:]), stream.remarks

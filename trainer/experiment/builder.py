@@ -20,6 +20,7 @@ from trainer.data.dataset import Dataset
 from trainer.data.given import with_parts
 from trainer.data.loading import load as load_dataset
 from trainer.data.prepared import Fitted, Prepared, prepare
+from trainer.data.readers.registry import Formats
 from trainer.errors import DataError, UsageError
 from trainer.experiment.checks import (
     at_layers,
@@ -193,7 +194,9 @@ class Builder:
             with self.loaded.at("dataset"), _in_memory():
                 dataset = load_dataset(settings.component, settings.options, seed=config.seed)
                 if settings.part_files:
-                    dataset, remarks = with_parts(dataset, settings.part_files, settings.plain())
+                    dataset, remarks = with_parts(
+                        dataset, settings.part_files, settings.plain(), Formats(self.loaded.plugins)
+                    )
         if settings.positive is not None:
             with self.loaded.at("dataset"):
                 dataset = dataset.with_positive(called(settings.positive, dataset.class_names))

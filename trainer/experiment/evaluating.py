@@ -169,7 +169,7 @@ def _data_of(model: Model, run: Path) -> Prepared:
 
 
 def _of_file(model: Model, path: Path) -> tuple[str, Prepared, tuple[str, ...]]:
-    stream = open_rows(path, model.inputs, model.reading, model.targets.names, model.class_names)
+    stream = open_rows(path, model.inputs, model.reading, model.targets.names, model.class_names, model.formats)
     blocks = list(stream.blocks)
     inputs = np.concatenate([block.values for block in blocks])
     files = [file for block in blocks for file in block.files]
@@ -178,7 +178,7 @@ def _of_file(model: Model, path: Path) -> tuple[str, Prepared, tuple[str, ...]]:
     if model.reading.get("reconstruct"):
         targets = prepared.reshape(len(prepared), -1)
     else:
-        targets = _encoded(model, path, read_targets(path, model.targets, model.reading, files))
+        targets = _encoded(model, path, read_targets(path, model.targets, model.reading, files, model.formats))
     if len(targets) != len(inputs):
         raise DataError(f"{path} has {len(inputs)} rows of inputs, and {len(targets)} of targets")
     return f"rows of {path}", _prepared(model, Rows.numbered(prepared, targets)), stream.remarks

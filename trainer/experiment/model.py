@@ -24,6 +24,7 @@ import numpy as np
 from trainer.data.prepared import LABELS
 from trainer.data.preprocessing.pipeline import Preprocessing
 from trainer.data.preprocessing.scaling import Scaling
+from trainer.data.readers.registry import Formats
 from trainer.data.spec import InputSpec, TargetSpec
 from trainer.errors import DataError, ShapeError, UsageError
 from trainer.experiment.components import built
@@ -133,6 +134,11 @@ class Model:
     def feature_names(self) -> tuple[str, ...]:
         """What the columns of the inputs are called, in order; none where they have no names."""
         return self.inputs.feature_names
+
+    @property
+    def formats(self) -> Formats:
+        """The formats of files that it can be asked about, those of its plugins among them."""
+        return Formats(self.loaded.plugins)
 
     @cached_property
     def rows(self) -> int:

@@ -166,7 +166,7 @@ def write_predictions(model: Model, data: Path, out: Path | None, write: Write) 
 
     Raises DataError, UsageError and StorageError; then nothing is written to `out`.
     """
-    stream = open_rows(data, model.inputs, model.reading, classes=model.class_names)
+    stream = open_rows(data, model.inputs, model.reading, classes=model.class_names, formats=model.formats)
     rows = 0
     with ExitStack() as stack:
         sink = _sink(model, out, write if out is None else stack.enter_context(writing_whole(out)))

@@ -70,7 +70,7 @@ def rows_of_run(model: Model, run: Path) -> Array:
 
 def rows_of_data(model: Model, data: Path) -> Array:
     """The first rows of a file or folder, at most 256, as `trainer predict` reads them."""
-    stream = open_rows(data, model.inputs, model.reading, classes=model.class_names)
+    stream = open_rows(data, model.inputs, model.reading, classes=model.class_names, formats=model.formats)
     return next(stream.blocks).values[:ROWS]
 
 

@@ -17,8 +17,14 @@ def fails(predictions, targets):
     return 1.0
 def table(predictions, targets):
     return np.zeros((2, 2)) if len(predictions) == 2 else [][1]
+def grid(predictions, targets, *, by: str = "rows", ks: tuple[int, ...] = (1, 2)):
+    return np.full((2, 2), len(predictions))
+def hits(predictions, targets, *, ks: tuple[int, ...] = (1, 2)):
+    return float(len(ks))
 @hookimpl
 def register_metrics(register):
+    register(grid, report=True)
+    register(hits)
     register(nothing)
     register(fails)
     register(table, report=True)
@@ -71,3 +77,25 @@ def test_one_that_gives_no_number_is_said_to(run):
     assert done.code == 0
     assert "\nnothing is nan: it gives no number for the training and the test rows\n" in done.out
     assert "nan" not in run("accuracy").out
+
+
+def test_titles_that_hold_options_are_names_of_columns_and_of_files_within_the_folder(run):
+    from trainer.runs import load
+
+    done = run("hits, {hits: {ks: [3]}}, {grid: {by: a/b}}, {grid: {by: ../c, ks: [5]}}")
+    assert done.code == 0
+    first = load(next(Path("runs").iterdir()))
+    assert [name for name in first.metrics if name.startswith("test_")] == ["test_loss", "test_hits", "test_hits__3"]
+    tables = {path.name for path in first.path.glob("grid*")}
+    assert tables == {"grid_a_b.csv", "grid_.._c__5.csv"}
+    assert not [path for path in Path().rglob("*c*.csv") if first.path not in path.parents]
+    again = trainer_again(first.path)
+    assert {path.name for path in again.path.glob("grid*")} == tables
+    assert list(again.metrics) == list(first.metrics)
+
+
+def trainer_again(path: Path):
+    """The same run again, of its resolved config."""
+    import trainer
+
+    return trainer.run(path, out="again")

@@ -7,13 +7,17 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+import trainer
 from trainer.config import json_schema, load
 from trainer.data import load as load_dataset
 from trainer.data.readers.registry import Formats
 from trainer.errors import ConfigError, DataError, PluginError
 from trainer.experiment.builder import load_data
+from trainer.experiment.evaluating import evaluate
+from trainer.experiment.predicting import write_predictions
 from trainer.plugins import Plugins
 
 TOY = '''
@@ -46,6 +50,7 @@ CONFIG = "plugins: [toy.py]\ndataset: %s\nnetwork: [dense: 2]\ncost: softmax_cro
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.chdir(tmp_path)
     tmp_path.joinpath("toy.py").write_text(TOY)
+    tmp_path.joinpath("dawn.stars").write_text("9*1*1\n2*2*0\n")
     tmp_path.joinpath("sky.stars").write_text("1*2*0\n3*4*1\n5*6*1\n7*8*0\n" * 3)
 
     def write(dataset: str) -> Path:
@@ -113,3 +118,25 @@ def test_python_reads_what_is_installed(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("x,y\n1,2\n3,4\n")
     assert load_dataset(path).rows == 2
+
+
+def test_what_a_plugin_reads_is_predicted_measured_and_a_part_of_its_own(write: Any, tmp_path: Path) -> None:
+    run = trainer.run(write("{path: sky.stars, star: '*', test_path: dawn.stars}"), ["epochs=1"], out=tmp_path / "runs")
+    assert run.status == "finished"
+    model = trainer.load(run.path)
+    write_predictions(model, tmp_path / "dawn.stars", tmp_path / "out.csv", print)
+    rows = tmp_path.joinpath("out.csv").read_text().splitlines()[1:]
+    inputs = np.array([[9.0, 1.0], [2.0, 2.0]])
+    assert [row.split(",")[0] for row in rows] == [str(name) for name in model.predict(inputs)]
+    found = evaluate(model, run.path, tmp_path / "dawn.stars")
+    right = np.mean(model.predict(inputs) == np.array(["yes", "no"]))
+    assert (found.rows, found.numbers["accuracy"]) == (2, right)
+    assert run.config["dataset"]["star"] == "*"
+
+
+def test_rows_of_a_plugins_that_do_not_fit_the_model_are_refused(write: Any, tmp_path: Path) -> None:
+    model = trainer.load(trainer.run(write("sky.stars"), ["epochs=1"], out=tmp_path / "runs").path)
+    tmp_path.joinpath("wide.stars").write_text("1*2*3*0\n")
+    with pytest.raises(DataError, match=r"wide\.stars has inputs of shape \(1, 3\), and the model takes \(rows, 2\)"):
+        write_predictions(model, tmp_path / "wide.stars", tmp_path / "out.csv", print)
+    assert not (tmp_path / "out.csv").exists()

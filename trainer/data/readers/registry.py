@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trainer.data.readers.decoding import COMPRESSED
 from trainer.errors import DataError
@@ -23,6 +23,7 @@ from trainer.plugins.traits import DatasetTraits, ReaderTraits
 from trainer.wording import either, nearest_file
 
 if TYPE_CHECKING:
+    from trainer.data.dataset import Dataset
     from trainer.plugins.manager import Plugins
     from trainer.plugins.registry import Component
 
@@ -64,6 +65,15 @@ class Format:
     def says(self, option: str) -> str:
         """That an option is one of its own, for who gave it to another."""
         return f"'{option}' is an option of {self.component.name}, such as {self.example}"
+
+    def rows_of(self, path: Path, reading: Mapping[str, Any]) -> Dataset:
+        """The rows of this path for a model, by those options of a `dataset:` that are its own."""
+        from trainer.data.dataset import some_rows
+
+        options = {name: reading[name] for name in self.options if reading.get(name) is not None}
+        with some_rows():
+            dataset: Dataset = self.component.target(path, **options)
+        return dataset
 
     def reads(self, path: Path) -> Component:
         """The reader of this path as the component of a data set, named as the path is."""
@@ -119,6 +129,14 @@ class Formats(Mapping[str, Format]):
                 f"one of the two out"
             )
         return first
+
+    def strangers(self, path: Path) -> Format | None:
+        """The format of a plugin's that reads a path that is there; None where it is one of ours, or nobody's."""
+        own = [row for row in reversed([*self.values()]) if not row.component.ours]
+        if path.is_dir():
+            return next((row for row in own if row.folder is not None and row.folder(path)), None)
+        fitting = any(path.name.lower().endswith(row.endings) for row in own if row.endings)
+        return self.find(path) if fitting and not self.find(path).component.ours else None
 
     def whose_option(self, option: str, path: Path) -> Format | None:
         """A format that has an option, rather one that is a file or a folder as the path is; None where none has."""

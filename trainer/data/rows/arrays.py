@@ -6,10 +6,12 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from trainer.data.dataset import Dataset
 from trainer.data.readers.archive import PARTS, load_archive
 from trainer.data.readers.stored import texts_of
 from trainer.data.readers.unrolled import Held, Unrolled, array_of, arrays_in
@@ -20,7 +22,7 @@ from trainer.errors import DataError
 from trainer.types import Array, Shape
 from trainer.wording import listed
 
-__all__ = ["archive_rows", "held_rows", "npy_rows"]
+__all__ = ["archive_rows", "dataset_rows", "held_rows", "npy_rows"]
 
 
 def npy_rows(path: Path, spec: InputSpec) -> Stream:
@@ -36,6 +38,22 @@ def held_rows(shown: str, array: Array, spec: InputSpec) -> Stream:
     held = Held(array)
     _check_rows(shown, held, spec.shape)
     return Stream(shown, _blocks(shown, held.pieces(_at_once(spec)), spec))
+
+
+def dataset_rows(shown: str, dataset: Dataset, spec: InputSpec) -> Stream:
+    """The rows of a data set that a reader of a plugin's has read; columns that have names go by them.
+
+    Raises DataError for other columns, categories or shapes than the model takes.
+    """
+    inputs, names, remarks = dataset.numbers(), dataset.feature_names, tuple[str, ...]()
+    for column, texts in dataset.categories.items():
+        if spec.categories.get(column, texts) != texts:
+            known = listed([*map(repr, spec.categories[column])], 8)
+            raise DataError(f"{shown}: the categories of column {column!r} are others than those of training, {known}")
+    if names and spec.feature_names and names != spec.feature_names:
+        plain = InputSpec(spec.shape, spec.feature_names)
+        inputs, remarks = inputs[:, places(plain, names, shown)], ignored(plain, names)
+    return replace(held_rows(shown, inputs, spec), remarks=remarks)
 
 
 def archive_rows(path: Path, spec: InputSpec) -> Stream:

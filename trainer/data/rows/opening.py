@@ -10,6 +10,7 @@ from trainer.data.readers.decoding import ending_of
 from trainer.data.readers.idx_file import is_idx
 from trainer.data.readers.image_folder import SUFFIXES
 from trainer.data.readers.mapped import ARRAYS, is_array_folder
+from trainer.data.readers.registry import Formats
 from trainer.data.readers.svm_file import is_svm
 from trainer.data.readers.typed_file import ARROW, PARQUET, TEXTS
 from trainer.data.rows.stream import Stream
@@ -23,7 +24,12 @@ ENDINGS = (".csv", ".npz", ".npy", ".mat", ".h5", ".idx", ".svm", ".parquet", ".
 
 
 def open_rows(
-    path: Path, spec: InputSpec, reading: Mapping[str, object], known: Sequence[str] = (), classes: Sequence[str] = ()
+    path: Path,
+    spec: InputSpec,
+    reading: Mapping[str, object],
+    known: Sequence[str] = (),
+    classes: Sequence[str] = (),
+    formats: Formats | None = None,
 ) -> Stream:
     """The rows of a file or folder as a model takes them.
 
@@ -32,10 +38,15 @@ def open_rows(
         reading: the `dataset:` of the model's config: the delimiter, the size of images, the roles of columns.
         known: columns that are no inputs and of which nobody needs to be told that they are left out.
         classes: the names of the model's classes, which of a text are the characters of its inputs too.
+        formats: those of plugins among them; without, only ours are known.
 
     Raises DataError for what is not there or cannot be read, and for rows of another kind.
     """
     ending = ending_of(path)
+    if formats is not None and path.exists() and (own := formats.strangers(path)):
+        from trainer.data.rows.arrays import dataset_rows
+
+        return dataset_rows(str(path), own.rows_of(path, reading), spec)
     if path.is_dir():
         if is_array_folder(path):
             return open_rows(path / ARRAYS[0], spec, reading, known)

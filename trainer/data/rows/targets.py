@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from trainer.data.dataset import as_numbers
+from trainer.data.dataset import Dataset, as_numbers
 from trainer.data.readers.archive import ARCHIVES, load_archive, targets_in
 from trainer.data.readers.decoding import ending_of
 from trainer.data.readers.idx_file import idx_targets, is_idx
 from trainer.data.readers.mapped import ARRAYS, is_array_folder
+from trainer.data.readers.registry import Formats
 from trainer.data.readers.spelling import Spelling, shown
 from trainer.data.readers.stored import classes_of, load_one, texts_of
 from trainer.data.readers.svm_file import is_svm, load_svm
@@ -29,15 +30,24 @@ __all__ = ["read_targets"]
 SHOWN = 6
 
 
-def read_targets(path: Path, spec: TargetSpec, reading: Mapping[str, object], files: Sequence[str] = ()) -> Array:
+def read_targets(
+    path: Path,
+    spec: TargetSpec,
+    reading: Mapping[str, object],
+    files: Sequence[str] = (),
+    formats: Formats | None = None,
+) -> Array:
     """The targets of the rows that `open_rows` reads: class indices, int64 (n,), or numbers, float64 (n, k).
 
     Args:
         files: of images, the class of each of which is the folder that it lies in.
+        formats: see `open_rows`.
 
     Raises DataError for a file without targets, and for a class that the model does not know.
     """
     ending = ending_of(path)
+    if formats is not None and (own := formats.strangers(path)):
+        return _of_dataset(str(path), own.rows_of(path, reading), spec)
     if files:
         return _classes(spec, [Path(file).parent.name for file in files], lambda row: files[row])
     if path.is_dir() and is_array_folder(path):
@@ -62,6 +72,13 @@ def read_targets(path: Path, spec: TargetSpec, reading: Mapping[str, object], fi
     if ending in (*PARQUET, *ARROW, *TEXTS):
         return _of_typed(path, spec, reading)
     raise DataError(f"{path} holds inputs alone, and measuring takes targets too: give a .csv, .npz or .parquet file")
+
+
+def _of_dataset(shown: str, dataset: Dataset, spec: TargetSpec) -> Array:
+    """The targets of a data set that a reader of a plugin's has read."""
+    if dataset.task != spec.task:
+        raise DataError(f"{shown} is a {dataset.task}, and the model was trained on a {spec.task}")
+    return _of_array(shown, dataset.targets, dataset.class_names, spec)
 
 
 def _of_csv(path: Path, spec: TargetSpec, reading: Mapping[str, object]) -> Array:
