@@ -167,6 +167,13 @@ def test_jvp_agrees_with_the_jacobian():
     np.testing.assert_allclose(dy, jacobian(f)(x) @ v, rtol=1e-14)
 
 
+def test_jvp_of_an_array_that_is_no_tuple_says_what_is_one():
+    x = np.ones(3)
+    for args, tangents in ((x, x), ((x,), x), (x, (x,)), (2.0, 1.0)):
+        with pytest.raises(UsageError, match=r"as a tuple each: jvp\(f, \(x,\), \(v,\)\)"):
+            jvp(lambda x: x**2, args, tangents)
+
+
 def test_adjoint_identity_of_vjp_and_jvp():
     x, v, dy = rng.normal(size=(3, 5))
     _, pullback = vjp(wave, x)

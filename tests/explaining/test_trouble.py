@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -47,6 +49,26 @@ def test_a_planted_fault_is_named_and_mended(tmp_path, cause):
 @pytest.mark.parametrize("config", [plan(WINE, {"dense": 8}, "tanh", {"dense": 3}), plan(WINE, {"dense": 3}, epochs=2)])
 def test_a_sound_one_raises_no_alarm(config):
     assert explained(config, [])[0] == []
+
+
+@pytest.mark.parametrize(("size", "cost"), [(4e4, "mean_squared_error"), (2e5, "huber"), (1e-5, "mean_absolute_error")])
+def test_targets_far_from_what_a_network_gives_are_named_and_mended(tmp_path, size, cost):
+    x = np.random.default_rng(0).uniform(size=(120, 3))
+    np.savez(tmp_path / "far.npz", inputs=x, targets=size * (2 + x @ [1.0, -1.0, 0.5]))
+    config = plan({"path": "far.npz"}, {"dense": 8}, "tanh", {"dense": 1}, cost=cost, step_size=0.01, epochs=60)
+    first = explained(config, [])[0][0]
+    assert first.cause == "data that are not scaled"
+    assert re.fullmatch(r"the targets' size \(rms\) is \S+", first.evidence)
+    assert first.overrides == ["dataset.standardize_targets=true"]
+    assert explained(config, list(first.overrides))[0] == []
+
+
+def test_a_cost_that_is_no_difference_has_no_targets_to_scale(tmp_path):
+    x = np.random.default_rng(0).normal(size=(120, 3))
+    np.savez(tmp_path / "far.npz", inputs=x, targets=np.round(4e4 * np.exp(x[:, 0])))
+    config = plan({"path": "far.npz"}, {"dense": 1}, cost="poisson", step_size=1e-9, epochs=60)
+    found, _ = explained(config, [])
+    assert "data that are not scaled" not in {each.cause for each in found}
 
 
 def test_a_look_moves_nothing():

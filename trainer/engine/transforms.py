@@ -24,6 +24,7 @@ from trainer.engine.sweep import check_cotangent, history, sweep
 from trainer.engine.tensor import Tensor, untaped
 from trainer.engine.tree import flatten, leaves, tree_map
 from trainer.errors import DetachError, NotDifferentiableError, OpError, ShapeError, UsageError
+from trainer.wording import count
 
 __all__ = ["checkpoint", "grad", "hessian", "hvp", "jacobian", "jvp", "stop_gradient", "value_and_grad", "vjp"]
 
@@ -127,6 +128,8 @@ def jvp(f: Function, args: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any,
     >>> jvp(lambda x: x**2, (3.0,), (1.0,))
     (np.float64(9.0), np.float64(6.0))
     """
+    if not (isinstance(args, list | tuple) and isinstance(tangents, list | tuple)):
+        raise UsageError("jvp takes arguments and tangents as a tuple each: jvp(f, (x,), (v,))")
     if len(args) != len(tangents):
         raise UsageError(
             f"jvp got {len(args)} arguments and {len(tangents)} tangents; it needs one tangent per argument"
@@ -334,7 +337,7 @@ def _called(f: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
 def _argument(args: tuple[Any, ...], number: int) -> Any:
     if not -len(args) <= number < len(args):
         raise UsageError(
-            f"argnums={number}, and {len(args)} positional arguments came; "
+            f"argnums={number}, and {count(len(args), 'positional argument')} came; "
             "arguments passed by name are not differentiated"
         )
     return args[number]

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trainer.explaining.evidence import BOUNDED, Evidence, Moved
+from trainer.explaining.evidence import BOUNDED, Evidence, Moved, rms
 from trainer.explaining.findings import Finding, line_of, other_initial_values
+from trainer.nn.several import Several
 from trainer.training import Training
 from trainer.wording import number
 
@@ -21,6 +22,7 @@ __all__ = ["causes"]
 IN_A_STEP = {"ops", "layers", "costs"}
 SCALE = 20.0  # rms of the inputs, or of a column beside the others, from which on one step size does not suit all
 APART = 100.0
+FAR = 1000.0  # rms of the targets of a cost of differences, from which on outputs that begin near 1 do not get there
 RATIO = 1e-3  # of the gradients of the first and the last layer of weights
 GROWN = 30.0  # times as large as the inputs of the network are the outputs of a layer
 SAFE = 10.0  # times shorter than the best first step on the same rows is one for all steps and all rows
@@ -44,7 +46,7 @@ def causes(
         return
     yield from _wrong_rule(loaded, first.training)
     yield from _wrong_cost(loaded, first.training, at)
-    yield from _unscaled(loaded, first.training)
+    yield from _unscaled(loaded, first)
     yield from _saturated(loaded, first, "before the first step")
     yield from _depth(loaded, first)
     yield from _dead(loaded, first, "before the first step")
@@ -146,27 +148,47 @@ def _few_outside(training: Training) -> bool:
     return bool(np.mean((targets < low) | (targets > high)) > 0.5)
 
 
-def _unscaled(loaded: LoadedConfig, training: Training) -> Iterator[Finding]:
+def _unscaled(loaded: LoadedConfig, first: Evidence) -> Iterator[Finding]:
+    told = {"standardize": _inputs_apart(first.training), "standardize_targets": _targets_far(loaded, first)}
+    ways = [f"dataset.{option}=true" for option, evidence in told.items() if evidence]
+    if ways:
+        evidence = "; ".join(filter(None, told.values()))
+        yield Finding("data that are not scaled", evidence, line_of(loaded, "dataset"), ways)
+
+
+def _inputs_apart(training: Training) -> str:
+    """Inputs that one step size does not suit, in words; empty where it may."""
     data = training.data
     x = data.train.inputs
     if data.scaling is not None or data.preprocessing is not None or data.mapped or x.dtype.kind != "f":
-        return
+        return ""
     some = x[:4096].astype(np.float64)
-    size = float(np.sqrt(np.mean(some**2)))
+    size = rms(some)
     deviations = some.std(axis=0).reshape(-1)
     there = deviations[deviations > 0]
     if not len(there) or not (size > SCALE or there.max() > APART * there.min() or size < 1 / SCALE):
-        return
+        return ""
     names = data.feature_names or tuple(f"column {j}" for j in range(deviations.size))
     widest, narrowest = int(deviations.argmax()), int(np.where(deviations > 0, deviations, np.inf).argmin())
-    told = f"; {_named(names, widest)} deviates by {number(float(deviations[widest]))}, "
-    told += f"{_named(names, narrowest)} by {number(float(deviations[narrowest]))}"
-    yield Finding(
-        "data that are not scaled",
-        f"the inputs' size (rms) is {number(size)}" + told,
-        line_of(loaded, "dataset"),
-        ["dataset.standardize=true"],
+    return (
+        f"the inputs' size (rms) is {number(size)}; {_named(names, widest)} deviates by "
+        f"{number(float(deviations[widest]))}, {_named(names, narrowest)} by {number(float(deviations[narrowest]))}"
     )
+
+
+def _targets_far(loaded: LoadedConfig, first: Evidence) -> str:
+    """Targets far from what a network gives at first, under a cost that may be had of standardised ones, in words."""
+    training, traits = first.training, first.traits
+    targets = training.data.train.targets[:4096].astype(np.float64)
+    plain = traits.link is None and traits.outputs is None and traits.targets in (None, "values")
+    plain &= loaded.config.cost.component.target is not Several
+    scaled = training.data.target_scaling is not None or loaded.config.dataset.reconstruct
+    size = rms(targets)
+    if not plain or scaled or targets.shape[1:] != training.network.output_shape or 1 / FAR <= size <= FAR or not size:
+        return ""
+    near = targets / size
+    here, moved = (first.cost(np.full(targets.shape[1:], by), near + by) for by in (0.0, 2.0))
+    return f"the targets' size (rms) is {number(size)}" if np.isclose(here, moved) else ""
 
 
 def _named(names: tuple[str, ...], column: int) -> str:

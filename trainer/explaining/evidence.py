@@ -16,7 +16,7 @@ from trainer.training import Training, TrainingState
 from trainer.training.schedules import Seen
 from trainer.types import Array
 
-__all__ = ["Evidence", "LayerOutput", "Moved", "first_size"]
+__all__ = ["Evidence", "LayerOutput", "Moved", "first_size", "rms"]
 
 ROWS = 256
 MULTIPLES = tuple(10.0**power for power in range(-8, 6))  # of the step size
@@ -66,10 +66,11 @@ class Evidence:
         ]  # as those of the epochs' losses
         width = self.training.network.output_shape
         with np.errstate(all="ignore"):
-            losses = [self._cost(guess, targets) for guess in _guesses(targets, width, self.traits)]
+            losses = [self.cost(guess, targets) for guess in _guesses(targets, width, self.traits)]
         return min((loss for loss in losses if math.isfinite(loss)), default=math.nan)
 
-    def _cost(self, guess: Array, targets: Array) -> float:
+    def cost(self, guess: Array, targets: Array) -> float:
+        """The mean cost of one prediction for all rows; nan where it takes none such."""
         predictions = np.broadcast_to(guess, (len(targets), *self.training.network.output_shape))
         try:
             return float(np.mean(self.training.cost(np.ascontiguousarray(predictions), targets)))
@@ -85,7 +86,7 @@ class Evidence:
     def inputs(self) -> float:
         """The size (rms) of the inputs; 1 where they are no numbers."""
         x = self._batch[0]
-        return _rms(x) if x.dtype.kind == "f" else 1.0
+        return rms(x) if x.dtype.kind == "f" else 1.0
 
     @cached_property
     def size(self) -> float:
@@ -110,7 +111,7 @@ class Evidence:
         """The rms of the gradient of each parameter, by name."""
         with np.errstate(all="ignore"):
             g = self.gradient
-            return {part.name: _rms(g[part.slice]) for part in self.training.network.parts}
+            return {part.name: rms(g[part.slice]) for part in self.training.network.parts}
 
     @cached_property
     def gradient(self) -> Array:
@@ -184,7 +185,8 @@ def _guesses(targets: Array, width: tuple[int, ...], traits: CostTraits) -> Iter
         yield from (mean, middle, np.sign(mean))
 
 
-def _rms(values: Array) -> float:
+def rms(values: Array) -> float:
+    """The root of the mean square; 0 of nothing."""
     return float(np.sqrt(np.mean(np.square(values, dtype=np.float64)))) if values.size else 0.0
 
 
@@ -198,7 +200,7 @@ def _output(name: str, value: Array) -> LayerOutput:
         low, high = BOUNDED[name]
         near = EDGE * (high - low)
         saturated = float(np.mean((units < low + near) | (units > high - near)))
-    return LayerOutput(_rms(units), dead, saturated)
+    return LayerOutput(rms(units), dead, saturated)
 
 
 def first_size(training: Training, seen: Seen | None = None) -> float:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from trainer import runs as trainer_runs
+
 Trainer = Callable[..., Any]
 
 
@@ -17,10 +19,19 @@ def test_a_run_is_told_what_it_said_at_its_end(trainer: Trainer, folder: Path) -
 
 
 def test_a_sound_run_has_nothing_to_say(trainer: Trainer, folder: Path) -> None:
-    trainer("run", "small.yaml")
+    trainer("run", "small.yaml", "epochs=30")
     done = trainer("explain", "last")
     assert (done.code, done.err) == (0, "")
     assert re.fullmatch(r"\S+-small: nothing was found to be wrong\n", done.out)
+
+
+def test_a_short_run_is_too_short_for_some_of_it(trainer: Trainer, folder: Path) -> None:
+    trainer("run", "small.yaml", "epochs=2", "step_size=1e-6")
+    done = trainer("explain", "last")
+    (run,) = (folder / "runs").iterdir()
+    steps = trainer_runs.load(run).metrics["step"][-1]
+    told = f"nothing was found to be wrong; {steps} steps are too few to say of a loss that it does not fall\n"
+    assert (done.code, done.out.partition(": ")[2]) == (0, told)
 
 
 def test_a_run_that_diverged_keeps_its_cause(trainer: Trainer, folder: Path) -> None:

@@ -18,6 +18,7 @@ from trainer.wording import count
 
 if TYPE_CHECKING:
     from trainer.engine.tape import Tape
+    from trainer.runs import Run
     from trainer.training import Training
 
 __all__ = ["command"]
@@ -61,8 +62,16 @@ def _of_run(path: Path) -> None:
     for about in run.findings:
         typer.echo(str(Finding(**about)))
     if not run.findings:
-        reason = f": {run.reason}" if run.reason else ""
-        typer.echo(f"{path.name} is {run.status}{reason}" if reason else f"{path.name}: nothing was found to be wrong")
+        well = f"{path.name}: nothing was found to be wrong{_too_early(run)}"
+        typer.echo(f"{path.name} is {run.status}: {run.reason}" if run.reason else well)
+
+
+def _too_early(run: Run) -> str:
+    """That a run was too short for some of what is looked for; empty where it was not."""
+    from trainer.explaining.trouble import STEPS
+
+    taken = int(max(run.metrics["step"], default=0))
+    return f"; {count(taken, 'step')} are too few to say of a loss that it does not fall" if 0 < taken < STEPS else ""
 
 
 def _of_config(config: Path, overrides: list[str] | None, plugins: list[str] | None, out: Path | None) -> None:
