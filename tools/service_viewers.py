@@ -138,8 +138,8 @@ async def again(served: Served, number: signal.Signals, viewers: list[Viewer], w
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait, for a minute at most."""
-    async with asyncio.timeout(60):
+    """Wait, for two minutes at most."""
+    async with asyncio.timeout(120):
         while not condition():
             await asyncio.sleep(0.05)
 

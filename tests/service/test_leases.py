@@ -76,7 +76,7 @@ def at(root: Path):
 
 async def submitted(it) -> str:
     run, _ = await it.store.write(lambda writing: queue.submit(writing, submission(SMALL), 9))
-    return run
+    return str(run)
 
 
 def running(attempt: int):

@@ -187,6 +187,16 @@ def test_processes_die_at_random_and_no_run_is_lost_or_trained_twice(seed):
     assert done.returncode == 0, done
 
 
+@needs_proc
+def test_viewers_miss_nothing_while_the_service_is_stopped_and_killed():
+    """Twenty of them; `tools/service_viewers.py` has two hundred, and says what they cost."""
+    tool = Path(__file__).parents[2] / "tools" / "service_viewers.py"
+    command = [sys.executable, tool, "--viewers", "20", "--stalled", "2", "--seconds", "1"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done
+    assert "0 viewers with a gap" in done.stdout
+
+
 def test_without_its_database_a_service_finds_its_runs_in_their_folders(one):
     table = "a,b,kind\n" + "".join(f"{i % 7},{i % 5},{'xy'[i % 2]}\n" for i in range(60))
     data = one.ask("POST", "/v1/datasets?name=flowers.csv", table).json

@@ -210,3 +210,6 @@ if __name__ == "__main__":
     settings = json.loads(sys.argv[1])
     sys.path[:0] = [path for path in settings.get("paths", ()) if Path(path).exists()]
     main(socket.socket(fileno=os.dup(0)), settings)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # there is nothing to tidy, and to take all modules apart keeps the server waiting that goes down
