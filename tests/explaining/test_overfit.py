@@ -8,6 +8,7 @@ import pytest
 import trainer
 from tools.troubles import PLUGIN, PLUGINS, plan
 from trainer.config import load
+from trainer.errors import UsageError
 from trainer.experiment import build
 from trainer.explaining.overfit import LEFT, overfit
 
@@ -170,3 +171,8 @@ def test_more_rows_than_a_network_has_numbers_are_not_asked_of_it():
     line = {"dataset": {"name": "linear", "rows": 50}, "network": [{"dense": 1}], "cost": "mean_squared_error"}
     found = trainer.overfit({**line, "step_size": 0.1})
     assert (found.rows, found.learnt) == (2, True)
+
+
+def test_no_step_teaches_nothing():
+    with pytest.raises(UsageError, match=r"^steps=0: nothing is learnt without a step; the default is 1,000$"):
+        trainer.overfit(plan(WINE, {"dense": 3}), steps=0)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trainer.data.prepared import NO_ROWS, Rows
-from trainer.errors import DivergedError
+from trainer.errors import DivergedError, UsageError
 from trainer.explaining.batch import LayerLook, look
 from trainer.explaining.causes import causes
 from trainer.explaining.evidence import BOUNDED, Evidence, first_size
@@ -89,6 +89,8 @@ def overfit(loaded: LoadedConfig, training: Training, wrong: Sequence[str] = (),
         wrong: what the checker found of the ops that others wrote, a line each.
         steps: at most.
     """
+    if steps < 1:
+        raise UsageError(f"steps={steps}: nothing is learnt without a step; the default is {STEPS:,}")
     alone = _alone(training, steps)
     traits = CostTraits.of(loaded.config.cost.component)
     first = Evidence(alone, traits, alone.state)

@@ -5,17 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trainer.errors import UsageError
 from trainer.explaining.step_size import Search
 from trainer.runs.lines import PALETTE
-from trainer.runs.plots import save_figure
+from trainer.runs.plots import ENDINGS, save_figure
 from trainer.wording import count
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["save_search"]
+__all__ = ["check_place", "save_search"]
 
 _HIGHEST = 1.5  # times the loss before the first step: what is above is as bad as any
+
+
+def check_place(path: Path) -> None:
+    """Raises UsageError where `save_search` could not write: said before the minutes that a search takes, not after."""
+    if path.suffix.lower() not in ENDINGS:
+        raise UsageError(f"a picture ends in .png or .svg, and {path.name} does not")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path} cannot be written: there is no folder {path.parent}")
 
 
 def save_search(path: Path, found: Search, title: str) -> None:

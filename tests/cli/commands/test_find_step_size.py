@@ -4,6 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 Trainer = Callable[..., Any]
 
 
@@ -25,6 +27,20 @@ def test_it_draws_and_writes(trainer: Trainer, folder: Path) -> None:
     assert done.out.splitlines()[-2:] == ["drawn in curve.png", "written at small.yaml:6"]
     assert (folder / "small.yaml").read_text() == before.replace("step_size: 0.1", "step_size: 0.32")
     assert (folder / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("picture", "why"),
+    [
+        ("curve.pdf", "a picture ends in .png or .svg, and curve.pdf does not"),
+        ("none/curve.png", "none/curve.png cannot be written: there is no folder none"),
+    ],
+)
+def test_a_picture_that_cannot_be_written_is_refused_before_the_search(
+    trainer: Trainer, folder: Path, picture: str, why: str
+) -> None:
+    done = trainer("find-step-size", "small.yaml", "-o", picture, "--write")
+    assert (done.code, done.out, done.err) == (2, "", f"error: {why}\n")
 
 
 def test_a_schedule_is_written_where_it_stands(trainer: Trainer, folder: Path) -> None:

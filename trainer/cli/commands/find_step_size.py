@@ -47,9 +47,12 @@ def command(
         raise UsageError("--write changes the file's step_size, and the command line gives another; leave that out")
     from trainer.config import load
     from trainer.experiment import build
+    from trainer.explaining.picture import check_place, save_search
     from trainer.explaining.step_size import SEEDS, search, size_of
     from trainer.training.threads import pinned
 
+    if out is not None:
+        check_place(out)
     training = build(loaded)
     with loaded.at("step_size"):
         option, now = size_of(training)
@@ -62,8 +65,6 @@ def command(
     keys = ["step_size"] if isinstance(given, int | float) or option is None else ["step_size", given.name, option]
     typer.echo(f"\n{'.'.join(keys)}={found.best:g}: {found.reason}. The config has {now:g}.")
     if out is not None:
-        from trainer.explaining.picture import save_search
-
         save_search(out, found, loaded.name)
         typer.echo(f"drawn in {out}")
     if write:
