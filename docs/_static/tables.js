@@ -2,5 +2,5 @@
 for (const table of document.querySelectorAll("article table.docutils")) {
   const names = Array.from(table.querySelectorAll("thead th"), (head) => head.textContent);
   for (const row of table.querySelectorAll("tbody tr"))
-    Array.from(row.cells).forEach((cell, i) => (cell.dataset.column = names[i]));
+    Array.from(row.cells).forEach((cell, i) => names[i] && (cell.dataset.column = names[i]));
 }
