@@ -89,9 +89,11 @@ def register_executors(register: Register) -> None:
 def register_launchers(register: Register) -> None:
     from trainer.service.local import Local
     from trainer.service.remote.command import Command
+    from trainer.service.remote.dask import Dask
+    from trainer.service.remote.slurm import Slurm
 
-    register(Local)
-    register(Command)
+    for launcher in (Local, Command, Dask, Slurm):
+        register(launcher)
 
 
 @hookimpl

@@ -7,7 +7,9 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ from trainer.runs.lock import holder
 from trainer.service import mark
 
 COMMAND = f"command={sys.executable} -m trainer attempt"
-CHECKED = SMALL.replace("epochs: 3", "epochs: 3000") + "checkpoint: {epochs: 50}\n"
+CHECKED = SMALL.replace("epochs: 3", "epochs: 1500") + "checkpoint: {epochs: 100}\n"
 needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="asks /proc whose children there are")
 
 
@@ -33,11 +35,14 @@ def elsewhere(serve: Callable[..., Served]) -> Served:
     return serve("--launcher", COMMAND, "--launcher", "local", "--port", free_port())
 
 
-def parameters(config: str, tmp_path: Path) -> bytes:
+@cache
+def parameters(config: str) -> bytes:
     """Of the same run, trained here by the library."""
-    (tmp_path / "config.yaml").write_text(config)
-    outcome = trainer.train(tmp_path / "config.yaml", out=tmp_path / "runs")
-    return (outcome.folder / "parameters.safetensors").read_bytes()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "config.yaml")
+        path.write_text(config)
+        outcome = trainer.train(path, out=folder)
+        return (outcome.folder / "parameters.safetensors").read_bytes()
 
 
 def model(served: Served, run: str) -> bytes:
@@ -63,11 +68,11 @@ def reaches(served: Served, run: str, attempt: int, checkpoints: int = 0) -> Non
             return
 
 
-def test_a_run_elsewhere_leaves_the_folder_that_it_would_leave_here(elsewhere, tmp_path):
+def test_a_run_elsewhere_leaves_the_folder_that_it_would_leave_here(elsewhere):
     run = elsewhere.submit()
     ended = elsewhere.until(run, "finished", "failed")
     assert (ended["state"], ended["reason"], ended["attempt"]) == ("finished", "after 3 epochs", 1)
-    assert model(elsewhere, run) == parameters(SMALL, tmp_path)
+    assert model(elsewhere, run) == parameters(SMALL)
     folder = elsewhere.root / "runs" / run
     assert {path.name for path in folder.iterdir()} >= {"loss.svg", "log.txt", "metrics.csv", "status.json"}
     known = mark.read(folder)
@@ -116,7 +121,7 @@ def test_a_cancelled_run_elsewhere_keeps_its_checkpoint_and_goes_on(elsewhere):
 
 
 @needs_proc
-def test_what_dies_elsewhere_goes_on_from_its_newest_checkpoint_to_the_same_bytes(elsewhere, tmp_path):
+def test_what_dies_elsewhere_goes_on_from_its_newest_checkpoint_to_the_same_bytes(elsewhere):
     run = elsewhere.submit(CHECKED)
     reaches(elsewhere, run, 1, checkpoints=2)
     (pid,) = processes(elsewhere, b"remote.child")
@@ -126,18 +131,18 @@ def test_what_dies_elsewhere_goes_on_from_its_newest_checkpoint_to_the_same_byte
     assert any("SIGKILL" in each.get("reason", "") for each in told)
     assert any("resumed from step" in each.get("text", "") for each in told)
     assert elsewhere.until(run, "finished")["attempt"] == 2
-    assert model(elsewhere, run) == parameters(CHECKED, tmp_path)
+    assert model(elsewhere, run) == parameters(CHECKED)
 
 
 @needs_proc
-def test_a_service_that_is_killed_finds_again_what_it_had_begun(elsewhere, tmp_path):
+def test_a_service_that_is_killed_finds_again_what_it_had_begun(elsewhere):
     """Its end closes the input of what it had started, which hands in a checkpoint, to the next service."""
     run = elsewhere.submit(CHECKED)
     reaches(elsewhere, run, 1)
     elsewhere.stop(signal.SIGKILL)
     elsewhere.start()
     assert elsewhere.until(run, "finished", "failed")["state"] == "finished"
-    assert model(elsewhere, run) == parameters(CHECKED, tmp_path)
+    assert model(elsewhere, run) == parameters(CHECKED)
     rows = elsewhere.ask("GET", f"/v1/runs/{run}/history?limit=1000").json["data"]
     assert not [each for each in rows if "nothing was heard" in each["data"].get("reason", "")]
 

@@ -26,6 +26,7 @@ LONGEST = 64 << 20  # bytes of a line
 # What a child may see of the environment; a secret that the server was given is none of it.
 _ENVIRONMENT = (
     "PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TEMP", "LD_LIBRARY_PATH", "VIRTUAL_ENV",
+    "SSL_CERT_FILE", "SSL_CERT_DIR",
     "MPLCONFIGDIR", "TRAINER_CACHE", "SYSTEMROOT", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG",
 )  # fmt: skip
 _FAMILIES = ("LC_", "PYTHON", "XDG_", "OPENBLAS_")

@@ -215,7 +215,8 @@ class Attempts:
                 self._hears.report(attempt.work, message)
             if (ended := said["exit"]) is not None:
                 usage = ended["cpu_seconds"], ended["peak_bytes"]
-                attempt.over(attempt, Exit(why(ended["code"]), attempt.asked or ended["asked"], *usage))
+                reason = "what had started it there ended" if ended["asked"] else why(ended["code"])
+                attempt.over(attempt, Exit(reason, attempt.asked or ended["asked"], *usage))
         row = self._store.row("SELECT wish FROM runs WHERE id = ? AND state = 'stopping'", attempt.work.run)
         return {"wish": row["wish"] if row is not None else None, "lease": LEASE, "records": agreed}
 
