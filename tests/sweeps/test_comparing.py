@@ -77,6 +77,12 @@ def test_runs_of_one_config_are_a_group_and_the_best_is_compared_over_the_same_s
         trainer.compare(root, metric="acuracy")
 
 
+@pytest.mark.parametrize(("thing", "called"), [(3, "3"), (None, "None"), (len, "builtin_function_or_method")])
+def test_what_is_no_run_is_called_what_it_is(thing, called):
+    with pytest.raises(UsageError, match=f"^{called} is no run, no folder of runs, no sweep and no frame$"):
+        trainer.compare(thing)
+
+
 def test_bands_are_mean_and_deviation_at_each_epoch(root):
     runs = [trainer.Run(path) for path in sorted(root.iterdir())]
     what, lines = group_curves(grouped([runs]))

@@ -73,6 +73,7 @@ def test_the_best_is_the_one_with_the_lowest_number_and_of_an_accuracy_the_highe
         ({"network.0.dense": [1, "relu"]}, (), "found the text 'relu'"),
         ({"seed": [0, 1]}, ["seeds=2"], "seed is varied, and seeds asks for several of each trial: leave one out"),
         ({"epochs": [1, 2]}, ["sweep.pruner=successive_halving", "checkpoint=false"], "leave checkpoint=false out"),
+        ({"epochs": [1, 2]}, ["sweep.pruner=successive_halving"], "these have 1 to 2: leave epochs out, or the pruner"),
         ({}, (), "a sweep takes a key with several values"),
     ],
 )  # fmt: skip

@@ -22,7 +22,7 @@ from trainer.sweeps.frames import frame_of, rows_of
 from trainer.sweeps.importance import Importance, importance
 from trainer.sweeps.paired import Paired, compared
 from trainer.training.stopping import Better
-from trainer.wording import did_you_mean, listed
+from trainer.wording import describe, did_you_mean, listed
 
 __all__ = ["Comparison", "compare", "runs_of"]
 
@@ -174,7 +174,7 @@ def runs_of(thing: Any) -> Iterator[Run]:
         for each in thing:
             yield from runs_of(each)
     else:
-        raise UsageError(f"a {type(thing).__name__} is no run, no folder of runs, no sweep and no frame")
+        raise UsageError(f"{describe(thing)} is no run, no folder of runs, no sweep and no frame")
 
 
 def _judged(columns: Sequence[str], metric: str | None, groups: Sequence[Group]) -> str:

@@ -219,6 +219,12 @@ def _check_pruner(plan: Plan, trials: Sequence[Trial]) -> None:
         )
     if asked.pruner != "successive_halving" and config.seeds is not None:
         raise UsageError(f"pruner={asked.pruner} looks at one run of a trial: leave seeds out, or the pruner")
+    epochs = sorted({member.loaded.config.epochs for trial in trials for member in trial.members})
+    if len(epochs) > 1:
+        raise UsageError(
+            f"pruner={asked.pruner} gives trials up on their way to one number of epochs, and these have "
+            f"{epochs[0]:,} to {epochs[-1]:,}: leave epochs out, or the pruner"
+        )
 
 
 def rungs_of(asked: SweepConfig, epochs: int, every: int = 1) -> list[int]:
