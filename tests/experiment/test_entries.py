@@ -105,3 +105,55 @@ def test_an_unseen_number_is_refused_at_its_row_in_measuring(tmp_path):
         evaluate(trainer.load(run.folder), None, other)
     told = "embedding has entries 0 to 4, and its input holds 7"
     assert str(raised.value) == f"rows of {other}: row 17,002: {told}"
+
+
+def counted(size=2):
+    return [{"parallel": [[{"columns": ["id"]}, {"embedding": {"entries": "auto", "size": size}}, "flatten"],
+                          [{"columns": ["t"]}]]}, {"dense": 1}]  # fmt: skip
+
+
+def test_entries_may_be_counted_and_are_what_one_would_write(tmp_path):
+    path = table(tmp_path / "d.csv", row=150, value="7")
+    ways = [trainer.run(config(path, network), out=tmp_path / "runs") for network in (counted(), written(8))]
+    for name, values in ways[0].parameters.items():
+        assert values.tobytes() == ways[1].parameters[name].tobytes()
+    assert ways[0].parameters["0.0.1.table"].shape == (8, 2)
+    again = trainer.run(ways[0].path, out=tmp_path / "again")
+    assert again.config == ways[0].config
+    path.unlink()
+    rows = np.array([[7.0, 1.0], [0.0, 2.0]])
+    models = [trainer.load(run.path) for run in ways]
+    assert models[0].predict(rows).tobytes() == models[1].predict(rows).tobytes()
+    with pytest.raises(DataError, match="embedding has entries 0 to 7, and its input holds 8"):
+        models[0].predict(np.array([[8.0, 1.0]]))
+
+
+def written(entries):
+    network = counted()
+    network[0]["parallel"][0][1]["embedding"]["entries"] = entries
+    return network
+
+
+def test_categories_count_as_many_as_there_are_though_a_part_lacks_some(tmp_path):
+    path = tmp_path / "d.csv"
+    path.write_text("id,t,y\n" + "".join(f"{'abcde'[i % 5]},{i / 7:.3f},{i % 9}\n" for i in range(60)) + "z,1.5,2\n")
+    given = config(path, counted(), categorical=["id"], encode="index", test_fraction=0.2)
+    for seed in (0, 1):
+        assert build(load({**given, "seed": seed})).parameters["0.0.1.table"].shape == (6, 2)
+
+
+@pytest.mark.parametrize(
+    ("network", "value", "said"),
+    [
+        ([{"dense": 4}, {"embedding": {"entries": "auto", "size": 2}}], "4",
+         "what comes here is made by a layer before; write how many there are"),
+        (counted(), "1e9",
+         "entries: auto finds numbers up to 1,000,000,000, which single precision does not tell apart"),
+        (counted(), "2.5", "embedding has entries 0 to 4, and its input holds 2.5"),
+        (counted(), "-1", "embedding has entries 0 to 4, and its input holds -1"),
+        (written("some"), "4",
+         "embedding.entries expects a whole number of at least 1 or 'auto', found the text 'some'"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_counted_is_told_at_its_line(network, value, said, tmp_path):
+    assert said in refusal(config(table(tmp_path / "d.csv", value=value), network))

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -32,6 +33,7 @@ from trainer.experiment.checks import (
     try_rows,
 )
 from trainer.experiment.components import built
+from trainer.experiment.entries import entries_of
 from trainer.experiment.scores import Scores, called, scores_of
 from trainer.experiment.shards import check_shards
 from trainer.nn.contract import Layout, located
@@ -224,10 +226,11 @@ class Builder:
     def network(self, data: Prepared) -> Network:
         """The layers for these data, tied and frozen as the config says."""
         loaded, config = self.loaded, self.config
-        layout, layers = Layout(data.name, data.feature_names, data.parts), []
+        layout, layers = Layout(data.name, data.feature_names, data.parts, partial(entries_of, data)), []
         for i, choice in enumerate(config.network):
             with loaded.at("network", i):
                 layers.append(located(built(choice), layout))
+            layout = layout.behind(layers[-1])
         with loaded.at("tie"), at_layers(loaded):
             names = [choice.name for choice in config.network]
             network = Network(layers, data.input_shape, names, tie=config.tie, draws=self._draws)

@@ -17,10 +17,20 @@ from trainer.nn.structure import LayerError
 from trainer.nn.trial import try_layers
 from trainer.types import Array
 
-__all__ = ["first_refused", "no_entry", "try_entries"]
+__all__ = ["entries_of", "first_refused", "no_entry", "try_entries"]
 
 TOGETHER = 2**18  # numbers that are looked through together
 VERBS: Mapping[Part, str] = {"train": "train", "validation": "validate", "test": "test"}
+
+
+def entries_of(data: Prepared) -> Array:
+    """One more than the largest number of each input among the rows of all parts; of a category as many as it has."""
+    entries = np.max([rows.inputs.max(axis=0) for rows in data.divided.values()], axis=0).astype(np.float64) + 1
+    categories = data.takes.categories if data.takes is not None else {}
+    for i, name in enumerate(data.feature_names if entries.ndim == 1 else ()):
+        if name in categories:
+            entries[i] = max(entries[i], len(categories[name]))
+    return np.asarray(entries)
 
 
 def try_entries(network: Network, values: Mapping[str, Array], data: Prepared) -> None:

@@ -15,7 +15,7 @@ import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,10 +28,12 @@ from trainer.data.readers.registry import Formats
 from trainer.data.spec import InputSpec, TargetSpec
 from trainer.errors import DataError, ShapeError, UsageError
 from trainer.experiment.components import built
+from trainer.experiment.entries import entries_of
 from trainer.experiment.products import PRECISE, same_in_every_place
 from trainer.files import expanded
-from trainer.nn.contract import Layout, located
+from trainer.nn.contract import Layout
 from trainer.nn.network import Network
+from trainer.nn.structure import Sequential
 from trainer.plugins.traits import CostTraits
 from trainer.runs.parameters import Saved, load_parameters
 from trainer.training.threads import pinned
@@ -65,8 +67,16 @@ def model_facts(loaded: LoadedConfig, data: Prepared) -> dict[str, Any]:
         "reading": reading,
         "inputs": takes.plain(),
         "targets": data.gives.plain(),
-        "layout": {"name": data.name, "feature_names": list(data.feature_names), "shape": list(data.input_shape)},
+        "layout": {"name": data.name, "feature_names": list(data.feature_names), "shape": list(data.input_shape)}
+        | ({"entries": entries_of(data).tolist()} if _counts(resolved) else {}),
     }
+
+
+def _counts(plain: object) -> bool:
+    """Whether a layer of a config is to have as many entries as the data set has numbers."""
+    if isinstance(plain, Mapping):
+        return plain.get("entries") == "auto" or any(map(_counts, plain.values()))
+    return isinstance(plain, list) and any(map(_counts, plain))
 
 
 def _predicting(network: Sequence[object], data: Prepared) -> dict[str, Any]:
@@ -371,8 +381,9 @@ def model_of(loaded: LoadedConfig, about: Mapping[str, Any], saved: Saved) -> Mo
     """The model of what `model_facts` wrote and of what was saved beside it; `loaded` is a config of these facts'."""
     config, inputs = loaded.config, InputSpec.from_plain(about["inputs"])
     layout = about["layout"]
-    names = Layout(layout["name"], tuple(layout["feature_names"]), inputs.parts)
-    layers = [located(built(choice), names) for choice in config.network]
+    entries = partial(np.asarray, layout["entries"]) if "entries" in layout else None
+    names = Layout(layout["name"], tuple(layout["feature_names"]), inputs.parts, entries)
+    layers = Sequential(tuple(map(built, config.network))).located(names).layers
     network = Network(layers, tuple(layout["shape"]), [choice.name for choice in config.network], tie=config.tie)
     network = network.frozen(config.freeze)
     known = {**network.named(network.initial(0)), **network.layer_state(0)}

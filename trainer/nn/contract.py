@@ -8,7 +8,7 @@ inherits `Layer` has the defaults as its own, and a type checker that holds it t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, Protocol, Self, cast
 
 import numpy as np
@@ -24,11 +24,23 @@ Updates = dict[str, Any]
 
 @dataclass(frozen=True)
 class Layout:
-    """What the columns of a data set are called, and how its inputs of several shapes lie in one row."""
+    """What the columns of a data set are called, and how its inputs of several shapes lie in one row.
+
+    entries: asks for one more than the largest number of each input, of one row's shape; None where what a layer gets
+        is no input any more.
+    """
 
     name: str = "unnamed"
     feature_names: tuple[str, ...] = ()
     parts: Mapping[str, Shape] | None = None
+    entries: Callable[[], Array] | None = None
+
+    def behind(self, layer: Any) -> Layout:
+        """What the layer after this one is told: of numbers that it does no more than move, how large they are."""
+        if self.entries is None or not says(layer, "moves"):
+            return replace(self, entries=None)
+        before = self.entries
+        return replace(self, entries=lambda: np.asarray(layer.apply({}, before()[np.newaxis])[0]))
 
 
 class MinimalLayer(Protocol):
@@ -74,6 +86,7 @@ class Layer(MinimalLayer, Protocol):
     needs_rows: ClassVar[bool] = False
     looks_up: ClassVar[bool] = False
     reads_padding: ClassVar[bool] = False
+    moves: ClassVar[bool] = False
 
     def train(self, parameters: Parameters, x: object, draw: Draw) -> tuple[Any, Updates]:
         """The output in training, and new values for what the layer keeps, by name.
@@ -100,7 +113,7 @@ class Layer(MinimalLayer, Protocol):
         return None
 
 
-Attribute = Literal["masked", "positionwise", "needs_rows", "looks_up", "reads_padding"]
+Attribute = Literal["masked", "positionwise", "needs_rows", "looks_up", "reads_padding", "moves"]
 
 
 def says(layer: object, attribute: Attribute) -> bool:

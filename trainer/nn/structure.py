@@ -71,7 +71,11 @@ class Sequential:
 
     def located(self, layout: Layout) -> Self:
         """With columns and inputs found by their names."""
-        return replace(self, layers=tuple(located(layer, layout) for layer in self.layers))
+        layers = []
+        for layer in self.layers:
+            layers.append(located(layer, layout))
+            layout = layout.behind(layers[-1])
+        return replace(self, layers=tuple(layers))
 
 
 class _Composite:
@@ -283,6 +287,7 @@ class Columns:
 
     columns: tuple[int | str, ...]
     positionwise: ClassVar[bool] = True
+    moves: ClassVar[bool] = True
 
     def init(self, rng: np.random.Generator, input_shape: Shape) -> tuple[dict[str, Any], Shape]:
         if not self.columns:
@@ -353,6 +358,7 @@ class _Located:
     name: str
     columns: slice
     shape: Shape
+    moves: ClassVar[bool] = True
 
     def init(self, rng: np.random.Generator, input_shape: Shape) -> tuple[dict[str, Any], Shape]:
         return {}, self.shape

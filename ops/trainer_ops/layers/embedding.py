@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 
 from trainer import op
 from trainer.errors import EntryError, ShapeError
 from trainer.limits import Checked, Limits
-from trainer.nn import Masked
+from trainer.nn import Layout, Masked
 from trainer.nn.initial import Initial, draw
 from trainer.types import Array, Shape
 from trainer_ops.embeddings import embedding
 
 __all__ = ["LAYERS", "entry_numbers"]
+
+MOST_COUNTED = 2**24
 
 
 @op
@@ -52,7 +55,8 @@ class Embedding(Checked):
     step, and nothing is clipped. A column of categories, (m, 1), becomes (m, 1, size), and (m, size) by `flatten`.
 
     Args:
-        entries: how many numbers there are.
+        entries: how many numbers there are; auto: one more than the largest that the data set has there, or
+            as many as the column has categories; behind `columns`, `input` and `reshape` at most.
         size: of a vector.
         mask: the number that stands for a position that does not exist, such as 0 for padding. Then the input is
             (m, positions), the output is Masked, and layers that know masks leave those positions out.
@@ -62,29 +66,52 @@ class Embedding(Checked):
     Parameter: table (entries, size).
     """
 
-    entries: Annotated[int, Limits(ge=1)]
+    entries: Annotated[int, Limits(ge=1)] | Literal["auto"]
     size: Annotated[int, Limits(ge=1)]
     mask: Annotated[int, Limits(ge=0)] | None = None
     initial: Initial = "uniform"
     masked: ClassVar[bool] = True
     looks_up: ClassVar[bool] = True
 
+    def located(self, layout: Layout) -> Self:
+        """With as many entries as the data set has numbers, where that is to be told."""
+        if self.entries != "auto":
+            return self
+        if layout.entries is None:
+            raise ShapeError(
+                "entries: auto counts the numbers of a data set, and what comes here is made by a layer before; write "
+                "how many there are"
+            )
+        count = max(1, math.ceil(layout.entries().max()))
+        if count > MOST_COUNTED:
+            raise ShapeError(
+                f"entries: auto finds numbers up to {count - 1:,}, which single precision does not tell apart; number "
+                f"what they stand for from 0, or write how many there are"
+            )
+        return replace(self, entries=count)
+
+    def _entries(self) -> int:
+        if self.entries == "auto":
+            raise ShapeError("entries: auto counts the numbers of a data set, and there is none; write how many")
+        return self.entries
+
     def init(self, rng: np.random.Generator, input_shape: Shape) -> tuple[dict[str, Array], Shape]:
+        entries = self._entries()
         if self.mask is not None:
-            if self.mask >= self.entries:
-                raise ShapeError(f"mask: {self.mask} is no entry; they are 0 to {self.entries - 1}")
+            if self.mask >= entries:
+                raise ShapeError(f"mask: {self.mask} is no entry; they are 0 to {entries - 1}")
             if len(input_shape) != 1:
                 raise ShapeError(
                     f"with a mask embedding takes one number per position, (positions,), not {input_shape}"
                 )
-        return {"table": draw(self.initial, rng, (self.entries, self.size), self.entries, self.size)}, (
+        return {"table": draw(self.initial, rng, (entries, self.size), entries, self.size)}, (
             *input_shape,
             self.size,
         )
 
     def apply(self, parameters: Mapping[str, Any], x: Any) -> Any:
         values, mask = (x.values, x.mask) if isinstance(x, Masked) else (x, None)
-        index = entry_numbers(values, entries=self.entries)
+        index = entry_numbers(values, entries=self._entries())
         y = embedding(parameters["table"], index)
         if self.mask is not None:
             exists = index != self.mask

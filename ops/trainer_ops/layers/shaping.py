@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -32,6 +32,7 @@ class Reshape(Checked):
     """
 
     shape: tuple[Annotated[int, Limits(ge=-1)], ...]
+    moves: ClassVar[bool] = True
 
     def init(self, rng: np.random.Generator, input_shape: Shape) -> tuple[dict[str, Array], Shape]:
         return {}, self._shape(input_shape)
