@@ -149,7 +149,7 @@ def explained(config: Plan | Path, overrides: list[str]) -> tuple[list[Finding],
         except DivergedError as error:
             return explainer.of_divergence(error), math.inf
         found = explainer.findings()
-        constant = Evidence(training, CostTraits.of(loaded.config.cost.component), training.state).constant
+        constant = Evidence(training, CostTraits.of(loaded.config.cost.component), lambda: training.state).constant
     return found, math.inf if last is None else next(iter(last.numbers.values()))["loss"] / constant
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -47,12 +47,12 @@ def expanded(path: str | os.PathLike[str]) -> Path:
         return path
 
 
-def atomic_write(path: str | os.PathLike[str], content: bytes | str) -> None:
+def atomic_write(path: str | os.PathLike[str], content: bytes | str | Sequence[bytes | memoryview]) -> None:
     """Write a file so that a reader finds either the old content or the new, whatever happens in between.
 
     The content goes to a hidden temporary file in the same folder, is forced to the disk, and takes the name in one
     step; forcing the folder to the disk as well makes the new name survive a power cut. Text is written as UTF-8 with
-    its line ends untouched.
+    its line ends untouched, and pieces one after the other.
 
     Raises StorageError, with the path and the system's reason, where the system refuses; the old content stays.
 
@@ -63,7 +63,9 @@ def atomic_write(path: str | os.PathLike[str], content: bytes | str) -> None:
     kept 1
     """
     with writing_whole(path) as write:
-        write(content.encode() if isinstance(content, str) else content)
+        content = content.encode() if isinstance(content, str) else content
+        for piece in [content] if isinstance(content, bytes) else content:
+            write(piece)
 
 
 def overwrite(path: Path, content: bytes) -> None:

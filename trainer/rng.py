@@ -16,12 +16,22 @@ from numpy.lib.stride_tricks import as_strided
 
 from trainer.types import Array, Shape
 
-__all__ = ["Sketch", "generator", "key"]
+__all__ = ["Drawing", "Sketch", "generator", "key"]
 
 ROW = 4096  # numbers of a sketch, at most
 
 
-def generator(seed: int, purpose: str, step: int = 0) -> np.random.Generator:
+class Drawing(np.random.Generator):
+    """A generator that knows in which type the numbers are kept.
+
+    Attributes:
+        dtype: of initial values, which are drawn in double and cast a piece at a time.
+    """
+
+    dtype: np.dtype[Any] = np.dtype(np.float64)
+
+
+def generator(seed: int, purpose: str, step: int = 0) -> Drawing:
     """A generator that is a function of its three arguments alone.
 
     The seed and a digest of the purpose are the key of a Philox counter generator (Salmon et al., *Parallel random
@@ -31,7 +41,7 @@ def generator(seed: int, purpose: str, step: int = 0) -> np.random.Generator:
     >>> draws[0] == draws[1]
     True
     """
-    return np.random.Generator(np.random.Philox(key=list(key(seed, purpose)), counter=[0, 0, 0, step]))
+    return Drawing(np.random.Philox(key=list(key(seed, purpose)), counter=[0, 0, 0, step]))
 
 
 def key(seed: int, purpose: str) -> tuple[int, int]:
@@ -40,7 +50,7 @@ def key(seed: int, purpose: str) -> tuple[int, int]:
     return seed & 0xFFFF_FFFF_FFFF_FFFF, int.from_bytes(digest[:8], "little")
 
 
-class Sketch(np.random.Generator):
+class Sketch(Drawing):
     """Draws shapes, for whoever wants to know what a network comes to and not what is in it.
 
     `drawn` gives a row of a few numbers that stands for all rows and takes no memory; `trainer.nn.initial.draw` asks

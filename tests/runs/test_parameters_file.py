@@ -90,7 +90,7 @@ def test_being_killed_while_overwriting_keeps_a_loadable_pair(
 
     path, whole, done = tmp_path / "p", files.atomic_write, 0
 
-    def dying(target: Path, content: bytes | str) -> None:
+    def dying(target: Path, content: Any) -> None:
         nonlocal done
         if done == writes:
             raise KeyboardInterrupt

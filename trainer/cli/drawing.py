@@ -33,7 +33,7 @@ def draw_step(file: Path, title: str, training: Training, executor: Executor, me
     from trainer.compiler.picture import draw_program
     from trainer.training.step import step_names
 
-    names = step_names(training.state.carried, training.data.train.arrays)
+    names = step_names(training.now.carried, training.data.train.arrays)
     picture = draw_program(executor, title, *names, remarks=[work(executor), f"Memory: {memory}."])
     save_drawing(file, picture)
 

@@ -43,8 +43,9 @@ def squares(g: Array, before: Array, after: Array) -> tuple[Any, Any, Any]:
 class StepLoop:
     """The steps of a program on batches of one size, one call of its executor after another.
 
-    What is carried lies in the program's own inputs, where a step leaves its new values. The loss and the gradient are
-    known before anything is written there: a step that is not finite leaves them as they were.
+    What is carried lies in the program's own inputs, where a step leaves its new values, and is lent to whoever asks.
+    The loss and the gradient are known before anything is written there: a step that is not finite leaves them as they
+    were.
 
     Args:
         executor: of a program of inputs (what is carried, a batch, scalars) and outputs (loss, gradient, what is
@@ -70,17 +71,24 @@ class StepLoop:
         """Take a step per row of `batches` (k, m), which holds row numbers of the sources.
 
         Args:
-            values: what is carried to the first step.
+            values: what is carried to the first step; what the run before has lent lies there already.
             scalars: for each scalar input its value in each of the k steps.
             measured: which steps are measured, and where the numbers go.
 
         Returns:
-            What is carried after the steps that were taken, and their losses; fewer than k where one was not finite.
+            What is carried after the steps that were taken, lent until the next run, and their losses; fewer than k
+            where one was not finite.
         """
-        for place, value in zip(self.places, values, strict=True):
-            place[...] = value
+        lent = self.settled(values)
         losses = self._steps(batches, scalars, measured)
-        return [place.copy() for place in self.places], losses
+        return lent, losses
+
+    def settled(self, values: Sequence[Array]) -> list[Array]:
+        """What is carried, put where steps find and leave it, and lent."""
+        for place, value in zip(self.places, values, strict=True):
+            if not _lies(value, place):
+                place[...] = value
+        return [_lent(place) for place in self.places]
 
     def _steps(
         self, batches: Array, scalars: Sequence[Sequence[float] | Array], measured: Measured | None
@@ -109,7 +117,7 @@ def moves(places: list[Array], values: list[Array]) -> list[tuple[Array, Array]]
     such as a state that is the θ of the step before, is set aside first. What lies in its place already needs none."""
     aside, copies = [], []
     for i, (place, value) in enumerate(zip(places, values, strict=True)):
-        if value.ctypes.data == place.ctypes.data and value.strides == place.strides:
+        if _lies(value, place):
             continue
         turned = np.may_share_memory(value, place)  # a state turned around, say
         if turned or any(np.may_share_memory(value, other) for k, other in enumerate(places) if k != i):
@@ -118,3 +126,15 @@ def moves(places: list[Array], values: list[Array]) -> list[tuple[Array, Array]]
             value = kept
         copies.append((place, value))
     return aside + copies
+
+
+def _lies(value: Array, place: Array) -> bool:
+    """Whether a value lies in its place already."""
+    return bool(value.ctypes.data == place.ctypes.data and value.strides == place.strides)
+
+
+def _lent(place: Array) -> Array:
+    """What lies in a place, for reading."""
+    value = place.view()
+    value.flags.writeable = False
+    return value

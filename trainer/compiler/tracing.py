@@ -22,7 +22,7 @@ from trainer.compiler.scope import Scope, here
 from trainer.compiler.surroundings import Draws, same_bits
 from trainer.engine.dispatch import TABLE
 from trainer.engine.holders import HOLDERS, Number
-from trainer.engine.memory import is_dense, laid_out, may_change
+from trainer.engine.memory import forget, is_dense, laid_out, may_change
 from trainer.engine.node import Node, Variable, next_index, swept
 from trainer.engine.observe import observed
 from trainer.engine.op import IDENTITY, SELECT, STOP, Op
@@ -55,6 +55,7 @@ def trace(
     *,
     numbers: bool = False,
     whole: Callable[[Op], bool] | None = None,
+    forgotten: Callable[[Array], bool] | None = None,
 ) -> Record:
     """Run `f` on these arrays and write down what it computes.
 
@@ -63,6 +64,8 @@ def trace(
         args: its arguments. Arrays become the program's inputs, in the order of the leaves; all else is constant.
         numbers: whether Python floats become inputs as well; what Python would do with their values is refused then.
         whole: which ops are written down as one instruction, although they are made of NumPy calls.
+        forgotten: which results are of no further use than their shape and dtype, and so take no memory: what comes
+            after takes zeros in their stead.
 
     >>> trace(lambda x: np.tanh(x) * 2.0, [np.zeros(3)]).program
     %0 = input  float64 (3,)
@@ -71,7 +74,7 @@ def trace(
     return %2
     """
     leaves, rebuild = flatten(tuple(args))
-    tracer = _Tracer(whole)
+    tracer = _Tracer(whole, forgotten)
     inputs = []
     for i, leaf in enumerate(leaves):
         if isinstance(leaf, np.ndarray | np.generic):
@@ -124,8 +127,12 @@ def _with_arrays(rebuild: Callable[[Sequence[Any]], Any], places: list[int]) -> 
 class _Tracer:
     """Writes down the calls that it observes."""
 
-    def __init__(self, whole: Callable[[Op], bool] | None = None) -> None:
+    def __init__(
+        self, whole: Callable[[Op], bool] | None = None, forgotten: Callable[[Array], bool] | None = None
+    ) -> None:
         self.whole = whole or (lambda op: False)
+        self.forgotten = forgotten or (lambda array: False)
+        self.compared = 0  # how many composite ops deep results are held against one another
         self.instructions: list[Instruction] = []
         # Nodes, not Tensors: the sweep wraps saved arrays into new Tensors on their old nodes.
         self.values: dict[Node, Value] = {}
@@ -219,9 +226,18 @@ class _Tracer:
             return
         results = result if isinstance(result, tuple) else (result,)
         outputs = tuple(map(self.add, results))
+        if not self.compared:
+            self._forget(op, results)
         if isinstance(result, tuple):
             self.several[results[0]._node.parents[0]] = outputs
         self.instructions.append(Instruction(op, inputs, {**op.attributes, **attributes}, outputs, scope))
+
+    def _forget(self, op: Op, results: Sequence[Any]) -> None:
+        """Let go of large results that are nobody else's: those of a ufunc, and of a concatenation, are new arrays."""
+        if isinstance(op.forward, np.ufunc) or op is TABLE.get(np.concatenate):
+            for array in (result._value for result in results):
+                if isinstance(array, np.ndarray) and array.flags.owndata and self.forgotten(array):
+                    forget(array)
 
     def _converted(self, ufunc: np.ufunc, args: Sequence[Any]) -> tuple[Value, ...]:
         """A ufunc's arguments, with Numbers in the dtype that they have beside the others."""
@@ -252,11 +268,14 @@ class _Tracer:
                 arg = Tensor(arg._value)
                 self.values[arg._node] = value
             arrays.append(arg)
+        self.compared += 1
         try:
             inner = op.forward(*arrays, **attributes)
         except Exception:  # it worked on plain arrays: whatever Tensors do to it, it is called back with plain ones
             del self.instructions[mark:]
             return False
+        finally:
+            self.compared -= 1
         outer, found = (r if isinstance(r, tuple) else (r,) for r in (result, inner))
         same = len(outer) == len(found) and all(
             isinstance(b, Tensor) and same_bits(a._value, b._value) for a, b in zip(outer, found, strict=False)

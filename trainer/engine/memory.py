@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import mmap
+import sys
 from typing import Any
 
 import numpy as np
@@ -10,8 +13,9 @@ from numpy.lib.array_utils import byte_bounds
 from trainer.engine.tree import refilled
 from trainer.types import Array
 
-__all__ = ["ALIGNMENT", "aligned", "is_dense", "laid_out", "may_change", "own"]
+__all__ = ["ALIGNMENT", "aligned", "forget", "is_dense", "laid_out", "may_change", "own"]
 
+LARGE = 1 << 20  # bytes
 ALIGNMENT = 64  # bytes: a line of the cache, and the longest of vectors
 _FIXED = frozenset({int, float, bool, complex, str, type(None), type(Ellipsis)})
 
@@ -21,6 +25,17 @@ def aligned(nbytes: int) -> Array:
     whole = np.zeros(nbytes + ALIGNMENT, np.uint8)
     start = -whole.ctypes.data % ALIGNMENT
     return whole[start : start + nbytes]
+
+
+def forget(array: Array) -> None:
+    """Give the pages of an array whose numbers nobody needs back to the system: it holds zeros, or what it held.
+
+    Only for memory that is the array's own. Where no system call does this, the pages stay.
+    """
+    if sys.platform == "linux" and array.nbytes >= LARGE:
+        low, high = byte_bounds(array)
+        start, end = -(-low // mmap.PAGESIZE) * mmap.PAGESIZE, high // mmap.PAGESIZE * mmap.PAGESIZE
+        ctypes.CDLL(None).madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), mmap.MADV_DONTNEED)
 
 
 def is_dense(array: Array) -> bool:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from trainer.engine import callers, dispatch, ufuncs
 from trainer.engine.dispatch import TABLE
+from trainer.engine.memory import is_dense, may_change
 from trainer.engine.node import Node, Variable, recording_all
 from trainer.engine.tree import refilled
 from trainer.errors import DetachError, NotDifferentiableError, OpError
@@ -162,7 +163,9 @@ class Tensor:
             if isinstance(value, Tensor):
                 raise DetachError("Tensor(t) of a Tensor would drop it from the tape; use t itself, or Tensor(t.value)")
             if not isinstance(value, np.generic):
-                value = np.array(plain(value))  # the tape's own: whoever made it may write to theirs before the sweep
+                value = plain(value)
+                if not isinstance(value, np.ndarray) or may_change(value) or not is_dense(value):
+                    value = np.array(value)  # the tape's own: whoever made it may write to theirs before the sweep
             if value.dtype.kind not in "fciub":
                 raise NotDifferentiableError(f"a Tensor holds numbers; got {value.dtype} from {value!r:.60}")
             node = Variable(value.shape, value.dtype)

@@ -41,7 +41,7 @@ from trainer.nn.network import Network
 from trainer.optimizers import Accumulate, Average, ClipNorm, ClipParameterNorm, ClipValue, Optimizer
 from trainer.plugins.faults import naming_plugins
 from trainer.plugins.traits import CostTraits
-from trainer.rng import generator
+from trainer.rng import Drawing, generator
 from trainer.training import Training
 from trainer.training.evaluation import Measure
 from trainer.training.objective import Penalty
@@ -103,7 +103,7 @@ class Builder:
         loaded: LoadedConfig,
         dataset: Dataset | None = None,
         fitted: Fitted | None = None,
-        draws: Callable[[int, str], np.random.Generator] = generator,
+        draws: Callable[[int, str], Drawing] = generator,
     ) -> None:
         self.loaded = loaded
         self.config = loaded.config

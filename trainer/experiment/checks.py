@@ -151,9 +151,10 @@ def try_rows(
                 what = f"cost '{config.cost.name}' returned shape {np.shape(costs)} for {len(x)} examples"
                 raise UsageError(f"{what}; it must give one value each")
         if values is not None:
-            theta, layer_state = network.divided(values, x.dtype)
+            learnt = {part.name: values[part.name] for part in network.parts}
+            beside = {name: value for name, value in values.items() if name not in learnt}
             with _at_place(loaded, network):
-                Objective(network, cost).gradient(theta, (x, y), layer_state, np.int64(0))
+                Objective(network, cost).gradients(learnt, (x, y), beside, np.int64(0))
     return predictions
 
 

@@ -43,6 +43,7 @@ from trainer.runs.fingerprint import code_fingerprint, data_fingerprint
 from trainer.runs.folder import RunFolder, as_yaml
 from trainer.training import Epoch, Training
 from trainer.training.ranks import World
+from trainer.training.signals import ENDING, undivided
 from trainer.training.threads import pinned
 from trainer.types import Array
 from trainer.wording import described
@@ -53,9 +54,6 @@ __all__ = [
 ]  # fmt: skip
 
 IN_A_STEP = {"ops", "layers", "costs", "optimizers"}
-
-
-_ENDING = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGXCPU")
 
 
 @dataclass(frozen=True)
@@ -268,17 +266,23 @@ def _trained(
             for text in remarked:
                 observer.warned(text)
         listening = step_listeners(list(told))
+        heard = training.step
         try:
-            for record in training.records():
-                if isinstance(record, Epoch):
-                    if record.numbers:
-                        last = record
-                    explainer.epoch(record)
-                    for observer in told:
-                        observer.epoch(record)
-                else:
+            # What steps have written over is gone: signals wait until the records of those that are done are told.
+            with undivided(lambda: training.moved(heard)) as answer:
+                for record in training.records():
+                    if isinstance(record, Epoch):
+                        if record.numbers:
+                            last = record
+                        explainer.epoch(record)
+                        for observer in told:
+                            observer.epoch(record)
+                        continue
                     for step in listening:
                         step(record)
+                    heard = record.step
+                    if heard == training.step:
+                        answer()
         except DivergedError as error:
             error.causes = tuple(_explained(partial(explainer.of_divergence, error), run))
             raise
@@ -327,10 +331,10 @@ def _met(training: Training) -> list[tuple[Op, Mapping[str, object]]]:
     """Every op that the loss of two rows calls, with its attributes."""
     rows = training.data.train[:2]
     inputs = Tensor(rows.inputs) if rows.inputs.dtype.kind == "f" else rows.inputs
-    named = {name: Tensor(value) for name, value in training.network.named(training.theta).items()}
+    named = {name: Tensor(value) for name, value in training.network.named(training.now.theta).items()}
     with np.errstate(all="ignore"):
         batch = [inputs, *rows.arrays[1:]]
-        loss, _ = training.objective.loss(named, training.state.layer_state, batch, np.int64(0))
+        loss, _ = training.objective.loss(named, training.now.layer_state, batch, np.int64(0))
     return [(node.op, node.attributes) for node in tape(loss) if isinstance(node.op, Op)]
 
 
@@ -347,15 +351,12 @@ def _as_given(loaded: LoadedConfig) -> str | bytes:
 def ending_tidily() -> Iterator[None]:
     """Let what ends a process close the run folder as Ctrl-C does.
 
-    SIGTERM comes from schedulers and containers, SIGHUP from a terminal that is closed, SIGUSR1, SIGUSR2, SIGALRM and
-    SIGXCPU from batch systems before their time is over. What is ignored at the start stays so: that is what `nohup`
-    does.
+    What is ignored at the start stays so: that is what `nohup` does.
     """
     if threading.current_thread() is not threading.main_thread():  # Python handles signals there only
         yield
         return
-    ending = [getattr(signal, name) for name in _ENDING if hasattr(signal, name)]  # Windows has SIGTERM alone
-    before = {each: signal.getsignal(each) for each in ending}
+    before = {each: signal.getsignal(each) for each in ENDING}
     before = {each: handler for each, handler in before.items() if handler not in (signal.SIG_IGN, None)}
     for each in before:
         signal.signal(each, _end)

@@ -73,7 +73,7 @@ def shared(
             f"{where} is not like rank 0: {what}; the last bits may depend on the number of ranks"
             for what in changed(own["numerics"], facts["numerics"])
         ]
-    training.shard_gradient.begin(ranks, training.state.layer_state)
+    training.shard_gradient.begin(ranks, training.now.layer_state)
     yield remarks
     training.shard_gradient.end()
 
@@ -86,7 +86,7 @@ def follow(loaded: LoadedConfig, ranks: World, *, allow_unchecked: bool = False)
     _, training = checked_training(loaded, allow_unchecked)
     with pinned(threads_of(loaded, ranks)):
         ranks.agree(_facts(loaded, training, made_of_what(loaded, training)))
-        state = training.state
+        state = training.now
         training.shard_gradient.follow(ranks, state.theta, state.layer_state, training.batch_size)
 
 

@@ -36,7 +36,7 @@ class Recorder(Observer):
         self._training, self._table = training, ProgressTable(training.epochs)
         self._losses = array("d")
         # Of standardised targets the steps' losses are of another unit than the epochs', so of another picture.
-        self._first = training.state.epoch == 0 and training.data.target_scaling is None
+        self._first = training.epoch == 0 and training.data.target_scaling is None
         self._folder.log(heading(training))
 
     def warned(self, text: str) -> None:
@@ -55,8 +55,12 @@ class Recorder(Observer):
         self._folder.beat()
 
     def ended(self) -> None:
-        data = self._training.data
-        self._folder.save_parameters(self._training.parameters, data.scaling, data.preprocessing, self._model)
+        training, data = self._training, self._training.data
+        training.let_go()
+        if training.whole:
+            self._folder.save_parameters(training.parameters, data.scaling, data.preprocessing, self._model)
+        else:
+            self._folder.log("there are no parameters: an error came in the midst of a step")
         with self.by_product("picture of the loss"):
             self._folder.save_loss(self._losses if self._first else ())
 
@@ -83,12 +87,12 @@ class StepRecorder(Observer):
     def began(self, training: Training, folder: Path | None) -> None:
         self._training = training
         self._pending: list[Step] = []
-        self._digits = 9 if training.theta.dtype.itemsize == 4 else 17
+        self._digits = 9 if training.now.theta.itemsize == 4 else 17
 
     def step(self, record: Step) -> None:
         if record.measured is not None:
             self._pending.append(record)
-        state = self._training.state
+        state = self._training.now
         if record.step >= state.step and self._pending:
             pending, self._pending = self._pending, []
             self._folder.steps.append(lines_of_steps(pending, state.seconds, self._digits))
@@ -121,7 +125,7 @@ def _beginning(training: Training) -> str:
     """Which parameters were not drawn."""
     if not training.initial:
         return ""
-    total = len(training.network.parts) + len(training.state.layer_state)
+    total = len(training.network.parts) + len(training.now.layer_state)
     return f"\n{len(training.initial)} of {total} parameters from a saved run."
 
 

@@ -134,7 +134,7 @@ def resume(
                 warnings += _schedule(checkpoint, loaded, training)
                 at = f"step {state.step:,}, in epoch {state.epoch + 1:,}" if state.batches else f"step {state.step:,}"
                 notices.append(f"resumed from {at}")
-            seconds = training.state.seconds
+            seconds = training.now.seconds
             resolved = named_config(loaded, name)
             with shared(loaded, training, ranks, made_of) as remarks:
                 run = RunFolder.reopen(path, name, resolved=resolved, lengths=lengths, made_of=made_of, seconds=seconds)
@@ -240,7 +240,7 @@ def _differences(checkpoint: Checkpoint, loaded: LoadedConfig, training: Trainin
 def _schedule(checkpoint: Checkpoint, loaded: LoadedConfig, training: Training) -> Iterator[str]:
     """A schedule that knows the end of the run is another one when the end moves."""
     before, given = checkpoint.facts["config"]["epochs"], loaded.config.step_size
-    steps, state = before * training.steps_per_epoch, training.state
+    steps, state = before * training.steps_per_epoch, training.now
     old = schedule_of(given if isinstance(given, int | float) else built(given), steps)
     for step in (state.step, steps - 1, steps):
         was, now = old(step, state.schedule), training.schedule(step, state.schedule)

@@ -113,7 +113,7 @@ def _sketch(most: int) -> Sketch:
 
 def measured(training: Training, loaded: LoadedConfig) -> Size:
     """The size of a training that is built."""
-    return _size(training.network, training.data, training.state, training.batch_size, training.steps_per_epoch, loaded)
+    return _size(training.network, training.data, training.now, training.batch_size, training.steps_per_epoch, loaded)
 
 
 def _of(settings: Mapping[str, Any], loaded: LoadedConfig) -> Size:

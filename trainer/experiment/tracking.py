@@ -93,7 +93,7 @@ class TensorBoard(Observer):
         place = folder / FOLDER
         earlier = len(list(place.glob("events.*")))
         # A file's name has the second it was begun in; readers take files in the order of their names.
-        again = {"purge_step": training.state.step + 1, "filename_suffix": f".{earlier:06}"} if earlier else {}
+        again = {"purge_step": training.step + 1, "filename_suffix": f".{earlier:06}"} if earlier else {}
         self._writer = SummaryWriter(str(place), **again)
 
     def step(self, record: Step) -> None:

@@ -82,7 +82,7 @@ def look(training: Training) -> list[LayerLook]:
     The derivative is taken a layer at a time, from the cost down, so that each cotangent is seen. Below a layer that
     takes no numbers, such as an embedding, and of sequences with a mask, there is none.
     """
-    network, state = training.network, training.state
+    network, state = training.network, training.now
     x, y = (array[training.batches(0)[0]] for array in training.data.train.arrays[:2])
     parameters = network.tree({**network.named(state.theta), **state.layer_state})
     rows, pullbacks = list[LayerLook](), list[Callable[[Array], tuple[Any, Array | None]]]()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -44,12 +44,17 @@ class Moved(NamedTuple):
 class Evidence:
     """Numbers of a training at two states of it: where it began and where it stands.
 
-    Each is computed when it is first asked for, in θ's dtype.
+    Each is computed when it is first asked for, in θ's dtype; so is the state, which `at` gives.
     """
 
     training: Training
     traits: CostTraits
-    state: TrainingState
+    at: Callable[[], TrainingState]
+
+    @cached_property
+    def state(self) -> TrainingState:
+        """Where the training is looked at."""
+        return self.at()
 
     @cached_property
     def _batch(self) -> list[Array]:

@@ -60,7 +60,7 @@ def look_at_ops(training: Training) -> list[OpLook]:
         look.nbytes += sum(untaped(each).nbytes for each in results)
         look.kept += sum(each.nbytes for each in node.residuals if isinstance(each, np.ndarray))
 
-    state = training.state
+    state = training.now
     with np.errstate(all="ignore"), observed(see, strict=True):
         training.objective.gradient(state.theta, _batch(training), state.layer_state, np.int64(state.step))
     return sorted(found.values(), key=lambda look: -look.forward - look.backward)
@@ -68,7 +68,7 @@ def look_at_ops(training: Training) -> list[OpLook]:
 
 def batch_tape(training: Training) -> Tape:
     """The tape of the loss of the first batch."""
-    state = training.state
+    state = training.now
     named = {name: Tensor(value) for name, value in training.network.named(state.theta).items()}
     x, *others = _batch(training)
     inputs = Tensor(x) if x.dtype.kind == "f" else x  # so that the tape knows its shape, and operations are counted

@@ -92,8 +92,9 @@ def overfit(loaded: LoadedConfig, training: Training, wrong: Sequence[str] = (),
     if steps < 1:
         raise UsageError(f"steps={steps}: nothing is learnt without a step; the default is {STEPS:,}")
     alone = _alone(training, steps)
+    beginning = alone.state
     traits = CostTraits.of(loaded.config.cost.component)
-    first = Evidence(alone, traits, alone.state)
+    first = Evidence(alone, traits, lambda: beginning)
     bounds = _Bounds(first.constant, _least(alone, traits))
     with np.errstate(all="ignore"):
         layers, before = look(alone), _loss(alone)
@@ -102,7 +103,7 @@ def overfit(loaded: LoadedConfig, training: Training, wrong: Sequence[str] = (),
     found = [_wrong_rule(loaded, each) for each in wrong]
     found += [*_stopped(loaded, alone, layers, "before the first step"), *_frozen(loaded, training, learnt)]
     if error is not None:
-        found += Explainer(loaded, alone, first.state).of_divergence(error)
+        found += Explainer(loaded, alone, beginning).of_divergence(error)
     elif not learnt:
         found += _reasons(loaded, training, first, bounds, before, after)
     return Overfit(
@@ -150,7 +151,7 @@ def _least(alone: Training, traits: CostTraits) -> float:
     with np.errstate(all="ignore"):
         for predictions in _perfect(targets, width, traits):
             try:
-                found.append(float(np.mean(alone.cost(predictions.astype(alone.theta.dtype), targets))))
+                found.append(float(np.mean(alone.cost(predictions.astype(alone.now.theta.dtype), targets))))
             except Exception:  # noqa: S112  a stranger's cost that takes no such prediction
                 continue
     return min((loss for loss in found if math.isfinite(loss)), default=0.0)
@@ -175,7 +176,7 @@ def _reasons(
 ) -> Iterator[Finding]:
     """What may stop it, and last what mends it when it is changed."""
     alone = first.training
-    now = Evidence(alone, first.traits, alone.state)
+    now = Evidence(alone, first.traits, lambda: alone.state)
     at = f"the loss of {count(first.rows, 'row')} went from {number(before)} to {number(after)} in "
     at += count(alone.step, "step")
     tried = _Trial(loaded, training, alone.epochs, bounds, before, at)
@@ -270,7 +271,7 @@ def _frozen(loaded: LoadedConfig, training: Training, learnt: bool) -> Iterator[
     """Parameters that are not learnt, where there is need of them."""
     if not loaded.config.freeze or learnt:
         return
-    names = [name for name in training.state.layer_state if name not in training.network.moving]
+    names = [name for name in training.now.layer_state if name not in training.network.moving]
     left = ", ".join(part.name for part in training.network.parts)
     told = f"{', '.join(names)} stay what they are; only {left} learn"
     yield Finding("too much is frozen", told, line_of(loaded, "freeze"), ["freeze=[]"])

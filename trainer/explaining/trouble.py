@@ -46,7 +46,7 @@ class Explainer:
     def __init__(self, loaded: LoadedConfig, training: Training, beginning: TrainingState | None = None) -> None:
         """`beginning` is where it began, of a training that has moved since."""
         self._loaded, self._training, self._beginning = loaded, training, beginning
-        self._began = (beginning or training.state).step
+        self._began = (beginning or training.now).step
         self._epochs: list[Epoch] = []
 
     def epoch(self, record: Epoch) -> None:
@@ -56,11 +56,11 @@ class Explainer:
 
     @cached_property
     def _first(self) -> Evidence:
-        return Evidence(self._training, self._traits, self._beginning or self._training.beginning())
+        return Evidence(self._training, self._traits, lambda: self._beginning or self._training.beginning())
 
     @cached_property
     def _now(self) -> Evidence:
-        return Evidence(self._training, self._traits, self._training.state)
+        return Evidence(self._training, self._traits, lambda: self._training.now)
 
     @property
     def _traits(self) -> CostTraits:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 import numpy as np
 
 from trainer.errors import UsageError
-from trainer.rng import Sketch
+from trainer.rng import Drawing, Sketch
 from trainer.types import Array, Shape
 from trainer.wording import did_you_mean
 
@@ -33,6 +33,8 @@ _OPTIONS: dict[str, dict[str, float]] = {
     "orthogonal": {"gain": 1.0},
 }
 _SIGNED = ("value", "mean")
+
+PIECE = 1 << 16  # numbers that are drawn in double at a time
 
 # The deviation of a standard normal number that is drawn again until it lies within ±2.
 _CUT = math.sqrt(1 - 4 * math.exp(-2) / (math.sqrt(2 * math.pi) * math.erf(math.sqrt(2))))
@@ -77,7 +79,9 @@ Initial = Annotated[_Name | Annotated[dict[str, Any], _Spelling()], _Either()]
 
 
 def draw(initial: Initial, rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Array:
-    """Initial values, float64, of a name, or of a name with its options: `{truncated_normal: {deviation: 0.02}}`.
+    """Initial values of a name, or of a name with its options: `{truncated_normal: {deviation: 0.02}}`.
+
+    They are of the generator's dtype if it is a `Drawing`, and else float64; the numbers are the same.
 
     | name                          | variance               | source                                            |
     |-------------------------------|------------------------|---------------------------------------------------|
@@ -119,16 +123,45 @@ def draw(initial: Initial, rng: np.random.Generator, shape: Shape, fan_in: int, 
     variance = {"glorot": 2 / max(1, fan_in + fan_out), "he": 2 / max(1, fan_in), "lecun": 1 / max(1, fan_in)}[source]
     if kind == "normal":
         return _truncated(rng, shape, deviation=variance**0.5 / _CUT, mean=0.0)
-    limit = (3 * variance) ** 0.5
-    return rng.uniform(-limit, limit, shape)
+    return _uniform(rng, shape, (3 * variance) ** 0.5, mean=0.0)
+
+
+def _filled(rng: np.random.Generator, shape: Shape, numbers: Callable[[int, int], Array]) -> Array:
+    """An array of what `numbers(start, count)` gives, float64, for one piece of it after another."""
+    values = np.empty(shape, rng.dtype if isinstance(rng, Drawing) else np.float64)
+    flat = values.reshape(-1)
+    for start in range(0, flat.size, PIECE):
+        flat[start : start + PIECE] = numbers(start, min(PIECE, flat.size - start))
+    return values
+
+
+def _constant(rng: np.random.Generator, shape: Shape, value: float) -> Array:
+    return _filled(rng, shape, lambda start, count: np.full(count, float(value)))
+
+
+def _normal(rng: np.random.Generator, shape: Shape, deviation: float, mean: float) -> Array:
+    return _filled(rng, shape, lambda start, count: rng.normal(mean, deviation, count))
+
+
+def _uniform(rng: np.random.Generator, shape: Shape, limit: float, mean: float) -> Array:
+    return _filled(rng, shape, lambda start, count: rng.uniform(mean - limit, mean + limit, count))
 
 
 def _truncated(rng: np.random.Generator, shape: Shape, deviation: float, mean: float) -> Array:
-    values = rng.normal(size=shape)
-    while (outside := (values > 2) | (values < -2)).any():
-        values[outside] = rng.normal(size=int(outside.sum()))
-    values *= deviation
-    values += mean
+    """Those outside of ±2 are drawn again once all are drawn, in their order, until none is."""
+    outside: list[Array] = []
+
+    def numbers(start: int, count: int) -> Array:
+        drawn = rng.normal(size=count)
+        outside.append(start + np.flatnonzero(np.abs(drawn) > 2))
+        return drawn * deviation + mean
+
+    values = _filled(rng, shape, numbers)
+    flat, places = values.reshape(-1), np.concatenate([np.zeros(0, np.int64), *outside])
+    while places.size:
+        drawn = rng.normal(size=len(places))
+        flat[places] = drawn * deviation + mean
+        places = places[np.abs(drawn) > 2]
     return values
 
 
@@ -140,12 +173,12 @@ def _orthogonal(rng: np.random.Generator, shape: Shape, gain: float) -> Array:
 
 
 _DRAWN: Mapping[str, Callable[..., Array]] = {
-    "zeros": lambda rng, shape: np.zeros(shape),
-    "ones": lambda rng, shape: np.ones(shape),
-    "constant": lambda rng, shape, value: np.full(shape, float(value)),
-    "normal": lambda rng, shape, deviation, mean: rng.normal(mean, deviation, shape),
+    "zeros": lambda rng, shape: _constant(rng, shape, 0.0),
+    "ones": lambda rng, shape: _constant(rng, shape, 1.0),
+    "constant": _constant,
+    "normal": _normal,
     "truncated_normal": _truncated,
-    "uniform": lambda rng, shape, limit, mean: rng.uniform(mean - limit, mean + limit, shape),
+    "uniform": _uniform,
     "orthogonal": _orthogonal,
 }
 

@@ -22,7 +22,7 @@ from trainer.nn.contract import MinimalLayer
 from trainer.nn.draw import Draw
 from trainer.nn.initialise import initialised
 from trainer.nn.structure import LayerError
-from trainer.rng import generator
+from trainer.rng import Drawing, generator
 from trainer.types import Array, Numeric, Shape
 from trainer.wording import did_you_mean
 
@@ -80,7 +80,7 @@ class Network:
         *,
         freeze: Sequence[str] = (),
         tie: Mapping[str, str] | None = None,
-        draws: Callable[[int, str], np.random.Generator] = generator,
+        draws: Callable[[int, str], Drawing] = generator,
     ) -> None:
         self._draws = draws
         self.layers = tuple(layers)
@@ -89,33 +89,35 @@ class Network:
         self.shapes: list[Shape] = []
         self._tied: dict[str, tuple[str, bool]] = {}
         self._drawn: tuple[int, dict[str, Any]] | None = None
-        initial = self._initial_values(seed=0)
+        initial = self._initial_values(0, np.float64)
         self.trees = [_names(values, str(i)) for i, values in enumerate(initial)]
         found = self._flat(initial)
         self._remember(0, found)
         self._tie(found, tie or {})
-        self._divide(found, freeze)
+        self._kinds = {name: (_array(value).shape, isinstance(value, LayerState)) for name, value in found.items()}
+        self._divide(freeze)
         self.output_shape = self.shapes[-1] if self.shapes else self.input_shape
 
-    def _divide(self, found: Mapping[str, Any], freeze: Sequence[str]) -> None:
+    def _divide(self, freeze: Sequence[str]) -> None:
         """What is learnt, and so lies in θ, and what is not."""
-        self._frozen = matching(freeze, [name for name in found if name not in self._tied])
-        beside = [name for name, value in found.items() if isinstance(value, LayerState)]
+        self._frozen = matching(freeze, [name for name in self._kinds if name not in self._tied])
+        beside = [name for name, (_, kept) in self._kinds.items() if kept]
         self.moving = tuple(name for name in beside if name not in self._frozen)
         self._fixed = self._frozen.intersection(beside)
-        self._beside = [name for name in found if name in self._frozen or name in self.moving]
+        self._beside = [name for name in self._kinds if name in self._frozen or name in self.moving]
         self.parts: list[Part] = []
         offset = 0
-        for name, value in found.items():
-            if not isinstance(value, LayerState) and name not in self._frozen and name not in self._tied:
-                self.parts.append(Part(name, value.shape, slice(offset, offset + value.size)))
-                offset += value.size
+        for name, (shape, kept) in self._kinds.items():
+            if not kept and name not in self._frozen and name not in self._tied:
+                size = math.prod(shape)
+                self.parts.append(Part(name, shape, slice(offset, offset + size)))
+                offset += size
         self.size = offset
 
     def frozen(self, freeze: Sequence[str]) -> Network:
         """The same network with what these patterns match left as it is."""
         network = copy(self)
-        network._divide(self._values(0), freeze)
+        network._divide(freeze)
         return network
 
     def followed_by(self, layer: MinimalLayer) -> Network:
@@ -132,23 +134,27 @@ class Network:
         network.shapes, network.trees = [*self.shapes, network.output_shape], [*self.trees, {}]
         return network
 
-    def _values(self, seed: int) -> dict[str, Any]:
-        """Initial values by name. Those that were drawn last are remembered, unless they are large."""
+    def _values(self, seed: int, dtype: npt.DTypeLike) -> dict[str, Any]:
+        """Initial values by name. Those that were drawn last are remembered, in double, unless they are large: these
+        are drawn in the type in which they are wanted."""
         if self._drawn is not None and self._drawn[0] == seed:
             return self._drawn[1]
-        values = self._flat(self._initial_values(seed))
-        self._remember(seed, values)
+        small = 8 * sum(math.prod(shape) for shape, _ in self._kinds.values()) <= REMEMBERED
+        values = self._flat(self._initial_values(seed, np.float64 if small else dtype))
+        self._remember(seed, values if small else {})
         return values
 
     def _remember(self, seed: int, values: dict[str, Any]) -> None:
-        arrays = (value.value if isinstance(value, LayerState) else value for value in values.values())
-        self._drawn = (seed, values) if sum(array.nbytes for array in arrays) <= REMEMBERED else None
+        small = 0 < sum(_array(value).nbytes for value in values.values()) <= REMEMBERED
+        self._drawn = (seed, values) if small else None
 
-    def _initial_values(self, seed: int) -> list[dict[str, Any]]:
+    def _initial_values(self, seed: int, dtype: npt.DTypeLike) -> list[dict[str, Any]]:
         shape, shapes, values = self.input_shape, [], []
         for i, layer in enumerate(self.layers):
             try:
-                parameters, after = initialised(layer, self._draws(seed, f"initial values of layer {i}"), shape)
+                rng = self._draws(seed, f"initial values of layer {i}")
+                rng.dtype = np.dtype(dtype)
+                parameters, after = initialised(layer, rng, shape)
             except TrainerError as error:
                 before = f"layer {i - 1} ({self.names[i - 1]}) gives" if i else "the data set has"
                 message = f"layer {i} ({self.names[i]}): {error}; {before} shape {shape} per example"
@@ -167,7 +173,7 @@ class Network:
                 if name not in flat:
                     flat[name] = value
                     continue
-                known, new = (v.value if isinstance(v, LayerState) else v for v in (flat[name], value))
+                known, new = map(_array, (flat[name], value))
                 if known.shape != new.shape:
                     raise LayerError(
                         (i,),
@@ -199,19 +205,19 @@ class Network:
 
     def initial(self, seed: int, dtype: npt.DTypeLike = np.float64) -> Array:
         """θ before the first step: a function of the seed and of each layer's position alone."""
-        return self._joined(self._values(seed), dtype)
+        return self._joined(self._values(seed, dtype), dtype)
 
     def layer_state(self, seed: int, dtype: npt.DTypeLike = np.float64) -> dict[str, Array]:
         """What stands beside θ before the first step, by name: frozen parameters and what is `LayerState`."""
-        values = self._values(seed) if self._beside else {}
-        return {
-            name: np.array(value.value if isinstance(value, LayerState) else value, dtype)
-            for name, value in ((name, values[name]) for name in self._beside)
-        }
+        values = self._values(seed, dtype) if self._beside else {}
+        return {name: np.array(_array(values[name]), dtype) for name in self._beside}
 
     def initial_values(self, seed: int, dtype: npt.DTypeLike = np.float64) -> dict[str, Array]:
-        """All that there is before the first step, by full name: the parameters in θ, then what stands beside it."""
-        return {**self.named(self.initial(seed, dtype)), **self.layer_state(seed, dtype)}
+        """All that there is before the first step, by full name, to be read: the parameters in θ, then what stands
+        beside it."""
+        theta = self.initial(seed, dtype)
+        theta.flags.writeable = False  # so that a tape takes it as it is
+        return {**self.named(theta), **self.layer_state(seed, dtype)}
 
     def divided(self, values: Mapping[str, Array], dtype: npt.DTypeLike) -> tuple[Array, dict[str, Array]]:
         """θ, and what stands beside it, of values by full name; all are copied.
@@ -328,6 +334,11 @@ class Network:
 
     def __repr__(self) -> str:
         return f"<Network {' → '.join(self.names)}: {self.input_shape} → {self.output_shape}, {self.size:,} parameters>"
+
+
+def _array(value: Any) -> Any:
+    """An initial value, of what stands beside θ too."""
+    return value.value if isinstance(value, LayerState) else value
 
 
 def _walk(tree: Mapping[str, object], prefix: str) -> Iterator[tuple[str, Any]]:

@@ -16,21 +16,21 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trainer.errors import DataError, UsageError
+from trainer.errors import DataError
 from trainer.files import atomic_write, new_folder, remove, writing, writing_whole
+from trainer.runs.pieces import safetensors_pieces
 from trainer.types import Array
 
 __all__ = ["FOLDER", "Checkpoint", "Checkpoints"]
 
 FOLDER = "checkpoints"  # of a run
 FORMAT = 1
-_KINDS = {"f": "F", "i": "I", "u": "U", "b": "BOOL"}  # what safetensors calls NumPy's kinds, before the bits
 _NAME = re.compile(r"(\d{12})(?:\.json|(?:-again)?\.safetensors)")
 
 
@@ -75,7 +75,7 @@ class Checkpoints:
 
         Returns the manifest's path. Raises StorageError; the checkpoints that were there are there still.
         """
-        pieces = list(_pieces(arrays))
+        pieces = list(safetensors_pieces(arrays))
         with writing(self.folder):
             if not self.folder.exists():
                 new_folder(self.folder)
@@ -167,33 +167,6 @@ class Checkpoints:
         """Where new arrays of a step are in nobody's way."""
         path, again = self._path(step, ".safetensors"), self._path(step, "-again.safetensors")
         return again if self._named(step) == path.name else path
-
-
-def _pieces(arrays: Mapping[str, Array]) -> Iterator[bytes | memoryview]:
-    """The bytes of a safetensors file: the length of the header, the header, and the arrays, wide elements first.
-
-    safetensors' own `save` copies every array twice, which takes longer than to write and digest it.
-    """
-    import numpy as np
-
-    order = sorted(arrays, key=lambda name: (-np.asarray(arrays[name]).itemsize, name))
-    header, dense, start = {}, [], 0
-    for name in order:
-        array = np.ascontiguousarray(arrays[name])
-        kind = _KINDS.get(array.dtype.kind)
-        if kind is None:
-            what = f"'{name}' is {array.dtype}, which a safetensors file has no type for"
-            raise UsageError(f"{what}; what is kept from step to step is real numbers, whole numbers or bool")
-        header[name] = {
-            "dtype": kind if kind == "BOOL" else f"{kind}{8 * array.itemsize}",
-            "shape": list(np.shape(arrays[name])),
-            "data_offsets": [start, start := start + array.nbytes],
-        }
-        dense.append(array.reshape(-1).view(np.uint8).data)
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    yield len(text).to_bytes(8, "little") + text
-    yield from dense
 
 
 def _manifest(path: Path) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from trainer.errors import DataError
 from trainer.files import atomic_write
+from trainer.runs.pieces import safetensors_pieces
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -91,7 +92,6 @@ def save_parameters(
     ([0.0, 0.0, 0.0], None, 'float64')
     """
     import numpy as np
-    from safetensors.numpy import save
 
     path = Path(path)
     arrays = {name: np.asarray(array, order="C") for name, array in parameters.items()}
@@ -101,15 +101,18 @@ def save_parameters(
     about = {"format": _FORMAT, "version": _version(), "dtype": ", ".join(dtypes)}
     about |= {} if model is None else {"model": dict(model)}
     # One key of metadata only: safetensors writes several in an order that changes from call to call.
-    content = save(arrays, metadata={"trainer": json.dumps(about)})
-    digest = hashlib.sha256(content).hexdigest()
+    pieces = list(safetensors_pieces(arrays, {"trainer": json.dumps(about)}))
+    content = hashlib.sha256()
+    for piece in pieces:
+        content.update(piece)
+    digest = content.hexdigest()
     beside = _beside(path)
     # While the new file takes the old one's place, both digests are good, so being killed in between loses nothing.
     before = beside.read_text(encoding="utf-8") if path.exists() and beside.exists() else ""
     line = f"{digest}  {path.name}\n"
     if before:
         atomic_write(beside, line + before)
-    atomic_write(path, content)
+    atomic_write(path, pieces)
     atomic_write(beside, line)
     return digest
 

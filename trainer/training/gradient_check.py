@@ -62,7 +62,7 @@ def check_network(training: Training, directions: int = 1) -> list[Direction]:
     """
     objective, step = training.objective, np.int64(training.step)
     theta = _off_the_kinks(training)
-    layer_state = {name: value.astype(np.float64) for name, value in training.state.layer_state.items()}
+    layer_state = {name: value.astype(np.float64) for name, value in training.now.layer_state.items()}
     rows = (np.array(array[:ROWS]) for array in training.data.train.arrays)
     batch = [array.astype(np.float64) if array.dtype.kind == "f" else array for array in rows]
     _, g, _ = objective.gradient(theta, batch, layer_state, step)
@@ -84,7 +84,7 @@ def check_network(training: Training, directions: int = 1) -> list[Direction]:
 
 def _off_the_kinks(training: Training) -> Array:
     """θ moved a little: biases of zero put relu where a blank input comes, at its kink, and there is no derivative."""
-    theta = training.theta.astype(np.float64)
+    theta = training.now.theta.astype(np.float64)
     rng = generator(training.seed, "off the kinks")
     for part in training.network.parts:
         own = theta[part.slice]

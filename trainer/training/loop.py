@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import repeat
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -33,10 +33,12 @@ from trainer.training.evaluation import Evaluation, Measure, Metric, Report
 from trainer.training.objective import Objective, Penalty
 from trainer.training.program_check import STEPS, compare_with_tape
 from trainer.training.records import Best, Epoch, Measures, Step
-from trainer.training.runners import runner
+from trainer.training.runners import Recorded, runner
 from trainer.training.schedules import Schedule, schedule_of
 from trainer.training.settling import settled
 from trainer.training.shards import Sharded, ShardGradient
+from trainer.training.signals import undivided
+from trainer.training.standing import Standing
 from trainer.training.state import TrainingState
 from trainer.training.step import StepFunction, record_step
 from trainer.training.stopping import Stopping
@@ -61,7 +63,7 @@ class Callback(Protocol):
 
 
 @dataclass(eq=False)
-class Training:
+class Training(Standing):
     """A network, what it is trained on and how; and how far it has come.
 
     Args:
@@ -89,8 +91,6 @@ class Training:
             `trainer.training.shards`); without it a batch is one.
         logged: every so many steps the norms of gradient, update and θ are measured; 0 for never.
 
-    Attributes:
-        state: how far it has come, a value; `resume` goes on from such a one.
     """
 
     network: Network
@@ -114,7 +114,6 @@ class Training:
     measure: Measure = field(default_factory=Measure)
     logged: int = 0
     shards: int | None = None
-    state: TrainingState = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
@@ -133,7 +132,8 @@ class Training:
         if isinstance(self.measure.train, int):
             self._sample = self._evaluation.sampled(self.measure.train)
         self._ahead = 1
-        self.state = self.beginning()
+        self._settle(self.beginning())
+        self._fresh = True
 
     def beginning(self) -> TrainingState:
         """Where it stands before its first step, made anew."""
@@ -167,32 +167,7 @@ class Training:
             else:
                 continue
             raise UsageError(f"{what}; resume with the settings that the state was saved under")
-        self.state = state
-
-    @property
-    def theta(self) -> Array:
-        """θ, one vector."""
-        return self.state.theta
-
-    @property
-    def step(self) -> int:
-        """How many steps are done."""
-        return self.state.step
-
-    @property
-    def epoch(self) -> int:
-        """How many epochs are done."""
-        return self.state.epoch
-
-    @property
-    def best(self) -> Best | None:
-        """The best epoch so far, where `stopping` keeps it."""
-        return self.state.best
-
-    @property
-    def ended(self) -> str | None:
-        """Why training ended before its last epoch."""
-        return self.state.ended
+        self._settle(state)
 
     @property
     def averaged(self) -> Array:
@@ -203,7 +178,9 @@ class Training:
     def parameters(self) -> dict[str, Array]:
         """The parameters by name, and the layers' state beside them: of the best epoch, if that is asked for."""
         theta, layers = self._at
-        return {**self.network.named(theta), **layers}
+        named = {**self.network.named(theta), **layers}
+        lent = self._lent and self.best is None
+        return {name: np.array(value) for name, value in named.items()} if lent else named
 
     @property
     def _at(self) -> tuple[Array, dict[str, Array]]:
@@ -212,8 +189,9 @@ class Training:
 
     @property
     def _now(self) -> tuple[Array, dict[str, Array]]:
-        """`averaged`, and what stands beside it; taken anew in the middle of an epoch."""
-        state, theta = self.state, self.averaged
+        """`averaged`, lent, and what stands beside it; taken anew in the middle of an epoch."""
+        state = self.now
+        theta = averaged(self.step_function.optimizer, state.theta, state.optimizer)
         if theta is state.theta or not state.step or not self.network.moving:
             return theta, state.layer_state
         if state.settled and not state.batches:
@@ -250,7 +228,7 @@ class Training:
 
     def program(self, rows: int | None = None) -> Program:
         """The program of one step, on a full batch, or the largest shard of one, or on so many rows."""
-        state, rows = self.state, rows or math.ceil(self.batch_size / (self.shards or 1))
+        state, rows = self.now, rows or math.ceil(self.batch_size / (self.shards or 1))
         return record_step(self.step_function, state.theta, state.carried, self.data.train.arrays, rows)
 
     def check_program(self) -> None:
@@ -259,7 +237,8 @@ class Training:
         full = [rows for rows in (*self.batches(0), *self.batches(1)) if len(rows) == self.batch_size]
         sizes = self.schedule.sizes(self.step, STEPS, state.schedule)
         tape = runner("eager", step, sources, self.shards)
-        program = runner(self.backend, step, sources, self.shards) if self.runs_on == "eager" else self._runner
+        another = self.runs_on == "eager" or self._lent  # one that has lent θ would move it
+        program = runner(self.backend, step, sources, self.shards) if another else self._runner
         compare_with_tape(program, tape, self.network, state, np.stack(full[:STEPS]), sizes)
 
     def records(self) -> Iterator[Step | Epoch]:
@@ -269,10 +248,11 @@ class Training:
         see the θ of every step; at an Epoch θ is that of the record. Raises DivergedError before the first step whose
         loss or gradient is not finite; θ is what it was.
         """
-        self._clock = time.perf_counter() - self.state.seconds
-        if self.state.batches:  # taken from the middle of an epoch, perhaps between a step and its limit
-            self._end(self.stopping.limit(self.step, self.state.seconds))
-        while self.epoch < self.epochs and (self.ended is None or self.state.batches):
+        self._prepare()
+        self._clock = time.perf_counter() - self.now.seconds
+        if self.now.batches:  # taken from the middle of an epoch, perhaps between a step and its limit
+            self._end(self.stopping.limit(self.step, self.now.seconds))
+        while self.epoch < self.epochs and (self.ended is None or self.now.batches):
             busy, rows = 0.0, 0
             for piece in self.pieces():
                 batches = piece if self.stopping.steps is None else piece[: self.stopping.steps - self.step]
@@ -281,7 +261,7 @@ class Training:
                 busy += time.perf_counter() - began
                 rows += batches.size
                 self._change(
-                    batches=self.state.batches + len(steps),
+                    batches=self.now.batches + len(steps),
                     seconds=time.perf_counter() - self._clock,
                     losses=self._summed(steps),
                 )
@@ -297,12 +277,32 @@ class Training:
                 self._finish()
             yield self._epoch(rows / max(busy, 1e-9))
 
+    def _prepare(self) -> None:
+        """Have the programs for all batch sizes made, and then θ put where they leave it, so that it is there once.
+
+        At the beginning it is drawn again for that: while programs are recorded and tried, they take the memory.
+        """
+        runner = self._runner
+        if self._lent or self.callbacks or not isinstance(runner, Recorded):
+            return
+        runner.record(self.now.theta, self.now.carried, dict.fromkeys(map(len, self.batches(0))))
+        with undivided():
+            state = None if self._fresh else self.now
+            del self._state
+            try:
+                runner.build()
+            finally:
+                state = state or self.beginning()
+                self._settle(state)
+            theta, (optimizer, layers) = runner.settled(state.theta, state.carried)
+            self._settle(replace(state, theta=theta, optimizer=optimizer, layer_state=layers), lent=True)
+
     def _finish(self) -> None:
         """An update with what the optimizer still holds after the last step.
 
         Where an epoch's numbers end a run, nobody knew that it was the last before they were taken: there is none.
         """
-        state, scalar = self.state, self.state.theta.dtype.type
+        state, scalar = self.now, self.now.theta.dtype.type
         size = self.schedule(max(state.step - 1, 0), state.schedule)
         with np.errstate(all="ignore"):
             theta, optimizer = finished(
@@ -313,28 +313,28 @@ class Training:
     def _epoch(self, rows_per_second: float) -> Epoch:
         """The end of a pass: where it led, and what follows from that."""
         theta, beside = self._now
-        running = self.state.losses / max(1, min(self.state.batches * self.batch_size, len(self.data.train)))
+        running = self.now.losses / max(1, min(self.now.batches * self.batch_size, len(self.data.train)))
         self._change(
-            epoch=self.epoch + 1, batches=0, losses=0.0, settled={} if beside is self.state.layer_state else beside
+            epoch=self.epoch + 1, batches=0, losses=0.0, settled={} if beside is self.now.layer_state else beside
         )
         numbers = self._measured(running)
         self._change(seconds=time.perf_counter() - self._clock)
         if numbers:
-            self._change(schedule=self.schedule.watch(self.state.schedule, numbers))
-        size, seconds = self.current_step_size(), self.state.seconds
+            self._change(schedule=self.schedule.watch(self.now.schedule, numbers))
+        size, seconds = self.current_step_size(), self.now.seconds
         train, validation, test = (numbers.get(part, {}) for part in ("train", "validation", "test"))
         record = Epoch(self.epoch, self.step, size, train, test, seconds, rows_per_second, validation)
         if self.stopping.watches and numbers:
-            self._change(stopping=self.stopping.watch(self.state.stopping, self.epoch, numbers))
-            self._end(self.stopping.reason(self.state.stopping))
-            if self.stopping.best and self.state.stopping["of"] == self.epoch:
-                self._change(best=Best(record, np.array(theta), dict(beside)))
+            self._change(stopping=self.stopping.watch(self.now.stopping, self.epoch, numbers))
+            self._end(self.stopping.reason(self.now.stopping))
+            if self.stopping.best and self.now.stopping["of"] == self.epoch:
+                self._change(best=Best(record, np.array(theta), {n: np.array(v) for n, v in beside.items()}))
         self._tell(record)
         return record
 
     def _summed(self, steps: Sequence[Step]) -> float:
         """The sum of the losses of the epoch's rows, step by step: no bit depends on how many come at once."""
-        losses = self.state.losses
+        losses = self.now.losses
         if self.measure.train == "running":
             for step in steps:
                 losses += step.loss * step.rows
@@ -353,9 +353,6 @@ class Training:
         if part != "train" or train == "full":
             return self.evaluate(part)
         return {"loss": running} if train == "running" else self._numbers(self._sample, part, *self._now)
-
-    def _change(self, **changes: Any) -> None:
-        self.state = replace(self.state, **changes)
 
     def _tell(self, record: Step | Epoch) -> None:
         for callback in self.callbacks:
@@ -382,7 +379,7 @@ class Training:
             return
         batches = self.batches(self.epoch)
         short = [] if len(batches[-1]) == self.batch_size else [batches.pop()[None]]
-        start = self.state.batches
+        start = self.now.batches
         if start > len(batches):
             return
         while start < len(batches):
@@ -399,16 +396,17 @@ class Training:
 
         Fewer Steps come back than there are batches where a loss or a gradient is not finite.
         """
-        state, first, count = self.state, self.step, len(batches)
+        state, first, count = self.now, self.step, len(batches)
         if self.debug and self._diagnose(batches[0]):
             return []
         sizes = self.schedule.sizes(first, count, state.schedule)
-        with np.errstate(all="ignore"):  # what overflows shows up as a loss that is not finite
-            measured = self._to_log(first, count)
-            theta, (optimizer, layers), losses = self._runner.run(
-                state.theta, state.carried, batches, sizes, first, measured
-            )
-        self._change(theta=theta, optimizer=optimizer, layer_state=layers, step=first + len(losses))
+        runner, measured = self._runner, self._to_log(first, count)
+        # What overflows shows up as a loss that is not finite. Where θ moves, the counters do.
+        with undivided(), np.errstate(all="ignore"):
+            theta, (optimizer, layers), losses = runner.run(state.theta, state.carried, batches, sizes, first, measured)
+            state = replace(state, theta=theta, optimizer=optimizer, layer_state=layers, step=first + len(losses))
+            lends = runner.lends and not self.callbacks  # these may keep the state of a step
+            self._settle(state.kept() if runner.lends and not lends else state, lent=lends)
         numbers, epochs, rows = range(first + 1, self.step + 1), repeat(self.epoch + 1), repeat(batches.shape[1])
         measures = repeat(None) if measured is None else _measures(measured, sizes)
         return list(map(Step._make, zip(numbers, epochs, rows, losses, measures, strict=False)))
@@ -418,11 +416,11 @@ class Training:
         if not self.logged:
             return None
         wanted = np.arange(first + 1, first + count + 1) % self.logged == 0
-        return Measured(wanted, np.zeros((count, 3), self.state.theta.dtype)) if wanted.any() else None
+        return Measured(wanted, np.zeros((count, 3), self.now.theta.dtype)) if wanted.any() else None
 
     def current_step_size(self) -> float:
         """ε of the next step."""
-        return self.schedule(self.step, self.state.schedule)
+        return self.schedule(self.step, self.now.schedule)
 
     def evaluate(self, part: Part) -> dict[str, float]:
         """The mean cost and the metrics on the rows of a part, at `averaged`; empty for no rows."""
@@ -453,14 +451,14 @@ class Training:
 
     def _diagnose(self, rows: Array) -> str | None:
         batch = [array[rows] for array in self.data.train.arrays]
-        return diagnose(self.objective, self.state, batch, self.places)
+        return diagnose(self.objective, self.now, batch, self.places)
 
     def _diverged(self, rows: Array | None = None, what: str = "") -> DivergedError:
         """The error for a step on these rows that gave no finite number, after looking for where it began."""
         if rows is not None:
             with np.errstate(all="ignore"):
                 batch = [array[rows] for array in self.data.train.arrays]
-                loss, _, _ = self.objective.gradient(self.theta, batch, self.state.layer_state, np.int64(self.step))
+                loss, _, _ = self.objective.gradient(self.theta, batch, self.now.layer_state, np.int64(self.step))
             what = "the gradient has values that are not finite"
             what = what if math.isfinite(loss) else f"the batch's loss is {loss}"
         step_size = self.current_step_size()

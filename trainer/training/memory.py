@@ -73,10 +73,10 @@ def measure_memory(
     watch = _Watch()
     with observed(watch):
         program = training.program()
-    carried = list(leaves(training.state.carried))
+    carried = list(leaves(training.now.carried))
     executor = (plan or training.backend.executor)(program, 1 + len(carried))
     state = sum(a.nbytes for a in carried)
-    theta = training.theta.nbytes
+    theta = training.now.theta.nbytes
     given = sum(v.nbytes for v in program.inputs)
     return executor, Memory(planned_bytes(executor), theta, theta, state, given - theta - state, watch.residual_bytes())
 

@@ -102,6 +102,18 @@ class Objective:
         step: Numeric | int = 0,
     ) -> tuple[Any, Any, dict[str, Any]]:
         """The loss, g of (1) as a vector like θ, and what stands beside θ after the step."""
+        value, gradients, after = self.gradients(self.network.named(theta), batch, layer_state, step)
+        parts = [np.reshape(gradients[part.name], -1) for part in self.network.parts]
+        return value, np.concatenate(parts) if len(parts) > 1 else parts[0], after
+
+    def gradients(
+        self,
+        named: Mapping[str, Numeric],
+        batch: Sequence[Numeric],
+        layer_state: Mapping[str, Numeric] | None = None,
+        step: Numeric | int = 0,
+    ) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+        """The same of the parameters in θ by their names, with the gradient of each."""
         if not self.network.parts:
             raise UsageError(
                 "the network has no parameter to learn; a layer such as dense brings some, and freeze fewer"
@@ -114,10 +126,7 @@ class Objective:
             updated.update((name, stop_gradient(update)) for name, update in updates.items())
             return value
 
-        named = self.network.named(theta)
         value, gradients = value_and_grad(loss)(named)
-        parts = [np.reshape(gradients[part.name], -1) for part in self.network.parts]
-        g = np.concatenate(parts) if len(parts) > 1 else parts[0]
-        if not isinstance(g, Tensor):  # not within a record: what the updates hold of the tape is let go
+        if not isinstance(value, Tensor):  # not within a record: what the updates hold of the tape is let go
             updated = {n: u.value if isinstance(u, Tensor) else u for n, u in updated.items()}
-        return value, g, {**layer_state, **updated}
+        return value, gradients, {**layer_state, **updated}

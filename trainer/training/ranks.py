@@ -25,6 +25,7 @@ import numpy as np
 
 from trainer.compiler.processors import quota
 from trainer.errors import TrainerError, UsageError
+from trainer.training.signals import INTERRUPTING
 from trainer.types import Array
 from trainer.wording import described
 
@@ -42,7 +43,6 @@ _FACTS, _FAILED = 1, 2  # tags of what is told beside the sums
 _QUIT = -1  # ordered at the end of everything
 _POLLS = 500  # before a wait begins to sleep, where every rank has a processor of its own
 _NAP, _LONGEST_NAP = 2e-5, 1e-3  # seconds, at first and at last
-_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGXCPU")
 
 
 def ranks_started(environ: Mapping[str, str]) -> int | None:
@@ -109,9 +109,8 @@ class World:
 
     def __enter__(self) -> Self:
         if self.rank:
-            for name in _SIGNALS:
-                if hasattr(signal, name):
-                    signal.signal(getattr(signal, name), _left_to_rank_0)
+            for each in INTERRUPTING:
+                signal.signal(each, _left_to_rank_0)
         return self
 
     def __exit__(

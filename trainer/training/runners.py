@@ -1,19 +1,20 @@
 """Who runs the steps of a Training: the tape, or a back end of the step's program.
 
 A runner is given θ and what is carried, takes a few steps, and gives them back with the losses. It stops before a step
-whose loss or gradient is not finite, and gives back θ as it was before that step. All runners give the same bits.
+whose loss or gradient is not finite, and gives back θ as it was before that step. All runners give the same bits. One
+that `lends` gives arrays that its next steps write over, so that θ is in memory once.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from trainer.compiler.executors import Backend, best_backend, named
-from trainer.engine.tree import flatten
+from trainer.engine.tree import flatten, leaves, tree_map
 from trainer.errors import Hint, UsageError
 from trainer.training.shards import Sharded
 from trainer.training.step import Carried, StepFunction, gathered, record_step
@@ -21,6 +22,7 @@ from trainer.types import Array
 
 if TYPE_CHECKING:
     from trainer.compiler.loop import Measured, StepLoop
+    from trainer.compiler.program import Program
 
 __all__ = ["Eager", "Recorded", "Runner", "runner"]
 
@@ -31,6 +33,8 @@ class Runner(Protocol):
     name: str
     backend: Backend  # of its program, or of the one that would be the quickest
     runs_ahead: bool  # whether many batches at once cost less than one at a time
+    lends: bool  # whether what it gives back lies where its next steps leave their own
+    whole: bool  # whether its last run came to its end; else what it has lent is of no step
 
     def run(
         self,
@@ -52,6 +56,9 @@ class Runner(Protocol):
             θ and what is carried after the steps that were taken, and their losses.
         """
 
+    def let_go(self) -> None:
+        """Give up what is there for steps alone; what it has lent is now for keeps."""
+
 
 class Eager:
     """Every step recorded anew and swept.
@@ -62,7 +69,8 @@ class Eager:
     """
 
     name = "eager"
-    runs_ahead = False
+    runs_ahead = lends = False
+    whole = True
 
     def __init__(self, step: StepFunction, sources: Sequence[Array]) -> None:
         self.step, self.sources, self.backend = step, sources, best_backend()
@@ -91,15 +99,20 @@ class Eager:
             losses.append(float(loss))
         return theta, carried, losses
 
+    def let_go(self) -> None:
+        pass
+
 
 class Recorded:
     """The step as a program, run by a back end."""
 
-    runs_ahead = True
+    runs_ahead = lends = True
+    whole = True
 
     def __init__(self, step: StepFunction, sources: Sequence[Array], backend: Backend) -> None:
         self.step, self.sources, self.backend, self.name = step, sources, backend, backend.name
         self.loops: dict[int, StepLoop] = {}
+        self._programs: dict[int, Program] = {}
 
     def run(
         self,
@@ -111,15 +124,41 @@ class Recorded:
         measured: Measured | None = None,
     ) -> tuple[Array, Carried, list[float]]:
         count, rows = batches.shape
-        values, rebuild = flatten((theta, carried))
         if rows not in self.loops:
-            program = record_step(self.step, theta, carried, self.sources, rows)
-            beside = next(iter(self.loops.values()), None)
-            self.loops[rows] = self.backend.loop(program, len(values), self.sources, beside)
+            # A program is tried where its values lie, and those of the others may lie there now.
+            theta, carried = tree_map(np.array, (theta, carried))
+            self.record(theta, carried, [rows])
+            self.build()
+        values, rebuild = flatten((theta, carried))
         numbers = np.arange(first, first + count)
+        self.whole = False
         values, losses = self.loops[rows].run(values, batches, (step_sizes, numbers, numbers), measured)
+        self.whole = True
         theta, carried = rebuild(values)
         return theta, carried, losses
+
+    def record(self, theta: Array, carried: Carried, sizes: Iterable[int]) -> None:
+        """Record the programs of steps on batches of these sizes, where they are not there yet."""
+        self._count = 1 + len(list(leaves(carried)))
+        for rows in sizes:
+            if rows not in self.loops:
+                self._programs[rows] = record_step(self.step, theta, carried, self.sources, rows)
+
+    def build(self) -> None:
+        """Have the programs that were recorded ready to run. They are tried on any numbers, where nothing lies yet."""
+        for rows, program in self._programs.items():
+            beside = next(iter(self.loops.values()), None)
+            self.loops[rows] = self.backend.loop(program, self._count, self.sources, beside)
+        self._programs.clear()
+
+    def settled(self, theta: Array, carried: Carried) -> tuple[Array, Carried]:
+        """The same, lent, where steps find and leave it."""
+        values, rebuild = flatten((theta, carried))
+        theta, carried = rebuild(next(iter(self.loops.values())).settled(values))
+        return theta, carried
+
+    def let_go(self) -> None:
+        self.loops = {}
 
 
 def runner(executor: str | Backend, step: StepFunction, sources: Sequence[Array], shards: int | None = None) -> Runner:

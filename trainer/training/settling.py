@@ -30,7 +30,7 @@ def settled(
         step: τ, which what layers draw depends on.
     """
     network = objective.network
-    named = network.named(theta)
+    named, layers = network.named(theta), {name: np.array(value) for name, value in layers.items()}
     with np.errstate(all="ignore"):  # what overflows shows up in the numbers of the epoch
         for seen, x in enumerate(inputs):
             draw = Draw(objective.seed, np.int64(step + seen), str(theta.dtype), "", seen)

@@ -251,6 +251,7 @@ class Sharded:
         self.gradient = ShardGradient(step.objective, sources, shards, backend)
         self.name = "eager" if backend is None else backend.name
         self.backend, self.runs_ahead = backend or best_backend(), backend is not None
+        self.lends, self.whole = False, True
         self._update: _Update | None = None
 
     def run(
@@ -281,6 +282,9 @@ class Sharded:
             losses.append(float(total[-1]))
         theta, state = update.reached()
         return theta, (state, layers), losses
+
+    def let_go(self) -> None:
+        self._update = None
 
 
 class _Update(Protocol):

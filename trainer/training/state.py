@@ -7,7 +7,7 @@ size. So a training that is given this value goes on to the very bits of the one
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -22,7 +22,7 @@ __all__ = ["TrainingState"]
 
 @dataclass(frozen=True, eq=False)
 class TrainingState:
-    """How far a training has come. Nobody writes into its arrays: a step makes new ones.
+    """How far a training has come, a value: nobody writes into its arrays.
 
     Attributes:
         theta: θ, one vector.
@@ -65,6 +65,12 @@ class TrainingState:
     def carried(self) -> tuple[State, dict[str, Array]]:
         """What a step hands to the next beside θ: the optimizer's state, and the layers'."""
         return self.optimizer, self.layer_state
+
+    def kept(self) -> Self:
+        """The same with arrays of its own, of one whose arrays are those of the next step."""
+        own = {name: np.array(value) for name, value in self.optimizer.items()}
+        layers = {name: np.array(value) for name, value in self.layer_state.items()}
+        return replace(self, theta=np.array(self.theta), optimizer=own, layer_state=layers)
 
     def to_arrays(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """The value as arrays by name, and counters and texts that JSON can hold.

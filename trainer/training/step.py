@@ -6,6 +6,7 @@ program is recorded for each batch size that comes by: the full one and the last
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -73,8 +74,13 @@ def record_step(step: StepFunction, theta: Array, carried: Carried, sources: Seq
     example = np.arange(rows) % len(sources[0])
     batch = tuple(array[example] for array in sources)
     scoped = replace(step, objective=_Scoped(**vars(step.objective)))
+    arguments = (theta, carried, batch, scalar(0.1), scalar(0), np.int64(0))
+    sizes = {theta.size, *(math.prod(part.shape) for part in step.objective.network.parts)}
     with np.errstate(all="ignore"), named_scope("update", "optimizer"):
-        program = trace(scoped, (theta, carried, batch, scalar(0.1), scalar(0), np.int64(0))).program
+        try:  # what is of θ's size, or a parameter's, is a gradient or what the optimizer makes of one
+            program = trace(scoped, arguments, forgotten=lambda array: array.size in sizes).program
+        except np.linalg.LinAlgError:  # of zeros
+            program = trace(scoped, arguments).program
     places = program.inputs[: 1 + len(list(leaves(carried)))]
     _check_kept(step.optimizer, places, program.outputs[2:])
     return simplify(program)

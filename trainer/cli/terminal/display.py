@@ -63,7 +63,7 @@ class BarDisplay(Observer):
         )
         total, digits = self._epochs * self._rows, len(str(self._epochs))
         self._task = self._progress.add_task("", total=total, epoch=1, epochs=self._epochs, digits=digits, text="")
-        state = training.state
+        state = training.now
         self._done = self._before = state.epoch * self._rows + state.batches * training.batch_size
         self._started = self._next = time.perf_counter()
         self._metrics = ""

@@ -26,6 +26,7 @@ from trainer.compiler.machine.lowering import lower, lower_own
 from trainer.compiler.numpy_executor import Bound, NumpyExecutor
 from trainer.compiler.program import Program
 from trainer.compiler.uncollected import uncollected
+from trainer.engine.memory import forget
 from trainer.types import Array
 
 __all__ = ["NativeExecutor"]
@@ -85,7 +86,7 @@ class NativeExecutor(NumpyExecutor):
         return [array for instruction in self.table for array in instruction.operands]
 
     def _let_go(self) -> None:
-        """Drop the NumPy calls that were there for the comparison alone, and the memory between them."""
+        """Drop the NumPy calls that were there for the comparison alone, the memory between them, and the numbers."""
         kept = {bound for bound, _ in self.called_back}
         for bound in self.bound:
             if bound not in kept:
@@ -94,6 +95,8 @@ class NativeExecutor(NumpyExecutor):
         self._rest.clear()
         if not any(chain_of(bound.instruction) for bound in kept):
             self._between.clear()
+        for array in (*self.inputs, *self.blocks):
+            forget(array)
 
     def _instructions(self, bound: Bound, rng: np.random.Generator) -> list[MachineInstruction]:
         reason = "it has no lowering"
