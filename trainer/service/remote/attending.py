@@ -25,7 +25,7 @@ def attended(order: Order, unwanted: Callable[[], bool]) -> int:
     if unwanted():
         return 0
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "trainer", "attempt"],
+        [sys.executable, "-P", "-m", "trainer.service.remote.carrier"],  # trainer attempt, without the command line
         stdin=subprocess.PIPE,
         env=environment(None),
         start_new_session=True,

@@ -332,3 +332,7 @@ class _Carrier:
 def _late(name: str) -> tuple[bool, bool, str]:
     """The order in which files take their places: what vouches for others comes after them."""
     return name == "status.json", name.startswith("checkpoints/") and name.endswith(".json"), name
+
+
+if __name__ == "__main__":
+    sys.exit(carry(sys.stdin.buffer))
