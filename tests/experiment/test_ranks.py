@@ -28,9 +28,11 @@ epochs: 3
 compute: {shards: 8}
 checkpoint: {seconds: 0.2}
 """
-# What Open MPI asks of a superuser, more ranks than processors, and how long a rank may take to end.
+# The mpiexec beside this Python, as PyPI's mpich has it; what Open MPI asks of a superuser, more ranks than processors,
+# and how long a rank may take to end.
 ENVIRONMENT = {
-    **os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    **os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+    "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
     "OMPI_MCA_rmaps_base_oversubscribe": "1", "OMPI_MCA_odls_base_sigkill_timeout": "4",
 }  # fmt: skip
 
@@ -45,7 +47,7 @@ def missing() -> str:
             env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
     except FileNotFoundError:
-        return "there is no mpiexec (Debian: openmpi-bin)"
+        return "there is no mpiexec: pip install mpich, or Debian's openmpi-bin"
     except subprocess.TimeoutExpired:
         return "mpiexec -n 2 does not come back"
     said = "".join(found.stdout.split())  # lines of several ranks mix
