@@ -11,7 +11,7 @@ import signal
 import sys
 from collections import namedtuple
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -284,9 +284,11 @@ def test_who_is_asked_to_end_again_and_again_writes_its_checkpoint_all_the_same(
         child = await children.fork("attempt", work(tmp_path, 1, LONG))
         while b'"points"' not in await child.reader.readline():
             pass
-        while not child.ended.done():
-            os.kill(child.pid, signal.SIGTERM)
-            await asyncio.sleep(0.001)
+        with suppress(ProcessLookupError):  # it is gone, which is not told yet
+            while not child.ended.done():
+                os.kill(child.pid, signal.SIGTERM)
+                await asyncio.sleep(0.001)
+        await child.ended
         child.writer.close()
         await children.end()
 

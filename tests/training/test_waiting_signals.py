@@ -11,7 +11,15 @@ from trainer.training.signals import INTERRUPTING, undivided
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="raises signals")
 
 
-def test_the_first_waits_and_the_second_does_not():
+@pytest.fixture(autouse=True)
+def interrupts():
+    """Ctrl-C is KeyboardInterrupt, though whoever started the tests may ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_the_first_waits_and_a_second_ctrl_c_does_not():
     before = {each: signal.getsignal(each) for each in INTERRUPTING}
     reached = []
 
@@ -26,6 +34,19 @@ def test_the_first_waits_and_the_second_does_not():
         work()
     assert reached == [1]
     assert {each: signal.getsignal(each) for each in INTERRUPTING} == before
+
+
+def test_who_is_asked_to_end_again_and_again_is_asked_once():
+    heard = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
+    try:
+        with undivided():
+            for _ in range(3):
+                signal.raise_signal(signal.SIGTERM)
+            assert heard == []
+        assert heard == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_what_has_waited_is_answered_where_it_is_asked_for():
@@ -73,6 +94,25 @@ def test_what_is_ignored_stays_so_and_own_handlers_are_called():
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         with undivided():
             signal.raise_signal(signal.SIGTERM)
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_what_a_handler_puts_in_its_place_stays():
+    def end(number, frame):
+        signal.signal(number, signal.SIG_IGN)
+        raise SystemExit
+
+    def work():
+        with undivided() as answer:
+            signal.raise_signal(signal.SIGTERM)
+            answer()
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        with pytest.raises(SystemExit):
+            work()
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -24,7 +24,7 @@ INTERRUPTING = [signal.SIGINT, *ENDING]
 
 @contextmanager
 def undivided(busy: Callable[[], bool] = lambda: True) -> Iterator[Callable[[], None]]:
-    """Inside the block, signals that would end the process wait while `busy`; a second one of a kind does not.
+    """Inside the block, signals that would end the process wait while `busy`; a second Ctrl-C does not.
 
     Yields what has those answered that have waited; the end of the block does, too. Python handles signals in the main
     thread, and only there is anything done.
@@ -45,7 +45,7 @@ def undivided(busy: Callable[[], bool] = lambda: True) -> Iterator[Callable[[], 
     inside = True
 
     def wait(signum: int, frame: FrameType | None) -> None:
-        if inside and busy() and signum not in came:
+        if inside and busy() and not (signum == signal.SIGINT and signum in came):
             came[signum] = frame
         else:
             before[signum](signum, frame)
@@ -65,5 +65,6 @@ def undivided(busy: Callable[[], bool] = lambda: True) -> Iterator[Callable[[], 
     finally:
         inside = False  # from here on, one that is still in place passes on
         for signum, handler in before.items():
-            signal.signal(signum, handler)
+            if signal.getsignal(signum) is wait:  # else one that was called has put another in its place
+                signal.signal(signum, handler)
         answer()

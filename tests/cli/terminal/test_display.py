@@ -23,9 +23,9 @@ class Terminal(io.StringIO):
 
 def training(epochs: int, rows: int = 64) -> Any:
     """What a display reads of a Training."""
-    state = SimpleNamespace(epoch=0, batches=0)
+    now = SimpleNamespace(epoch=0, batches=0)
     data = SimpleNamespace(train=range(rows), target_scaling=None)
-    return SimpleNamespace(epochs=epochs, batch_size=32, state=state, data=data)
+    return SimpleNamespace(epochs=epochs, batch_size=32, now=now, data=data)
 
 
 def epoch(number: int, test: bool = True) -> Epoch:
