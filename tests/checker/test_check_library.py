@@ -128,6 +128,12 @@ def test_a_new_op_passes_its_check_and_its_tests(run, tmp_path):
     assert "3 passed" in done.stdout
 
 
+def test_whoever_has_no_pytest_is_told_where_to_get_it(run, monkeypatch):
+    monkeypatch.setattr("trainer.cli.commands.ops.find_spec", lambda name: None)
+    _, out, _ = run("ops", "new", "soft_bend")
+    assert out.endswith("trainer ops check soft_bend.py\n    pip install pytest\n    pytest test_soft_bend.py\n")
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

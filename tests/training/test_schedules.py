@@ -165,6 +165,16 @@ def test_the_loop_shows_a_plateau_every_epoch(tmp_path):
     assert [record.step_size for record in records] == [0.1, 0.05, 0.025, 0.0125]
 
 
+def test_an_epoch_tells_the_step_size_of_the_step_that_comes_next(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(HEAD + "step_size: {cosine: {start: 0.1}}\nepochs: 4\n")
+    training = build(load(path))
+    per_epoch, schedule = training.steps_per_epoch, training.schedule
+    records = [record for record in training.records() if isinstance(record, Epoch)]
+    assert [record.step_size for record in records] == [schedule(per_epoch * epoch, {}) for epoch in (1, 2, 3, 4)]
+    assert records[-1].step_size == 0.0  # there is none after the last; docs/record.md says of which step it is
+
+
 MISTAKES = {
     "a warm-up longer than the run": (
         "cosine: {start: 0.1, warmup: 1000}",

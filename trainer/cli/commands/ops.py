@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import textwrap
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
@@ -220,4 +221,7 @@ def _new(
     from trainer.plugins import available
 
     written, test = write_op(name, folder, registered_ops(available(plugin or ())))
-    typer.echo(f"wrote {written} and {test}\n\nNext:\n    trainer ops check {written}\n    pytest {test}")
+    steps = [f"trainer ops check {written}", f"pytest {test}"]
+    if find_spec("pytest") is None:
+        steps.insert(1, "pip install pytest")
+    typer.echo("\n    ".join([f"wrote {written} and {test}\n\nNext:", *steps]))
