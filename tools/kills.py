@@ -138,6 +138,7 @@ def main() -> int:
     arguments = parser.parse_args()
     setattr(RunFolder, "save_loss", lambda run: None)  # noqa: B010  a function of metrics.csv, and slow to draw
     os.nice(5)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # behind a shell's & it is ignored, by children as well
     sent = signal.Signals[f"SIG{arguments.signal}"]
     done, runs, until = 0, 0, time.monotonic() + 60 * arguments.minutes
     chance = random.Random(0)  # noqa: S311  instants, no secrets

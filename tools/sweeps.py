@@ -144,6 +144,7 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=4, help="how often a sweep is killed (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the instants (%(default)s)")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # behind a shell's & it is ignored, by children as well
     what = arguments.what or ["kills", "workers", "overhead"]
     if "overhead" in what:
         overhead(24)
