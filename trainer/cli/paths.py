@@ -11,9 +11,8 @@ from trainer.errors import UsageError
 from trainer.files import expanded
 from trainer.wording import did_you_mean, nearest_file
 
-__all__ = ["RESOLVED", "find_config", "find_run", "find_runs", "with_home"]
+__all__ = ["find_config", "find_run", "find_runs", "with_home"]
 
-RESOLVED = "resolved.yaml"
 _ENDINGS = (".yaml", ".yml")
 
 
@@ -35,9 +34,9 @@ def find_config(path: Path) -> Path:
     Says so where another file of the run was named. Otherwise UsageError with the config that was probably meant, or
     those that are near.
     """
-    if path.is_file() or (path / RESOLVED).is_file():
-        from trainer.runs.config import config_of
+    from trainer.runs.config import RESOLVED, config_of
 
+    if path.is_file() or (path / RESOLVED).is_file():
         config = config_of(path)
         if path.is_file() and config != path:
             typer.echo(f"{path} is what a run was given; what it was trained with is {config}", err=True)

@@ -85,7 +85,7 @@ def size_of(loaded: LoadedConfig, limits: Mapping[str, int] | None = None) -> Si
         config = loaded.config
         if network.size <= TRIED or config.start_from is not None or config.compute.shards is not None:
             return measured(builder.assembled(data, network), loaded)
-        return _of(builder.settings(data, network, made=False), loaded)
+        return _of(builder.settings(data, network, made=False), per_epoch, loaded)
 
 
 def check(size: Mapping[str, int], limits: Mapping[str, int]) -> None:
@@ -116,13 +116,12 @@ def measured(training: Training, loaded: LoadedConfig) -> Size:
     return _size(training.network, training.data, training.now, training.batch_size, training.steps_per_epoch, loaded)
 
 
-def _of(settings: Mapping[str, Any], loaded: LoadedConfig) -> Size:
+def _of(settings: Mapping[str, Any], per_epoch: int, loaded: LoadedConfig) -> Size:
     """The size of a training that is not built: its state is zeros, which take no memory before they are read."""
-    network, dtype, rows = settings["network"], settings["dtype"], len(settings["data"].train)
+    network, dtype = settings["network"], settings["dtype"]
     theta = np.zeros(network.size, dtype)
     optimizer = prepared(settings["optimizer"], [part.slice for part in network.parts])
     state = TrainingState(theta, optimizer.init(theta), network.layer_state(settings["seed"], dtype))
-    per_epoch = math.ceil(rows / settings["batch_size"])
     return _size(network, settings["data"], state, settings["batch_size"], per_epoch, loaded)
 
 

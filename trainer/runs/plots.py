@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["ENDINGS", "loss_figure", "save_loss", "save_plot"]
+__all__ = ["ENDINGS", "check_ending", "loss_figure", "save_figure", "save_loss", "save_plot"]
 
 ENDINGS = (".png", ".svg")
 _INK, _PALE, _GRID = "#1f2933", "#7b8794", "#e4e7eb"
@@ -92,8 +92,7 @@ def save_figure(draw: Callable[[], Figure], *paths: Path) -> None:
     Raises UsageError for another ending.
     """
     for path in paths:
-        if path.suffix.lower() not in ENDINGS:
-            raise UsageError(f"a picture ends in .png or .svg, and {path.name} does not")
+        check_ending(path)
     rc_context, rcParamsDefault = _settings()
     plain: dict[Any, Any] = {name: rcParamsDefault[name] for name in rcParamsDefault if not name.startswith("backend")}
     with _LOCK, rc_context({**plain, **_STYLE}), warnings.catch_warnings():
@@ -105,6 +104,12 @@ def save_figure(draw: Callable[[], Figure], *paths: Path) -> None:
         contents = {path: _printed(figure, path) for path in sorted(paths, key=lambda path: path.suffix.lower())}
     for path, content in contents.items():
         atomic_write(path, content)
+
+
+def check_ending(path: Path) -> None:
+    """Raise UsageError for a file that `save_figure` does not write."""
+    if path.suffix.lower() not in ENDINGS:
+        raise UsageError(f"a picture ends in .png or .svg, and {path.name} does not")
 
 
 def _printed(figure: Figure, path: Path) -> bytes:

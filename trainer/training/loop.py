@@ -90,7 +90,6 @@ class Training(Standing):
         shards: into how many a batch is cut, whose gradients are added up in one order whoever computes them (see
             `trainer.training.shards`); without it a batch is one.
         logged: every so many steps the norms of gradient, update and θ are measured; 0 for never.
-
     """
 
     network: Network

@@ -10,7 +10,6 @@ import typer
 
 from trainer.cli.arguments import Config, Overrides, PluginOption
 from trainer.cli.opening import opened
-from trainer.cli.paths import RESOLVED
 from trainer.cli.terminal.abilities import is_unicode
 from trainer.cli.terminal.tables import print_table
 from trainer.errors import UsageError
@@ -40,6 +39,8 @@ def command(
 
     Three seeds judge the last few. It takes as long as some fifteen to twenty-five whole runs.
     """
+    from trainer.runs.config import RESOLVED
+
     loaded = opened(config, overrides, plugin)
     if write and loaded.path.name == RESOLVED:
         raise UsageError(f"--write changes a config, and {loaded.path} is what a run was; name the config itself")
