@@ -7,7 +7,6 @@ is whoever reports for one that is over. It lives while it is heard of, by the c
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -226,8 +225,3 @@ class Attempts:
         folder, overrides = self._settings.folder(attempt.work.run), len(attempt.work.request["overrides"])
         incoming = self.incoming(attempt)
         return await asyncio.to_thread(files.accept, folder, incoming, given, attempt.work.attempt, overrides)
-
-
-def is_digest(text: str) -> bool:
-    """Whether a text can be a SHA-256."""
-    return len(text) == hashlib.sha256().digest_size * 2 and set(text) <= set("0123456789abcdef")
