@@ -22,6 +22,7 @@ import pytest
 
 import trainer
 from tests.service.conftest import LONG, SMALL, Served
+from tests.service.processes import opened
 from tests.service.test_states import new_writing
 from trainer.compiler.processors import processors
 from trainer.runs.lock import holder, locked
@@ -89,14 +90,9 @@ def content(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def opened(pid: int, path: Path) -> bool:
-    """Whether a process has a file open."""
-    return any(os.path.realpath(link) == str(path) for link in Path(f"/proc/{pid}/fd").iterdir())
-
-
 async def asks_for(folder: Path, child: Child) -> None:
     """Until an attempt waits for the claim to its folder."""
-    while not opened(child.pid, folder / mark.CLAIM):
+    while str(folder / mark.CLAIM) not in opened(child.pid):
         await asyncio.sleep(0.02)
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from tests.service.conftest import LONG, SMALL, Served
-from tests.service.test_elsewhere import CHECKED, below, free_port, model, needs_proc, parameters, reaches
+from tests.service.processes import below
+from tests.service.test_elsewhere import CHECKED, free_port, model, needs_proc, parameters, reaches
 from tests.service.test_threats import listening_of
 from trainer.errors import UsageError
 from trainer.service.launchers import Site

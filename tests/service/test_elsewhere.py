@@ -16,6 +16,7 @@ import pytest
 
 import trainer
 from tests.service.conftest import LONG, SMALL, Served
+from tests.service.processes import below, told
 from trainer.runs.lock import holder
 from trainer.service import mark
 
@@ -49,22 +50,16 @@ def model(served: Served, run: str) -> bytes:
     return served.ask("GET", f"/v1/runs/{run}/model").content
 
 
-def below(pid: int) -> list[int]:
-    """A process's children, and theirs."""
-    found = [int(each) for path in Path(f"/proc/{pid}/task").glob("*/children") for each in path.read_text().split()]
-    return [*found, *(each for child in found for each in below(child))]
-
-
 def processes(served: Served, word: bytes) -> list[int]:
     """Those of a service whose command has a word."""
-    return [pid for pid in below(served.process.pid) if word in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return [pid for pid in below(served.process.pid) if word in told(pid, "cmdline")]
 
 
 def reaches(served: Served, run: str, attempt: int, checkpoints: int = 0) -> None:
     """Until an attempt of that number has told a step, and the service has so many of its run's checkpoints."""
-    for told in served.client.events(run):
+    for event in served.client.events(run):
         there = len([*(served.root / "runs" / run / "checkpoints").glob("*.json")])
-        if told.kind == "points" and told.data["attempt"] == attempt and told.data["step"] and there >= checkpoints:
+        if event.kind == "points" and event.data["attempt"] == attempt and event.data["step"] and there >= checkpoints:
             return
 
 
@@ -79,8 +74,8 @@ def test_a_run_elsewhere_leaves_the_folder_that_it_would_leave_here(elsewhere):
     assert (known.attempt, known.began, known.row["owner"]) == (1, 1, "admin")
     assert trainer.run(folder).status == "finished"
     assert list((elsewhere.root / "incoming").iterdir()) == []
-    told = [*elsewhere.client.events(run)]
-    assert sum(len(each.data["points"]) for each in told if each.kind == "points") == 3
+    events = [*elsewhere.client.events(run)]
+    assert sum(len(each.data["points"]) for each in events if each.kind == "points") == 3
 
 
 def test_data_and_parameters_to_begin_with_go_along(elsewhere):
@@ -127,9 +122,9 @@ def test_what_dies_elsewhere_goes_on_from_its_newest_checkpoint_to_the_same_byte
     (pid,) = processes(elsewhere, b"remote.child")
     os.kill(pid, signal.SIGKILL)
     reaches(elsewhere, run, 2)
-    told = [each.data for each in elsewhere.client.events(run) if each.kind in ("state", "log")]
-    assert any("SIGKILL" in each.get("reason", "") for each in told)
-    assert any("resumed from step" in each.get("text", "") for each in told)
+    said = [each.data for each in elsewhere.client.events(run) if each.kind in ("state", "log")]
+    assert any("SIGKILL" in each.get("reason", "") for each in said)
+    assert any("resumed from step" in each.get("text", "") for each in said)
     assert elsewhere.until(run, "finished")["attempt"] == 2
     assert model(elsewhere, run) == parameters(CHECKED)
 
@@ -151,9 +146,10 @@ def test_a_service_that_is_killed_finds_again_what_it_had_begun(elsewhere):
 def test_no_token_of_an_attempt_is_on_a_command_line_or_in_an_environment_and_none_is_stored(elsewhere):
     run = elsewhere.submit(LONG)
     reaches(elsewhere, run, 1)
+    assert processes(elsewhere, b"remote.child")
     for pid in below(elsewhere.process.pid):
         for name in ("cmdline", "environ"):
-            assert b"tra_" not in Path(f"/proc/{pid}/{name}").read_bytes()
+            assert b"tra_" not in told(pid, name)
     elsewhere.ask("POST", f"/v1/runs/{run}/cancel")
     elsewhere.until(run, "cancelled")
     for name in ("service.sqlite", "service.sqlite-wal"):

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.service.conftest import LONG, SMALL, Served
+from tests.service.processes import children
 from trainer.plugins.manager import shared
 from trainer.runs.lock import held
 from trainer.service.settings import DATASETS
@@ -25,10 +26,6 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="asks /p
 def one(serve: Callable[..., Served]) -> Served:
     """A service of one's own, with one slot."""
     return serve("--slots", "1")
-
-
-def children(pid: int) -> list[int]:
-    return [int(n) for path in Path(f"/proc/{pid}/task").glob("*/children") for n in path.read_text().split()]
 
 
 def holder(served: Served, run: str) -> int:

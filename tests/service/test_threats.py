@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 
 from tests.service.conftest import LONG, SMALL, Served
+from tests.service.processes import below, opened
 from tests.service.test_guard import raw, refused, token
 from trainer.service.logs import JsonLines, TextLines
 from trainer.service.web import guard, server
@@ -365,14 +366,10 @@ def test_what_is_deployed_is_named_by_its_hash():
 
 def listening_of(*pids: int) -> list[str]:
     """Where processes listen, and those that they have started: addresses and ports, as the kernel writes them."""
-    known = [*pids]
-    for pid in known:  # grows as it goes
-        for path in Path(f"/proc/{pid}/task").glob("*/children"):
-            known += [int(each) for each in path.read_text().split()]
-    sockets = set()
-    for pid in known:
-        for link in Path(f"/proc/{pid}/fd").iterdir():
-            sockets |= {found[1] for found in [re.match(r"socket:\[(\d+)\]", _target(link))] if found}
+    known = [*pids, *(each for pid in pids for each in below(pid))]
+    sockets = {
+        found[1] for pid in known for link in opened(pid) for found in [re.match(r"socket:\[(\d+)\]", link)] if found
+    }
     listening = []
     for name in ("tcp", "tcp6"):
         for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]:
@@ -387,10 +384,3 @@ def test_no_process_of_the_service_listens_but_at_its_address(served):
     served.until(served.submit(), "finished")
     port = int(served.address.rpartition(":")[2])
     assert listening_of(served.process.pid) == [f"0100007F:{port:04X}"]
-
-
-def _target(link: Path) -> str:
-    try:
-        return os.readlink(link)
-    except FileNotFoundError:  # closed meanwhile
-        return ""
