@@ -145,10 +145,10 @@ def test_filters_are_the_weights_of_each_convolution_wherever_it_stands(made: Ca
     ]
     assert "the first 32 of 40 filters" in shown[1].told
     assert "the first 8 of 40 channels below one another" in shown[2].told
-    weights = model.parameters["tower.0.weights"]
+    weights = model.parameters["tower.0.weights"].astype(np.float64)
     largest = np.abs(weights).max()
     np.testing.assert_array_equal(shown[1].panels[7].values, weights[:, :, 0, 7] / largest)
-    transposed = model.parameters["3.weights"]  # (*kernel, filters, channels)
+    transposed = model.parameters["3.weights"].astype(np.float64)  # (*kernel, filters, channels)
     table = shown[2].panels[2].values
     np.testing.assert_array_equal(table[3:5], transposed[:, :, 2, 1] / np.abs(transposed).max())
     assert np.isnan(table[2]).all()
@@ -158,7 +158,7 @@ def test_filters_along_one_axis_have_a_row_for_each_channel(made: Callable[..., 
     network = [{"reshape": [32, 2]}, {"conv1d": {"filters": 3, "kernel": 5}}, "flatten", {"dense": 10}]
     model = trainer.load(made(IMAGES, network=network))
     (panels,) = filters(model)
-    weights = model.parameters["1.weights"]
+    weights = model.parameters["1.weights"].astype(np.float64)
     assert panels.title == "layer 1 (conv1d): 3 filters of 5"
     np.testing.assert_array_equal(panels.panels[1].values, weights[:, :, 1].T / np.abs(weights).max())
 

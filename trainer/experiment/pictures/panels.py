@@ -10,6 +10,7 @@ import numpy as np
 
 from trainer.data.prepared import Rows
 from trainer.experiment.model import Model
+from trainer.experiment.products import PRECISE
 from trainer.nn.calls import name_of, watched
 from trainer.nn.contract import drawn
 from trainer.training.threads import pinned
@@ -66,6 +67,7 @@ def filters(model: Model) -> list[Panels]:
 
 def _filters(title: str, weights: Array) -> Panels:
     """weights: (*window, channels, filters)."""
+    weights = weights.astype(PRECISE, copy=False)  # whatever this machine computes in, the same shares of the largest
     weights = weights[np.newaxis] if weights.ndim == 3 else weights
     *window, channels, many = weights.shape
     largest = float(np.abs(weights).max()) or 1.0
