@@ -44,13 +44,14 @@ VICTIMS = {"server": 1, "fork server": 1, "attempt": 5, "worker": 1}  # and how 
 class Served:
     """The service, which is started again by whoever has killed it."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, *options: str) -> None:
+        self.root, self.options = root, options
         self.start()
 
     def start(self) -> None:
         environment = {**os.environ, "TRAINER_CONFIG": str(self.root.parent / "conf")}
         command = [sys.executable, "-m", "trainer", "serve", "--root", str(self.root), "--port", "0", "--slots", "2"]
+        command += self.options
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment)
         assert self.process.stdout is not None
         said = self.process.stdout.readline().decode()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from trainer.service.client import Client
+from trainer.service.trust import trusting
 
 SMALL = """\
 dataset: {name: moons, rows: 60}
@@ -41,11 +43,17 @@ class Answer(NamedTuple):
         return json.loads(self.content)
 
 
+def free_port() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as bound:
+        return str(bound.getsockname()[1])
+
+
 class Served:
     """A service: its process, its folder, its address and its admin's token."""
 
-    def __init__(self, start: Start, root: Path, *options: str) -> None:
+    def __init__(self, start: Start, root: Path, *options: str, certificate: Path | None = None) -> None:
         self._start, self.root, self.options = start, root, options
+        self.certificate = certificate and certificate.read_text()
         self.start()
 
     def start(self) -> None:
@@ -59,7 +67,7 @@ class Served:
         assert self.said[0], self.root.with_suffix(".log").read_text()
         self.url = self.said[0].split(" at ")[1].strip()
         self.token = (self.root / "token").read_text().strip()
-        self.client = Client(self.url, self.token)
+        self.client = Client(self.url, self.token, self.certificate)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         if self.process.poll() is None:
@@ -80,7 +88,11 @@ class Served:
         if token is not None:
             given.setdefault("Authorization", f"Bearer {token or self.token}")
         host, _, port = self.address.rpartition(":")
-        connection = HTTPConnection(host, int(port), timeout=30)
+        connection = (
+            HTTPConnection(host, int(port), timeout=30)
+            if self.certificate is None
+            else HTTPSConnection(host, int(port), timeout=30, context=trusting(self.certificate))
+        )
         try:
             connection.request(method, path, body, given)
             response = connection.getresponse()
@@ -122,8 +134,9 @@ def serve(tmp_path_factory: pytest.TempPathFactory, start_once: Start) -> Iterat
     """Begins services, which end with the module."""
     begun: list[Served] = []
 
-    def serve(*options: str) -> Served:
-        begun.append(Served(start_once, tmp_path_factory.mktemp("served") / "root", *options))
+    def serve(*options: str, certificate: Path | None = None) -> Served:
+        root = tmp_path_factory.mktemp("served") / "root"
+        begun.append(Served(start_once, root, *options, certificate=certificate))
         return begun[-1]
 
     yield serve

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.service.conftest import LONG, SMALL, Served
+from tests.service.certificates import certified
+from tests.service.conftest import LONG, SMALL, Served, free_port
 from tests.service.processes import below
-from tests.service.test_elsewhere import CHECKED, free_port, model, needs_proc, parameters, reaches
+from tests.service.test_elsewhere import CHECKED, model, needs_proc, parameters, reaches
 from tests.service.test_threats import listening_of
 from trainer.errors import UsageError
 from trainer.service.launchers import Site
@@ -36,13 +37,7 @@ class Cluster:
 
     def __init__(self, folder: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
         self._start, self.folder, self.port = start, folder, free_port()
-        self.certificate, self.key = folder / "cert.pem", folder / "key.pem"
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-             "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", self.key,
-             "-out", self.certificate],
-            check=True, capture_output=True,
-        )  # fmt: skip
+        self.tls = certified(folder)
         self.begin()
 
     @property
@@ -58,7 +53,7 @@ class Cluster:
         self.worker = self._process("worker", self.address, *more)
 
     def _process(self, name: str, *more: str) -> subprocess.Popen[str]:
-        tls = ("--tls-ca-file", self.certificate, "--tls-cert", self.certificate, "--tls-key", self.key)
+        tls = ("--tls-ca-file", self.tls.authority, "--tls-cert", self.tls.certificate, "--tls-key", self.tls.key)
         command = [sys.executable, "-m", f"distributed.cli.dask_{name}", *more, *map(str, tls), *QUIET]
         with (self.folder / f"{name}.log").open("a") as log:
             return self._start(command, stdout=log, stderr=log, cwd=self.folder)
@@ -71,7 +66,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, start_once: Callable[..., 
 
 @pytest.fixture(scope="module")
 def served(cluster: Cluster, serve: Callable[..., Served]) -> Served:
-    files = {"ca": cluster.certificate, "certificate": cluster.certificate, "key": cluster.key}
+    files = {"ca": cluster.tls.authority, "certificate": cluster.tls.certificate, "key": cluster.tls.key}
     options = {"scheduler": cluster.address, **{name: str(path) for name, path in files.items()}}
     return serve("--launcher", f"dask={json.dumps(options)}", "--port", free_port())
 

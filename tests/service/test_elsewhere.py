@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import sys
 import tempfile
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import trainer
-from tests.service.conftest import LONG, SMALL, Served
+from tests.service.conftest import LONG, SMALL, Served, free_port
 from tests.service.processes import below, told
 from trainer.runs.lock import holder
 from trainer.service import mark
@@ -23,11 +22,6 @@ from trainer.service import mark
 COMMAND = f"command={sys.executable} -m trainer attempt"
 CHECKED = SMALL.replace("epochs: 3", "epochs: 1500") + "checkpoint: {epochs: 100}\n"
 needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="asks /proc whose children there are")
-
-
-def free_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as bound:
-        return str(bound.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

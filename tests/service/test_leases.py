@@ -101,7 +101,7 @@ def test_what_is_not_heard_of_is_begun_anew_and_comes_too_late(tmp_path, engine)
             first = await begun(it, run, 1)
             for number in (1, 2, 3):  # it lives as long as it says something
                 await asyncio.sleep(0.15)
-                said = {"number": number, "messages": [POINTS], "records": {}, "exit": None}
+                said = {"number": number, "first": number, "messages": [POINTS], "records": {}, "exit": None}
                 assert await it.supervisor.attempts.report(first, said) == {"wish": None, "lease": 0.3, "records": {}}
             await until(it, run, running(2))
             assert exits(it, run)[0] == "nothing was heard of it for 0.3 s"
@@ -132,7 +132,7 @@ def test_an_engine_that_is_gone_loses_nothing_and_is_waited_for(tmp_path, engine
             await it.store.write(lambda writing: queue.send(writing, run, Message.CANCEL, "asked"))
             await until(it, run, lambda row: row["state"] == State.STOPPING)
             found = it.supervisor.attempts.of(run, 2)
-            said = {"number": 1, "messages": [], "records": {}, "exit": None}
+            said = {"number": 1, "first": 1, "messages": [], "records": {}, "exit": None}
             assert (await it.supervisor.attempts.report(found, said))["wish"] == "cancel"
             ended = {"code": 0, "asked": False, "cpu_seconds": 1.5, "peak_bytes": 9}
             await it.supervisor.attempts.report(found, {**said, "number": 2, "exit": ended})
@@ -166,7 +166,13 @@ def test_the_next_service_hears_of_what_this_one_has_begun(tmp_path, engine):
                 await asyncio.sleep(0.02)
             found = it.supervisor.attempts.of(run, 1)
             assert found.begun
-            said = {"number": 7, "messages": [POINTS], "records": {"log.txt": {"at": 0, "text": "x\n"}}, "exit": None}
+            said = {
+                "number": 7,
+                "first": 9,
+                "messages": [POINTS],
+                "records": {"log.txt": {"at": 0, "text": "x\n"}},
+                "exit": None,
+            }
             assert (await it.supervisor.attempts.report(found, said))["records"] == {"log.txt": 2}
             await until(it, run, running(2))  # once it is not heard of any more
 

@@ -25,7 +25,7 @@ class Posed:
     """An attempt that this test has in hand."""
 
     def __init__(self, served: Served, orders: Path) -> None:
-        self.served, self.reports = served, 0
+        self.served, self.reports, self.said = served, 0, 0
         before = {path.name for path in orders.iterdir()}
         self.run = served.submit()
         while not (new := [each for each in orders.glob("*.json") if each.name not in before]):
@@ -44,8 +44,9 @@ class Posed:
 
     def report(self, *messages: Any, **more: Any) -> Answer:
         self.reports += 1
-        said = {"number": self.reports, "messages": list(messages), "records": {}, "exit": None, **more}
-        return self.ask("POST", "report", said)
+        said = {"number": self.reports, "first": self.said + 1, "messages": list(messages), "records": {}, "exit": None}
+        self.said += len(messages)
+        return self.ask("POST", "report", {**said, **more})
 
     def put(self, content: bytes) -> str:
         digest = hashlib.sha256(content).hexdigest()
@@ -186,7 +187,7 @@ def test_records_go_on_from_where_both_agree_and_are_never_cut_before(posed):
     assert (says(0, "a\n"), path.read_text()) == (2, "a\nb\nc\n")  # it comes again, and is there already
     assert (says(2, "B\n"), path.read_text()) == (4, "a\nB\n")  # another attempt's line, and what followed
     assert (says(9, "z\n"), path.read_text()) == (4, "a\nB\n")  # behind a hole: go on from here
-    late = posed.ask("POST", "report", {"number": 1, "messages": [], "exit": None, "records": {
+    late = posed.ask("POST", "report", {"number": 1, "first": 1, "messages": [], "exit": None, "records": {
         "metrics.csv": {"at": 0, "text": "late\n"}}})  # fmt: skip
     assert (late.status, path.read_text()) == (200, "a\nB\n")
 
@@ -196,9 +197,9 @@ def test_records_go_on_from_where_both_agree_and_are_never_cut_before(posed):
     [{"messages": [{"kind": "points"}]}, {"messages": [{"kind": "state", "state": "finished"}]}, {"messages": [1]},
      {"messages": [{**POINTS, "rows": [{"x": "1"}]}]}, {"messages": [{**POINTS, "step": -1}]},
      {"messages": [{"kind": "ended", "status": "cancelled", "reason": ""}]}, {"exit": {"code": 0}},
-     {"exit": {**EXIT, "code": 4096}}, {"records": {"token": {"at": 0, "text": ""}}}, {"number": "1"},
+     {"exit": {**EXIT, "code": 4096}}, {"records": {"token": {"at": 0, "text": ""}}}, {"number": "1"}, {"first": -1},
      {"records": {"log.txt": {"at": -1, "text": ""}}}, {"records": []}, {"more": 1}],
-    ids=range(13),
+    ids=range(14),
 )  # fmt: skip
 def test_a_report_is_what_an_attempt_says_or_nothing(posed, wrong):
     posed.begin()

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.service.conftest import LONG, SMALL, Served
-from tests.service.test_elsewhere import CHECKED, free_port, model, needs_proc, parameters, reaches
+from tests.service.conftest import LONG, SMALL, Served, free_port
+from tests.service.test_elsewhere import CHECKED, model, needs_proc, parameters, reaches
 from trainer.errors import UsageError
 from trainer.service.launchers import Site
 from trainer.service.remote.slurm import Slurm, _over

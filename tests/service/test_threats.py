@@ -238,6 +238,19 @@ def test_headers_that_do_not_come_are_waited_for_so_long(monkeypatch, said):
     assert answer.count(b"HTTP/1.1 204") == (b"Host" in said)
 
 
+def test_no_piece_of_an_answer_waits_for_whoever_has_had_the_one_before():
+    async def go() -> bool:
+        bound, there = server.listening("127.0.0.1", 0), asyncio.get_running_loop().create_future()
+        async with await asyncio.start_server(lambda reader, writer: there.set_result(writer), sock=bound):
+            _, own = await asyncio.open_connection(*bound.getsockname())
+            writer = await there
+            own.close()
+            writer.close()
+            return bool(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    assert asyncio.run(go())
+
+
 def test_many_who_say_nothing_keep_nobody_waiting(served):
     host, _, port = served.address.rpartition(":")
     silent = [socket.create_connection((host, int(port))) for _ in range(200)]

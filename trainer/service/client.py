@@ -20,8 +20,9 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from trainer.errors import ConfigError, TrainerError, UsageError
 from trainer.files import atomic_write
+from trainer.service.trust import distrusted, trusting
 
-__all__ = ["Client", "Refused", "Told", "forget", "known_services", "opened", "remember"]
+__all__ = ["Client", "Refused", "Told", "certificate_of", "forget", "known_services", "opened", "remember"]
 
 VARIABLE, ADDRESS, TOKEN = "TRAINER_CONFIG", "TRAINER_URL", "TRAINER_TOKEN"
 SECONDS = 30.0
@@ -100,15 +101,24 @@ def opened(at: str | None) -> Client:
             raise UsageError(f"the token of {url} cannot be read: {error}") from None
     if token is None:
         raise UsageError(f"there is no token for {url}; give one: trainer login {url}, or {TOKEN}")
-    return Client(url, token)
+    return Client(url, token, certificate_of(entry))
+
+
+def certificate_of(entry: Mapping[str, str]) -> str | None:
+    """That of a service of which nobody known here has signed it. Raises UsageError where it cannot be read."""
+    try:
+        return Path(entry["certificate"]).read_text(encoding="ascii") if "certificate" in entry else None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"the service's certificate cannot be read: {error}") from None
 
 
 @dataclass(frozen=True)
 class Client:
-    """A service, and a token for it."""
+    """A service, a token for it, and where it is not known otherwise its certificate, in PEM."""
 
     url: str
     token: str
+    certificate: str | None = None
 
     def ask(
         self, method: str, path: str, body: object = None, *, media: str = "application/json",
@@ -197,12 +207,15 @@ class Client:
             raise UsageError(f"'{self.url}' is no address of a service; one is http://127.0.0.1:8470")
         if parts.scheme == "https":
             connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-                parts.hostname, parts.port, timeout=SECONDS, context=ssl.create_default_context()
+                parts.hostname, parts.port, timeout=SECONDS, context=trusting(self.certificate)
             )
         else:
             connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=SECONDS)
         try:
             yield connection
+        except ssl.SSLCertVerificationError as error:
+            way = f"trainer login {self.url} --certificate FILE has it trusted"
+            raise UsageError(distrusted(self.url, error, way)) from error
         except (OSError, http.client.HTTPException) as error:
             raise UsageError(
                 f"the service at {self.url} does not answer: {str(error) or type(error).__name__}"

@@ -23,7 +23,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -52,7 +52,7 @@ def main(channel: socket.socket, settings: Mapping[str, Any]) -> None:
     _Server(channel, settings["grace"]).serve(settings["threads"])
 
 
-def load_everything(plugins: list[str]) -> None:
+def load_everything(plugins: Collection[str]) -> None:
     """Import what children need, and of the installed plugins ours and those that are allowed."""
     from trainer.plugins.manager import share
     from trainer.plugins.registry import KINDS
@@ -124,8 +124,8 @@ class _Server:
                 os.close(each)
             os.setsid()
             os.set_inheritable(descriptor, False)
-            channel = socket.socket(fileno=descriptor)
-            code = live(request["kind"], channel, parent)
+            main = importlib.import_module(CHILDREN[request["kind"]]).main
+            code = live(main, socket.socket(fileno=descriptor), parent)
         except SystemExit as ending:
             code = ending.code if isinstance(ending.code, int) else 1
         except BaseException:  # nothing may unwind into the fork server's own loop
@@ -161,16 +161,15 @@ class _Server:
             self.children.pop(pid, None)
 
 
-def live(kind: str, channel: socket.socket, parent: int) -> int:
-    """The life of a child, as the first line on its channel says; gives its exit code."""
+def live(main: Callable[[Any, Any], int], channel: socket.socket, parent: int) -> int:
+    """The life of a child, which does what the first line on its channel says; gives its exit code."""
     with channel, channel.makefile("rwb") as file:
         line = file.readline()
         if not line:  # whoever has started it has gone, or could not wait
             return 0
         work = json.loads(line)
         prepare(work, parent)
-        code: int = importlib.import_module(CHILDREN[kind]).main(file, work)
-        return code
+        return main(file, work)
 
 
 def prepare(request: Mapping[str, Any], parent: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,17 +12,23 @@ __all__ = ["command"]
 
 def command(
     url: Annotated[str, typer.Argument(metavar="URL", help="Of the service, such as http://127.0.0.1:8470.")],
+    certificate: Annotated[
+        Path | None,
+        typer.Option("--certificate", metavar="FILE", help="Of the service, where nobody known here has signed it."),
+    ] = None,
     browser: Annotated[bool, typer.Option("--browser", "-b", help="Only print an address for a browser.")] = False,
 ) -> None:
     """Remember a service, with its token, for the commands that follow; print an address that logs a browser in."""
-    from trainer.service.client import Client, opened, remember
+    from trainer.service.client import Client, certificate_of, opened, remember
 
     if browser:
         client = opened(url)
     else:
+        own = {} if certificate is None else {"certificate": str(certificate.absolute())}
+        known = certificate_of(own)
         token = typer.prompt("token", hide_input=True).strip()
-        client = Client(url.rstrip("/"), token)
+        client = Client(url.rstrip("/"), token, known)
         about = client.ask("GET", "/v1/me")
-        remember(client.url, {"token": token})
+        remember(client.url, {"token": token, **own})
         typer.echo(f"{about['user']} at {client.url}, may {', '.join(about['scopes'])}")
     typer.echo(f"in a browser, once: {client.url}{client.ask('POST', '/v1/tickets')['path']}")

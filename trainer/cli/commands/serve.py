@@ -103,7 +103,8 @@ def command(
                 typer.echo(line, err=True)
 
     def began(service: Service) -> None:
-        remember(here, {"token_file": str(settings.token_file)})
+        own = {} if certificate is None else {"certificate": str(certificate.absolute())}
+        remember(here, {"token_file": str(settings.token_file), **own})
         from trainer.service.tokens import person_of
 
         person = person_of(service.store, service.token)

@@ -46,7 +46,7 @@ class Attempt:
         asked: whether it was told to end.
         ended: how it ended, once it has.
         until: when nothing was heard of it for too long, by the event loop's clock.
-        report: the number of the last report.
+        report, said: the number of its last report, and of its last message.
         needs: where the files lie that it may fetch, by their SHA-256.
     """
 
@@ -59,6 +59,7 @@ class Attempt:
     ended: Exit | None = None
     until: float = 0.0
     report: int = 0
+    said: int = 0
     needs: dict[str, Path] = field(default_factory=dict)
 
     @property
@@ -199,7 +200,8 @@ class Attempts:
     async def report(self, attempt: Attempt, said: Mapping[str, Any]) -> dict[str, Any]:
         """Hear what an attempt says, and tell it what is wished.
 
-        said: its `number`, `messages`, how `records` go on, and how it ended, `exit`, with the last.
+        said: its `number`, `messages` and the number of the `first` of them, how `records` go on, and how it ended,
+            `exit`, with the last.
         """
         attempt.heard()
         agreed = {}
@@ -210,8 +212,10 @@ class Attempts:
                 agreed[name] = await asyncio.to_thread(
                     files.append, folder, name, piece["at"], piece["text"].encode("utf-8", "surrogateescape")
                 )
-            for message in said["messages"]:
-                self._hears.report(attempt.work, message)
+            for number, message in enumerate(said["messages"], said["first"]):
+                if number > attempt.said:  # else the answer has not reached it, and it is said again
+                    attempt.said = number
+                    self._hears.report(attempt.work, message)
             if (ended := said["exit"]) is not None:
                 usage = ended["cpu_seconds"], ended["peak_bytes"]
                 reason = "what had started it there ended" if ended["asked"] else why(ended["code"])

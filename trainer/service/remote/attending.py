@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -17,12 +17,15 @@ from trainer.service.remote.launcher import Order
 
 __all__ = ["attended"]
 
-WAIT, ASK = 0.1, 0.5  # seconds between two looks at the process, and between two questions
+ASK = 1.0  # seconds for which the question is left open whether the process is wanted still
 
 
-def attended(order: Order, unwanted: Callable[[], bool]) -> int:
-    """Start a carrier, and wait for its end, which closing its input brings about; gives its exit code."""
-    if unwanted():
+def attended(order: Order, unwanted: Callable[[float], bool]) -> int:
+    """Start a carrier, and wait for its end, which closing its input brings about; gives its exit code.
+
+    unwanted: whether it is to end; it waits for that as many seconds as it is given.
+    """
+    if unwanted(0.0):
         return 0
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "trainer.service.remote.carrier"],  # trainer attempt, without the command line
@@ -31,14 +34,18 @@ def attended(order: Order, unwanted: Callable[[], bool]) -> int:
         start_new_session=True,
     )
     assert process.stdin is not None
-    with suppress(BrokenPipeError), process.stdin:  # it has ended, which its exit code is of
-        process.stdin.write(order.text.encode())
-        process.stdin.flush()
-        due = time.monotonic() + ASK
-        while process.poll() is None:
-            time.sleep(WAIT)
-            if time.monotonic() >= due:
-                if unwanted():
-                    break
-                due = time.monotonic() + ASK
+    closing = process.stdin
+    with suppress(BrokenPipeError):  # it has ended, which its exit code is of
+        closing.write(order.text.encode())
+        closing.flush()
+
+    def close_in_time() -> None:
+        try:
+            while process.returncode is None and not unwanted(ASK):
+                pass
+        finally:
+            with suppress(BrokenPipeError):
+                closing.close()
+
+    threading.Thread(target=close_in_time, daemon=True).start()
     return process.wait()

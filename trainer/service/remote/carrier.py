@@ -1,6 +1,6 @@
 """What accompanies an attempt on another computer: `trainer attempt`, with an order on its standard input.
 
-It fetches what is needed into a folder like the service's, starts the process that trains there, and while that trains
+It starts the process that is to train, fetches what is needed into a folder like the service's, and while that trains
 says how far it is, hands in checkpoints, and hears what is wished. Where its input is closed, or it is sent SIGTERM,
 the attempt ends with a checkpoint, which is handed in, too. Where the service does not answer the attempt goes on, for
 ten minutes; who is told that the attempt is another's, or over, leaves without a word.
@@ -31,26 +31,33 @@ from trainer.service.children import environment
 from trainer.service.local import is_stopped
 from trainer.service.mark import Mark
 from trainer.service.remote.files import RECORDS, offered
-from trainer.service.remote.link import Link, Refused, Unreachable
+from trainer.service.remote.link import Link, Refused, Unreachable, Untrusted
+from trainer.service.remote.outbox import KEPT, Outbox
 
 __all__ = ["carry"]
 
 T = TypeVar("T")
+Channel = io.BufferedRWPair
 PATIENCE = 600.0  # seconds for which the service may not answer
 SOON, BEAT = 1.0, 5.0  # seconds between two reports: where there is news, and where there is none
 MANY = 100  # messages that do not wait
 MOST = 1000  # messages of a report
-KEPT = 10 << 20  # bytes of messages that wait for the service
 PIECE = 256 << 10  # bytes of a record in a report
 LOOK = 0.25  # seconds between two looks for a checkpoint
+SOON_GONE = 0.01  # seconds between two looks for the end of a process that has said its last
 FROZEN = 30.0  # seconds after which a process that somebody has stopped is killed
 
 
-def carry(orders: BinaryIO) -> int:
-    """Do what an order says. Gives the exit code."""
+def carry(orders: BinaryIO, *, patience: float = PATIENCE, kept: int = KEPT) -> int:
+    """Do what an order says. Gives the exit code.
+
+    Args:
+        patience: seconds for which the service may not answer, before the attempt ends.
+        kept: bytes of messages that wait for it meanwhile.
+    """
     order = json.loads(orders.readline())
     with tempfile.TemporaryDirectory(prefix="trainer-attempt-", ignore_cleanup_errors=True) as place:
-        carrier = _Carrier(Link(order), Path(place))
+        carrier = _Carrier(Link(order), Path(place), patience, Outbox(kept))
         # What a handler interrupts may hold what `end` waits for.
         signal.signal(signal.SIGTERM, lambda number, frame: threading.Thread(target=carrier.end).start())
         threading.Thread(target=carrier.attend, args=(orders,), daemon=True).start()
@@ -66,17 +73,17 @@ def carry(orders: BinaryIO) -> int:
 
 
 class _Carrier:
-    def __init__(self, link: Link, place: Path) -> None:
-        self._link, self._place = link, place
+    def __init__(self, link: Link, place: Path, patience: float, outbox: Outbox) -> None:
+        self._link, self._place, self._patience, self._outbox = link, place, patience, outbox
         self._folder = place
         self._child: subprocess.Popen[bytes] | None = None
+        self._alive = threading.Lock()  # of whoever looks whether it is gone, or sends it a signal
+        self._silent = threading.Event()  # it has said its last
         self._asked = threading.Event()  # to end
         self._began = threading.Event()  # to train
         self._over = threading.Event()  # nothing more is reported from beside
         self._refused: Refused | None = None
         self._news, self._wake = threading.Event(), threading.Event()
-        self._lock = threading.Lock()
-        self._messages: list[bytes] = []
         self._sent = dict.fromkeys(RECORDS, 0)
         self._reports, self._grace = 0, 10.0
         self._answered = time.monotonic()
@@ -84,20 +91,30 @@ class _Carrier:
 
     def carry(self) -> None:
         """From its beginning to its end. Raises Refused and Unreachable."""
-        about = {"instance": secrets.token_hex(16), "version": __version__}
-        begun = self._patiently(lambda: self._link.ask("POST", "/v1/attempts/begin", about))
-        work = begun["work"]
-        self._folder, self._grace = self._place / work["folder"], work["grace"]
-        beside = threading.Thread(target=self._report_on, args=(self._link.again(),), daemon=True)
-        beside.start()
-        try:
-            ended = self._trained({**work, "folder": str(self._folder)}, begun["files"])
-            self._patiently(self._hand_in)
-        finally:
-            self._over.set()
-            self._news.set()
-            beside.join()
-        self._patiently(lambda: self._report(self._link, ended))
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._child = subprocess.Popen(
+                [sys.executable, "-P", "-m", "trainer.service.remote.child"],
+                stdin=theirs.fileno(),
+                env=environment(self._place),
+                start_new_session=True,
+            )
+        with ours, ours.makefile("rwb") as file:
+            about = {"instance": secrets.token_hex(16), "version": __version__}
+            begun = self._patiently(lambda: self._link.ask("POST", "/v1/attempts/begin", about))
+            work = begun["work"]
+            self._folder, self._grace = self._place / work["folder"], work["grace"]
+            beside = threading.Thread(target=self._report_on, args=(self._link.again(),), daemon=True)
+            beside.start()
+            try:
+                ended = self._trained({**work, "folder": str(self._folder)}, begun["files"], self._child, file)
+                self._patiently(self._hand_in)
+            finally:
+                self._over.set()
+                self._news.set()
+                self._wake.set()
+                beside.join()
+            self._patiently(lambda: self._report(self._link, ended))
 
     def attend(self, orders: BinaryIO) -> None:
         """Until nobody holds the other end of the input."""
@@ -119,9 +136,9 @@ class _Carrier:
         self._signal(signal.SIGKILL)
 
     def _signal(self, number: int) -> None:
-        if self._child is not None and self._child.returncode is None:
-            with suppress(ProcessLookupError):
-                self._child.send_signal(number)
+        with self._alive:
+            if self._child is not None and self._child.returncode is None:
+                os.kill(self._child.pid, number)
 
     def _patiently(self, act: Callable[[], T]) -> T:
         """What comes of it, however long the service does not answer. Raises Refused, and in the end Unreachable."""
@@ -130,82 +147,83 @@ class _Carrier:
                 raise self._refused
             try:
                 result = act()
-            except Unreachable:
-                if time.monotonic() - self._answered > PATIENCE:
-                    raise
-                time.sleep(SOON)
+            except Unreachable as error:
+                if not self._began.is_set() and (isinstance(error, Untrusted) or self._asked.is_set()):
+                    raise  # it is not the moment that is to blame, or there is nothing to be handed in
+                if time.monotonic() - self._answered > self._patience:
+                    raise Unreachable(
+                        f"{error}, for {self._patience:g} s: the attempt ends; its run goes on from what was handed in"
+                    ) from error
+                time.sleep(min(SOON, self._patience))
             else:
                 self._answered = time.monotonic()
                 return result
 
     # The process that trains.
 
-    def _trained(self, work: Mapping[str, Any], needed: list[Mapping[str, Any]]) -> dict[str, Any]:
+    def _trained(
+        self, work: Mapping[str, Any], needed: list[Mapping[str, Any]], child: subprocess.Popen[bytes], file: Channel
+    ) -> dict[str, Any]:
         """Fetch, train, and hand checkpoints in meanwhile; gives how the process has ended."""
         for each in needed:
             self._fetch(each)
         if self._asked.is_set():
+            self.kill()
             return {"code": 0, "cpu_seconds": 0.0, "peak_bytes": 0}
         self._folder.mkdir(parents=True, exist_ok=True)
         mark.write(self._folder, Mark(**work["mark"]))
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._child = subprocess.Popen(
-                [sys.executable, "-P", "-m", "trainer.service.remote.child"],
-                stdin=theirs.fileno(),
-                env=environment(self._place),
-                start_new_session=True,
-            )
-        with ours, ours.makefile("rwb") as file:
+        with suppress(ConnectionError):  # it is asked to end just now, or does not begin, which its exit code says
             file.write(json.dumps(work).encode() + b"\n")
             file.flush()
-            listening = threading.Thread(target=self._listen, args=(file,), daemon=True)
-            listening.start()
-            if self._asked.is_set():  # between the two
-                self._signal(signal.SIGTERM)
-            ended = self._accompanied(self._child)
-            listening.join(2.0)  # whoever holds the other end for longer, a process of a plugin's, is not waited for
+        listening = threading.Thread(target=self._listen, args=(file,), daemon=True)
+        listening.start()
+        ended = self._accompanied(child)
+        listening.join(2.0)  # whoever holds the other end for longer, a process of a plugin's, is not waited for
         return ended
 
     def _accompanied(self, child: subprocess.Popen[bytes]) -> dict[str, Any]:
         """Until it is gone: hand in what is new, and kill it where somebody has stopped it."""
-        handed_in, frozen = None, 0.0
-        while True:
-            pid, status, usage = os.wait4(child.pid, os.WNOHANG)
-            if pid:
-                break
+        handed_in, went = None, time.monotonic()
+        while (ended := self._gone(child)) is None:
             if self._refused is not None:
                 self.kill()
-            frozen = frozen + LOOK if is_stopped(child.pid) else 0.0
-            if frozen > FROZEN:
+            if not is_stopped(child.pid):
+                went = time.monotonic()
+            if time.monotonic() - went > FROZEN:
                 self.kill()
             newest = self._newest()
             if newest != handed_in and self._began.is_set():
                 with suppress(Unreachable, Refused):  # at the next look, or whoever reports finds why not
                     self._hand_in(records=False)
                     handed_in = newest
-            time.sleep(LOOK)
-        child.returncode = os.waitstatus_to_exitcode(status)
+            if self._silent.wait(LOOK):
+                time.sleep(SOON_GONE)
+        return ended
+
+    def _gone(self, child: subprocess.Popen[bytes]) -> dict[str, Any] | None:
+        """How a process has ended; None while it lives."""
+        with self._alive:
+            pid, status, usage = os.wait4(child.pid, os.WNOHANG)
+            if not pid:
+                return None
+            child.returncode = os.waitstatus_to_exitcode(status)
         used = {"cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3), "peak_bytes": usage.ru_maxrss * 1024}
         return {"code": child.returncode, **used}
 
-    def _listen(self, file: BinaryIO) -> None:
-        """What the process says, until it is gone. Where more waits than is kept, points of long ago are let go."""
+    def _listen(self, file: Channel) -> None:
+        """What the process says, until it is gone."""
         with suppress(OSError, ValueError):
             for line in file:
                 kind = json.loads(line)["kind"]
                 if kind == "imported":
                     continue
-                with self._lock:
-                    self._messages.append(line.strip())
-                    while sum(map(len, self._messages)) > KEPT and len(self._messages) > MANY:
-                        del self._messages[0]
-                    many = len(self._messages) >= MANY
+                self._outbox.put(kind, line.strip())
                 if kind == "points":
                     self._began.set()
                 self._news.set()
-                if many:
+                if len(self._outbox) >= MANY:
                     self._wake.set()
+        self._silent.set()
 
     # What is said and handed in.
 
@@ -218,7 +236,7 @@ class _Carrier:
                 self._report(link)
                 self._answered = time.monotonic()
             except Unreachable:
-                if time.monotonic() - self._answered > PATIENCE:
+                if time.monotonic() - self._answered > self._patience:
                     self.end()
             except Refused as error:
                 self._refused = error
@@ -229,20 +247,19 @@ class _Carrier:
     def _report(self, link: Link, ended: Mapping[str, Any] | None = None) -> None:
         """One report, and all that is left with the last; what is not answered is said again."""
         while True:
-            with self._lock:
-                messages = self._messages[:MOST]
+            first, messages = self._outbox.take(MOST)
             records = self._records()
-            last = ended is not None and len(messages) == len(self._messages) and not records
+            last = ended is not None and len(messages) == len(self._outbox) and not records
             self._reports += 1
             said = {
                 "number": self._reports,
+                "first": first,
                 "records": records,
                 "exit": {**ended, "asked": self._asked.is_set()} if ended is not None and last else None,
             }
             body = json.dumps(said).encode()[:-1] + b', "messages": [' + b", ".join(messages) + b"]}"
             answer = link.ask("POST", "/v1/attempts/report", body)
-            with self._lock:
-                del self._messages[: len(messages)]
+            self._outbox.answered()
             self._sent.update(answer["records"])
             if answer["wish"] is not None:
                 self.end()

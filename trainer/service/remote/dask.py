@@ -140,19 +140,19 @@ class _Cluster:
 
 def _task(order: Order, handle: str) -> int:
     """What runs in a worker's thread."""
-    from distributed import Event
+    from distributed import Event, get_client
 
-    told = Event(handle)
+    told = Event(handle, client=get_client())
     try:
-        return attended(order, lambda: _is_set(told))
+        return attended(order, lambda seconds: _is_set(told, seconds))
     finally:
         with suppress(OSError):
             told.clear()
 
 
-def _is_set(told: Any) -> bool:
-    """Whether a task is to end: it was told so, or there is no scheduler any more that could tell it."""
+def _is_set(told: Any, seconds: float) -> bool:
+    """Whether a task is to end: it was told so, or is within that time, or there is no scheduler that could tell it."""
     try:
-        return bool(told.is_set())
+        return bool(told.wait(seconds) if seconds else told.is_set())
     except OSError:
         return True

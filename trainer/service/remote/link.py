@@ -11,15 +11,21 @@ from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from trainer.errors import TrainerError, UsageError
+from trainer.service.trust import distrusted, trusting
 
-__all__ = ["Link", "Refused", "Unreachable"]
+__all__ = ["Link", "Refused", "Unreachable", "Untrusted"]
 
 SECONDS = 30.0
+WAY = "the service hands on the file of its --certificate, and who has signed another is known here by SSL_CERT_FILE"
 PIECE = 1 << 20
 
 
 class Unreachable(TrainerError):
     """Nobody answers, or not now."""
+
+
+class Untrusted(Unreachable):
+    """Whoever answers cannot show that it is the service."""
 
 
 class Refused(TrainerError):
@@ -40,10 +46,7 @@ class Link:
             raise UsageError(f"'{order['url']}' is no address of a service; one is https://train.example.org:8470")
         self._context: ssl.SSLContext | None = None
         if self._parts.scheme == "https":
-            self._context = ssl.create_default_context()
-            if order["certificate"]:
-                self._context.load_verify_locations(cadata=order["certificate"])
-                self._context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the very certificate is enough
+            self._context = trusting(order["certificate"])
         self._connection: http.client.HTTPConnection | None = None
 
     def again(self) -> Link:
@@ -108,6 +111,8 @@ class Link:
 
     def _lost(self, error: Exception) -> Unreachable:
         self.close()
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return Untrusted(distrusted(self._order["url"], error, WAY))
         return Unreachable(f"the service at {self._order['url']} does not answer: {str(error) or type(error).__name__}")
 
     def close(self) -> None:

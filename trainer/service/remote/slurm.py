@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from trainer.service.remote.launcher import Order, Remote
 
 __all__ = ["Slurm"]
 
+LOOK = 0.25  # seconds between two looks for an order
 WAITING = frozenset({"PENDING", "CONFIGURING", "RUNNING", "REQUEUED", "SUSPENDED", "UNKNOWN"})
 
 
@@ -117,6 +119,16 @@ def _task(path: str) -> int:
     except FileNotFoundError:  # it was stopped before its turn
         return 0
     try:
-        return attended(order, lambda: not Path(path).exists())
+        return attended(order, lambda seconds: _is_taken_away(Path(path), seconds))
     finally:
         Path(path).unlink(missing_ok=True)
+
+
+def _is_taken_away(order: Path, seconds: float) -> bool:
+    """Whether an order is not there any more, or is not within that time."""
+    until = time.monotonic() + seconds
+    while order.exists():
+        if time.monotonic() >= until:
+            return False
+        time.sleep(LOOK)
+    return True

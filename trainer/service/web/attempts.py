@@ -41,7 +41,8 @@ async def begin(call: Call) -> Response:
 async def report(call: Call) -> Response:
     """How far it is, and how it ended; the answer has what is wished."""
     said, attempt = json_body(call), _attempt(call)
-    _need(set(said) == {"number", "messages", "records", "exit"} and type(said["number"]) is int, "report")
+    _need(set(said) == {"number", "first", "messages", "records", "exit"}, "report")
+    _need(all(_is_count(said[name]) for name in ("number", "first")), "report")
     _need(isinstance(said["messages"], list) and all(map(_is_message, said["messages"])), "messages")
     _need(isinstance(said["records"], dict) and all(_is_piece(*each) for each in said["records"].items()), "records")
     _need(said["exit"] is None or _is_exit(said["exit"]), "exit")

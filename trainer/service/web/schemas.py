@@ -84,9 +84,10 @@ BEGIN: dict[str, Any] = {
     "properties": {"instance": {**TEXT, "minLength": 1, "maxLength": MOST_NAME}, "version": TEXT},
 }  # fmt: skip
 REPORTED: dict[str, Any] = {
-    "type": "object", "additionalProperties": False, "required": ["number", "messages", "records", "exit"],
+    "type": "object", "additionalProperties": False, "required": ["number", "first", "messages", "records", "exit"],
     "properties": {
-        "number": WHOLE, "messages": {"type": "array", "items": {"type": "object", "required": ["kind"]}},
+        "number": WHOLE, "first": WHOLE,
+        "messages": {"type": "array", "items": {"type": "object", "required": ["kind"]}},
         "records": {"type": "object", "additionalProperties": {
             "type": "object", "required": ["at", "text"], "properties": {"at": WHOLE, "text": TEXT}}},
         "exit": {"type": ["object", "null"], "required": ["code", "asked", "cpu_seconds", "peak_bytes"], "properties": {
