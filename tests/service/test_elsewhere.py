@@ -49,12 +49,14 @@ def processes(served: Served, word: bytes) -> list[int]:
     return [pid for pid in below(served.process.pid) if word in told(pid, "cmdline")]
 
 
-def reaches(served: Served, run: str, attempt: int, checkpoints: int = 0) -> None:
-    """Until an attempt of that number has told a step, and the service has so many of its run's checkpoints."""
+def reaches(served: Served, run: str, attempt: int, checkpoints: int = 0, beyond: int = 0) -> None:
+    """Until an attempt of that number has told of a step beyond that, and the service has so many of its checkpoints."""
     for event in served.client.events(run):
         there = len([*(served.root / "runs" / run / "checkpoints").glob("*.json")])
-        if event.kind == "points" and event.data["attempt"] == attempt and event.data["step"] and there >= checkpoints:
+        told = event.data["step"] if event.kind == "points" and event.data["attempt"] == attempt else None
+        if told is not None and told > beyond and there >= checkpoints:
             return
+    raise AssertionError(f"{run} has ended before: {served.run(run)}")
 
 
 def test_a_run_elsewhere_leaves_the_folder_that_it_would_leave_here(elsewhere):
@@ -103,8 +105,7 @@ def test_a_cancelled_run_elsewhere_keeps_its_checkpoint_and_goes_on(elsewhere):
     step = elsewhere.run(run)["progress"]["step"]
     assert model(elsewhere, run)
     assert elsewhere.ask("POST", f"/v1/runs/{run}/resume").status == 202
-    reaches(elsewhere, run, 2)
-    assert elsewhere.run(run)["progress"]["step"] > step
+    reaches(elsewhere, run, 2, beyond=step)
     elsewhere.ask("POST", f"/v1/runs/{run}/cancel")
     elsewhere.until(run, "cancelled")
 
@@ -117,7 +118,7 @@ def test_what_dies_elsewhere_goes_on_from_its_newest_checkpoint_to_the_same_byte
     os.kill(pid, signal.SIGKILL)
     reaches(elsewhere, run, 2)
     said = [each.data for each in elsewhere.client.events(run) if each.kind in ("state", "log")]
-    assert any("SIGKILL" in each.get("reason", "") for each in said)
+    assert any("SIGKILL" in each.get("reason", "") for each in said), said
     assert any("resumed from step" in each.get("text", "") for each in said)
     assert elsewhere.until(run, "finished")["attempt"] == 2
     assert model(elsewhere, run) == parameters(CHECKED)
