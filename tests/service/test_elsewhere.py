@@ -50,7 +50,7 @@ def processes(served: Served, word: bytes) -> list[int]:
 
 
 def reaches(served: Served, run: str, attempt: int, checkpoints: int = 0, beyond: int = 0) -> None:
-    """Until an attempt of that number has told of a step beyond that, and the service has so many of its checkpoints."""
+    """Until an attempt of that number has told of a step beyond that, and so many checkpoints of the run are here."""
     for event in served.client.events(run):
         there = len([*(served.root / "runs" / run / "checkpoints").glob("*.json")])
         told = event.data["step"] if event.kind == "points" and event.data["attempt"] == attempt else None
