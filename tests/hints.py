@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import yaml
+
+from trainer.config.schema import Config
+
+
+class Advice(NamedTuple):
+    """What raises a message, the words of it that say what to do, and each of the things that they say."""
+
+    wrong: Callable[[], object]
+    said: str
+    ways: tuple[Callable[[], object], ...]
+
+
+def advised(message: object, said: str) -> str:
+    """The words of a message by which a test does next what they say; a test counts on it that they are there."""
+    assert said in str(message)
+    return said
+
 
 _PROBLEM = re.compile(r"^(?:\S+?:(?P<line>\d+):(?P<column>\d+)|command line|\S+\.yaml): (?P<said>.+)$")
 
@@ -51,3 +72,110 @@ def _mended(said: str, marked: str) -> Iterator[tuple[str, str]]:
         for new in filter(None, (write[2], write[3])):
             if "..." not in new and not new.startswith(("it ", "the ")):
                 yield marked, new
+
+
+_TAIL = re.compile(r"(?:^|[;:,.] |\bor )(?:leave|say|use|write|add|put|give|keep|begin|Write) ")
+_OUT = re.compile(r"leave (?!it |one |the |reverse )([\w.]+)(?: and ([\w.]+))? out|do not name it under ([\w.]+)")
+_SET = re.compile(
+    r"(?<![\w.])(?<!- )(?<!leave `)(?<!put ')(?P<key>(?!there|right)[a-z_]+(?:\.[a-z_]+)*): "
+    r"(?P<value>\[(?:[^][]|\[[^]]*\])*\]|\{(?:[^{}]|\{[^}]*\})*\}|'(?:[^']|'')*'|\"[^\"]*\"|[^\s,;:()`]+)(?![\w:])"
+)
+
+
+def begun(message: str) -> str:
+    """What a message finds wrong, without what it says to do."""
+    found = _TAIL.search(message)
+    return message[: found.start()] if found else message
+
+
+def ways(message: str) -> Iterator[dict[str, object]]:
+    """What a message says to set, each way by itself: values by their keys, None for a key to be left out.
+
+    >>> [*ways("they are numbers: use cost: huber, or one_hot: true under dataset and leave task out")]
+    [{'cost': 'huber'}, {'one_hot': True, 'task': None}]
+    """
+    message = message.splitlines()[0]
+    for way in re.split(r",? or |; or ", message.removeprefix(begun(message))):
+        told: dict[str, object] = {}
+        for each in sorted([*_OUT.finditer(way), *_SET.finditer(way)], key=re.Match.start):
+            if each.re is _OUT:
+                told |= dict.fromkeys(filter(None, each.groups()))
+                continue
+            if each["key"] in told:
+                yield told
+                told = {}
+            told[each["key"]] = yaml.safe_load(each["value"])
+        if told:
+            yield told
+
+
+_SECTIONS = {
+    "part": "stop",
+    "train": "evaluate",
+    **dict.fromkeys(("dtype", "threads", "executor", "shards"), "compute"),
+}
+
+
+def obeyed(config: dict[str, Any], way: dict[str, object]) -> dict[str, Any]:
+    """The config in which that was written: below `dataset:` what is no key of its own, or of `compute:`."""
+    new = copy.deepcopy(config)
+    for key, value in way.items():
+        *sections, last = key.split(".")
+        if last in config.get("metrics", ()):
+            new["metrics"] = [{last: value} if each == last else each for each in config["metrics"]]
+            continue
+        if last not in Config.model_fields and not sections:
+            sections = [_SECTIONS.get(last, "dataset")]
+        place = new
+        for section in sections:
+            if isinstance(place.get(section), str):
+                place[section] = {"name": place[section]}
+            place = place.setdefault(section, {})
+        if value is None:
+            del place[last]
+        else:
+            place[last] = value
+    return new
+
+
+def relaid(config: dict[str, Any], message: str) -> Iterator[dict[str, Any]]:
+    """The config with its layers as a message says, each way by itself.
+
+    What is put after "it" stands behind the last layer that gives sequences, and what is put before "it" in front of
+    the layer that the message is about.
+    """
+    layers = config["network"]
+    names = [next(iter(layer)) if isinstance(layer, dict) else layer for layer in layers]
+    dense = max((i for i, name in enumerate(names) if name == "dense"), default=0)
+    about = re.search(r"layer (\d+) \(", message)
+    behind = max((i for i, name in enumerate(names) if name in ("lstm", "gru")), default=dense - 1) + 1
+    for way in re.finditer(
+        r"(?P<how>put|end it in|end the network in|leave|or put|make one row of the positions with|`? or) "
+        r"[`'](?:- )?(?P<layer>[^`']+)[`'](?P<where> before a dense layer| before it| after it| out)?",
+        message,
+    ):
+        layer = yaml.safe_load(way["layer"])
+        if way["how"].startswith("end"):
+            new = [*layers[:-1], layer] if "dense" in layer else [*layers, layer]
+        elif way["how"] == "leave":
+            (key,) = layer if isinstance(layer, dict) else [layer]
+            new = [copy.deepcopy(layer) for layer, name in zip(layers, names, strict=True) if name != key]
+            if len(new) == len(layers):
+                new[behind - 1][names[behind - 1]].pop(key)
+        else:
+            at = {" before a dense layer": dense, " before it": int(about[1]) if about else 0}.get(way["where"], behind)
+            new = [*layers[:at], layer, *layers[at:]]
+        yield {**config, "network": new}
+    for out in re.finditer(r"leave (\w+) out$", message):
+        new = copy.deepcopy(layers)
+        holders = [each for layer in new if isinstance(layer, dict) for each in layer.values() if out[1] in str(each)]
+        for options in holders:
+            del options[out[1]]
+        if holders:
+            yield {**config, "network": new}
+    example = re.search(r"(?:for example|as in) (\w+): (\[.+\])", message)
+    if example and about:
+        name, options = names[int(about[1])], {example[1]: yaml.safe_load(example[2])}
+        new = [*layers]
+        new[int(about[1])] = options if name in options else {name: options}
+        yield {**config, "network": new}

@@ -95,7 +95,9 @@ way_out("np.linalg.eigvals(trainer_ops.structured_matrices.companion(p))", np.ro
 way_out("np.linalg.lstsq(np.vander(x, degree + 1), y)[0]", np.polyfit)
 way_out("the product of its factors: functools.reduce(np.polymul, [np.stack([one, -root]) for root in roots])", np.poly)
 way_out("np.where(mask, values, t)", np.copyto, np.put, np.place, np.putmask, np.fill_diagonal)
-way_out("trainer_ops.scatter_along_axis", np.put_along_axis)
+way_out(
+    "np.where(mask, trainer_ops.scatter_along_axis(values, indices, shape=t.shape, axis=axis), t)", np.put_along_axis
+)
 way_out("trainer_ops.segment_sum, or np.stack of the parts' sums", np.add.reduceat)
 way_out("t + trainer_ops.scatter_add(values, index, shape=t.shape)", np.add.at)
 way_out("trainer_ops.logsumexp(t)", np.logaddexp.reduce)

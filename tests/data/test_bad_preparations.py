@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
+from tests.hints import obeyed, ways
 from trainer.config import load
 from trainer.errors import ConfigError
 from trainer.experiment import load_data
@@ -53,7 +55,7 @@ BAD = [
     (CLASSES, "{path: c.csv, standardize: true, preprocess: [simple_imputer]}", "1:37: standardize and preprocess both change the inputs: leave standardize out and put standard_scaler where it belongs among the steps, as in preprocess: [simple_imputer, standard_scaler]"),
     (NUMBERS, "{path: m.csv, missing: allow}", "1:11: data set 'm.csv': 'a' has no value in row 0, counted from 0, and a network needs every one: add preprocess: [simple_imputer], or leave the column out"),
     (NUMBERS, "{path: m.csv, missing: allow, preprocess: [standard_scaler]}", "1:11: data set 'm.csv': 'a' still has no value in row 0, counted from 0, and a network needs every one: add preprocess: [simple_imputer], or leave the column out"),
-    (NUMBERS, "{path: m.csv, missing: allow, standardize: true}", "1:53: data set 'm.csv' lacks values, which standardize does not fill in: leave it out and write preprocess: [simple_imputer, standard_scaler]"),
+    (NUMBERS, "{path: m.csv, missing: allow, standardize: true}", "1:53: data set 'm.csv' lacks values, which standardize does not fill in: leave standardize out and write preprocess: [simple_imputer, standard_scaler]"),
     (NUMBERS, "{path: m.csv, missing: allow, preprocess: [polynomial_features]}", "1:53: polynomial_features needs every value, and 'a' lacks 3 in the training rows; put simple_imputer before it"),
     # the balance of the classes
     (CLASSES, "{path: c.csv, class_weights: equal}", "1:39: dataset.class_weights expects 'balanced' or a mapping of classes to numbers above 0, found the text 'equal'"),
@@ -70,15 +72,16 @@ BAD = [
     (CLASSES, "{path: disk, standardize: true}", "1:36: data set 'disk' is read from disk while it trains, so its inputs stay as they are: leave standardize out, and save them standardised or begin the network with batch_norm"),
     (CLASSES, "{path: disk, preprocess: [pca: 1]}", "1:35: data set 'disk' is read from disk while it trains, so its inputs stay as they are: leave preprocess out, and save what it makes of them"),
     (CLASSES, "{path: disk, resample: undersample}", "1:33: data set 'disk' is read from disk while it trains, each row once an epoch: leave resample out and use class_weights: balanced"),
-    (NUMBERS, "{path: disk, one_hot: true}", "1:32: data set 'disk' is read from disk while it trains, so its targets stay as they are: leave one_hot out, and use a cost of class indices, such as softmax_cross_entropy"),
+    (NUMBERS, "{path: disk, one_hot: true}", "1:32: data set 'disk' is read from disk while it trains, so its targets stay as they are: leave one_hot out, and use cost: softmax_cross_entropy"),
     (CLASSES + "\ncompute: {dtype: float64}", "{path: disk}", "1:11: data set 'disk' is read from disk while it trains, so it is used in the precision that it was saved in: its inputs are float32, and training computes in float64; save them as float64. Try theirs (compute.dtype=float32)."),
     (CLASSES, "{path: disk, test_fraction: 0.75}", "1:11: data set 'disk': with split: ordered no training row is of class '1', which could not be learnt; save the rows in another order, or use a smaller test"),
     # sequences
-    (CLASSES, "{path: text.npz, stratify: true}", "1:37: stratify keeps the share of every class, and data set 'text.npz' has a class for each of 3 positions of a row: use split: random"),
+    (CLASSES, "{path: text.npz, stratify: true}", "1:37: stratify keeps the share of every class, and data set 'text.npz' has a class for each of 3 positions of a row: leave stratify out"),
     (CLASSES, "{path: text.npz, class_weights: balanced}", "1:42: class_weights weighs rows by their class, and data set 'text.npz' has a class for each of 3 positions of a row: leave class_weights out"),
     (CLASSES, "{path: text.npz, resample: oversample}", "1:37: resample draws rows by their class, and data set 'text.npz' has a class for each of 3 positions of a row: leave resample out"),
     (SIGNS, "{path: text.npz}", "1:11: data set 'text.npz' has a class for each of 3 positions of a row, and the cost wants two classes, as 0 and 1, one for each row: use cost: softmax_cross_entropy"),
 ]  # fmt: skip
+TOLD = [case for case in BAD if "..." not in case[2] and any(ways(case[2]))]
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +112,18 @@ def test_a_wrong_preparation_gets_its_message(
     assert str(caught.value).splitlines()[0] == f"bad.yaml:{message}"
 
 
+@pytest.mark.parametrize(("rest", "section", "message"), TOLD, ids=[case[1] for case in TOLD])
+def test_what_a_message_says_to_set_mends_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, rest: str, section: str, message: str
+) -> None:
+    monkeypatch.chdir(folder)
+    wrong = yaml.safe_load(f"dataset: {section}\nnetwork: [dense: 2]\n{rest}\nstep_size: 0.1\n")
+    for way in ways(message):
+        load_data(load(obeyed(wrong, way)))
+
+
 def test_there_are_many() -> None:
+    assert len(TOLD) >= 20
     assert len(BAD) >= 50
     assert len({case[1:] for case in BAD}) == len(BAD)
 

@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.hints import followed
+from tests.hints import followed, obeyed, relaid, ways
 from trainer.config import load
 from trainer.errors import ConfigError
 from trainer.experiment import build
@@ -25,6 +26,8 @@ def cases():
 
 
 CASES = list(cases())
+RELAID = [case for case in CASES if any(relaid(yaml.safe_load(case.values[0]), case.values[2].splitlines()[0]))]
+TOLD = [case for case in CASES if any(ways(case.values[2]))]
 
 
 def test_titles_differ():
@@ -46,6 +49,24 @@ def test_what_a_message_says_to_write_mends_it(tmp_path, monkeypatch):
                 still = str(error).replace(str(tmp_path.resolve()), "FOLDER")
             assert said.partition(";")[0] not in still, text
     assert hints >= 8
+
+
+@pytest.mark.parametrize(("config", "beside", "message"), TOLD)
+def test_what_a_message_says_to_set_mends_it(config, beside, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, text in beside.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    for way in ways(message):
+        build(load(obeyed(yaml.safe_load(config), way)))
+
+
+@pytest.mark.parametrize(("config", "beside", "message"), RELAID)
+def test_layers_as_a_message_says_fit(config, beside, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, text in beside.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    for new in relaid(yaml.safe_load(config), message.splitlines()[0]):
+        build(load(new))
 
 
 @pytest.mark.parametrize(("config", "beside", "message"), CASES)

@@ -6,6 +6,7 @@ said of the two; then a blank line.
 
 from __future__ import annotations
 
+import re
 from ast import literal_eval
 from pathlib import Path
 
@@ -36,6 +37,31 @@ def said(layer, shape, folder):
     assert text.startswith(start)
     assert text.endswith(end)
     return text.removeprefix(start).removesuffix(end)
+
+
+def told(message):
+    """The layers that a message says to put before, and the one with which it says to replace what is there."""
+    before = re.search(r"put ['`](?:- )?(\w+: \[[\d, ]+\])['`] before it", message)
+    return before and before[1]
+
+
+# Grids by what was said, and too small for the window of the layer that was tried.
+SMALL = ("reshape: [2, 8, 24]", "reshape: [8, 8, 1, 1]")
+TOLD = [case for case in CASES if told(case[2])]
+
+
+@pytest.mark.parametrize(("layer", "shape", "message"), TOLD, ids=[f"{c[0]} of {c[1]}" for c in TOLD])
+def test_what_a_message_says_to_put_before_makes_it_fit(layer, shape, message, tmp_path):
+    file = tmp_path / "good.yaml"
+    file.write_text(
+        f"dataset: digits\ncost: softmax_cross_entropy\nstep_size: 0.1\nnetwork:\n  - {told(message)}\n  - {layer}\n"
+    )
+    layers = [built(choice) for choice in load(file).config.network]
+    if told(message) in SMALL:
+        with pytest.raises(LayerError, match="does not fit into a grid"):
+            Network(layers, literal_eval(shape))
+    else:
+        assert 0 not in Network(layers, literal_eval(shape)).output_shape
 
 
 @pytest.mark.parametrize(("layer", "shape", "message"), CASES, ids=[f"{c[0]} of {c[1]}" for c in CASES])

@@ -183,7 +183,7 @@ _NAMES = {
 # What to say of a key that has no counterpart here, by the kind of component that it was written for; or for a file.
 _HINTS = {
     "config": {
-        "weightdecay l2": "it is an option of the optimizer, `optimizer: {{adamw: {{weight_decay: {value}}}}}`, or a "
+        "weightdecay": "it is an option of the optimizer, `optimizer: {{adamw: {{weight_decay: {value}}}}}`, or a "
         "penalty, `penalty: {{l2: {value}}}`",
         "momentum": "it is an optimizer, `optimizer: {{momentum: {{momentum: {value}}}}}`",
         "betas beta1 beta2": "they are options of an optimizer: `optimizer: {{adam: {{beta1: 0.9, beta2: 0.999}}}}`",
@@ -198,9 +198,7 @@ _HINTS = {
         "`compute: {{threads: auto}}`",
         "resume resumefrom checkpoints checkpointing loadcheckpoint weights": "to go on with a run that was stopped: "
         "trainer resume RUN; to begin with its parameters write `start_from: RUN`, its folder",
-        "tensorboard": "write `log: {{tensorboard: true}}`",
-        "mlflow": "write `log: {{mlflow: http://host:5000}}`",
-        "logger logging log wandb tracker trackers": "every run has a folder with log.txt and metrics.csv; of "
+        "logger logging wandb tracker": "every run has a folder with log.txt and metrics.csv; of "
         "trackers there are `log: {{tensorboard: true}}`, mlflow and those of plugins",
         "verbose verbosity quiet progressbar enableprogressbar": "it is an option of the command: trainer run --quiet",
         "numworkers workers njobs cpus": "the data are in memory; threads that divide a step are "

@@ -319,8 +319,8 @@ def _check_changes(
         )
     if standardize and dataset.has_missing:
         raise DataError(
-            f"data set {dataset.name!r} lacks values, which standardize does not fill in: leave it out and write "
-            f"preprocess: [simple_imputer, standard_scaler]",
+            f"data set {dataset.name!r} lacks values, which standardize does not fill in: leave standardize out and "
+            f"write preprocess: [simple_imputer, standard_scaler]",
             "standardize",
         )
     if not dataset.mapped:
@@ -339,8 +339,7 @@ def _check_changes(
         )
     if one_hot:
         raise DataError(
-            f"{begins}, so its targets stay as they are: leave one_hot out, and use a cost of class indices, such as "
-            f"softmax_cross_entropy",
+            f"{begins}, so its targets stay as they are: leave one_hot out, and use cost: softmax_cross_entropy",
             "one_hot",
         )
     for what, array in (("inputs", dataset.inputs), ("targets", dataset.targets)):

@@ -225,7 +225,8 @@ def _check_fits(split: Split, dataset: Dataset) -> None:
     if split.wanted == "stratified" and dataset.targets.ndim > 1:
         raise DataError(
             f"{word} keeps the share of every class, and data set {dataset.name!r} has a class for each of "
-            f"{dataset.targets.shape[1]} positions of a row: use split: random",
+            f"{dataset.targets.shape[1]} positions of a row: "
+            + ("use split: random" if option == "split" else "leave stratify out"),
             option,
         )
     if split.wanted == "grouped" and dataset.groups is None:

@@ -132,8 +132,13 @@ class Evaluation:
 
 
 def measured(name: str, metric: Callable[[Array, Array], T], predictions: Array, targets: Array, rows: str) -> T:
-    """What a metric or a table gives; whatever it raises becomes a UsageError that names it, the rows and the line."""
+    """What a metric or a table gives; whatever it raises becomes a UsageError that names it, the rows and the line.
+
+    A UsageError is what it refuses, and says itself what would be right.
+    """
     try:
         return metric(predictions, targets)
+    except UsageError as error:
+        raise error if str(error).startswith(name) else UsageError(f"metric '{name}': {error}") from None
     except Exception as error:
         raise UsageError(f"metric '{name}' fails on {rows}: {described(error, source_of(metric))}") from error

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import io
 import pickle
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.hints import ways
 from trainer.data import Dataset, load
 from trainer.errors import DataError
 
@@ -297,6 +299,24 @@ BAD: list[tuple[str, bytes, dict[str, Any], str]] = [
         "mapped_pickle.npy holds Python objects, which only pickle can read, and a pickle can run any code; save plain arrays of numbers",
     ),
 ]
+
+
+# What is said of the file once it is read as the message says, where that is wrong of it too.
+THEN = {("allow_mapped.npy", "mapped: False"): "y.npy cannot be read"}
+TOLD = [case for case in BAD if any(set(way) - {"class_names"} for way in ways(case[3]))]
+
+
+@pytest.mark.parametrize(("name", "content", "options", "message"), TOLD, ids=[case[0] for case in TOLD])
+def test_a_file_is_read_when_what_its_message_says_is_set(
+    name: str, content: bytes, options: dict[str, Any], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_bytes(content)
+    for way in ways(message):
+        told = {key: value for key, value in {**options, **way}.items() if value is not None}
+        then = THEN.get((name, "{}: {}".format(*next(iter(way.items())))))
+        with pytest.raises(DataError, match=then) if then else nullcontext():
+            assert load(name, told).rows
 
 
 @pytest.mark.parametrize(("name", "content", "options", "message"), BAD, ids=[case[0] for case in BAD])

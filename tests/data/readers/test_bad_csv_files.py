@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.hints import ways
 from trainer.data import load
 from trainer.errors import DataError
 
@@ -259,7 +261,7 @@ BAD: list[tuple[str, str | bytes, dict[str, Any], str]] = [
         "too_many.csv",
         "city,y\n" + "".join(f"c{i},{i}\n" for i in range(1001)),
         {"categorical": ["city"]},
-        "too_many.csv: column 'city' has 1001 categories, and one_hot makes a column of each, 1000 at most; say encode: index and look them up in an embedding, or ignore: [city]",
+        "too_many.csv: column 'city' has 1001 categories, and one_hot makes a column of each, 1000 at most; say encode: index and look them up in an embedding, or ignore: [city], and do not name it under categorical",
     ),
     (
         "encode.csv",
@@ -370,6 +372,37 @@ BAD: list[tuple[str, str | bytes, dict[str, Any], str]] = [
         "group_list.csv: the option group is the name or the index of a column, not ['width']",
     ),
 ]
+
+
+# What is said of the file once it is read as the message says, where that is wrong of it too.
+THEN = {
+    ("header_only.csv", "header: False"): "if this line names the columns, say header: true",
+    ("latin.csv", "encoding: cp1252"): "has one class only, 'café'",
+    ("nameless.csv", "header: True"): "has no column 'kind' for the target",
+    ("missing_first.csv", "header: False"): "'NA' is a missing value",
+    ("too_many.csv", "ignore: ['city']"): "has no column of inputs",
+    ("twice.csv", "ignore: [1]"): "has one class only, 'a'",
+    ("unnamed.csv", "ignore: [1]"): "has one class only, 'a'",
+}
+TOLD = [case for case in BAD if any(ways(case[3]))]
+
+
+@pytest.mark.parametrize(("name", "content", "options", "message"), TOLD, ids=[case[0] for case in TOLD])
+def test_a_file_is_read_when_what_its_message_says_is_set(
+    name: str,
+    content: str | bytes,
+    options: dict[str, Any],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_bytes(content.encode() if isinstance(content, str) else content)
+    for way in ways(message):
+        told = {key: value for key, value in {**options, **way}.items() if value is not None and key != "cost"}
+        then = THEN.get((name, "{}: {}".format(*next(iter(way.items())))))
+        with pytest.raises(DataError, match=then) if then else nullcontext():
+            assert load(name, told).rows
 
 
 @pytest.mark.parametrize(("name", "content", "options", "message"), BAD, ids=[case[0] for case in BAD])

@@ -71,7 +71,7 @@ def encode_features(features: Sequence[Feature], encode: Encoding, where: str) -
                 raise DataError(
                     f"{where}: column {feature.name!r} has {len(feature.categories)} categories, and one_hot makes a "
                     f"column of each, {MOST_COLUMNS} at most; say encode: index and look them up in an embedding, or "
-                    f"ignore: [{in_yaml(feature.name)}]"
+                    f"ignore: [{in_yaml(feature.name)}], and do not name it under categorical"
                 )
             columns.append((feature.values, len(feature.categories)))
             names += [f"{feature.name}={category}" for category in feature.categories]
