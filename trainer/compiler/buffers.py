@@ -4,6 +4,9 @@ Values are dense arrays laid out as eager NumPy lays them out. A block is free a
 it and of every view of that value; an element-wise call writes over an argument that it is the last to use; the parts
 of a concatenation are computed where they will stand; and what is carried from one run to the next takes its new value
 where it lies.
+
+In a block that had another size rows begin elsewhere, and threads that go through a few rows each would have to wait
+there for one another: a small value goes into a block of its own size, or into one that has long been free.
 """
 
 from __future__ import annotations
@@ -21,6 +24,9 @@ from trainer.engine.memory import aligned
 from trainer.types import Array
 
 __all__ = ["Buffers", "dense"]
+
+SMALL = 1 << 16  # bytes
+APART = 64  # instructions
 
 
 def dense(value: Value, block: Array) -> Array:
@@ -88,6 +94,7 @@ class Buffers:
         self._free = sorted(
             range(len(spare)), key=self._length
         )  # the smallest first, and of equal ones that which is free the longest
+        self._since: dict[int, int] = {}  # at which position a block was freed
         self._block: dict[Value, int] = {}  # of a value that owns one
         self._owner: dict[Value, Value] = {}  # of a view
         self._last = {value: positions[-1] for value, positions in program.users().items()}
@@ -130,29 +137,33 @@ class Buffers:
         if value in self._parts:
             whole, offset = self._parts[value]
             if whole not in self._block:
-                self._take(position, whole, self._fitting(whole))
+                self._take(position, whole, self._fitting(position, whole))
             self.alias(value, whole)
             return dense(value, self.blocks[self._block[whole]][offset:])
         if value not in self._block:  # but a concatenation has its block since its first part was computed
             number = self._over_an_argument(position, instruction, value)
-            self._take(position, value, self._fitting(value) if number is None else number)
+            self._take(position, value, self._fitting(position, value) if number is None else number)
         return dense(value, self.blocks[self._block[value]])
 
     def release(self, position: int) -> None:
         """Free the blocks of the values that are not used after this position."""
         for value in self._dying.pop(position, ()):
-            insort(self._free, self._block.pop(value), key=self._length)
+            number = self._block.pop(value)
+            self._since[number] = position
+            insort(self._free, number, key=self._length)
 
     def _take(self, position: int, value: Value, number: int) -> None:
         self._block[value] = number
         self._dying.setdefault(self._last.get(value, position), []).append(value)
 
-    def _fitting(self, value: Value) -> int:
-        """The smallest free block that is large enough, or a new one."""
+    def _fitting(self, position: int, value: Value) -> int:
+        """The smallest free block that is large enough and may be taken, or a new one."""
         wanted = value.nbytes
-        place = bisect_left(self._free, wanted, key=self._length)
-        if place < len(self._free):
-            return self._free.pop(place)
+        for place in range(bisect_left(self._free, wanted, key=self._length), len(self._free)):
+            number = self._free[place]
+            apart = position - self._since.get(number, -APART)
+            if wanted > SMALL or self._length(number) == wanted or apart >= APART:
+                return self._free.pop(place)
         self.blocks.append(aligned(max(wanted, 1)))
         return len(self.blocks) - 1
 

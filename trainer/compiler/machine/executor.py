@@ -23,6 +23,7 @@ from trainer.compiler.machine import _machine as m
 from trainer.compiler.machine import instructions as make
 from trainer.compiler.machine.instructions import MachineInstruction
 from trainer.compiler.machine.lowering import lower, lower_own
+from trainer.compiler.machine.turning import turned_once
 from trainer.compiler.numpy_executor import Bound, NumpyExecutor
 from trainer.compiler.program import Program
 from trainer.compiler.uncollected import uncollected
@@ -33,6 +34,7 @@ __all__ = ["NativeExecutor"]
 
 MOST = 4096  # verdicts that are kept
 PIECES = 3  # in which an instruction is tried, too, as threads divide it
+SLICES, ROWS = 1000, 7  # likewise, as it stands in a stretch; rows of a product, each of which has a matrix to pack
 LARGE = 1 << 20  # bytes
 _tried: dict[Hashable, str] = {}  # what differed, by all that decides it: BLAS's threads and the call
 
@@ -64,7 +66,7 @@ class NativeExecutor(NumpyExecutor):
     def tables(self) -> tuple[list[MachineInstruction], list[MachineInstruction]]:
         """The machine's instructions for `bound[:checked]`, and for the rest."""
         parts = self.bound[: self.checked], self.bound[self.checked :]
-        before, after = ([i for bound in part for i in self._of[bound]] for part in parts)
+        before, after = (turned_once([i for bound in part for i in self._of[bound]]) for part in parts)
         return before, after
 
     def compute(self) -> None:
@@ -120,22 +122,28 @@ class NativeExecutor(NumpyExecutor):
         """Why the machine cannot be trusted with this instruction; empty where it can."""
         try:
             machine = m.Machine(lowered)
+            alone = [(m.Machine([i]), -ROWS if i.kind == m.PRODUCT else -SLICES) for i in lowered]
         except (LookupError, ValueError) as error:  # no inner loop for these types, or too many axes
             return str(error)
         try:
-            return next(filter(None, (self._difference(bound, machine, rng) for _ in range(_trials(bound)))), "")
+            tries = (self._difference(bound, machine, alone, rng) for _ in range(_trials(bound)))
+            return next(filter(None, tries), "")
         except (LookupError, ValueError) as error:
             return str(error)
 
-    def _difference(self, bound: Bound, machine: m.Machine, rng: np.random.Generator) -> str:
-        """What differs between NumPy's result and the machine's, whole or in pieces, on random numbers; empty where no
-        bit does."""
+    def _difference(
+        self, bound: Bound, machine: m.Machine, alone: list[tuple[m.Machine, int]], rng: np.random.Generator
+    ) -> str:
+        """What differs between NumPy's result and the machine's, whole, in pieces or in slices, on random numbers;
+        empty where no bit does."""
         owners = {self.buffers.owner(v) for v in bound.instruction.inputs if not v.constant}
         arrays = [self._arrays[owner] for owner in owners]
         starts = [int(rng.integers(len(self._numbers))) for _ in arrays]
         results = set()
         with np.errstate(all="ignore"):
-            for run in (partial(_all, bound.calls), partial(machine.run, 0, 1), partial(machine.run, 0, 1, PIECES)):
+            whole, pieces = partial(machine.run, 0, 1), partial(machine.run, 0, 1, PIECES)
+            slices = partial(_all, [partial(each.run, 0, 1, count) for each, count in alone])
+            for run in (partial(_all, bound.calls), whole, pieces, slices):
                 for array, start in zip(arrays, starts, strict=True):  # again, where a call writes over its argument
                     self._fill(array, bound, start)
                 run()

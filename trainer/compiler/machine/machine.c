@@ -38,12 +38,14 @@ typedef struct {
     int raised;     /* by the last run: NPY_FPE_DIVIDEBYZERO and so on */
 } machine;
 
+#define MOST 0xffff /* pieces of an instruction */
+
 /* run(start, stop, pieces=0): iterations start … stop − 1 of the table. Returns how many were completed: fewer than asked
  * for where a CHECK found a value that is not finite. For `pieces` see machine.h. */
 static PyObject *machine_run(machine *self, PyObject *args) {
     Py_ssize_t start, stop, pieces = 0;
     if (!PyArg_ParseTuple(args, "nn|n", &start, &stop, &pieces)) return NULL;
-    if (pieces < 0) pieces = 0;
+    pieces = pieces > MOST ? MOST : pieces < -MOST ? -MOST : pieces;
     for (Py_ssize_t i = 0; i < self->count; i++) {
         if (start < 0 || (self->table[i].kind == STREAM && stop > self->table[i].stream.length)) {
             PyErr_Format(PyExc_ValueError, "iterations %zd to %zd do not fit the streams", start, stop);
@@ -96,7 +98,7 @@ static PyObject *machine_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
         }
         choose_cut(&self->table[i]);
     }
-    return give_room(self) < 0 ? (Py_DECREF(self), NULL) : (PyObject *)self;
+    return find_stretches(self->table, self->keep, self->count) < 0 || give_room(self) < 0 ? (Py_DECREF(self), NULL) : (PyObject *)self;
 }
 
 static int machine_traverse(machine *self, visitproc visit, void *arg) {
@@ -127,6 +129,23 @@ static PyMethodDef machine_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+/* (first instruction, how many, slices) of each stretch. */
+static PyObject *machine_stretches(machine *self, void *unused) {
+    PyObject *found = PyList_New(0);
+    for (Py_ssize_t i = 0; found && i < self->count; i++) {
+        const instruction *in = &self->table[i];
+        PyObject *one = in->stretch ? Py_BuildValue("nnn", i, in->stretch, (Py_ssize_t)in->together) : NULL;
+        if (in->stretch && (!one || PyList_Append(found, one) < 0)) Py_CLEAR(found);
+        Py_XDECREF(one);
+    }
+    return found;
+}
+
+static PyGetSetDef machine_got[] = {
+    {"stretches", (getter)machine_stretches, NULL, "(first instruction, how many, in how many slices) of each stretch", NULL},
+    {NULL},
+};
+
 static PyMemberDef machine_members[] = {
     {"raised", T_INT, offsetof(machine, raised), READONLY, "what the last run divided by 0 (1), overflowed (2), underflowed (4), made nan (8)"},
     {NULL},
@@ -143,6 +162,7 @@ static PyTypeObject machine_type = {
     .tp_clear = (inquiry)machine_clear,
     .tp_methods = machine_methods,
     .tp_members = machine_members,
+    .tp_getset = machine_got,
 };
 
 static PyObject *threads(PyObject *module, PyObject *args) {

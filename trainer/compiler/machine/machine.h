@@ -6,6 +6,7 @@
  *     arithmetic.c  the arithmetic that the machine does by itself: chains, short sums, whether all is finite
  *     products.c    products of matrices, with OpenBLAS's bits
  *     divide.c      an instruction in pieces, by what it writes
+ *     stretches.c   instructions in a row that are cut alike, so that nobody waits between them
  *     threads.c     who does the pieces
  */
 #ifndef TRAINER_MACHINE_H
@@ -25,6 +26,7 @@
 #include <fenv.h>
 #include <numpy/arrayobject.h>
 #include <numpy/ufuncobject.h>
+#include <stddef.h>
 #include <string.h>
 
 #if defined(__GNUC__)
@@ -83,6 +85,7 @@ enum code { FOR_EACH_CODE(MEMBER) CODES };
 /* Operands that are walked together: axes from the slowest to the fastest, the last of them given to the inner loop. */
 typedef struct {
     int operands, axes;
+    int from[MAX_AXES]; /* the first of the arrays' axes that an axis was made of; −1 for none */
     npy_intp shape[MAX_AXES];
     npy_intp stride[MAX_OPERANDS][MAX_AXES];
     char *data[MAX_OPERANDS];
@@ -94,6 +97,14 @@ typedef struct {
 } call;
 
 enum { UNDIVIDED = -1, ROWS_OF_PRODUCT = -2, COLUMNS_OF_PRODUCT = -3, ROW_OF_SUMS = -4, NUMBERS = -5 };
+
+#define TRIALS 3 /* of either way, to know which is the quicker one */
+
+/* Which of two ways is taken: one thing after the other, or divided. */
+typedef struct {
+    int turn;          /* how often it was run with threads since it was tried last; negative until it is */
+    double seconds[2]; /* that it takes at its quickest, either way */
+} trial;
 
 struct instruction;
 typedef void (*product_function)(const struct instruction *in, const char *a, const char *b, char *c);
@@ -107,8 +118,13 @@ typedef struct instruction {
     int raises;        /* LOOP: whether Python may hear an error of it: a whole number to a negative power */
     int cut;           /* the axis of the walk along which it is divided, or one of the following */
     npy_intp unit;     /* of that axis, what stays together */
-    int turn;          /* how often it was run with threads, since it was tried last */
-    double seconds[2]; /* that it takes at its quickest, whole and in pieces */
+    trial alone;       /* whole against in pieces */
+    int slice;         /* along what it is cut in a stretch, as `cut` */
+    npy_intp slices;   /* in so many equal ones, 1 where it cannot be */
+    Py_ssize_t stretch; /* how many instructions make one that begins here; 0 for none */
+    npy_intp together;  /* slices of that stretch */
+    size_t room;        /* for what its products pack */
+    trial as_stretch;   /* one by one against together */
     union {
         struct {
             call *calls;
@@ -175,6 +191,14 @@ int prepare_instruction(instruction *in, PyObject *item);
 void choose_cut(instruction *in);
 npy_intp most_pieces(const instruction *in);
 void part_of(instruction *part, const instruction *in, npy_intp k, npy_intp count);
+int divisible(const instruction *in);
+unsigned written(const instruction *in);
+npy_intp *length_along(instruction *in, int cut);
+
+/* The stretches of a table that was made of these items; −1 where there is no memory. And slices `first` to `last`, of
+ * so many, of one of its instructions. */
+int find_stretches(instruction *table, PyObject *items, Py_ssize_t count);
+void slices_of(instruction *part, const instruction *in, npy_intp first, npy_intp last, npy_intp slices);
 int overlap(const walk *w, int a, int b);
 
 /* Why a run ended. */
@@ -190,7 +214,8 @@ double seconds_now(void);
 
 /* Iterations `start` to `stop` of the table; gives the first that was not completed, and in `raised` what the processor
  * has noted on the way, as NPY_FPE_DIVIDEBYZERO and so on. With `pieces` every instruction that can be is divided in so
- * many, however short it is. Called and left with the interpreter lock, which is released in between. */
+ * many, however short it is; with -pieces every stretch, one of a single instruction too. Called and left with the
+ * interpreter lock, which is released in between. */
 Py_ssize_t run_table(
     instruction *table, Py_ssize_t count, Py_ssize_t start, Py_ssize_t stop, npy_intp pieces, enum ending *how, int *raised);
 

@@ -71,13 +71,13 @@ static int prepare(walk *w, PyObject *const *arrays, int operands) {
             PyErr_Format(PyExc_ValueError, "more than %d axes that cannot be merged", MAX_AXES);
             return -1;
         }
-        if (!joins) merged++;
+        if (!joins) w->from[merged++] = order[k];
         w->shape[merged - 1] = joins ? w->shape[merged - 1] * length : length;
         for (int i = 0; i < operands; i++)
             w->stride[i][merged - 1] = PyArray_STRIDE((PyArrayObject *)arrays[i], order[k]);
     }
     if (merged == 0) { /* a single element */
-        w->shape[0] = 1;
+        w->shape[0] = 1, w->from[0] = -1;
         for (int i = 0; i < operands; i++) w->stride[i][0] = 0;
         merged = 1;
     }
@@ -255,6 +255,7 @@ static int prepare_reduction(instruction *in) {
     if (w->axes < MAX_AXES && last == 0) { /* a single row */
         w->axes = 2, last = 1;
         w->shape[1] = w->shape[0], w->shape[0] = 1;
+        w->from[1] = w->from[0], w->from[0] = -1;
         for (int i = 0; i < 2; i++) w->stride[i][1] = w->stride[i][0], w->stride[i][0] = 0;
     }
     in->reduce.width = w->shape[last];

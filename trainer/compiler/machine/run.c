@@ -4,7 +4,7 @@
 
 #define PIECE 5e-6    /* seconds of a piece at least: handing one on takes about one microsecond */
 #define PIECES_EACH 4 /* for each thread, so that one that is held up does fewer */
-#define TRIALS 3      /* of an instruction whole, and as many in pieces, to know which is quicker */
+#define SHARES_EACH 1 /* likewise of a stretch */
 #define REPEAT 5000   /* times that it is run until it is tried again */
 #define WORTH 0.9     /* of what it takes whole; what divides for less keeps a processor busy for nothing */
 
@@ -349,24 +349,53 @@ static enum ending run_piece(const instruction *in, npy_intp k, npy_intp count, 
     return run_whole(&part);
 }
 
-/* In pieces, by as many threads as there are, where that is quicker: what it takes is measured now and then, whole and in
- * pieces. */
+/* The way that is tried in this turn, 0 or 1, or the quicker one; `began` is set where it is timed. */
+static int way_of(trial *t, double *began) {
+    const int turn = t->turn;
+    t->turn = turn < REPEAT ? turn + 1 : 0;
+    *began = turn >= 0 && turn < 2 * TRIALS ? seconds_now() : 0;
+    return turn < 2 * TRIALS ? turn >= TRIALS : t->seconds[1] <= WORTH * t->seconds[0];
+}
+
+static void note(trial *t, double began) {
+    const int turn = t->turn - 1, way = turn >= TRIALS;
+    const double taken = began > 0 ? seconds_now() - began : 0;
+    if (began > 0 && (turn % TRIALS == 0 || taken < t->seconds[way])) t->seconds[way] = taken;
+}
+
+/* In pieces, by as many threads as there are, where that is quicker. */
 static enum ending run_divided(instruction *in, int *noted) {
-    const int turn = in->turn;
+    double began;
+    const int way = way_of(&in->alone, &began);
     const double most = fmin((double)most_pieces(in), PIECES_EACH * threads_now());
-    const npy_intp pieces = turn < TRIALS ? 1 : (npy_intp)fmin(in->seconds[0] / PIECE, most);
-    if (turn < REPEAT) in->turn++;
-    else in->turn = 0;
-    if (pieces < 2 && turn >= TRIALS) return run_whole(in);
-    if (turn >= 2 * TRIALS && in->seconds[1] > WORTH * in->seconds[0]) return run_whole(in);
-    const int timed = turn < 2 * TRIALS, way = turn >= TRIALS;
-    const double began = timed ? seconds_now() : 0;
+    const npy_intp pieces = way ? (npy_intp)fmin(in->alone.seconds[0] / PIECE, most) : 1;
     enum ending how;
     if (pieces < 2) how = run_whole(in);
     else how = spread(in, pieces, run_piece, in->kind == PRODUCT ? product_room(in) : 0, noted);
-    if (timed) {
-        const double taken = seconds_now() - began;
-        if (turn % TRIALS == 0 || taken < in->seconds[way]) in->seconds[way] = taken;
+    note(&in->alone, began);
+    return how;
+}
+
+/* A thread's share of a stretch. */
+static enum ending run_slices(const instruction *head, npy_intp k, npy_intp count, void *room) {
+    const npy_intp slices = head->together, first = slices * k / count, last = slices * (k + 1) / count;
+    enum ending how = DONE;
+    for (const instruction *in = head; in < head + head->stretch && how == DONE; in++) {
+        instruction part;
+        slices_of(&part, in, first, last, slices);
+        if (room && in->kind == PRODUCT) part.matmul.buffer = room;
+        how = run_whole(&part);
+    }
+    return how;
+}
+
+/* In so many pieces, by threads if there are some. */
+static enum ending run_pieces(instruction *in, npy_intp pieces, piece_function piece, size_t room, int *noted) {
+    if (threads_now() > 1) return spread(in, pieces, piece, room, noted);
+    enum ending how = DONE;
+    for (npy_intp k = 0; k < pieces; k++) {
+        const enum ending other = piece(in, k, pieces, NULL);
+        if (other != DONE) how = other;
     }
     return how;
 }
@@ -379,16 +408,33 @@ static enum ending run_one(instruction *in, Py_ssize_t iteration, npy_intp piece
         return call_back(in, saved) < 0 ? FAILED : DONE;
     default: break;
     }
-    if (in->cut == UNDIVIDED || (!pieces && threads_now() == 1)) return run_whole(in);
+    if (in->cut == UNDIVIDED || pieces < 0 || (!pieces && threads_now() == 1)) return run_whole(in);
     if (!pieces) return run_divided(in, noted);
     if (pieces > most_pieces(in)) pieces = most_pieces(in);
-    if (threads_now() > 1) return spread(in, pieces, run_piece, in->kind == PRODUCT ? product_room(in) : 0, noted);
-    enum ending how = DONE;
-    for (npy_intp k = 0; k < pieces; k++) {
-        const enum ending other = run_piece(in, k, pieces, NULL);
-        if (other != DONE) how = other;
+    return run_pieces(in, pieces, run_piece, in->kind == PRODUCT ? product_room(in) : 0, noted);
+}
+
+/* What begins with this instruction, and how many it was: a stretch, where that is quicker, or it alone. */
+static Py_ssize_t run_next(
+    instruction *in, Py_ssize_t iteration, npy_intp pieces, enum ending *how, int *noted, PyThreadState **saved) {
+    const Py_ssize_t stretch = in->stretch;
+    double began = 0;
+    if (pieces < 0 && stretch) {
+        *how = run_pieces(in, -pieces < in->together ? -pieces : in->together, run_slices, in->room, noted);
+        return stretch;
     }
-    return how;
+    if (pieces || stretch < 2 || threads_now() == 1) {
+        *how = run_one(in, iteration, pieces, noted, saved);
+        return 1;
+    }
+    if (way_of(&in->as_stretch, &began)) {
+        const npy_intp most = SHARES_EACH * threads_now();
+        *how = spread(in, in->together < most ? in->together : most, run_slices, in->room, noted);
+    } else {
+        for (Py_ssize_t i = 0; i < stretch && *how == DONE; i++) *how = run_one(in + i, iteration, 0, noted, saved);
+    }
+    note(&in->as_stretch, began);
+    return stretch;
 }
 
 Py_ssize_t run_table(
@@ -399,7 +445,7 @@ Py_ssize_t run_table(
     PyThreadState *saved = PyEval_SaveThread();
     *how = DONE;
     for (; iteration < stop; iteration++) {
-        for (Py_ssize_t i = 0; i < count && *how == DONE; i++) *how = run_one(&table[i], iteration, pieces, &noted, &saved);
+        for (Py_ssize_t i = 0; i < count && *how == DONE;) i += run_next(&table[i], iteration, pieces, how, &noted, &saved);
         if (*how != DONE) break;
     }
     noted |= fetestexcept(FE_ALL_EXCEPT);

@@ -1,5 +1,6 @@
-/* The machine's threads. One instruction at a time is spread over them, piece by piece, as each is free; a thread that
- * somebody else's work holds up does fewer. They wait a moment in a loop for the next instruction, and asleep after that.
+/* The machine's threads. One instruction at a time, or a stretch of them, is spread over them, piece by piece, as each is
+ * free; a thread that somebody else's work holds up does fewer. They wait a moment in a loop for the next instruction, and
+ * asleep after that.
  *
  * A ticket says which instruction is at work, in how many pieces, and which piece is next: whoever raises it by one has
  * that piece. It is one number, so that nobody who comes late takes a piece of another instruction for one of this.
