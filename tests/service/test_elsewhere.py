@@ -63,6 +63,9 @@ def test_a_run_elsewhere_leaves_the_folder_that_it_would_leave_here(elsewhere):
     run = elsewhere.submit()
     ended = elsewhere.until(run, "finished", "failed")
     assert (ended["state"], ended["reason"], ended["attempt"]) == ("finished", "after 3 epochs", 1)
+    assert ended["launcher"] == "command"
+    for path, says in (("/", "on command</span>"), (f"/runs/{run}", "attempt 1 on command:")):
+        assert says in elsewhere.ask("GET", path, Accept="text/html").content.decode()
     assert model(elsewhere, run) == parameters(SMALL)
     folder = elsewhere.root / "runs" / run
     assert {path.name for path in folder.iterdir()} >= {"loss.svg", "log.txt", "metrics.csv", "status.json"}

@@ -12,11 +12,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["FOLDERS", "VARIABLE", "named", "place"]
+__all__ = ["FOLDERS", "VARIABLE", "named", "place", "told", "without_paths"]
 
 VARIABLE = "TRAINER_SERVED"  # the folder of the service, or of what there is of it here
 FOLDERS = {"upload": "uploads", "run": "runs"}
 _NAME = re.compile(r"(upload|run):(\w[\w.-]*)")
+# An absolute path has two parts at least: the slash of "and/or" and of a unit, m/s, is none, nor is an address.
+_PATH = re.compile(r"(?<![\w/.:~-])(?:[A-Za-z]:\\(?:[^\s\\:*?\"'<>|]+\\)*|/(?:[^\s/:\"'<>|,;()]+/)+)(?=[^\s/])")
 _PATHS = {"dataset": ("path", "validation_path", "test_path"), "start_from": ("path",)}
 
 
@@ -45,6 +47,24 @@ def named(config: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(result.get(section), Mapping):
             result[section] = {key: _name(root or "", key in keys, item) for key, item in result[section].items()}
     return result
+
+
+def told(text: str) -> str:
+    """What a run says of itself in its files: in a process that a service has begun nothing of where anything lies."""
+    return without_paths(text) if VARIABLE in os.environ else text
+
+
+def without_paths(text: str, names: Mapping[str, str] | None = None) -> str:
+    """A text in which files are called by their last names alone.
+
+    names: what is called otherwise, by its path: an upload, as the config calls it.
+
+    >>> without_paths("ValueError: /srv/runs/01J/x.npy and /srv/up/9f.csv: 3 m/s", {"/srv/up/9f.csv": "upload:01K"})
+    'ValueError: x.npy and upload:01K: 3 m/s'
+    """
+    for path, name in (names or {}).items():
+        text = text.replace(path, name)
+    return _PATH.sub("", text)
 
 
 def _name(root: str, is_path: bool, value: Any) -> Any:

@@ -48,12 +48,17 @@ def describe_environment(
         "cpu": {"model": _cpu_model(), "cores": os.cpu_count(), "usable_cores": _usable_cores()},
         "numpy": {"version": np.__version__, **_numpy_build()},
         "threads": None if threads is None else {"threads": threads.threads, "pinned": threads.pinned},
-        "blas_libraries": [] if threads is None else list(threads.libraries),
+        "blas_libraries": [] if threads is None else [_by_name(each) for each in threads.libraries],
         "packages": versions(),
         "plugins": dict(plugins or {}),
         "git": git_revision(folder),
         "command": sys.argv[:1] and [Path(sys.argv[0]).name, *sys.argv[1:]],
     }
+
+
+def _by_name(library: Mapping[str, Any]) -> dict[str, Any]:
+    """A library without the folder that it lies in, which decides nothing and tells of a person's computer."""
+    return {**library, **({"filepath": Path(library["filepath"]).name} if "filepath" in library else {})}
 
 
 def git_revision(folder: str | os.PathLike[str]) -> str | None:

@@ -22,6 +22,7 @@ from signal import Signals
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
+from trainer.config.served import told
 from trainer.errors import DivergedError, StorageError, UsageError
 from trainer.files import FULL, atomic_write, expanded, new_folder, overwrite, remove, writing
 from trainer.runs.already import going_on
@@ -212,7 +213,8 @@ class RunFolder:
     def log(self, text: str) -> None:
         """Append a line to log.txt, with the time in front; the further lines of a longer text are indented."""
         now = datetime.now().astimezone().isoformat(timespec="milliseconds")
-        lines = f"{now}  {text.rstrip()}\n".replace("\n", "\n    ", text.rstrip().count("\n"))
+        text = told(text.rstrip())
+        lines = f"{now}  {text}\n".replace("\n", "\n    ", text.count("\n"))
         self._log.append(lines.encode(errors="backslashreplace"))  # a name of a file may be no UTF-8
 
     @property
@@ -289,7 +291,7 @@ class RunFolder:
         now = datetime.now(UTC)
         content: dict[str, Any] = {
             "status": status,
-            "reason": reason,
+            "reason": reason and told(reason),
             "epochs": self._epochs(),
             "started": self._started,
             "seen": now.isoformat(timespec="milliseconds"),

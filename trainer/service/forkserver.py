@@ -169,6 +169,7 @@ def live(main: Callable[[Any, Any], int], channel: socket.socket, parent: int) -
             return 0
         work = json.loads(line)
         prepare(work, parent)
+        sys.argv = ["trainer", "attempt"]  # which environment.json has, and not where anything lies here
         return main(file, work)
 
 

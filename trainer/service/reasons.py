@@ -5,28 +5,14 @@ What went wrong comes from anybody's code: it may have lines without end, a trac
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
-__all__ = ["in_a_line", "without_paths"]
+from trainer.config.served import without_paths
+
+__all__ = ["in_a_line"]
 
 LONGEST = 500  # characters of a reason
 _TRACEBACK = "Traceback (most recent call last):"
-# An absolute path has two parts at least: the slash of "and/or" and of a unit, m/s, is none, nor is an address.
-_PATH = re.compile(r"(?<![\w/.:~-])(?:[A-Za-z]:\\(?:[^\s\\:*?\"'<>|]+\\)*|/(?:[^\s/:\"'<>|,;()]+/)+)(?=[^\s/])")
-
-
-def without_paths(text: str, names: Mapping[str, str] | None = None) -> str:
-    """A text in which files are called by their last names alone.
-
-    names: what is called otherwise, by its path: an upload, as the config calls it.
-
-    >>> without_paths("ValueError: /srv/runs/01J/x.npy and /srv/up/9f.csv: 3 m/s", {"/srv/up/9f.csv": "upload:01K"})
-    'ValueError: x.npy and upload:01K: 3 m/s'
-    """
-    for path, name in (names or {}).items():
-        text = text.replace(path, name)
-    return _PATH.sub("", text)
 
 
 def in_a_line(text: str, names: Mapping[str, str] | None = None) -> str:

@@ -22,13 +22,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from trainer.config.served import without_paths
 from trainer.errors import TrainerError
 from trainer.runs.lock import held, holder
 from trainer.service import mark, queue
 from trainer.service.children import Children, Unavailable
 from trainer.service.launchers import Exit, Launcher, Site, Work, made
 from trainer.service.quotas import bytes_below, note_use
-from trainer.service.reasons import in_a_line, without_paths
+from trainer.service.reasons import in_a_line
 from trainer.service.remote.attempts import Attempts
 from trainer.service.settings import Settings
 from trainer.service.states import AFTER, RESTING, Message, State, Wish

@@ -76,14 +76,23 @@ def place(service: Service, row: sqlite3.Row) -> int | None:
     return int(found["n"]) if found else None
 
 
+def launcher_of(service: Service, row: sqlite3.Row) -> str | None:
+    """What trains a run, or has trained it last; before it has begun what it asks for, None where that is nothing."""
+    begun = service.store.row(
+        "SELECT launcher FROM attempts WHERE run = ? AND number = ? AND launcher IS NOT NULL", row["id"], row["attempt"]
+    )
+    asked: str | None = row["launcher"]
+    return asked if begun is None or row["state"] == "queued" else str(begun["launcher"])
+
+
 def as_run(service: Service, row: sqlite3.Row) -> dict[str, Any]:
     """A run as it is told."""
     return {
         "object": "run",
         **{
-            name: row[name]
-            for name in ("id", "name", "owner", "state", "reason", "wish", "attempt", "launcher", "note", "version")
+            name: row[name] for name in ("id", "name", "owner", "state", "reason", "wish", "attempt", "note", "version")
         },
+        "launcher": launcher_of(service, row),
         "place": place(service, row),
         "tags": json.loads(row["tags"]),
         "overrides": json.loads(row["overrides"]),

@@ -12,6 +12,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from trainer.config.served import without_paths
 from trainer.service.service import NAME, NAME_IS, Invalid
 from trainer.service.states import ENDED, Message, State
 from trainer.service.web.answers import (
@@ -27,7 +28,7 @@ from trainer.service.web.answers import (
     text_of,
     zip_answer,
 )
-from trainer.service.web.problems import HttpProblem
+from trainer.service.web.problems import HttpProblem, encoded
 from trainer.service.web.routes import Call
 from trainer.service.web.schemas import KEY, LAUNCHER, MOST_NOTE, MOST_OVERRIDES, MOST_TAGS, MOST_TEXT, YAML_TYPES
 from trainer.service.web.thinning import thinned
@@ -38,6 +39,8 @@ __all__ = [
 ]  # fmt: skip
 
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,120}")
+PRINTED = "output.txt"  # what a process and its libraries have printed, with tracebacks
+MOST_PRINTED = 10_000  # lines of it
 HIDDEN = frozenset({"lock", "attempt.lock", "attempt.json"})  # of the service's own
 
 
@@ -223,7 +226,7 @@ def tail_of(path: Path, lines: int) -> bytes:
         with open(opened(path.parent, path.name)[0], "rb") as file:
             size = file.seek(0, 2)
             file.seek(max(0, size - 400 * lines))
-            return b"\n".join(file.read().splitlines()[-lines:])
+            return b"".join(file.read().splitlines(keepends=True)[-lines:])
     except HttpProblem:  # not yet
         return b""
 
@@ -252,6 +255,10 @@ async def file(call: Call) -> Response:
     folder, name = _folder(call), call.path("name")
     if not _offered(name):
         raise HttpProblem(404, "there is no such file")
+    if name == PRINTED:
+        text = (await asyncio.to_thread(tail_of, folder / name, MOST_PRINTED)).decode("utf-8", "replace")
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return Response(encoded(without_paths(text)), headers=headers, media_type="text/plain; charset=utf-8")
     return await file_answer(call, folder, name)
 
 

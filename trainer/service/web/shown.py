@@ -34,8 +34,10 @@ async def shown_all(service: Service, rows: Sequence[sqlite3.Row]) -> list[dict[
 def shown(service: Service, row: sqlite3.Row) -> dict[str, Any]:
     """A run as it is told, with what can be done with it and how long it takes."""
     state = State(row["state"])
+    run = as_run(service, row)
     return {
-        **as_run(service, row),
+        **run,
+        "where": run["launcher"] if [*service.supervisor.launchers] != ["local"] else None,
         "share": min(1.0, row["step"] / row["steps"]) if row["steps"] else 0.0,
         "left": _time_left(service, row),
         "took": _seconds_between(row["started"], row["ended"]),
