@@ -207,6 +207,47 @@ def test_a_report_is_what_an_attempt_says_or_nothing(posed, wrong):
     assert posed.served.run(posed.run)["state"] == "running"
 
 
+@pytest.fixture
+def quota(posing):
+    """Says how many bytes there may be besides those that there are."""
+
+    def give(more: int) -> int:
+        used = int(posing.ask("GET", "/v1/me").json["used"]["bytes"])
+        most = json.dumps({"bytes": used + more})
+        assert posing.ask("PUT", "/v1/users/admin", most, Content_Type="application/json").status == 200
+        return used
+
+    yield give
+    posing.ask("PUT", "/v1/users/admin", "{}", Content_Type="application/json")
+
+
+def test_what_is_handed_in_counts_as_its_owners(posed, quota):
+    posed.begin()
+    before = quota(10_000)
+    digest = posed.put(b"x" * 6000)
+    assert posed.manifest(findings_json=digest).json == {"missing": []}
+    now = posed.served.ask("GET", "/v1/me").json["used"]["bytes"]
+    assert 6000 <= now - before < 7000
+    content = b"y" * 4000
+    refused(posed.ask("PUT", f"files/{hashlib.sha256(content).hexdigest()}", content), 429)
+    ended = posed.served.until(posed.run, "failed")
+    assert "bytes of data and runs here, of " in ended["reason"]
+    assert ended["reason"].endswith(" at most, and this run would have 4,000 more; delete some, and resume it")
+    assert (posed.folder / "findings.json").read_bytes() == b"x" * 6000  # what was acknowledged stays
+    assert posed.report(POINTS).status == 401  # it is over
+
+
+def test_records_count_as_well(posed, quota):
+    posed.begin()
+    quota(1 << 20)
+    line = "x" * 65_535 + "\n"
+    said = [posed.report(records={"log.txt": {"at": len(line) * i, "text": line}}).status for i in range(34)]
+    assert 429 in said, said
+    assert {*said[: said.index(429)]} == {200}
+    assert {*said[said.index(429) + 1 :]} <= {401, 409}  # it is over, or about to be
+    assert posed.served.until(posed.run, "failed")["reason"].endswith("delete some, and resume it")
+
+
 def test_only_what_an_attempt_needs_is_fetched(posed):
     upload = posed.served.ask("POST", "/v1/datasets?name=a.csv", b"a,b\n1,2\n").json["sha256"]
     posed.begin()

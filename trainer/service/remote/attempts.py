@@ -18,7 +18,8 @@ from trainer import __version__
 from trainer.service import mark
 from trainer.service.launchers import Exit, Hears, Work
 from trainer.service.local import limits_of, why
-from trainer.service.queue import Conflict, Superseded
+from trainer.service.queue import Conflict, Full, Superseded
+from trainer.service.quotas import bytes_below, quota_of, used_by
 from trainer.service.remote import files
 from trainer.service.settings import Settings
 from trainer.service.store import Store, Unwritable, Writing
@@ -27,6 +28,7 @@ from trainer.service.tokens import sha256
 __all__ = ["LEASE", "Attempt", "Attempts", "Unready"]
 
 LEASE = 30.0  # seconds for which nothing has to be heard
+RECORDED = 1 << 20  # characters of records between two looks at how much there is
 PREFIX = "tra_"
 
 
@@ -46,6 +48,7 @@ class Attempt:
         asked: whether it was told to end.
         ended: how it ended, once it has.
         until: when nothing was heard of it for too long, by the event loop's clock.
+        grown: characters of records since it was looked how much there is.
         report, said: the number of its last report, and of its last message.
         needs: where the files lie that it may fetch, by their SHA-256.
     """
@@ -58,6 +61,7 @@ class Attempt:
     asked: bool = False
     ended: Exit | None = None
     until: float = 0.0
+    grown: int = 0
     report: int = 0
     said: int = 0
     needs: dict[str, Path] = field(default_factory=dict)
@@ -143,8 +147,7 @@ class Attempts:
         """
         if version != __version__:
             text = f"the trainer there is {version}, and this one is {__version__}: install the same"
-            self._hears.report(attempt.work, {"kind": "ended", "status": "failed", "reason": text})
-            attempt.over(attempt, Exit(text))
+            self._fail(attempt, text)
             raise Conflict(text)
 
         def begun(writing: Writing) -> bool:
@@ -161,6 +164,36 @@ class Attempts:
         needed = await asyncio.to_thread(self._claimed, attempt)
         attempt.heard()
         return {"work": self._told(attempt), "files": needed, "lease": LEASE}
+
+    def _fail(self, attempt: Attempt, reason: str) -> None:
+        """It can go no further, and no other attempt would."""
+        self._hears.report(attempt.work, {"kind": "ended", "status": "failed", "reason": reason})
+        attempt.over(attempt, Exit(reason))
+
+    async def room(self, attempt: Attempt, more: int) -> int:
+        """For how many bytes there is room, of what the run's owner may have, where `more` are to come.
+
+        What was handed in counts from then on. Raises Full where it is too much, with which the run has failed: what it
+        has handed in stays, and it goes on from there when there is room.
+        """
+        run = attempt.work.run
+        held = await asyncio.to_thread(self._held, attempt)
+        row = self._store.row("SELECT owner, stored FROM runs WHERE id = ?", run)
+        if row is None:
+            raise Superseded(f"run {run} is deleted")
+        owner, stored = str(row["owner"]), int(row["stored"])
+        most = quota_of(self._store.reading, owner, self._settings.quota).bytes
+        used = used_by(self._store.reading, owner)["bytes"] - stored + held
+        if used + more > most:
+            what = f"{owner} has {used:,} bytes of data and runs here, of {most:,} at most"
+            text = f"{what}, and this run would have {more:,} more; delete some, and resume it"
+            self._fail(attempt, text)
+            raise Full(text, "bytes", used, most, 60)
+        return most - used
+
+    def _held(self, attempt: Attempt) -> int:
+        """Bytes of its run, those that are no set yet among them."""
+        return bytes_below(self._settings.folder(attempt.work.run)) + bytes_below(self.incoming(attempt))
 
     def _claimed(self, attempt: Attempt) -> list[dict[str, Any]]:
         """The files that it needs; from now on no older attempt writes in its run's folder."""
@@ -208,6 +241,10 @@ class Attempts:
         if said["number"] > attempt.report:  # else it comes late, and was repeated meanwhile
             attempt.report = said["number"]
             folder = self._settings.folder(attempt.work.run)
+            attempt.grown += sum(len(piece["text"]) for piece in said["records"].values())
+            if attempt.grown > RECORDED:
+                attempt.grown = 0
+                await self.room(attempt, 0)
             for name, piece in said["records"].items():
                 agreed[name] = await asyncio.to_thread(
                     files.append, folder, name, piece["at"], piece["text"].encode("utf-8", "surrogateescape")
@@ -227,5 +264,9 @@ class Attempts:
         """Take a set of files; gives the SHA-256 of those that have not come. Raises Conflict."""
         attempt.heard()
         folder, overrides = self._settings.folder(attempt.work.run), len(attempt.work.request["overrides"])
-        incoming = self.incoming(attempt)
-        return await asyncio.to_thread(files.accept, folder, incoming, given, attempt.work.attempt, overrides)
+        incoming, run = self.incoming(attempt), attempt.work.run
+        missing = await asyncio.to_thread(files.accept, folder, incoming, given, attempt.work.attempt, overrides)
+        if not missing:
+            held = await asyncio.to_thread(self._held, attempt)
+            await self._store.write(lambda w: w.db.execute("UPDATE runs SET stored = ? WHERE id = ?", (held, run)))
+        return missing

@@ -63,12 +63,15 @@ async def hand_in(call: Call) -> Response:
     attempt, wanted = _attempt(call), call.path("sha256")
     if not re.fullmatch(DIGEST, wanted):
         raise HttpProblem(422, "a file is called by its SHA-256, 64 digits of 0-9 and a-f")
-    folder = call.service.supervisor.attempts.incoming(attempt)
+    attempts, length = call.service.supervisor.attempts, call.request.headers.get("content-length", "0")
+    room = await attempts.room(attempt, int(length) if length.isdecimal() else 0)
+    folder = attempts.incoming(attempt)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     attempt.heard()
     temporary = folder / f".{new_id()}"
     try:
-        digest, size = await received(call, str(temporary), call.service.settings.limits.file, "a file of a run")
+        most = min(room, call.service.settings.limits.file)
+        digest, size = await received(call, str(temporary), most, "a file of a run")
         if digest != wanted:
             raise HttpProblem(422, f"these bytes have the SHA-256 {digest}")
         temporary.replace(folder / digest)
