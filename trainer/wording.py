@@ -129,15 +129,18 @@ def give_or_take(value: float, spread: float) -> str:
 def duration(seconds: float) -> str:
     """A time as a person says it.
 
-    >>> duration(0.26), duration(8), duration(75), duration(4020)
-    ('0.3 s', '8 s', '1 min 15 s', '1 h 07 min')
+    >>> duration(0.26), duration(8), duration(75), duration(4020), duration(100_000)
+    ('0.3 s', '8 s', '1 min 15 s', '1 h 07 min', '1 d 03 h')
     """
     if seconds < 3:
         return f"{seconds:.1f} s"
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours = minutes // 60
+    return f"{hours} h {minutes % 60:02d} min" if hours < 24 else f"{hours // 24} d {hours % 24:02d} h"
 
 
 def listed(words: Collection[str], most: int) -> str:

@@ -113,22 +113,15 @@ def test_a_cancelled_run_ends_on_the_cluster_too(served, cluster):
     assert served.until(served.submit(), "finished")["attempt"] == 1  # the only thread is free again
 
 
-def test_a_killed_worker_costs_no_step_that_was_taken(served, cluster):
+@pytest.mark.parametrize("killed", ["worker", "scheduler"])
+def test_what_is_killed_of_a_cluster_costs_no_step_that_was_taken(served, cluster, killed):
+    """A scheduler's workers end with it."""
     run = served.submit(CHECKED)
     reaches(served, run, 1)
-    cluster.worker.kill()
-    cluster.begin_worker()
+    getattr(cluster, killed).kill()
+    {"worker": cluster.begin_worker, "scheduler": cluster.begin}[killed]()
     assert served.until(run, "finished", "failed")["state"] == "finished", reasons(served, run)
     assert "nothing was heard" not in reasons(served, run)
-    assert model(served, run) == parameters(CHECKED)
-
-
-def test_a_killed_scheduler_is_waited_for(served, cluster):
-    run = served.submit(CHECKED)
-    reaches(served, run, 1)
-    cluster.scheduler.kill()
-    cluster.begin()
-    assert served.until(run, "finished", "failed")["state"] == "finished", reasons(served, run)
     assert model(served, run) == parameters(CHECKED)
 
 

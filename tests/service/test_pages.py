@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -21,6 +22,7 @@ from trainer.service.web.drawing import chart, charts, sparkline
 from trainer.service.web.page_table import PAGES
 from trainer.service.web.sessions import _ours
 from trainer.service.web.thinning import sampled, thinned
+from trainer.wording import number
 
 STATIC = Path(__file__).parents[2] / "trainer" / "service" / "web" / "static"
 VOID = {"meta", "link", "input", "br", "img", "path", "line", "wbr", "hr"}
@@ -361,3 +363,11 @@ def test_curves_are_drawn_with_classes_alone_and_a_gap_is_a_gap():
     assert "<b>" not in marked
     assert chart([1, 2], {"train": [None, float("inf")]}, "loss") == sparkline({"train": [1.0]}) == ""
     assert set(COLUMNS) == {"epoch", "step", "seconds", "rows_per_second"}
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node runs what a browser would")
+def test_a_page_writes_a_number_as_the_server_does():
+    values = [0.0, 0.5, 12.0, 0.00012345, 0.000099999, 0.99999, 9999.4, 9999.9, 1234567.0, -3.2e-7, 1e-300, 2.5e123]
+    script = f"import {{ number }} from '{STATIC / 'words.js'}'; console.log(JSON.stringify({values}.map(number)))"
+    done = subprocess.run(["node", "--input-type=module", "-e", script], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [number(value) for value in values]

@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from trainer import wording
 from trainer.runs.columns import PARTS
 from trainer.service.states import State
 from trainer.service.tokens import SCOPES, Person
@@ -64,7 +65,10 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(
-        duration=shown.duration, bytes=shown.bytes_text, number=shown.number_text, count=shown.count_text
+        duration=wording.duration,
+        number=lambda value: "–" if value is None else wording.number(value),
+        bytes=shown.bytes_text,
+        count=shown.count_text,
     )
     return made
 

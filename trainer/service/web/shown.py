@@ -18,7 +18,7 @@ from trainer.service.web.answers import as_run
 from trainer.service.web.drawing import sparkline
 from trainer.service.web.thinning import sampled
 
-__all__ = ["bytes_text", "count_text", "difference", "duration", "history", "number_text", "shown", "shown_all"]
+__all__ = ["bytes_text", "count_text", "difference", "history", "shown", "shown_all"]
 
 PACE = 120  # events of points over which the pace is measured: half a minute of them
 SPARKS = 64  # numbers of a sparkline
@@ -105,23 +105,6 @@ def difference(this: str, other: str, names: tuple[str, str]) -> list[tuple[str,
     return [(line[:1] if line[:3] not in ("+++", "---") else "@", line) for line in lines]
 
 
-def duration(seconds: float | None) -> str:
-    """Seconds as people say them.
-
-    >>> duration(0.4), duration(75), duration(3725), duration(100_000), duration(None)
-    ('under 1 s', '1 min 15 s', '1 h 2 min', '1 d 3 h', '')
-    """
-    if seconds is None:
-        return ""
-    if seconds < 1:
-        return "under 1 s"
-    whole = round(seconds)
-    units = [(whole // 86_400, "d"), (whole // 3600 % 24, "h"), (whole // 60 % 60, "min"), (whole % 60, "s")]
-    while units[0][0] == 0 and len(units) > 1:
-        units.pop(0)
-    return " ".join(f"{count} {unit}" for count, unit in units[:2] if count)
-
-
 def bytes_text(count: int) -> str:
     """Bytes as people say them.
 
@@ -133,15 +116,6 @@ def bytes_text(count: int) -> str:
         size /= 1024
         units.pop(0)
     return f"{size:.3g} {units[0]}"
-
-
-def number_text(value: float | None) -> str:
-    """A number of a few digits.
-
-    >>> number_text(0.012345), number_text(1234567.0), number_text(None)
-    ('0.01235', '1.235e+06', '–')
-    """
-    return "–" if value is None else f"{value:.4g}"
 
 
 def count_text(value: int) -> str:

@@ -1,6 +1,7 @@
 // Curves that are drawn as their numbers come. Of each metric a chart, in it a line for each part of the data and each run.
 
 import { $, element } from "./page.js";
+import { number } from "./words.js";
 
 const PARTS = ["train", "validation", "test"];
 const MEASURES = ["epoch", "step", "seconds", "rows_per_second"];
@@ -19,14 +20,9 @@ function style(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-function short(value) {
-  if (value === null || value === undefined) return "–";
-  return String(Number(value.toPrecision(4)));
-}
-
 // What a legend says: the number under the cursor, and the last one where there is none.
 function latest(plot, value, series, at) {
-  return short(at === null || at === undefined ? plot.data[series].findLast((each) => each !== null && each !== undefined) : value);
+  return number(at === null || at === undefined ? plot.data[series].findLast((each) => each !== null && each !== undefined) : value);
 }
 
 // Lines across a logarithmic chart: at powers of ten, at all ticks where there are few of those.
@@ -212,7 +208,7 @@ export class Curves {
       title: metric.replaceAll("_", " ") + (logarithmic ? " (log)" : ""), width: this.width(figure), height: HEIGHT,
       scales: { x: { time: false }, y: { distr: logarithmic ? 3 : 1 } },
       axes: [{ ...axis, label: undefined, values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? tick.toLocaleString("en") : "")) },
-        { ...axis, size: 62, grid: { ...axis.grid, ...sparse }, ticks: { ...axis.ticks, ...sparse }, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : short(tick))) }],
+        { ...axis, size: 62, grid: { ...axis.grid, ...sparse }, ticks: { ...axis.ticks, ...sparse }, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : String(Number(tick.toPrecision(4))))) }],
       series: [{ label: "epoch", value: (plot, value) => (value ?? plot.data[0].at(-1) ?? 0).toLocaleString("en") }, ...series],
       cursor: { sync: { key: "curves" }, drag: { x: true, y: false } },
     }, data, figure);
@@ -221,7 +217,7 @@ export class Curves {
   }
 
   describe(metric, lines) {
-    const words = lines.map(({ label, y }) => `${label} ${short(y.findLast((value) => value !== null))}`);
+    const words = lines.map(({ label, y }) => `${label} ${number(y.findLast((value) => value !== null))}`);
     this.charts.get(metric).figure.setAttribute("aria-label", `${metric.replaceAll("_", " ")} over epochs, last: ${words.join(", ")}`);
   }
 

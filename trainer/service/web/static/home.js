@@ -1,6 +1,7 @@
 // The list: progress as it comes, everything else as the server makes it.
 
 import { $, live, refresh, seldom, shortcuts } from "./page.js";
+import { number } from "./words.js";
 
 const often = seldom(5000, refresh);
 
@@ -10,7 +11,7 @@ live((kind, data) => {
   if (!row) return;
   $("progress", row).value = data.steps ? data.step / data.steps : 0;
   $(".epochs", row).textContent = `epoch ${data.epoch.toLocaleString("en")} of ${data.epochs.toLocaleString("en")}`;
-  if (data.loss !== null) $(".loss .value", row).textContent = Number(data.loss.toPrecision(4));
+  if (data.loss !== null) $(".loss .value", row).textContent = number(data.loss);
   often();
 });
 

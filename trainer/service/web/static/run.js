@@ -3,6 +3,7 @@
 import { $, ask, attempt, element, live, refresh, say, seldom, shortcuts, sure } from "./page.js";
 import { Curves } from "./curves.js";
 import { predictForm } from "./predict.js";
+import { number } from "./words.js";
 
 const about = $("#about");
 const { run, name } = about.dataset;
@@ -25,7 +26,7 @@ live((kind, data) => {
     for (const row of data.points) curves.add(run, row);
     $(".bar progress", about).value = data.steps ? data.step / data.steps : 0;
     $(".epochs", about).textContent = `epoch ${data.epoch.toLocaleString("en")} of ${data.epochs.toLocaleString("en")}`;
-    if (data.loss !== null) $(".bar .value", about).textContent = Number(data.loss.toPrecision(4));
+    if (data.loss !== null) $(".bar .value", about).textContent = number(data.loss);
     readLog();
     numbers();
   } else if (kind === "deleted") {
