@@ -21,6 +21,14 @@ class Advice(NamedTuple):
     ways: tuple[Callable[[], object], ...]
 
 
+class Typed(NamedTuple):
+    """Command lines of which the last says what to type, the words that say it, and each thing that they say."""
+
+    wrong: list[str]
+    said: str
+    right: list[str]
+
+
 def advised(message: object, said: str) -> str:
     """The words of a message by which a test does next what they say; a test counts on it that they are there."""
     assert said in str(message)

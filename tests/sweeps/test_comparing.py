@@ -111,5 +111,5 @@ def test_parallel_coordinates_are_the_same_bytes_each_time(root, tmp_path):
         assert found.save(tmp_path / name) == tmp_path / name
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "other.png").read_bytes()
     assert (tmp_path / "table.csv").read_text().splitlines()[0].startswith("step_size,runs,test_loss")
-    with pytest.raises(UsageError, match="a picture ends in"):
+    with pytest.raises(UsageError, match="a comparison ends in"):
         found.save(tmp_path / "one.jpg")

@@ -16,6 +16,7 @@ import pytest
 import trainer
 from tools.kills import remains
 from trainer.errors import ConfigError, UsageError
+from trainer.sweeps.space import axis_of_text
 from trainer.sweeps.sweeping import Watcher, planned, train
 
 LINE: dict[str, Any] = {
@@ -92,6 +93,17 @@ def test_every_mistake_is_listed_once_and_one_of_the_config_stands_where_it_is(t
     with pytest.raises(ConfigError) as caught:
         planned({**LINE, "sweep": {"parameters": {"step_size": [-1, 0.1]}}})
     assert str(caught.value).startswith("sweep.parameters: step_size expects")
+    with pytest.raises(ConfigError) as caught:
+        planned(LINE, {"step_sise": [0.1, 1, 2], "seed": [0, 1]})
+    (problem,) = caught.value.problems
+    assert (problem.source, problem.excerpt) == ("parameters", "  step_sise=...\n  ^~~~~~~~~")
+    assert str(caught.value).startswith("parameters: unknown key 'step_sise'; did you mean 'step_size'?\n")
+    with pytest.raises(ConfigError) as caught:
+        planned(LINE, {"step_sise": axis_of_text("step_sise", "0.1,1") or ""})
+    assert str(caught.value).startswith("command line: unknown key 'step_sise'")
+    for row in ("step_size=0.1", ["step_size=0.1"]):
+        with pytest.raises(UsageError, match="KEY=VALUE for every trial stands in overrides"):
+            planned(LINE, row)
     with pytest.raises(UsageError, match="a sweep watches 'acuracy', which is not among the numbers of an epoch: loss"):
         planned(LINE, {"seed": [0, 1]}, metric="acuracy")
 

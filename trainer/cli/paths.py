@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import typer
@@ -95,8 +96,13 @@ def find_run(name: str, root: Path) -> Path:
     if fitting:
         shown = ", ".join(path.name for path in fitting[-3:])
         raise UsageError(f"{len(fitting)} runs in {root} end in '{name}', such as {shown}; write more of the name")
-    hint = did_you_mean(name, [path.name for path in paths], "what there is: trainer runs")
+    hint = did_you_mean(name, [path.name for path in paths], f"what there is: {_listing(root)}")
     raise UsageError(f"there is no run '{name}' in {root}; {hint}")
+
+
+def _listing(root: Path) -> str:
+    """The command that lists the runs of a folder."""
+    return "trainer runs" if root == Path("runs") else f"trainer runs --in {shlex.quote(str(root))}"
 
 
 def find_runs(name: str, root: Path) -> list[Path]:

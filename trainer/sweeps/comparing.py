@@ -18,13 +18,14 @@ from trainer.runs.columns import names_of, split
 from trainer.runs.groups import Group, Reached, better_of, differing, grouped
 from trainer.runs.listing import Condition, Summary, runs_in, select
 from trainer.runs.loading import Run, load
+from trainer.runs.plots import ENDINGS
 from trainer.sweeps.frames import frame_of, rows_of
 from trainer.sweeps.importance import Importance, importance
 from trainer.sweeps.paired import Paired, compared
 from trainer.training.stopping import Better
 from trainer.wording import describe, did_you_mean, listed
 
-__all__ = ["Comparison", "compare", "runs_of"]
+__all__ = ["Comparison", "check_file", "compare", "runs_of"]
 
 FOLDER = "folder"  # the column of a frame that says where a run is
 
@@ -88,7 +89,7 @@ class Comparison:
 
     def save(self, file: str | os.PathLike[str]) -> Path:
         """Write the table into a .csv file, or draw parallel coordinates into a .png or .svg, and say where."""
-        path = expanded(file)
+        path = check_file(file)
         if path.suffix.lower() != ".csv":
             return self.picture(path)
         columns = self.columns()
@@ -106,6 +107,14 @@ class Comparison:
         path = expanded(file)
         save_coordinates(path, self)
         return path
+
+
+def check_file(file: str | os.PathLike[str]) -> Path:
+    """The file that a comparison is to be written into. Raises UsageError for an ending that it has not."""
+    path = expanded(file)
+    if path.suffix.lower() not in (".csv", *ENDINGS):
+        raise UsageError(f"a comparison ends in .csv, .png or .svg, and {path.name} does not")
+    return path
 
 
 def compare(*things: Any, metric: str | None = None, where: Sequence[str] = ()) -> Comparison:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import os
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -130,7 +130,7 @@ def planned(
     else:
         chosen = combinations(axes, sampler, asked.trials, asked.seed)
     plan = Plan(first, axes, asked, sampler, Watched("loss", "train", "lower"), seeds, variation)
-    trials = _checked(plan, chosen)
+    trials = _checked(plan, chosen, _places(asked, parameters, rows or ()))
     plan.watched = watched_of(trials[0].members[0].loaded, asked.metric)
     _check_pruner(plan, trials)
     plan.trials = [] if sampler in OPTUNA else trials
@@ -148,10 +148,25 @@ def _axis(first: LoadedConfig, key: str, value: object) -> Values | Range:
         return axis_of(key, value)
 
 
-def _rows(parameters: Sequence[Mapping[str, object]]) -> list[Chosen]:
+def _rows(parameters: Sequence[Any]) -> list[Chosen]:
     from trainer.sweeps.space import written
 
+    trials = [parameters] if isinstance(parameters, str) else parameters
+    wrong = next((each for each in trials if not isinstance(each, Mapping)), None)
+    if wrong is not None:
+        raise UsageError(
+            f"parameters are keys with their values, such as {{'step_size': [0.1, 0.2]}}, or a list of trials, each "
+            f"with its value of every key; found {wrong!r}, and KEY=VALUE for every trial stands in overrides"
+        )
     return [{str(key): written(value) for key, value in row.items()} for row in parameters]
+
+
+def _places(asked: SweepConfig, parameters: object, rows: Sequence[Chosen]) -> dict[str, str]:
+    """Where each key that is varied was written. What the command line gives are axes already."""
+    places = dict.fromkeys(asked.parameters, "sweep.parameters") | {key: "parameters" for row in rows for key in row}
+    for key, value in parameters.items() if isinstance(parameters, Mapping) else ():
+        places[key] = "command line" if isinstance(value, Values | Range) else "parameters"
+    return places
 
 
 def _seeds(first: LoadedConfig, varied: set[str]) -> list[int]:
@@ -168,8 +183,11 @@ def _corners(axes: Sequence[Values | Range]) -> list[Chosen]:
     return [{axis.key: axis.ends[min(i, len(axis.ends) - 1)] for axis in axes} for i in range(longest)]
 
 
-def _checked(plan: Plan, chosen: Sequence[Chosen]) -> list[Trial]:
-    """The trials. Every config is read, and one of each value is built. Raises ConfigError with what is wrong."""
+def _checked(plan: Plan, chosen: Sequence[Chosen], places: Mapping[str, str]) -> list[Trial]:
+    """The trials. Every config is read, and one of each value is built. Raises ConfigError with what is wrong.
+
+    places: where each key that is varied was written.
+    """
     trials: list[Trial] = []
     problems: dict[Problem, str] = {}
     seen: set[tuple[str, str]] = set()
@@ -184,7 +202,8 @@ def _checked(plan: Plan, chosen: Sequence[Chosen]) -> list[Trial]:
             trials.append(trial)
         except ConfigError as error:
             for problem in error.problems or [Problem(str(error), "", None, None, "")]:
-                problems.setdefault(problem, _told(problem, values, plan.asked.parameters))
+                placed = _placed(problem, values, places)
+                problems.setdefault(placed, _told(problem, placed.source, values))
     if problems:
         shown = [*problems.values()][:SHOWN]
         more = len(problems) - len(shown)
@@ -192,15 +211,21 @@ def _checked(plan: Plan, chosen: Sequence[Chosen]) -> list[Trial]:
     return trials
 
 
-def _told(problem: Problem, values: Mapping[str, str], own: Collection[str]) -> str:
-    """A problem as the error of a config says it, with the trial where it does not stand at one of its values.
+def _placed(problem: Problem, values: Mapping[str, str], places: Mapping[str, str]) -> Problem:
+    """The problem where its key was written; one of the key itself is one, whichever of its values comes behind it."""
+    key, equals, _ = problem.excerpt.strip().partition("=")
+    if problem.line is not None or not equals or key not in values:
+        return problem
+    _, _, caret = problem.excerpt.partition("\n")
+    excerpt = problem.excerpt if caret.find("^") > problem.excerpt.index("=") else f"  {key}=...\n{caret}"
+    return problem._replace(source=places.get(key, problem.source), excerpt=excerpt)
 
-    own: the keys that the config's `sweep` varies.
-    """
-    place = problem.source if problem.line is None else f"{problem.source}:{problem.line}:{problem.column}"
+
+def _told(problem: Problem, source: str, values: Mapping[str, str]) -> str:
+    """A problem as the error of a config says it, with the trial where it does not stand at one of its values."""
+    place = source if problem.line is None else f"{problem.source}:{problem.line}:{problem.column}"
     at = problem.excerpt.strip().partition("=")[0] if problem.line is None else ""
     trial = "" if at in values else f"  in the trial {' '.join(f'{key}={text}' for key, text in values.items())}"
-    place = "sweep.parameters" if at in own else place
     return "\n".join(
         filter(None, (f"{place}: {problem.message}" if place else problem.message, problem.excerpt, trial))
     )

@@ -110,7 +110,7 @@ def test_datasets_lists_sizes_and_options(trainer):
         f"{len(table) - 1} datasets; one of them in full: trainer list datasets NAME",
         (
             "files and folders are data sets too, their options: trainer list datasets "
-            "csv|npz|npy|idx|svm|text|typed|images|mapped"
+            "csv; or npz, npy, idx, svm, text, typed, images, mapped"
         ),
     )
     lines = {line.split()[0]: line for line in table}

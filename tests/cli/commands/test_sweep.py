@@ -22,6 +22,8 @@ def test_a_sweep_shows_its_trials_the_best_first_and_goes_on(trainer, folder):
     again = trainer("sweep", "small.yaml", "step_size=0.001,0.1", "seeds=2", "--quiet")
     assert again.out.splitlines() == lines[-2:]
     assert len(list(Path("runs").iterdir())) == 4
+    refused = trainer("compare", "small", "-o", "sweep.pdf")
+    assert refused[:] == (2, "", "error: a comparison ends in .csv, .png or .svg, and sweep.pdf does not\n")
     compared = trainer("compare", "small", "-o", "sweep.png")
     assert "step_size=0.1, against step_size=0.001:\ntest_loss is better in 2 of 2 seeds, " in compared.out
     assert Path("sweep.png").exists()

@@ -45,8 +45,10 @@ def command(
     if sum(map(len, several)) < 2:
         raise UsageError("comparing takes two runs or more; one of them in full: trainer runs show RUN")
     from trainer.cli.comparing import print_comparison
-    from trainer.sweeps.comparing import compare
+    from trainer.sweeps.comparing import check_file, compare
 
+    if out is not None:
+        check_file(out)
     found = compare(*several, metric=metric, where=where or ())
     print_comparison(found)
     if out is not None:

@@ -87,8 +87,10 @@ def list_components(kind: Kind, name: str | None, plugins: Sequence[str]) -> Non
     if kind is Kind.datasets:
         from trainer.data.readers.registry import Formats
 
-        formats = "|".join(Formats(found))
-        typer.echo(f"files and folders are data sets too, their options: trainer list datasets {formats}")
+        first, *others = Formats(found)
+        typer.echo(
+            f"files and folders are data sets too, their options: trainer list datasets {first}; or {', '.join(others)}"
+        )
     if kind is Kind.layers:
         typer.echo("every operation of one array is a layer too: trainer ops list")
 

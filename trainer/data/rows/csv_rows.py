@@ -103,7 +103,7 @@ def _where(
         left = [j for j in range(found) if j not in others]
         told = ", ".join(map(str, sorted(others)))
         return left, (f"columns that the model does not take are ignored: {told}",)
-    wanted = f"{count(len(names), 'column')}, or {len(names) + len(others)} as in training"
+    wanted = count(len(names), "column") + (f", or {len(names) + len(others)} as in training" if others else "")
     raise DataError(f"{header.path} has {count(found, 'column')}, and the model takes {wanted}")
 
 
