@@ -74,11 +74,14 @@ def matmul(a: Array, b: Array, target: Array) -> MachineInstruction:
 
 
 def product(
-    a: Array, b: Array, target: Array, classes: bytes, cuts: tuple[int, ...], width: int = m.VECTORS
-) -> MachineInstruction:
+    a: Array, b: Array, target: Array, classes: bytes, cuts: tuple[int, ...], zero: float = 0.0,
+    whole: np.ufunc | None = None, width: int = m.VECTORS,
+) -> MachineInstruction:  # fmt: skip
     """The same by the machine itself, with vectors of `width` bytes: `classes` says for each row and block of eight
-    columns whether it is summed in one chain or two, `cuts` where long sums end."""
-    return MachineInstruction(m.PRODUCT, (classes, cuts), (a, b, target), width)
+    columns whether it is summed in one chain or two, `cuts` where long sums end, `zero` to which of both they are added
+    in the end. With `whole`, which is np.matmul, it does parts of it alone, for threads."""
+    ends = np.array(cuts, np.int64).tobytes()
+    return MachineInstruction(m.PRODUCT, (classes, ends, zero, whole), (a, b, target), width)
 
 
 def copy(target: Array, source: Array) -> MachineInstruction:

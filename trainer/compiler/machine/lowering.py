@@ -53,15 +53,15 @@ def lower(bound: Bound) -> Lowered:
 
 def lower_own(bound: Bound) -> Lowered:
     """The instructions for arithmetic that the machine does by itself: a chain, a call that could be one, a sum or a
-    maximum of short rows, a column times a row, a product of matrices; else None."""
+    maximum or a mean of short rows, a column times a row, a product of matrices; else None."""
     instruction, out = bound.instruction, bound.outputs[0]
-    if bound.known.reduces in (np.add, np.maximum, np.minimum) and not bound.known.averages:
+    if bound.known.reduces in (np.add, np.maximum, np.minimum):
         lowered = lower(bound)
         if lowered is None:
             return None
-        start, total = lowered
+        start, total, *division = lowered
         target, source, _ = total.operands
-        return [start, make.reduce(total.what, CODES[total.what], target, source)]
+        return [start, make.reduce(total.what, CODES[total.what], target, source), *division]
     if instruction.op.forward is np.matmul and out.ndim >= 2 and bound.inputs[0].shape[-1:] == (1,):
         # A column times a row: sums of one product each, which start from 0.
         product = Chain(((np.multiply, (0, 1)), (np.add, (~0, 2))), (1,))

@@ -44,7 +44,6 @@
 #define MAX_CALLS 24
 #define REGISTERS 16
 #define BLOCK 2048 /* bytes of each operand that go through a chain at a time: a few of them stay in the nearest cache */
-#define MAX_PIECES 64 /* of a long sum */
 #define VECTOR 64  /* bytes; what is spread out over a block may reach so far beyond it */
 
 #define FOR_EACH_KIND(X)                                                                                                \
@@ -113,7 +112,7 @@ typedef struct instruction {
     enum kind kind;
     walk walk;
     npy_intp size;               /* bytes of an element */
-    PyUFuncGenericFunction loop; /* LOOP, REDUCE, MATMUL */
+    PyUFuncGenericFunction loop; /* LOOP, REDUCE, MATMUL; PRODUCT where NumPy's is the quicker one for the whole */
     void *loop_data;
     int raises;        /* LOOP: whether Python may hear an error of it: a whole number to a negative power */
     int cut;           /* the axis of the walk along which it is divided, or one of the following */
@@ -145,8 +144,9 @@ typedef struct instruction {
             product_function product;
             const unsigned char *classes;
             npy_intp blocks; /* classes of a row */
-            npy_intp cuts[MAX_PIECES];
-            int pieces;
+            const npy_int64 *cuts;
+            npy_intp pieces;
+            double zero;  /* to which sums are added in the end, 0 or -0 */
             void *buffer; /* room for a packed panel, which is the machine's */
         } matmul;
         struct {

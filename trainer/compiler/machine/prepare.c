@@ -169,25 +169,27 @@ static int prepare_matmul(instruction *in, PyObject *const *arrays) {
     return 0;
 }
 
-/* The same with vectors of so many bytes, summed as (classes, cuts) say; see machine.h. The result's rows are dense. */
+/* The same with vectors of so many bytes, summed as (classes, cuts, zero) say; see machine.h. The result's rows are dense.
+ * A ufunc beside them is for the whole. */
 static int prepare_product(instruction *in, PyObject *what, PyObject *const *arrays, npy_intp width) {
     const int type = PyArray_TYPE((PyArrayObject *)arrays[2]);
-    PyObject *classes, *cuts;
-    if (prepare_matmul(in, arrays) < 0 || !PyArg_ParseTuple(what, "SO!", &classes, &PyTuple_Type, &cuts)) return -1;
+    PyObject *classes, *cuts, *ufunc;
+    double *zero = &in->matmul.zero;
+    if (prepare_matmul(in, arrays) < 0 || !PyArg_ParseTuple(what, "SSdO", &classes, &cuts, zero, &ufunc)) return -1;
+    if (ufunc != Py_None && find_loop(in, ufunc, arrays) < 0) return -1;
     const npy_intp n = in->matmul.n, k = in->matmul.k, m = in->matmul.m, *s = in->matmul.stride;
     in->matmul.product = product_of(width, in->size);
-    int good = in->matmul.product && (type == NPY_FLOAT || type == NPY_DOUBLE) && s[5] == in->size && n > 0 && k > 0 && m > 0;
+    int good = in->matmul.product && *zero == 0 && (type == NPY_FLOAT || type == NPY_DOUBLE) && s[5] == in->size && n > 0 && k > 0 && m > 0;
     for (int i = 0; i < 3; i++)
         good = good && PyArray_TYPE((PyArrayObject *)arrays[i]) == type && s[2 * i] % in->size == 0 && s[2 * i + 1] % in->size == 0;
-    good = good && PyBytes_GET_SIZE(classes) == n * ((m + 7) / 8) && PyTuple_GET_SIZE(cuts) <= MAX_PIECES;
-    in->matmul.pieces = good ? (int)PyTuple_GET_SIZE(cuts) : 0;
-    npy_intp before = 0;
-    for (int i = 0; good && i < in->matmul.pieces; before = in->matmul.cuts[i++]) {
-        in->matmul.cuts[i] = PyLong_AsSsize_t(PyTuple_GET_ITEM(cuts, i));
+    good = good && PyBytes_GET_SIZE(classes) == n * ((m + 7) / 8) && PyBytes_GET_SIZE(cuts) % sizeof(npy_int64) == 0;
+    in->matmul.cuts = (const npy_int64 *)PyBytes_AS_STRING(cuts);
+    in->matmul.pieces = PyBytes_GET_SIZE(cuts) / (npy_intp)sizeof(npy_int64);
+    npy_int64 before = 0;
+    for (npy_intp i = 0; good && i < in->matmul.pieces; before = in->matmul.cuts[i++])
         good = in->matmul.cuts[i] > before && in->matmul.cuts[i] <= k;
-    }
     if (!good || before != k) {
-        if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "the operands do not suit a product");
+        PyErr_SetString(PyExc_ValueError, "the operands do not suit a product");
         return -1;
     }
     in->matmul.classes = (const unsigned char *)PyBytes_AS_STRING(classes);

@@ -5,7 +5,8 @@
  * blocks of eight at the edges of its tiles; what is left of eight places goes on in the first. Long sums are cut, and
  * the pieces added in turn. Which element is summed how is found by trial (products.py), and said here by a class for
  * each row and block of columns; then wider vectors, and no copies of small matrices, give the same bits in half the
- * time. */
+ * time. Its kernels for AVX-512 sum in one chain and cut elsewhere. Sums are added to 0 in the end, so that none is -0,
+ * but for those of small products there: adding them to -0 leaves them as they are. */
 #include "machine.h"
 
 #define PANEL 64 /* columns that are gone through at a time */
@@ -16,123 +17,125 @@
 #define TILE 6 /* rows of a tile: with four vectors of columns, as many sums as there are registers for */
 
 /* What is multiplied: a (R, k) and b (k, N vectors) into c (R, N vectors). Strides count elements. */
-#define KERNEL(name, T, V, LOAD, STORE, SET, FMA, ADD, ZERO)                                                            \
-    INLINE void tile_##name(                                                                                            \
-        const T *a, npy_intp ar, npy_intp ak, const T *b, npy_intp bk, T *c, npy_intp cr, npy_intp k, int R, int N,     \
-        int two, int more) {                                                                                            \
-        enum { W = sizeof(V) / sizeof(T) };                                                                             \
-        V even[TILE][4], odd[TILE][4], x[4];                                                                            \
-        npy_intp q = 0, pairs = two ? k - k % 8 : k - 1; /* what is left of a double chain goes on in one */            \
-        for (int i = 0; i < R; i++)                                                                                     \
-            for (int j = 0; j < N; j++) even[i][j] = odd[i][j] = ZERO();                                                \
-        for (; q < pairs; q += 2, a += 2 * ak, b += 2 * bk) {                                                           \
-            for (int j = 0; j < N; j++) x[j] = LOAD(b + j * W);                                                         \
-            for (int i = 0; i < R; i++)                                                                                 \
-                for (int j = 0; j < N; j++) even[i][j] = FMA(SET(a[i * ar]), x[j], even[i][j]);                         \
-            for (int j = 0; j < N; j++) x[j] = LOAD(b + bk + j * W);                                                    \
-            for (int i = 0; i < R; i++)                                                                                 \
-                for (int j = 0; j < N; j++)                                                                             \
-                    if (two) odd[i][j] = FMA(SET(a[ak + i * ar]), x[j], odd[i][j]);                                     \
-                    else even[i][j] = FMA(SET(a[ak + i * ar]), x[j], even[i][j]);                                       \
-        }                                                                                                               \
-        for (; q < k; q++, a += ak, b += bk)                                                                            \
-            for (int i = 0; i < R; i++)                                                                                 \
-                for (int j = 0; j < N; j++) even[i][j] = FMA(SET(a[i * ar]), LOAD(b + j * W), even[i][j]);              \
-        for (int i = 0; i < R; i++)                                                                                     \
-            for (int j = 0; j < N; j++) {                                                                               \
-                T *place = c + i * cr + j * W;                                                                          \
-                V sum = two ? ADD(even[i][j], odd[i][j]) : even[i][j];                                                  \
-                STORE(place, ADD(more ? LOAD(place) : ZERO(), sum)); /* to 0 first: no sum is -0 */                     \
-            }                                                                                                           \
-    }                                                                                                                   \
-    /* A tile of a size that the compiler knows. */                                                                     \
-    NOINLINE static void sized_##name(                                                                                  \
-        const T *a, npy_intp ar, npy_intp ak, const T *b, npy_intp bk, T *c, npy_intp cr, npy_intp k, int R, int N,     \
-        int two, int more) {                                                                                            \
-        switch (two << 6 | R << 3 | N) {                                                                                \
-            ROWS_OF(name, 1, 0) ROWS_OF(name, 2, 0) ROWS_OF(name, 3, 0) ROWS_OF(name, 4, 0) ROWS_OF(name, 1, 1)         \
-            ROWS_OF(name, 2, 1)                                                                                         \
-        }                                                                                                               \
+#define KERNEL(name, T, V, LOAD, STORE, SET, FMA, ADD, ZERO)                                                           \
+    INLINE void tile_##name(                                                                                           \
+        const T *a, npy_intp ar, npy_intp ak, const T *b, npy_intp bk, T *c, npy_intp cr, npy_intp k, int R, int N,    \
+        int two, int more, T zero) {                                                                                   \
+        enum { W = sizeof(V) / sizeof(T) };                                                                            \
+        V even[TILE][4], odd[TILE][4], x[4];                                                                           \
+        npy_intp q = 0, pairs = two ? k - k % 8 : k - 1; /* what is left of a double chain goes on in one */           \
+        for (int i = 0; i < R; i++)                                                                                    \
+            for (int j = 0; j < N; j++) even[i][j] = odd[i][j] = ZERO();                                               \
+        for (; q < pairs; q += 2, a += 2 * ak, b += 2 * bk) {                                                          \
+            for (int j = 0; j < N; j++) x[j] = LOAD(b + j * W);                                                        \
+            for (int i = 0; i < R; i++)                                                                                \
+                for (int j = 0; j < N; j++) even[i][j] = FMA(SET(a[i * ar]), x[j], even[i][j]);                        \
+            for (int j = 0; j < N; j++) x[j] = LOAD(b + bk + j * W);                                                   \
+            for (int i = 0; i < R; i++)                                                                                \
+                for (int j = 0; j < N; j++)                                                                            \
+                    if (two) odd[i][j] = FMA(SET(a[ak + i * ar]), x[j], odd[i][j]);                                    \
+                    else even[i][j] = FMA(SET(a[ak + i * ar]), x[j], even[i][j]);                                      \
+        }                                                                                                              \
+        for (; q < k; q++, a += ak, b += bk)                                                                           \
+            for (int i = 0; i < R; i++)                                                                                \
+                for (int j = 0; j < N; j++) even[i][j] = FMA(SET(a[i * ar]), LOAD(b + j * W), even[i][j]);             \
+        for (int i = 0; i < R; i++)                                                                                    \
+            for (int j = 0; j < N; j++) {                                                                              \
+                T *place = c + i * cr + j * W;                                                                         \
+                V sum = two ? ADD(even[i][j], odd[i][j]) : even[i][j];                                                 \
+                STORE(place, ADD(more ? LOAD(place) : SET(zero), sum));                                                \
+            }                                                                                                          \
+    }                                                                                                                  \
+    /* A tile of a size that the compiler knows. */                                                                    \
+    NOINLINE static void sized_##name(                                                                                 \
+        const T *a, npy_intp ar, npy_intp ak, const T *b, npy_intp bk, T *c, npy_intp cr, npy_intp k, int R, int N,    \
+        int two, int more, T zero) {                                                                                   \
+        switch (two << 6 | R << 3 | N) {                                                                               \
+            ROWS_OF(name, 1, 0) ROWS_OF(name, 2, 0) ROWS_OF(name, 3, 0) ROWS_OF(name, 4, 0) ROWS_OF(name, 1, 1)        \
+            ROWS_OF(name, 2, 1)                                                                                        \
+        }                                                                                                              \
     }
-#define ROWS_OF(name, N, two)                                                                                           \
-    SIZE(name, 1, N, two) SIZE(name, 2, N, two) SIZE(name, 3, N, two) SIZE(name, 4, N, two) SIZE(name, 5, N, two)       \
+#define ROWS_OF(name, N, two)                                                                                          \
+    SIZE(name, 1, N, two) SIZE(name, 2, N, two) SIZE(name, 3, N, two) SIZE(name, 4, N, two) SIZE(name, 5, N, two)      \
     SIZE(name, 6, N, two)
-#define SIZE(name, R, N, two)                                                                                           \
-    case two << 6 | R << 3 | N:                                                                                         \
-        if (more) tile_##name(a, ar, ak, b, bk, c, cr, k, R, N, two, 1);                                                \
-        else tile_##name(a, ar, ak, b, bk, c, cr, k, R, N, two, 0);                                                     \
+#define SIZE(name, R, N, two)                                                                                          \
+    case two << 6 | R << 3 | N:                                                                                        \
+        if (more) tile_##name(a, ar, ak, b, bk, c, cr, k, R, N, two, 1, zero);                                         \
+        else tile_##name(a, ar, ak, b, bk, c, cr, k, R, N, two, 0, zero);                                              \
         break;
 
 /* Rows of b's panel behind one another, filled up with zeros to whole vectors. */
-#define PACK(T)                                                                                                         \
-    static void pack_##T(T *t, npy_intp width, const T *b, npy_intp bk, npy_intp bm, npy_intp k, npy_intp m) {          \
-        if (m < width) memset(t, 0, (size_t)(k * width) * sizeof(T));                                                   \
-        if (bm == 1) {                                                                                                  \
-            for (npy_intp q = 0; q < k; q++) memcpy(t + q * width, b + q * bk, (size_t)m * sizeof(T));                  \
-            return;                                                                                                     \
-        }                                                                                                               \
-        npy_intp q = 0;                                                                                                 \
-        for (; q + 8 <= k; q += 8) /* the lines of b that are read stay in the nearest cache */                         \
-            for (npy_intp j = 0; j < m; j++)                                                                            \
-                for (npy_intp i = 0; i < 8; i++) t[(q + i) * width + j] = b[(q + i) * bk + j * bm];                     \
-        for (; q < k; q++)                                                                                              \
-            for (npy_intp j = 0; j < m; j++) t[q * width + j] = b[q * bk + j * bm];                                     \
+#define PACK(T)                                                                                                        \
+    static void pack_##T(T *t, npy_intp width, const T *b, npy_intp bk, npy_intp bm, npy_intp k, npy_intp m) {         \
+        if (m < width) memset(t, 0, (size_t)(k * width) * sizeof(T));                                                  \
+        if (bm == 1) {                                                                                                 \
+            for (npy_intp q = 0; q < k; q++) memcpy(t + q * width, b + q * bk, (size_t)m * sizeof(T));                 \
+            return;                                                                                                    \
+        }                                                                                                              \
+        npy_intp q = 0;                                                                                                \
+        for (; q + 8 <= k; q += 8) /* the lines of b that are read stay in the nearest cache */                        \
+            for (npy_intp j = 0; j < m; j++)                                                                           \
+                for (npy_intp i = 0; i < 8; i++) t[(q + i) * width + j] = b[(q + i) * bk + j * bm];                    \
+        for (; q < k; q++)                                                                                             \
+            for (npy_intp j = 0; j < m; j++) t[q * width + j] = b[q * bk + j * bm];                                    \
     }
 PACK(npy_float)
 PACK(npy_double)
 
 /* One product. `most` is the number of vectors that a tile of single chains may have; of double ones it is half. */
-#define PRODUCT(name, T, V, most)                                                                                       \
-    NOINLINE static void product_##name(const instruction *in, const char *pa, const char *pb, char *pc) {              \
-        enum { W = sizeof(V) / sizeof(T), BLOCKS = W > 8 ? W / 8 : 1 };                                                 \
-        const npy_intp n = in->matmul.n, k = in->matmul.k, m = in->matmul.m, *s = in->matmul.stride;                    \
-        const npy_intp ar = s[0] / (npy_intp)sizeof(T), ak = s[1] / (npy_intp)sizeof(T), bk = s[2] / (npy_intp)sizeof(T),  \
-                       bm = s[3] / (npy_intp)sizeof(T), cr = s[4] / (npy_intp)sizeof(T), blocks = (m + 7) / 8;          \
-        T *packed = (T *)(((uintptr_t)in->matmul.buffer + VECTOR - 1) / VECTOR * VECTOR);                                                                             \
-        _Alignas(VECTOR) T whole[2][TILE * PANEL];                                                                      \
-        for (npy_intp start = 0; start < m; start += PANEL) {                                                           \
-            const npy_intp columns = m - start < PANEL ? m - start : PANEL;                                             \
-            const int vectors = (int)((columns + W - 1) / W), part = columns % W != 0;                                  \
-            const T *b = (const T *)pb + start * bm;                                                                    \
-            npy_intp step = bk;                                                                                         \
-            if (bm != 1 || part || (n >= 96 && bk * (npy_intp)sizeof(T) >= 2048)) {                                     \
-                pack_##T(packed, vectors * W, b, bk, bm, k, columns);                                                   \
-                b = packed, step = vectors * W;                                                                         \
-            }                                                                                                           \
-            for (npy_intp row = 0, R; row < n; row += R) {                                                              \
-                const unsigned char *class = in->matmul.classes + row * in->matmul.blocks;                              \
+#define PRODUCT(name, T, V, most)                                                                                      \
+    NOINLINE static void product_##name(const instruction *in, const char *pa, const char *pb, char *pc) {             \
+        enum { W = sizeof(V) / sizeof(T), BLOCKS = W > 8 ? W / 8 : 1 };                                                \
+        const npy_intp n = in->matmul.n, k = in->matmul.k, m = in->matmul.m, *s = in->matmul.stride;                   \
+        const npy_intp ar = s[0] / (npy_intp)sizeof(T), ak = s[1] / (npy_intp)sizeof(T), bk = s[2] / (npy_intp)sizeof(T), \
+                       bm = s[3] / (npy_intp)sizeof(T), cr = s[4] / (npy_intp)sizeof(T), blocks = (m + 7) / 8;         \
+        const T zero = (T)in->matmul.zero;                                                                             \
+        T *packed = (T *)(((uintptr_t)in->matmul.buffer + VECTOR - 1) / VECTOR * VECTOR);                              \
+        _Alignas(VECTOR) T whole[2][TILE * PANEL];                                                                     \
+        for (npy_intp start = 0; start < m; start += PANEL) {                                                          \
+            const npy_intp columns = m - start < PANEL ? m - start : PANEL;                                            \
+            const int vectors = (int)((columns + W - 1) / W), part = columns % W != 0;                                 \
+            const T *b = (const T *)pb + start * bm;                                                                   \
+            npy_intp step = bk;                                                                                        \
+            if (bm != 1 || part || (n >= 96 && bk * (npy_intp)sizeof(T) >= 2048)) {                                    \
+                pack_##T(packed, vectors * W, b, bk, bm, k, columns);                                                  \
+                b = packed, step = vectors * W;                                                                        \
+            }                                                                                                          \
+            for (npy_intp row = 0, R; row < n; row += R) {                                                             \
+                const unsigned char *class = in->matmul.classes + row * in->matmul.blocks;                             \
                 for (R = 1; R < TILE && row + R < n && !memcmp(class, class + R * in->matmul.blocks, (size_t)blocks);) R++; \
-                T *c = part ? whole[0] : (T *)pc + row * cr + start;                                                    \
-                const npy_intp width = part ? PANEL : cr;                                                               \
-                for (int v = 0, N; v < vectors; v += N) {                                                               \
-                    const unsigned char *of = class + (start + v * W) / 8, two = of[0] == 2;                            \
-                    const int mixed = BLOCKS > 1 && (start + v * W) / 8 + 1 < blocks && of[0] != of[1];                 \
-                    for (N = 1; !mixed && N < (two ? most / 2 : most) && v + N < vectors; N++) {                        \
-                        const unsigned char *next = class + (start + (v + N) * W) / 8;                                  \
-                        if (next[0] != of[0] || (BLOCKS > 1 && next + 1 < class + blocks && next[1] != of[0])) break;   \
-                    }                                                                                                   \
-                    npy_intp q = 0;                                                                                     \
-                    for (int piece = 0; piece < in->matmul.pieces; piece++) {                                           \
-                        const npy_intp end = in->matmul.cuts[piece];                                                    \
-                        const T *a = (const T *)pa + row * ar + q * ak, *x = b + q * step + v * W;                      \
-                        if (!mixed)                                                                                     \
-                            sized_##name(a, ar, ak, x, step, c + v * W, width, end - q, (int)R, N, two, piece > 0);     \
-                        else /* both ways, beside one another, and of each the half that is wanted */                   \
-                            for (int way = 0; way < 2; way++)                                                           \
-                                sized_##name(                                                                           \
-                                    a, ar, ak, x, step, whole[1] + way * W, PANEL, end - q, (int)R, 1, way, piece > 0); \
-                        q = end;                                                                                        \
-                    }                                                                                                   \
-                    for (npy_intp i = 0; mixed && i < R; i++)                                                           \
-                        for (int block = 0; block < BLOCKS; block++)                                                    \
-                            memcpy(                                                                                     \
+                T *c = part ? whole[0] : (T *)pc + row * cr + start;                                                   \
+                const npy_intp width = part ? PANEL : cr;                                                              \
+                for (int v = 0, N; v < vectors; v += N) {                                                              \
+                    const unsigned char *of = class + (start + v * W) / 8, two = of[0] == 2;                           \
+                    const int mixed = BLOCKS > 1 && (start + v * W) / 8 + 1 < blocks && of[0] != of[1];                \
+                    for (N = 1; !mixed && N < (two ? most / 2 : most) && v + N < vectors; N++) {                       \
+                        const unsigned char *next = class + (start + (v + N) * W) / 8;                                 \
+                        if (next[0] != of[0] || (BLOCKS > 1 && next + 1 < class + blocks && next[1] != of[0])) break;  \
+                    }                                                                                                  \
+                    npy_intp q = 0;                                                                                    \
+                    for (npy_intp piece = 0; piece < in->matmul.pieces; piece++) {                                          \
+                        const npy_intp end = in->matmul.cuts[piece];                                                   \
+                        const T *a = (const T *)pa + row * ar + q * ak, *x = b + q * step + v * W;                     \
+                        if (!mixed)                                                                                    \
+                            sized_##name(a, ar, ak, x, step, c + v * W, width, end - q, (int)R, N, two, piece > 0, zero); \
+                        else /* both ways, beside one another, and of each the half that is wanted */                  \
+                            for (int way = 0; way < 2; way++)                                                          \
+                                sized_##name(                                                                          \
+                                    a, ar, ak, x, step, whole[1] + way * W, PANEL, end - q, (int)R, 1, way, piece > 0, \
+                                    zero);                                                                             \
+                        q = end;                                                                                       \
+                    }                                                                                                  \
+                    for (npy_intp i = 0; mixed && i < R; i++)                                                          \
+                        for (int block = 0; block < BLOCKS; block++)                                                   \
+                            memcpy(                                                                                    \
                                 c + i * width + v * W + block * 8, whole[1] + i * PANEL + (of[block] == 2) * W + block * 8, \
-                                8 * sizeof(T));                                                                         \
-                }                                                                                                       \
-                for (npy_intp i = 0; part && i < R; i++)                                                                \
-                    memcpy((T *)pc + (row + i) * cr + start, whole[0] + i * PANEL, (size_t)columns * sizeof(T));        \
-            }                                                                                                           \
-        }                                                                                                               \
+                                8 * sizeof(T));                                                                        \
+                }                                                                                                      \
+                for (npy_intp i = 0; part && i < R; i++)                                                               \
+                    memcpy((T *)pc + (row + i) * cr + start, whole[0] + i * PANEL, (size_t)columns * sizeof(T));       \
+            }                                                                                                          \
+        }                                                                                                              \
     }
 
 #pragma GCC push_options

@@ -24,18 +24,22 @@ __all__ = ["Sums", "sums_of"]
 BLOCK = 8  # columns of one class
 SMALL, LARGE, LARGEST = 1 << 18, 1 << 24, 1 << 31  # multiply-adds
 BYTES = 1 << 25  # of matrices that are tried
-# The length at which OpenBLAS cuts sums along k, and the unit of what it cuts off the rest, by its kernels' dtype.
-_CUT = {np.dtype(np.float32): (320, 8), np.dtype(np.float64): (256, 4)}
-
+# The length at which OpenBLAS cuts sums along k, and the unit of what it cuts off the rest, by dtype: with its kernels
+# for AVX2, and with those for AVX-512.
+_CUTS = {np.dtype(np.float32): ((320, 8), (448, 16)), np.dtype(np.float64): ((256, 4), (384, 16))}
+_first: list[int] = [0, 1, 2]  # the order in which these, and sums of small products, are tried
 
 MOST = 256  # findings that are kept
 
 
 class Sums(NamedTuple):
-    """`classes`: 1 or 2 chains, for each row and block of eight columns; `cuts`: where the pieces of a sum end."""
+    """`classes`: 1 or 2 chains, for each row and block of eight columns; `cuts`: where the pieces of a sum end; `zero`:
+    to what they are added in the end; `whole`: NumPy's own, where that is the quicker one for one thread."""
 
     classes: bytes
     cuts: tuple[int, ...]
+    zero: float = 0.0
+    whole: np.ufunc | None = None
 
 
 _found: dict[Hashable, Sums | None] = {}
@@ -58,8 +62,8 @@ def cuts_of(k: int, length: int, unit: int) -> tuple[int, ...]:
 
 
 def sums_of(a: Array, b: Array, out: Array) -> Sums | None:
-    """How NumPy sums the product of two matrices of these shapes and layouts, where the machine can do the same and is
-    the quicker one; else None. Found once in a process."""
+    """How NumPy sums the product of two matrices of these shapes and layouts, where the machine can do the same; else
+    None. Found once in a process."""
     key = (blas.threads(), out.dtype, *((array.shape, array.strides) for array in (a, b, out)))
     if key not in _found:
         if len(_found) == MOST:
@@ -70,14 +74,29 @@ def sums_of(a: Array, b: Array, out: Array) -> Sums | None:
 
 def _search(a: Array, b: Array, out: Array) -> Sums | None:
     (n, k), columns, dtype = a.shape, b.shape[1], out.dtype
-    work = n * k * columns
-    if not m.VECTORS or dtype not in _CUT or min(n, k, columns) < 2:
+    if not m.VECTORS or dtype not in _CUTS or min(n, k, columns) < 2:
         return None
-    if work > LARGEST or a.nbytes + b.nbytes + out.nbytes > BYTES:
+    if n * k * columns > LARGEST or a.nbytes + b.nbytes + out.nbytes > BYTES:
         return None
-    rng = np.random.default_rng(0)
-    cuts, blocks = cuts_of(k, *_CUT[dtype]), -(-columns // BLOCK)
-    ways = [Sums(bytes([way]) * (n * blocks), cuts) for way in (1, 2)]
+    ways = [*((cuts_of(k, *cut), 0.0) for cut in _CUTS[dtype]), ((k,), -0.0)]
+    tried = set()
+    for number in list(_first):
+        if repr(ways[number]) in tried:
+            continue
+        tried.add(repr(ways[number]))
+        found = _found_by(a, b, out, *ways[number])
+        if found is not None:
+            _first.remove(number)
+            _first.insert(0, number)
+            return found
+    return None
+
+
+def _found_by(a: Array, b: Array, out: Array, cuts: tuple[int, ...], zero: float) -> Sums | None:
+    """The classes with which sums that are cut so have NumPy's bits, if there are any."""
+    (n, k), columns, dtype = a.shape, b.shape[1], out.dtype
+    work, blocks, rng = n * k * columns, -(-columns // BLOCK), np.random.default_rng(0)
+    ways = [Sums(bytes([way]) * (n * blocks), cuts, zero) for way in (1, 2)]
     right = np.ones((2, n, blocks * BLOCK), bool)
     numpys, own = [], []
     draws = 3 if work < LARGE else 2  # of two ways that differ, no eight elements agree by luck in all of them
@@ -95,10 +114,11 @@ def _search(a: Array, b: Array, out: Array) -> Sums | None:
             machine.run(0, 1)
             own.append(thread_time() - began)
             right[way, :, :columns] &= place.view(bits) == expected.view(bits)
-    one, two = (way.reshape(n, blocks, BLOCK).all(axis=-1) for way in right)
-    if not (one | two).all() or (work > SMALL and min(own) > min(numpys)):  # small ones are quicker wherever right
-        return None
-    return Sums(np.where(one, 1, 2).astype(np.uint8).tobytes(), cuts)
+        one, two = (way.reshape(n, blocks, BLOCK).all(axis=-1) for way in right)
+        if not (one | two).all():
+            return None
+    slower = work > SMALL and min(own) > min(numpys)  # small ones are quicker wherever right
+    return Sums(np.where(one, 1, 2).astype(np.uint8).tobytes(), cuts, zero, np.matmul if slower else None)
 
 
 def _like(array: Array, rng: np.random.Generator) -> Array:

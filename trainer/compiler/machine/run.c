@@ -123,8 +123,8 @@ static void run_matmul(const instruction *in) {
     char *p[3] = {w->data[0], w->data[1], w->data[2]};
     while (total-- > 0) {
         char *args[3] = {p[0], p[1], p[2]};
-        if (in->kind == PRODUCT) in->matmul.product(in, p[0], p[1], p[2]);
-        else in->loop(args, dims, steps, in->loop_data);
+        if (in->loop) in->loop(args, dims, steps, in->loop_data);
+        else in->matmul.product(in, p[0], p[1], p[2]);
         for (int axis = w->axes - 1; axis >= 0; axis--) {
             for (int i = 0; i < 3; i++) p[i] += w->stride[i][axis];
             if (++at[axis] < w->shape[axis]) break;
@@ -137,9 +137,24 @@ static void run_matmul(const instruction *in) {
 #define ELEMENTS(type, n, target, ts, source, ss)                                                                       \
     for (npy_intp k = 0; k < (n); k++) *(type *)((target) + k * (ts)) = *(const type *)((source) + k * (ss))
 
+/* One element in places side by side, as compilers vectorise it. */
+#define REPEATED(type, n, target, source)                                                                               \
+    do {                                                                                                                \
+        const type value = *(const type *)(source);                                                                     \
+        for (npy_intp k = 0; k < (n); k++) ((type *)(target))[k] = value;                                               \
+    } while (0)
+
 static void copy_row(char *t, npy_intp ts, const char *s, npy_intp ss, npy_intp n, npy_intp size) {
     if (ts == size && ss == size) {
         memmove(t, s, (size_t)(n * size));
+        return;
+    }
+    if (ts == size && ss == 0 && size == 4) {
+        REPEATED(npy_uint32, n, t, s);
+        return;
+    }
+    if (ts == size && ss == 0 && size == 8) {
+        REPEATED(npy_uint64, n, t, s);
         return;
     }
     switch (size) {
@@ -341,11 +356,18 @@ static enum ending run_whole(const instruction *in) {
     }
 }
 
+/* A part of a product is for the machine to do, and has room of its own where threads do parts at once. */
+static void by_machine(instruction *part, void *room) {
+    if (part->kind != PRODUCT) return;
+    part->loop = NULL;
+    if (room) part->matmul.buffer = room;
+}
+
 static enum ending run_piece(const instruction *in, npy_intp k, npy_intp count, void *room) {
     if (count == 1) return run_whole(in);
     instruction part;
     part_of(&part, in, k, count);
-    if (room && in->kind == PRODUCT) part.matmul.buffer = room;
+    by_machine(&part, room);
     return run_whole(&part);
 }
 
@@ -383,7 +405,7 @@ static enum ending run_slices(const instruction *head, npy_intp k, npy_intp coun
     for (const instruction *in = head; in < head + head->stretch && how == DONE; in++) {
         instruction part;
         slices_of(&part, in, first, last, slices);
-        if (room && in->kind == PRODUCT) part.matmul.buffer = room;
+        by_machine(&part, room);
         how = run_whole(&part);
     }
     return how;
