@@ -37,6 +37,14 @@ def bits(values):
     return [struct.pack("d", value) for value in values]
 
 
+def halfway(rng):
+    """What lies half way between two doubles in at most 19 digits."""
+    odd = rng.getrandbits(53) | 1 << 53 | 1
+    halvings = rng.randrange(4)
+    text = str(odd * 5**halvings)
+    return rng.choice((f"{odd}e{rng.randrange(9)}", f"{text[: len(text) - halvings]}.{text[len(text) - halvings :]}"))
+
+
 def spelt(rng):
     """A number as somebody might write it; half of them are hard to round."""
     value = math.nan
@@ -54,6 +62,7 @@ def spelt(rng):
         lambda: f"{rng.getrandbits(60)}E-{rng.randrange(315, 345)}",
         lambda: f"0.{'0' * rng.randrange(30)}{whole}",
         lambda: f"{rng.choice('+-')}{rng.randrange(10**6)}.{rng.choice(('', '5', '25e+3', '0E-7'))}",
+        lambda: halfway(rng),
     )
     return rng.choice(ways)()
 
@@ -64,6 +73,31 @@ def test_every_number_is_the_nearest_double(seed):
     rng = random.Random(seed)  # noqa: S311 # what it draws is no secret
     texts = [text for text in (spelt(rng) for _ in range(20_000)) if math.isfinite(float(text))]
     assert bits(read(texts)) == bits(map(float, texts))
+
+
+@needs_machine
+@pytest.mark.parametrize("sign", ["", "-", "+"])
+@pytest.mark.parametrize("end", ["", "e7", "E-25", "e+270"])
+def test_the_mark_may_stand_before_behind_and_between_any_number_of_digits(sign, end):
+    digits = "9081726354" * 3
+    texts = [f"{sign}{digits[:i]}.{digits[i : i + j]}{end}" for i in range(27) for j in range(27) if i + j]
+    texts += [f"{sign}{digits[:i]}{end}" for i in range(1, 27)]
+    assert all(math.isfinite(float(text)) for text in texts)
+    assert bits(read(texts)) == bits(map(float, texts))
+    commas = [text.replace(".", ",") for text in texts]
+    assert bits(read(commas, ";", Spelling(decimal=","))) == bits(map(float, texts))
+
+
+@needs_machine
+@pytest.mark.parametrize("text", ["7", "-0.5", "3.141592653589793", "-1.2345678901234567e-05", "12345678901234567890"])
+def test_a_number_is_the_same_wherever_it_stands_in_a_piece(text):
+    for before in range(40):
+        for behind in range(40):
+            cells = ["1"] * before + [text] + ["2"] * behind
+            for piece in (",".join(cells), "\n".join(cells), "\r\n".join(cells) + "\n"):
+                columns = piece.count(",") + 1
+                numbers = cells_of(piece.encode(), PLAIN, bytes([NUMBER]) * columns).numbers
+                assert bits(numbers.ravel()) == bits([1.0] * before + [float(text)] + [2.0] * behind)
 
 
 # On a tie, next to one, at both ends of what is normal, below it, and the longest ways to say so.
@@ -141,6 +175,7 @@ def test_own_marks_of_what_is_missing_are_the_only_ones_and_numbers_go_by_value(
     "text",
     ["inf", "-Infinity", "-nan", "1_000", "0x10", "1e", "1e+", "e5", ".", "+", "-", "--1", "1 2", "１", "٣", "1.5.",
      "1e999", "1,5", '"1', '1"', '"1"2', '""1', '"NA"', "\x0b1", "\x001", "1\x00", "1\r", "\ufeff1", "\xa01", "1e5x",
+     "1e5e5", "1.5-", "1.2.3", "1e+5.0", "1e" + "0" * 200_000 + "1",
      "9" * 900, "1" + " " * 200_000, "0" * 200_000 + "1", '\t"1"', '"1"\x00', "None", "n", "nul", "nanx", "?1"],
 )  # fmt: skip
 def test_what_is_no_plain_number_is_left_to_the_other_reader(text):
@@ -272,6 +307,26 @@ def test_a_file_is_read_quickly_where_it_can_be(tmp_path, monkeypatch):
     data = read_csv(path)
     assert data.inputs.tobytes() == values[:, :4].tobytes()
     assert data.targets.tobytes() == values[:, 4].tobytes()
+
+
+@needs_machine
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_pieces_are_read_into_memory_that_is_at_hand(threads, tmp_path, monkeypatch):
+    pieces = []
+    room_for = quick._room_for
+    monkeypatch.setattr(quick, "BYTES", 1000)
+    monkeypatch.setattr(quick, "processors", lambda: threads)
+    monkeypatch.setattr(quick, "_room_for", lambda piece, *others: pieces.append(piece) or room_for(piece, *others))
+    rng = np.random.default_rng(threads)
+    rows = [[repr(rng.normal()), "u" * rng.integers(1, 900 if i % 7 == 3 else 9), str(i)] for i in range(3000)]
+    path = tmp_path / "d.csv"
+    path.write_text("".join(",".join(row) + "\n" for row in rows))
+    table = whole.quick_table(path, None, Layout(), Spelling())
+    assert table is not None
+    assert [float(row[0]) for row in rows] == table.values[0].tolist()
+    assert [row[1] for row in rows] == table.cells(1)
+    assert len(pieces) > 60
+    assert len({id(piece) for piece in pieces}) <= threads + 2
 
 
 @needs_machine

@@ -11,17 +11,22 @@
 #ifdef _MSC_VER
 #include <intrin.h>
 #endif
+#if defined(__SSE2__) || defined(_M_X64)
+#include <emmintrin.h>
+#endif
 
 enum { LEAST = -342, MOST = 308, DIGITS = 19, LONGEST = 800 };
 enum { TEXT, NUMBER, SKIP, DONE = -1, UNLIKE = -2 };
 enum { WIDEST = 100000 }; /* bytes of a cell: the csv module refuses one of 131,073 characters */
+enum { AROUND = 32 }; /* bytes before and behind the beginning of a number that may be looked at together */
 
 typedef struct { uint64_t high, low; } wide;
 
 /* How cells are written: the mark between them, that before decimals and that between groups of digits, 0 where there is
- * none; the texts that say that a value is missing, each with a zero behind it, and whether capitals are as good. */
+ * none; the mark before decimals in a cell without quotes, a digit where there is none, since no digit ends a row of
+ * digits; the texts that say that a value is missing, each with a zero behind it, and whether capitals are as good. */
 typedef struct {
-    char delimiter, decimal, thousands;
+    char delimiter, decimal, thousands, bare_decimal;
     const char *marks, *last_mark;
     int any_case;
     const uint64_t *powers;
@@ -63,7 +68,7 @@ static int trailing_zeros(uint64_t w) {
 }
 
 /* The double nearest to w·10^q; 0 where this cannot tell, or it is no normal number. */
-static int nearest(uint64_t w, int64_t q, const uint64_t *powers, double *value) {
+static inline int nearest(uint64_t w, int64_t q, const uint64_t *powers, double *value) {
     if (w == 0) return *value = 0, 1;
     if (q == 0 && w <= (uint64_t)1 << 53) return *value = (double)w, 1;
     if (q < LEAST || q > MOST) return 0;
@@ -91,24 +96,44 @@ static int nearest(uint64_t w, int64_t q, const uint64_t *powers, double *value)
     return 1;
 }
 
+static inline int is_digit(char c) { return c >= '0' && c <= '9'; }
+
+/* The power of ten behind an e: where it ends, NULL where there is none. */
+static inline const char *exponent(const char *s, int64_t *q) {
+    int down = *++s == '-';
+    s += down || *s == '+';
+    if (!is_digit(*s)) return NULL;
+    int64_t power = 0;
+    for (; is_digit(*s); s++)
+        if (power < 100000) power = power * 10 + (*s - '0');
+    *q += down ? -power : power;
+    return s;
+}
+
 #if PY_LITTLE_ENDIAN
-/* The digits that eight characters begin with as a number, and how many they are: without a branch for each of them,
- * which nobody can foretell. The multiplications are Lemire's, too. */
-static inline int leading_digits(const char *s, uint64_t *digits) {
-    const uint64_t tens = 0xF0F0F0F0F0F0F0F0, zeros = 0x3030303030303030;
+static inline uint64_t eight(const char *s) {
     uint64_t v;
     memcpy(&v, s, 8);
-    uint64_t others = ((v & tens) ^ zeros) | (((v + 0x0606060606060606) & tens) ^ zeros);
+    return v;
+}
+
+/* The number that eight digits are, without their zeros' codes. The multiplications are Lemire's, too. */
+static inline uint64_t eight_digits(uint64_t v) {
+    v = v * 10 + (v >> 8);
+    return ((v & 0xFF000000FF) * 0x000F424000000064 + (v >> 16 & 0xFF000000FF) * 0x0000271000000001) >> 32 & 0xFFFFFFFF;
+}
+
+/* The digits that eight characters begin with as a number, and how many they are: without a branch for each of them,
+ * which nobody can foretell. */
+static inline int leading_digits(const char *s, uint64_t *digits) {
+    const uint64_t tens = 0xF0F0F0F0F0F0F0F0, zeros = 0x3030303030303030;
+    uint64_t v = eight(s), others = ((v & tens) ^ zeros) | (((v + 0x0606060606060606) & tens) ^ zeros);
     int count = others ? trailing_zeros(others) >> 3 : 8;
     if (count == 0) return 0;
-    v = (v - zeros) << (64 - 8 * count); /* zeros stand in front; what else the subtraction does is shifted out */
-    v = v * 10 + (v >> 8);
-    *digits = ((v & 0xFF000000FF) * 0x000F424000000064 + (v >> 16 & 0xFF000000FF) * 0x0000271000000001) >> 32 & 0xFFFFFFFF;
+    *digits = eight_digits((v - zeros) << (64 - 8 * count)); /* zeros come to the front; what else is subtracted goes */
     return count;
 }
 #endif
-
-static inline int is_digit(char c) { return c >= '0' && c <= '9'; }
 
 static inline const char *run_of_digits(const char *s, const char *end, uint64_t *w) {
 #if PY_LITTLE_ENDIAN
@@ -124,6 +149,72 @@ static inline const char *run_of_digits(const char *s, const char *end, uint64_t
     for (; is_digit(*s); s++) *w = *w * 10 + (uint64_t)(*s - '0');
     return s;
 }
+
+#if PY_LITTLE_ENDIAN
+/* A bit for each of the 32 characters from s on, the first the lowest: whether it is something else than a digit. */
+static inline uint32_t others_than_digits(const char *s) {
+    uint32_t found = 0;
+#if defined(__SSE2__) || defined(_M_X64)
+    const __m128i least = _mm_set1_epi8(128 - '0'), ten = _mm_set1_epi8(10 - 128); /* numbers with a sign are compared */
+    for (int i = 0; i < 32; i += 16) {
+        const __m128i digits = _mm_cmplt_epi8(_mm_add_epi8(_mm_loadu_si128((const __m128i *)(s + i)), least), ten);
+        found |= (uint32_t)_mm_movemask_epi8(digits) << i;
+    }
+    return ~found;
+#else
+    for (int i = 0; i < 32; i += 8) {
+        const uint64_t v = eight(s + i) ^ 0x3030303030303030;
+        const uint64_t high = (((v & 0x7F7F7F7F7F7F7F7F) + 0x7676767676767676) | v) & 0x8080808080808080;
+        found |= (uint32_t)((high >> 7) * 0x0102040810204080 >> 56) << i;
+    }
+    return found;
+#endif
+}
+
+/* Eight of the 24 digits before `stop`, those from 8·part on, as a number: all but the last `count` are taken for zeros,
+ * and a mark stands before the last `decimals`. */
+static inline uint64_t some_digits(const char *stop, int part, int64_t decimals, int64_t count) {
+    static const uint64_t masks[6] = {0, 0, 0, UINT64_MAX, UINT64_MAX, UINT64_MAX};
+    const char *from = stop - 24 + 8 * part, *mask = (const char *)masks + 8 * part;
+    const uint64_t behind = eight(mask + decimals), counted = eight(mask + count) & 0x0F0F0F0F0F0F0F0F;
+    return eight_digits(((eight(from) & behind) | (eight(from - 1) & ~behind)) & counted);
+}
+
+/* A number as most are written, in a cell without quotes or spaces, at most 19 digits and at least one: where the cell
+ * ends, NULL for any other. How many digits there are decides no branch but for short ones; a column's are alike. */
+static inline const char *usual(const char *text, const char *s, const char *end, const style *how, double *value) {
+    const int negative = *s == '-';
+    s += negative | (*s == '+');
+    if (s - text < AROUND || end - s < AROUND) return NULL;
+    uint32_t others = others_than_digits(s);
+    if (!others) return NULL;
+    const char *stop = s + trailing_zeros(others);
+    int64_t count = stop - s, decimals = 0;
+    const int marked = *stop == how->bare_decimal;
+    if (marked) {
+        others &= others - 1;
+        if (!others) return NULL;
+        stop = s + trailing_zeros(others);
+        decimals = stop - s - count - 1, count += decimals;
+    }
+    if (count < 1 || count > DIGITS) return NULL;
+    int64_t q = -decimals;
+    const char *after = stop;
+    if (*after != how->delimiter && *after != '\n') {
+        if ((*stop != 'e' && *stop != 'E') || !(after = exponent(stop, &q))) return NULL;
+        if (after - stop > AROUND || (*after != how->delimiter && *after != '\n')) return NULL;
+    }
+    const int64_t behind = marked ? decimals : count;
+    uint64_t w = some_digits(stop, 2, behind, count), bits;
+    if (count > 8)
+        w += some_digits(stop, 1, behind, count) * 100000000 + some_digits(stop, 0, behind, count) * 10000000000000000;
+    if (!nearest(w, q, how->powers, value)) return NULL;
+    memcpy(&bits, value, sizeof bits);
+    bits |= (uint64_t)negative << 63;
+    memcpy(value, &bits, sizeof bits);
+    return after;
+}
+#endif
 
 /* By Python's own conversion, which wants its lock. */
 static int slowly(
@@ -177,15 +268,7 @@ static const char *number(
         digits -= q;
     }
     if (digits == 0) return NULL;
-    if (*s == 'e' || *s == 'E') {
-        int down = *++s == '-';
-        s += down || *s == '+';
-        if (!is_digit(*s)) return NULL;
-        int64_t exponent = 0;
-        for (; is_digit(*s); s++)
-            if (exponent < 100000) exponent = exponent * 10 + (*s - '0');
-        q += down ? -exponent : exponent;
-    }
+    if ((*s == 'e' || *s == 'E') && !(s = exponent(s, &q))) return NULL;
     if (digits > DIGITS) { /* zeros in front are none that count */
         for (; first < s && (*first == '0' || *first == decimal || *first == thousands); first++) digits -= *first == '0';
     }
@@ -288,7 +371,8 @@ PyObject *read_cells(PyObject *self, PyObject *arguments) {
     double *value = numbers.buf;
     int64_t *span = spans.buf;
     style how = {0};
-    if (fits) how = (style){signs[0], signs[1], signs[2], marks, marks + length, any_case, (const uint64_t *)powers};
+    if (fits) how = (style){signs[0], signs[1], signs[2], signs[1] == signs[0] ? '0' : signs[1], marks, marks + length,
+                              any_case, (const uint64_t *)powers};
     const char delimiter = how.delimiter, *text = view.buf, *s = text, *end = text + view.len;
     PyThreadState *state = PyEval_SaveThread();
     while (fits && problem == DONE) {
@@ -296,6 +380,13 @@ PyObject *read_cells(PyObject *self, PyObject *arguments) {
         if (s == end || rows == most) break;
         for (Py_ssize_t c = 0; c < columns && problem == DONE; c++) {
             const char *start = s;
+#if PY_LITTLE_ENDIAN
+            const char *after = kinds[c] == NUMBER ? usual(text, s, end, &how, value) : NULL;
+            if (after && (*after == delimiter) == (c < columns - 1)) {
+                s = after + (c < columns - 1), value++;
+                continue;
+            }
+#endif
             while (*start == ' ') start++; /* what else is blank makes a quote behind it a character like any other */
             s = kinds[c] == NUMBER ? number_cell(start, end, &how, value, &state) : text_cell(start, end, delimiter);
             if (!s || s - start > WIDEST) {

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -95,23 +95,29 @@ def read_cells(
 
     room: gives an array (rows, columns of numbers) for so many rows at most, which are read ahead of those handed on.
     """
-    pieces = _pieces(file)
-    roomy = (_with_room(piece, kinds, room) for piece in pieces)
+    free: list[bytearray] = []
+    pieces = _pieces(file, free)
+    roomy = ((piece, _room_for(piece, kinds, room)) for piece in pieces)
+
+    def taken(piece_and_room: tuple[bytearray, Array]) -> Cells:
+        piece, numbers = piece_and_room
+        cells = _cells(piece, numbers, style, kinds)
+        free.append(piece)
+        return cells
+
     try:
-        yield from in_order(partial(_cells, style=style, kinds=kinds), roomy, min(processors(), MOST_THREADS))
+        yield from in_order(taken, roomy, min(processors(), MOST_THREADS))
     finally:
         pieces.close()
 
 
 def cells_of(piece: bytes | bytearray, style: Style, kinds: bytes) -> Cells:
     """The cells of whole rows; `kinds` has a byte for each column. Raises Doubt."""
-    return _cells(_with_room(piece, kinds), style, kinds)
+    return _cells(piece, _room_for(piece, kinds), style, kinds)
 
 
-def _with_room(
-    piece: bytes | bytearray, kinds: bytes, room: Callable[[int], Array] | None = None
-) -> tuple[bytes | bytearray, Array]:
-    """A piece with room for its numbers. Raises Doubt for what is no UTF-8."""
+def _room_for(piece: bytes | bytearray, kinds: bytes, room: Callable[[int], Array] | None = None) -> Array:
+    """Room for the numbers of a piece. Raises Doubt for what is no UTF-8."""
     from trainer.compiler.machine import _machine
 
     lines, plain = _machine.count_lines(piece)
@@ -121,13 +127,12 @@ def _with_room(
         except UnicodeDecodeError:
             raise Doubt from None
     most = min(lines + (not piece.endswith(b"\n")), len(piece) // len(kinds) + 1)  # a cell has a byte behind it
-    return piece, np.empty((most, kinds.count(NUMBER))) if room is None else room(most)
+    return np.empty((most, kinds.count(NUMBER))) if room is None else room(most)
 
 
-def _cells(piece_and_room: tuple[bytes | bytearray, Array], style: Style, kinds: bytes) -> Cells:
+def _cells(piece: bytes | bytearray, numbers: Array, style: Style, kinds: bytes) -> Cells:
     from trainer.compiler.machine import _machine
 
-    piece, numbers = piece_and_room
     spans = np.empty((len(numbers), kinds.count(TEXT), 2), np.int64)
     rows, gaps, problem = _machine.read_cells(
         piece, style.signs, style.marks, style.any_case, kinds, powers(), numbers, spans
@@ -157,11 +162,17 @@ def _text(cell: bytes) -> str:
     return content.decode().strip()
 
 
-def _pieces(file: io.BufferedIOBase) -> Generator[bytearray, None, None]:
-    """Some whole rows at a time, as far as quotes tell; the parser sees where they do not."""
+def _pieces(file: io.BufferedIOBase, free: list[bytearray]) -> Generator[bytearray, None, None]:
+    """Some whole rows at a time, as far as quotes tell; the parser sees where they do not.
+
+    free: pieces that nobody needs any more, which are written over: memory that is at hand takes no time to be had.
+    """
     while True:
         try:
-            piece = bytearray(BYTES)
+            piece = free.pop() if free else bytearray()
+            if len(piece) < BYTES:
+                piece = bytearray(BYTES)
+            del piece[BYTES:]
             del piece[file.readinto(piece) or 0 :]
             piece += file.readline(LONGEST)
             for _ in range(CANDIDATES):
