@@ -287,12 +287,12 @@ def class_indices(labels: Sequence[object] | Array) -> tuple[Array, tuple[str, .
     >>> class_indices(["no", "yes", "no"])
     (array([0, 1, 0]), ('no', 'yes'))
     """
-    texts = [str(label) for label in labels]
+    texts = [*map(str, labels)]
     names = sorted(set(texts))
     with suppress(ValueError):
         names = sorted(names, key=float)
     index_of = {name: index for index, name in enumerate(names)}
-    return np.array([index_of[text] for text in texts], dtype=np.int64), tuple(names)
+    return np.fromiter(map(index_of.__getitem__, texts), np.int64, len(texts)), tuple(names)
 
 
 def as_numbers(

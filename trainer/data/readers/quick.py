@@ -143,23 +143,22 @@ def _cells(piece: bytes | bytearray, numbers: Array, style: Style, kinds: bytes)
     if style.numbers and (marked := np.isin(numbers, style.numbers)).any():
         numbers[marked] = np.nan
         gaps += int(marked.sum())
-    return Cells(numbers, [_texts(piece, spans[:rows, j].tolist()) for j in range(spans.shape[1])], gaps)
+    content = bytes(piece) if spans.shape[1] else b""  # whose parts may be keys
+    return Cells(numbers, [_texts(content, spans[:rows, j]) for j in range(spans.shape[1])], gaps)
 
 
-def _texts(piece: bytes | bytearray, spans: list[list[int]]) -> list[str]:
-    known: dict[bytes, str] = {}
-    texts = []
-    for start, end in spans:
-        cell = bytes(piece[start:end])
-        if cell not in known:
-            known[cell] = _text(cell)
-        texts.append(known[cell])
-    return texts
+class _Known(dict[bytes, str]):
+    """The text of each cell, which is made when it is first asked for."""
+
+    def __missing__(self, cell: bytes) -> str:
+        content = cell[1:-1].replace(b'""', b'"') if cell.startswith(b'"') else cell
+        text = self[cell] = content.decode().strip()
+        return text
 
 
-def _text(cell: bytes) -> str:
-    content = cell[1:-1].replace(b'""', b'"') if cell.startswith(b'"') else cell
-    return content.decode().strip()
+def _texts(content: bytes, spans: Array) -> list[str]:
+    known = _Known()
+    return [known[content[start:end]] for start, end in zip(*spans.T.tolist(), strict=True)]
 
 
 def _pieces(file: io.BufferedIOBase, free: list[bytearray]) -> Generator[bytearray, None, None]:

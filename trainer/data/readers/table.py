@@ -71,6 +71,7 @@ class Table:
     header_line: int = 1
     settled: bool = False
     _numbers: dict[int, Array | None] = field(default_factory=dict, compare=False, repr=False)
+    _different: dict[int, tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -116,17 +117,22 @@ class Table:
         """How many cells say that their value is missing."""
         if self._finite(column) is not None:
             return 0
-        cells = self.cells(column)
-        marks = {cell for cell in set(cells) if self.spelling.is_missing(cell)}
-        return sum(cell in marks for cell in cells) if marks else 0
+        marks = {cell for cell in self.different(column) if self.spelling.is_missing(cell)}
+        return sum(cell in marks for cell in self.cells(column)) if marks else 0
 
     def first(self, column: int, rows: int) -> list[str]:
         """The first cells as they stand there."""
         return list(self.cells(column)[:rows])
 
+    def different(self, column: int) -> tuple[str, ...]:
+        """The different cells, in the order in which they come."""
+        if column not in self._different:
+            self._different[column] = tuple(dict.fromkeys(self.cells(column)))
+        return self._different[column]
+
     def present(self, column: int) -> list[str]:
         """The different cells that are not missing, in the order in which they come."""
-        return [cell for cell in dict.fromkeys(self.cells(column)) if not self.spelling.is_missing(cell)]
+        return [cell for cell in self.different(column) if not self.spelling.is_missing(cell)]
 
     def kind(self, column: int) -> Kind:
         """What all cells of a column are, but for the missing ones."""
@@ -195,7 +201,7 @@ class Table:
         Raises DataError for a cell that is none.
         """
         cells = self.cells(column)
-        known = {cell: moment(cell, form) for cell in set(cells)}
+        known = {cell: moment(cell, form) for cell in self.different(column)}
         for row, cell in enumerate(cells):
             if known[cell] is not None:
                 continue
@@ -243,7 +249,7 @@ class Table:
 
     def mostly_different(self, column: int) -> bool:
         """Whether hardly a cell comes twice, so that they name no categories."""
-        return spellings.mostly_different(len(set(self.cells(column))), len(self))
+        return spellings.mostly_different(len(self.different(column)), len(self))
 
     def indices(
         self, column: int, what: str, missing: bool | None = None, codes: bool = False
@@ -256,7 +262,7 @@ class Table:
             spellings of one number are refused.
         """
         cells = self.cells(column)
-        absent = {cell for cell in set(cells) if self.spelling.is_missing(cell)}
+        absent = {cell for cell in self.different(column) if self.spelling.is_missing(cell)}
         if absent and missing:
             cells = ["?" if cell in absent else cell for cell in cells]
         elif absent:
