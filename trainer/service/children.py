@@ -165,7 +165,9 @@ class Children:
             code = await self._process.wait()
             if code < 0:
                 raise Unavailable(f"the fork server was ended by {signal.Signals(-code).name} before it had begun")
-            raise TrainerError(f"the fork server did not begin (exit code {code}); what it said stands in the log of the service")
+            raise TrainerError(
+                f"the fork server did not begin (exit code {code}); what it said stands in the log of the service"
+            )
         self.processors = json.loads(first)["processors"]
         self._channel = ours
         self.restarts += 1
