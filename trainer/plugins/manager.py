@@ -88,6 +88,7 @@ class Plugins:
         self._pending: list[EntryPoint] | None = None if entry_points is not False else []  # not imported yet
         self._plugins: list[Plugin] = []  # installed and imported
         self._listed: list[Plugin] = []
+        self._origins: dict[EntryPoint, str | None] = {}
         self._packages: dict[str, str | None] = {}  # of the installed ones, the broken among them
         self._components: dict[str, dict[str, Component]] = {}
         for source in sources:
@@ -222,7 +223,7 @@ class Plugins:
             self._pending = [entry for entry in entry_points(group=GROUP) if self._may_load(entry)]
         pending, self._pending = self._pending, []
         for entry in pending:
-            if is_ours(_package(entry)) and entry.name not in _OURS.get(kind, (entry.name,)):
+            if is_ours(self._origin(entry)) and entry.name not in _OURS.get(kind, (entry.name,)):
                 self._pending.append(entry)
             else:
                 self._import(entry)
@@ -231,10 +232,16 @@ class Plugins:
         return self._plugins
 
     def _may_load(self, entry: EntryPoint) -> bool:
-        return self._allowed is True or is_ours(_package(entry)) or entry.name in (self._allowed or ())
+        return self._allowed is True or is_ours(self._origin(entry)) or entry.name in (self._allowed or ())
+
+    def _origin(self, entry: EntryPoint) -> str | None:
+        """The distribution that brings it, whose whole description is read for that: once."""
+        if entry not in self._origins:
+            self._origins[entry] = _package(entry)
+        return self._origins[entry]
 
     def _import(self, entry: EntryPoint) -> None:
-        package = self._packages[entry.name] = _package(entry)
+        package = self._packages[entry.name] = self._origin(entry)
         try:
             with explained(entry.name, package):
                 module = entry.load()
@@ -247,7 +254,10 @@ class Plugins:
 
 
 def _package(entry: EntryPoint) -> str | None:
-    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else None
+    if entry.dist is None:
+        return None
+    about = entry.dist.metadata
+    return f"{about['Name']} {about['Version']}"
 
 
 _shared: Plugins | None = None

@@ -126,9 +126,11 @@ def traits_of(kind: str, given: Mapping[str, object], noun: str) -> Traits:
     trainer.errors.PluginError: a cost has no trait 'target'; did you mean 'targets'?
     """
     made = _OF.get(kind, Traits)
+    if not given:
+        return made()
     known = [field.name for field in fields(made)]
     article = "an" if noun[0] in "aeiou" else "a"
-    annotations = typing.get_type_hints(made) if given else {}
+    annotations = typing.get_type_hints(made)
     for name, value in given.items():
         if name not in known:
             there = f"there are: {', '.join(known)}" if known else "it has none"
