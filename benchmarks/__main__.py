@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks import cold, scaling
+from benchmarks import cold, readme, scaling
 from benchmarks.measure import cores, measure, tuning
 from benchmarks.peers import System, installed
 from benchmarks.report import Result, chart, environment, summary, table, write_json
@@ -31,13 +31,18 @@ def _arguments() -> argparse.Namespace:
         "--as-is", action="store_true", help="keep variables like OPENBLAS_CORETYPE, which suit one library"
     )
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"), help="folder for JSON and charts")
+    parser.add_argument(
+        "--readme", action="store_true", help="measure the table of README.md and write it there; some eight minutes"
+    )
     parser.add_argument("--list", action="store_true", help="print the workloads and the systems that are installed")
     arguments = parser.parse_args()
-    arguments.rounds = arguments.rounds or (2 if arguments.quick else 7)
-    arguments.seconds = arguments.seconds or (0.03 if arguments.quick else 0.3)
-    arguments.names = _chosen(parser, arguments.only, names, "workload")
+    arguments.rounds = arguments.rounds or (2 if arguments.quick else 5 if arguments.readme else 7)
+    arguments.seconds = arguments.seconds or (0.03 if arguments.quick else 0.2 if arguments.readme else 0.3)
+    arguments.names = _chosen(
+        parser, arguments.only, names, "workload", list(readme.ROWS) if arguments.readme else None
+    )
     systems = {s.name: s for s in installed()}
-    default = [name for name, s in systems.items() if s.default]
+    default = [name for name, s in systems.items() if s.default and (not arguments.readme or readme.measures(s))]
     arguments.chosen = [systems[n] for n in _chosen(parser, arguments.systems, list(systems), "system", default)]
     counts = arguments.threads or ("1" if arguments.quick else f"1,{len(cores())}")
     arguments.counts = sorted({min(int(n), len(cores())) for n in counts.split(",")})
@@ -75,6 +80,8 @@ def main() -> int:
         return _scaling(arguments, document)
     results = [_workload(arguments, name) for name in arguments.names if name in WORKLOADS]
     document["workloads"] = results
+    if arguments.readme:
+        readme.write(results, document["environment"])
     if results:
         print(summary(results), end="\n\n")
         chart(results, arguments.out / "steps")

@@ -18,13 +18,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from benchmarks.peers import System
-from benchmarks.peers.plain import make as make_reference
-from benchmarks.worker import STEPS_CHECKED
+from benchmarks.peers import System, Unsupported, plain, trainer
 from benchmarks.workloads import Workload
 
 __all__ = ["TOLERANCE", "Measurement", "Spread", "cores", "measure", "reference", "spread", "tuning"]
@@ -58,12 +56,18 @@ def spread(numbers: Sequence[float]) -> Spread:
     return Spread(middle, low, high)
 
 
+Clock = Literal["microseconds", "busy"]
+
+
 @dataclass
 class Measurement:
     """One system on one workload with one number of threads.
 
     Attributes:
-        microseconds: per step, one a round; empty where the system cannot do it, and then `note` says why.
+        microseconds: that pass per step, or per whole epoch, one a round; empty where the system cannot do it, and then
+            `note` says why.
+        busy: those of processors, of all threads.
+        evaluating: of a whole epoch the share of what follows its steps, in time of processors.
         deviation: of its losses from the reference, the largest relative one; None where it computes none.
         memory: bytes that it took, beyond the library and the data.
     """
@@ -72,6 +76,8 @@ class Measurement:
     kind: str
     threads: int
     microseconds: list[float] = field(default_factory=list)
+    busy: list[float] = field(default_factory=list)
+    evaluating: list[float] = field(default_factory=list)
     deviation: float | None = None
     memory: int | None = None
     note: str = ""
@@ -81,9 +87,9 @@ class Measurement:
         """Whether it ran and computed the same as the others."""
         return bool(self.microseconds) and (self.deviation is None or self.deviation <= TOLERANCE)
 
-    def ratios(self, other: Measurement) -> list[float]:
+    def ratios(self, other: Measurement, by: Clock = "microseconds") -> list[float]:
         """Time over the other's time, round by round."""
-        return [a / b for a, b in zip(self.microseconds, other.microseconds, strict=True)]
+        return [a / b for a, b in zip(getattr(self, by), getattr(other, by), strict=True)]
 
 
 def cores() -> list[int]:
@@ -99,12 +105,16 @@ def tuning() -> dict[str, str]:
 
 
 def reference(workload: Workload) -> np.ndarray[Any, Any]:
-    """The losses of the first steps, in float64."""
-    first = dataclasses.replace(workload, epoch=STEPS_CHECKED)
+    """The losses of the first steps, in float64: by hand, or where that would be long, by the tape."""
+    first = workload.to_check()
     theta, data = first.parameters(), first.data()
-    exact = [type(p)(*(array.astype(np.float64) for array in p)) for p in theta]
+    exact = [tuple(array.astype(np.float64) for array in arrays) for arrays in theta]
     targets = data.targets if data.targets.dtype.kind == "i" else data.targets.astype(np.float64)
-    run = make_reference(first, exact, data._replace(inputs=data.inputs.astype(np.float64), targets=targets), 1, "")
+    wide = data._replace(inputs=data.inputs.astype(np.float64), targets=targets)
+    try:
+        run = plain.make(first, exact, wide, 1, "")
+    except Unsupported:
+        run = trainer.make(first, exact, wide, 1, "eager")
     return np.asarray(run())
 
 
@@ -155,13 +165,17 @@ class _Worker:
         last = (self.process.stderr.read() if self.process.stderr else "").strip().splitlines()[-1:]
         return {"failed": f"the process ended: {last[0] if last else f'exit {self.process.wait()}'}"}
 
-    def time(self, seconds: float) -> float | None:
-        """Microseconds per step; None if the process is gone."""
+    def time(self, seconds: float) -> None:
+        """Have it measure, and keep what it answers; a note if the process is gone."""
         assert self.process.stdin is not None
         print(seconds, file=self.process.stdin, flush=True)
         answer = self.answer()
         self.measured.note = answer.get("failed", "")
-        return answer.get("microseconds")
+        if not self.measured.note:
+            self.measured.microseconds.append(answer["microseconds"])
+            self.measured.busy.append(answer["busy"])
+            if answer["evaluating"] is not None:
+                self.measured.evaluating.append(answer["evaluating"])
 
 
 def measure(
@@ -201,12 +215,11 @@ def measure(
                 report(f"{workload.name}: {measured.system} on {measured.threads} is {measured.note or 'ready'}")
         for worker in _turns([w for w in workers if not w.measured.note], rounds):
             if not worker.measured.note:
-                took = worker.time(seconds)
-                if took is not None:
-                    worker.measured.microseconds.append(took)
+                worker.time(seconds)
         for worker in workers:
             if len(worker.measured.microseconds) < rounds:
                 worker.measured.microseconds.clear()  # ratios need every round
+                worker.measured.busy.clear()
         return [worker.measured for worker in workers]
 
 

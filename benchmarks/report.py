@@ -1,7 +1,7 @@
 """Tables, JSON and charts of what was measured.
 
-Ratios are medians of ratios within rounds. "Same threads" compares what ran on one core; "best threads" takes of every
-system the number of threads that was quickest.
+Ratios are medians of ratios within rounds. On one thread they are of processors' time, which another process lengthens
+less than the time that passes; "best threads" takes of every system the number of threads that was quickest.
 """
 
 from __future__ import annotations
@@ -17,9 +17,21 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import TOLERANCE, Measurement, Spread, cores, spread
+from benchmarks.measure import TOLERANCE, Clock, Measurement, Spread, cores, spread
 
-__all__ = ["Result", "best", "chart", "environment", "grid", "number", "ratio", "summary", "table", "write_json"]
+__all__ = [
+    "Result",
+    "best",
+    "chart",
+    "environment",
+    "grid",
+    "number",
+    "ratio",
+    "share",
+    "summary",
+    "table",
+    "write_json",
+]
 
 PACKAGES = ("tape-trainer", "numpy", "torch", "jax", "keras", "scikit-learn", "autograd")
 COLORS = {"ours": "#1f6fb4", "peer": "#9a9a9a", "plain": "#c9c9c9", "floor": "#e2a33d"}
@@ -34,24 +46,25 @@ class Result:
     measurements: list[Measurement]
 
 
-def best(measurements: Iterable[Measurement], **wanted: Any) -> Measurement | None:
+def best(measurements: Iterable[Measurement], by: Clock = "microseconds", **wanted: Any) -> Measurement | None:
     """The quickest by its median, of those with these attributes that are ranked; None if none is."""
     fitting = [m for m in measurements if m.ranked and all(getattr(m, k) == v for k, v in wanted.items())]
-    return min(fitting, key=lambda m: spread(m.microseconds).median, default=None)
+    return min(fitting, key=lambda m: spread(getattr(m, by)).median, default=None)
 
 
-def ratio(one: Measurement | None, other: Measurement | None) -> Spread | None:
+def ratio(one: Measurement | None, other: Measurement | None, by: Clock = "microseconds") -> Spread | None:
     """How many times the other's time it takes; None where either is missing."""
-    return None if one is None or other is None else spread(one.ratios(other))
+    return None if one is None or other is None else spread(one.ratios(other, by))
 
 
 def table(result: Result) -> str:
-    """A row per system: µs per step for each number of threads, ratios, and how far its losses are off."""
+    """A row per system: µs, and of processors, for each number of threads, ratios, and how far its losses are off."""
     everything = result.measurements
     threads = sorted({m.threads for m in everything})
     heads = [
-        result.title, *(f"{n} thread{'s' if n > 1 else ''}, µs (quartiles)" for n in threads),
-        "÷ best peer, same", "÷ best peer, best", "÷ products", "losses off by",
+        result.title,
+        *(head for n in threads for head in (f"{n} thread{'s' if n > 1 else ''}, µs (quartiles)", "of processors")),
+        "÷ best peer, 1 thread", "÷ best peer, best", "÷ products", "evaluating", "losses off by",
     ]  # fmt: skip
     rows = []
     for name in dict.fromkeys(m.system for m in everything):
@@ -61,11 +74,18 @@ def table(result: Result) -> str:
             rows.append([name, f"— {notes[0]}"])
             continue
         by_threads = {m.threads: m for m in mine}
-        same = ratio(best(mine, threads=threads[0]), best(everything, kind="peer", threads=threads[0]))
+        peer = best(everything, "busy", kind="peer", threads=threads[0])
+        same = ratio(best(mine, threads=threads[0]), peer, "busy")
         any_threads = ratio(here, best(everything, kind="peer"))
         products = ratio(here, best(everything, kind="floor"))
         rows.append(
-            [name, *(_time(by_threads[n]) for n in threads), *map(_short, (same, any_threads, products)), _off(mine)]
+            [
+                name,
+                *(cell for n in threads for cell in _times(by_threads[n])),
+                *map(_short, (same, any_threads, products)),
+                share(by_threads[threads[0]]),
+                _off(mine),
+            ]
         )
     some = [f"{_label(m)}: {m.note}" for m in everything if m.note and best(everything, system=m.system)]
     return "\n".join([grid([heads, *rows]), *some])
@@ -122,11 +142,16 @@ def _label(m: Measurement) -> str:
     return f"{m.system} ×{m.threads}"
 
 
-def _time(m: Measurement) -> str:
+def _times(m: Measurement) -> list[str]:
     if not m.microseconds:
-        return "—"
+        return ["—", "—"]
     middle, low, high = map(number, spread(m.microseconds))
-    return f"{middle} ({low}–{high})"
+    return [f"{middle} ({low}–{high})", number(spread(m.busy).median)]
+
+
+def share(m: Measurement) -> str:
+    """Of a whole epoch, what is not its steps."""
+    return f"{spread(m.evaluating).median:.0%}" if m.evaluating else "—"
 
 
 def _short(r: Spread | None) -> str:

@@ -4,8 +4,9 @@
 
 ORDER is JSON with peer, variant, workload, threads, cores and check. The process answers in lines of JSON: once when it
 is ready, with the losses of the first steps (if it was told to check them) and the memory that it took, or with the
-reason why it cannot; then, to every number of seconds on its input, with the microseconds per step that it measured for
-at least so long.
+reason why it cannot; then, to every number of seconds on its input, with the microseconds that it measured for at least
+so long, of the clock and of processors (`busy`), per step; or per whole epoch, and then with the share of what follows
+its steps.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ import sys
 import time
 import traceback
 import warnings
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from benchmarks.peers import Run, Unsupported, load
 from benchmarks.workloads import WORKLOADS, Workload
-
-STEPS_CHECKED = 50
 
 
 def main() -> None:
@@ -38,6 +39,11 @@ def main() -> None:
     def answer(**fields: Any) -> None:
         print(json.dumps(fields), file=answers, flush=True)
 
+    with getattr(load(order["peer"]), "held", nullcontext)(order["threads"]):
+        _work(order, answer)
+
+
+def _work(order: dict[str, Any], answer: Callable[..., None]) -> None:
     workload = Workload.from_json(order["workload"])
     try:
         losses = _losses(order, workload) if order["check"] else None
@@ -50,14 +56,16 @@ def main() -> None:
         answer(failed=f"{type(error).__name__}: {str(error).partition(chr(10))[0]}")
         return
     answer(losses=losses, memory=taken)
+    steps_alone = _make(order, dataclasses.replace(workload, test=0)) if workload.in_epochs else None
     for line in sys.stdin:
-        answer(microseconds=microseconds_per_step(run, workload.epoch, float(line)))
+        clock, busy = microseconds(run, 1 if workload.in_epochs else workload.epoch, float(line))
+        share = None if steps_alone is None else 1 - microseconds(steps_alone, 1, float(line))[1] / busy
+        answer(microseconds=clock, busy=busy, evaluating=share)
 
 
 def _losses(order: dict[str, Any], workload: Workload) -> list[float] | None:
     """Those of the first steps (or their mean, where a system tells no more); None for what is no training."""
-    first = dataclasses.replace(workload, epoch=STEPS_CHECKED)
-    losses = _make(order, first)()
+    losses = _make(order, workload.to_check())()
     return None if losses is None else [float(loss) for loss in losses]
 
 
@@ -93,15 +101,15 @@ def _memory(what: str) -> int | None:
     return found[0] if found else None
 
 
-def microseconds_per_step(run: Run, steps: int, seconds: float) -> float:
-    """Run epochs of so many steps for at least so long, after one that is not timed."""
+def microseconds(run: Run, steps: int, seconds: float) -> tuple[float, float]:
+    """Run epochs for at least so long, after one that is not timed: time that passed, and of processors, by so many."""
     run()
-    start, done, elapsed = time.perf_counter(), 0, 0.0
+    start, busy, done, elapsed = time.perf_counter(), time.process_time(), 0, 0.0
     while elapsed < seconds or not done:
         run()
         done += steps
         elapsed = time.perf_counter() - start
-    return elapsed / done * 1e6
+    return elapsed / done * 1e6, (time.process_time() - busy) / done * 1e6
 
 
 if __name__ == "__main__":

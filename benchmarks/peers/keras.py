@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.peers import Run
+from benchmarks.peers import Run, only
 from benchmarks.workloads import Data, Parameters, Workload
 
 NEEDS = ("keras",)
@@ -16,6 +16,7 @@ KIND = "peer"
 
 
 def make(workload: Workload, theta: list[Parameters], data: Data, threads: int, variant: str) -> Run:
+    only(workload, "conv", "pool", "flatten")
     os.environ.setdefault("KERAS_BACKEND", "jax" if find_spec("jax") else "torch")
     import keras
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.peers import Run
+from benchmarks.peers import Run, only
 from benchmarks.workloads import Data, Parameters, Workload
 from trainer.types import Array
 
@@ -18,6 +18,7 @@ Backward = Callable[[Array], Array]
 
 
 def make(workload: Workload, theta: list[Parameters], data: Data, threads: int, variant: str) -> Run:
+    only(workload, "conv", "pool", "flatten")
     flat = [array.copy() for pair in theta for array in pair]
     update = _sgd(workload) if workload.optimizer == "sgd" else _adam(workload, flat)
 

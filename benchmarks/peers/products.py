@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.peers import Run
+from benchmarks.peers import Run, only
 from benchmarks.workloads import Data, Parameters, Workload
 from trainer.types import Array
 
@@ -16,6 +16,7 @@ KIND = "floor"
 
 
 def make(workload: Workload, theta: list[Parameters], data: Data, threads: int, variant: str) -> Run:
+    only(workload, "conv", "pool", "flatten", "batch_norm", "dropout")
     calls = [(a, b, np.empty((a.shape[0], b.shape[1]), np.float32)) for a, b in _operands(workload)]
 
     def run() -> None:

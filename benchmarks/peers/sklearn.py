@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.peers import Run, Unsupported
+from benchmarks.peers import Run, Unsupported, only
 from benchmarks.workloads import Data, Parameters, Workload
 
 NEEDS = ("sklearn",)
@@ -14,6 +14,7 @@ KIND = "peer"
 
 
 def make(workload: Workload, theta: list[Parameters], data: Data, threads: int, variant: str) -> Run:
+    only(workload)
     activations = workload.kinds - {"dense"}
     if not activations <= {"relu", "tanh"} or len(activations) > 1:
         raise Unsupported("its MLP has dense layers with relu or tanh alone")

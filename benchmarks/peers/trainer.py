@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.peers import Run, Unsupported
-from benchmarks.workloads import Data, Parameters, Workload
+from benchmarks.workloads import Data, Layer, Parameters, Workload
 
 NEEDS = ("trainer",)
 KIND = "ours"
 CONFIGS = Path(__file__).parent.parent.parent / "configs"
+
+# How a config says a layer; others are ops, by the same name.
+_OPTIONS: Mapping[str, Any] = {
+    "dense": lambda size: {"units": size},
+    "conv": lambda size: {"filters": size},
+    "pool": lambda size: {"window": size},
+    "lstm": lambda size: {"units": size},
+    "gru": lambda size: {"units": size},
+    "embedding": lambda size: {"size": size},
+    "positions": lambda _: {},
+    "block": lambda size: {"heads": size, "causal": True},
+    "layer_norm": lambda _: {},
+    "batch_norm": lambda _: {},
+    "dropout": lambda size: {"rate": size / 100},
+    "flatten": lambda _: {},
+}
+_NAMES = {"conv": "conv2d", "pool": "max_pool", "positions": "learned_positions", "block": "transformer_block"}
 
 
 def variants() -> tuple[str, ...]:
@@ -23,13 +42,26 @@ def variants() -> tuple[str, ...]:
     return ("eager", "numpy", "native") if native_available() else ("eager", "numpy")
 
 
+def held(threads: int) -> AbstractContextManager[Any]:
+    from trainer.training.threads import pinned
+
+    return pinned(threads)
+
+
 def make(workload: Workload, theta: list[Parameters], data: Data, threads: int, variant: str) -> Run:
     from trainer.training import Training
 
-    start = np.concatenate([array.ravel() for pair in theta for array in pair])
+    start = np.concatenate([array.ravel() for arrays in theta for array in arrays])
     training: Any = Training(**arguments(workload, data), executor=variant, dtype=start.dtype)
     training.resume(replace(training.state, theta=start))
-    return lambda: np.array([step.loss for step in training.update(data.batches)])
+
+    def run() -> Any:
+        losses = [step.loss for step in training.update(data.batches)]
+        if workload.in_epochs:
+            losses += [training.evaluate(part)["loss"] for part in ("train", "test")]
+        return np.array(losses)
+
+    return run
 
 
 def arguments(workload: Workload, data: Data) -> dict[str, Any]:
@@ -42,39 +74,26 @@ def arguments(workload: Workload, data: Data) -> dict[str, Any]:
     rows = Rows.numbered(data.inputs, data.targets)
     if workload.optimizer not in plugins.names("optimizers"):
         raise Unsupported(f"there is no optimizer '{workload.optimizer}' yet")
+    classes, trained = workload.cost == "softmax_cross_entropy", data.batches.size
+    entries = workload.layers[-1].size
     return {
-        "network": Network([_layer(plugins, step) for step in workload.layers], workload.input_shape),
+        "network": Network([_layer(plugins, step, entries) for step in workload.layers], workload.input_shape),
         "cost": plugins.get("costs", workload.cost).build(),
-        "data": Prepared(workload.name, "classification", (), rows, rows[:0]),
+        "data": Prepared(
+            workload.name, "classification" if classes else "regression", (), rows[:trained], rows[trained:]
+        ),
         "step_size": workload.step_size,
         "batch_size": workload.batch,
         "optimizer": plugins.get("optimizers", workload.optimizer).build(),
+        "metrics": {"accuracy": plugins.get("metrics", "accuracy").build()} if classes and workload.in_epochs else {},
     }  # fmt: skip
 
 
-def _layer(plugins: Any, step: Any) -> Any:
-    from trainer.nn import Dense, Flatten, OpLayer
+def _layer(plugins: Any, step: Layer, entries: int) -> Any:
+    from trainer.nn import OpLayer
 
-    if step.kind == "dense":
-        return Dense(step.size)
-    if step.kind == "conv":
-        return _Convolution(plugins.get("ops", "conv2d").target, step.size)
-    if step.kind == "pool":
-        return OpLayer(plugins.get("ops", "max_pool").target, window=step.size)
-    return Flatten() if step.kind == "flatten" else OpLayer(plugins.get("ops", step.kind).target)
-
-
-@dataclass(frozen=True)
-class _Convolution:
-    """Filters of 3 × 3 with a bias."""
-
-    op: Any
-    filters: int
-
-    def init(self, rng: Any, input_shape: tuple[int, ...]) -> tuple[dict[str, Any], tuple[int, ...]]:
-        height, width, channels = input_shape
-        parameters = {"weights": np.zeros((3, 3, channels, self.filters)), "bias": np.zeros(self.filters)}
-        return parameters, (height - 2, width - 2, self.filters)
-
-    def apply(self, parameters: Any, x: Any) -> Any:
-        return self.op(x, parameters["weights"], parameters["bias"])
+    name = _NAMES.get(step.kind, step.kind)
+    if step.kind not in _OPTIONS:
+        return OpLayer(plugins.get("ops", name).target)
+    options = _OPTIONS[step.kind](step.size)
+    return plugins.get("layers", name).build(**options, **({"entries": entries} if name == "embedding" else {}))
