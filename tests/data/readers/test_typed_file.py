@@ -116,6 +116,31 @@ def test_what_is_missing_is_said_at_its_row_and_can_be_allowed(ending, tmp_path)
     assert load(path, marked).categories == {"city": ("?", "Rome")}
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pa.string(),
+        pa.large_string(),
+        pa.dictionary(pa.int8(), pa.string()),
+        pa.dictionary(pa.int32(), pa.large_string()),
+    ],
+    ids=str,
+)
+def test_texts_of_every_arrow_type_are_the_cells_that_they_spell(kind, tmp_path):
+    cities = ["Rome", None, " Rome ", "Köln", "", "Rome", None, "Köln", "Oslo", "Köln"]
+    chunks = [pa.array(cities[:4]).cast(kind), pa.array([], kind), pa.array(cities[4:]).cast(kind)]
+    table = pa.table({"city": pa.chunked_array(chunks), "x": range(10), "y": [0.5 * i for i in range(10)]})
+    with pa.OSFile(str(tmp_path / "d.arrow"), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
+        for chunk in table.to_batches():
+            writer.write_batch(chunk)
+    path = as_csv(tmp_path / "d.csv", table.to_pylist())
+    one, other = (load(p, {"categorical": ["city"], "missing": "allow"}) for p in (tmp_path / "d.arrow", path))
+    assert one.categories == other.categories == {"city": ("?", "Köln", "Oslo", "Rome")}
+    assert one.inputs.tobytes() == other.inputs.tobytes()
+    with pytest.raises(DataError, match=r"d\.arrow: row 2: column 'city': an empty cell is a missing category"):
+        load(tmp_path / "d.arrow", {"categorical": ["city"]})
+
+
 def test_types_that_only_some_files_have_are_cells_like_others(tmp_path):
     rows = [
         {"day": date(2022, 7, 2), "at": datetime(2022, 7, 2, 13), "price": Decimal("1.50"), "n": 2**53 - 1, "y": 1.0},

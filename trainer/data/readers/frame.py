@@ -53,7 +53,12 @@ class Frame(Typed):
     def cells(self, column: int) -> Sequence[str]:
         """The cells of a column as text, made where somebody asks."""
         if column not in self._made:
-            self._made[column] = [self.text(column, row) for row in range(len(self))]
+            values = self.given[column]
+            if isinstance(values, list) and set(map(type, values)) <= {str, type(None)}:
+                known = {value: str(value or "").strip() for value in set(values)}
+                self._made[column] = [known[value] for value in values]
+            else:
+                self._made[column] = [self.text(column, row) for row in range(len(self))]
         return self._made[column]
 
     def error(self, row: int, column: int, problem: str) -> DataError:

@@ -148,10 +148,22 @@ def _values(values: pa.ChunkedArray) -> Array | list[object]:
     ):
         numbers: Array = np.asarray(values.to_numpy())
         return numbers
+    inner = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if pa.types.is_string(inner) or pa.types.is_large_string(inner):
+        return _texts(values if inner is not kind else values.dictionary_encode())
     if pa.types.is_timestamp(kind):  # finer than Python's times are
         values = values.cast(pa.timestamp("us", kind.tz), safe=False)
     plain: list[object] = values.to_pylist()
     return plain
+
+
+def _texts(values: pa.ChunkedArray) -> list[object]:
+    """Texts, of which those that are alike within a chunk are one object; None for what is missing."""
+    texts: list[object] = []
+    for chunk in values.chunks:
+        names = chunk.dictionary.to_pylist()
+        texts += [None if index is None else names[index] for index in chunk.indices.to_pylist()]
+    return texts
 
 
 def _check_once(shown: str, names: list[str]) -> None:
