@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.hints import advised
 from trainer import check, op
 from trainer.checker.checks import BRIEF, FULL
 from trainer.checker.run import examine
 from trainer.checker.verdicts import digest_of, ensure_checked
+from trainer.cli import main
 from trainer.errors import RuleError
 from trainer.plugins import Plugins, shared
 
@@ -175,3 +179,47 @@ def test_a_verdict_on_something_else_is_not_taken(bend, cache):
     kept.rename(kept.with_name(f"{digest_of(bend('3'))}.json"))
     with pytest.raises(RuleError):
         ensure_checked([bend("3")])
+
+
+UNREGISTERED = """
+import numpy as np
+from dataclasses import dataclass
+from trainer import hookimpl, op
+
+@op
+def kept_back(x):
+    return np.sin(x)
+kept_back.defvjp(x=lambda dy, x: -dy * np.cos(x))
+
+@dataclass(frozen=True)
+class Wave:
+    def init(self, rng, shape):
+        return {}, shape
+    def apply(self, parameters, x):
+        return kept_back(x)
+
+@hookimpl
+def register_layers(register):
+    register(Wave)
+"""
+
+
+def test_the_full_report_of_an_op_that_is_not_registered_has_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("wave.py").write_text(UNREGISTERED)
+    rest = "cost: softmax_cross_entropy\nstep_size: 0.1\nepochs: 1\n"
+    Path("wave.yaml").write_text(f"plugins: [wave.py]\ndataset: iris\nnetwork: [wave, dense: 3]\n{rest}")
+    with pytest.raises(SystemExit):
+        main(["run", "wave.yaml"])
+    told = capsys.readouterr().err
+    assert "op 'kept_back', from plugin 'wave.py', has not passed" in told
+    command = re.search(r"the full report    trainer (ops check \S+)", told)
+    assert command is not None
+    with pytest.raises(SystemExit) as ended:
+        main(command[1].split())
+    assert ended.value.code == 1
+    assert "kept_back fails" in capsys.readouterr().out
+    advised(told, "train regardless   add --allow-unchecked; the run will record it")
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "wave.yaml", "--allow-unchecked", "-q"])
+    assert ended.value.code == 0

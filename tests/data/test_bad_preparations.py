@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
-from tests.hints import obeyed, ways
+from tests.hints import advised, obeyed, ways
 from trainer.config import load
 from trainer.errors import ConfigError
 from trainer.experiment import load_data
@@ -120,6 +120,25 @@ def test_what_a_message_says_to_set_mends_it(
     wrong = yaml.safe_load(f"dataset: {section}\nnetwork: [dense: 2]\n{rest}\nstep_size: 0.1\n")
     for way in ways(message):
         load_data(load(obeyed(wrong, way)))
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+def test_what_is_said_of_a_missing_value_fills_it_in_with_or_without_standardize(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, standardize: bool
+) -> None:
+    monkeypatch.chdir(folder)
+    wrong: dict[str, Any] = {"path": "m.csv"} | ({"standardize": True} if standardize else {})
+    config = {"network": [{"dense": 1}], "cost": "mean_squared_error", "step_size": 0.1}
+    with pytest.raises(ConfigError) as caught:
+        load_data(load({**config, "dataset": wrong}))
+    advised(
+        caught.value,
+        "have it filled in by missing: allow and preprocess: [simple_imputer], or "
+        "[simple_imputer, standard_scaler] in place of standardize",
+    )
+    steps = ["simple_imputer", "standard_scaler"] if standardize else ["simple_imputer"]
+    right = load_data(load({**config, "dataset": {"path": "m.csv", "missing": "allow", "preprocess": steps}}))
+    assert np.isfinite(right.train.inputs).all()
 
 
 def test_there_are_many() -> None:

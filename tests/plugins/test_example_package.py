@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.hints import advised
+
 PACKAGE = Path(__file__).with_name("example_package")
 ROOT = Path(__file__).parents[2]
 
@@ -50,6 +52,35 @@ def installed(tmp_path_factory):
 def test_an_installed_package_brings_its_op_through_an_entry_point(installed):
     python, _ = installed
     assert python("-c", USE).splitlines() == ["bent_identity trainer-bent-identity 1.2.3 1.0", "1.0", "[]"]
+
+
+NAMES = """
+from trainer.errors import ConfigError
+from trainer.config import load
+from trainer.plugins import shared
+import yaml
+print(shared().get("ops", "bent_identity").target.origin)
+config = yaml.safe_load(open("example.yaml"))
+try:
+    load({**config, "plugins": ["trainer-bent-identity"]})
+except ConfigError as error:
+    print(str(error).splitlines()[0].partition(": ")[2])
+load(config)
+"""
+
+
+def test_it_has_one_name_wherever_it_is_named(installed):
+    python, _ = installed
+    origin, message = python("-c", NAMES).splitlines()
+    assert origin == "plugin 'bent_identity' (trainer-bent-identity 1.2.3)"
+    assert message.startswith("plugin module 'trainer-bent-identity' cannot be found; ")
+    advised(message, "the plugin 'bent_identity' is installed and needs no listing: leave it out")
+    command = ["-c", "from trainer.cli import main; main()"]
+    shown = {
+        python(*command, "plugins", n) for n in ("bent_identity", "trainer-bent-identity", "trainer_bent_identity")
+    }
+    assert len(shown) == 1
+    assert shown.pop().startswith("bent_identity (trainer-bent-identity 1.2.3)\n")
 
 
 def test_one_config_uses_everything_that_the_package_brings(installed):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -16,7 +17,8 @@ from trainer.checker.report import Report
 from trainer.checker.run import check
 from trainer.engine.op import Op
 from trainer.errors import PluginError
-from trainer.plugins import Component, Plugins
+from trainer.files import expanded
+from trainer.plugins import Component, Plugins, registry
 from trainer.plugins.loading import is_file
 from trainer.wording import did_you_mean
 
@@ -86,9 +88,10 @@ def exit_code(reports: Sequence[Report]) -> int:
 
 
 def ops_of(source: str, *, folder: Path | None = None) -> dict[str, Component]:
-    """The ops that one plugin registers, by name."""
+    """The ops that one plugin registers, and those that its modules hold for its layers and costs, by name."""
     plugins = Plugins([source], folder=folder, entry_points=False)
-    found = registered_ops(plugins)
+    path = str(((folder or Path.cwd()) / expanded(source)).resolve()) if is_file(source) else None
+    found = _held(source, path) | registered_ops(plugins)
     if not found:
         raise PluginError(
             f"plugin '{source}' registers no op; write one: @hookimpl, and under it def register_ops(register): "
@@ -116,9 +119,24 @@ def select(plugins: Plugins, what: Sequence[str], *, folder: Path | None = None)
     return chosen
 
 
+def _held(source: str, path: str | None = None) -> dict[str, Component]:
+    """The ops that imported modules of a package, or of the file at `path`, define, registered or not."""
+    found = {}
+    for name, module in [*sys.modules.items()]:
+        inside = getattr(module, "__file__", None) == path if path else name == source or name.startswith(f"{source}.")
+        for each in [*vars(module).values()] if inside else []:
+            if isinstance(each, Op) and each.module == name:
+                found[each.name] = registry.component("ops", each, each.name, source, None, {})
+    return found
+
+
 def _of_package(known: dict[str, Component], word: str) -> dict[str, Component]:
     package = {name: c for name, c in known.items() if _belongs(c, word)}
     if package:
+        ours = any(registry.is_ours(each.package) for each in package.values())
+        modules = set() if ours else {each.target.module.partition(".")[0] for each in package.values()}
+        for module in modules:
+            package = _held(module) | package
         return package
     try:
         exists = importlib.util.find_spec(word) is not None

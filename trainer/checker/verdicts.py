@@ -30,6 +30,7 @@ from trainer.engine.op import Op
 from trainer.engine.provider import package_of
 from trainer.engine.rules import Rule
 from trainer.errors import RuleError
+from trainer.plugins import shared
 from trainer.plugins.registry import is_ours
 
 __all__ = ["Verdict", "digest_of", "ensure_checked", "verdict_of"]
@@ -122,7 +123,10 @@ def _is_ours(op: Op) -> bool:
 
 def _refusal(op: Op, verdict: Verdict) -> RuleError:
     file = inspect.getsourcefile(inspect.unwrap(op.forward)) if inspect.isroutine(op.forward) else None
+    registered = any(op is component.target for component in shared().all("ops").values())
     what = file if op.module.startswith("trainer_plugin_") and file else op.name
+    if what == op.name and not registered:  # a layer's or a cost's own, which has no name there
+        what = op.module.partition(".")[0]
     return RuleError(
         f"op '{op.name}', from {op.origin}, has not passed the check that an op gets before its first use: "
         f"{verdict.finding}\n"

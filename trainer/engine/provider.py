@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-__all__ = ["Provider", "load_ops", "package_of", "provided_by", "troubles"]
+__all__ = ["Provider", "load_ops", "name_of", "package_of", "provided_by", "troubles"]
 
 
 class Provider(Protocol):
@@ -20,6 +20,9 @@ class Provider(Protocol):
 
     def package_of(self, module: str) -> str | None:
         """The distribution that a plugin's module came in and its version, `my-package 1.2`; None for other modules."""
+
+    def name_of(self, module: str) -> str | None:
+        """What the plugin of that module is called where plugins are listed; None for other modules."""
 
     def troubles(self) -> list[str]:
         """Why some of what is installed could not be imported, a sentence each."""
@@ -48,3 +51,8 @@ def troubles() -> list[str]:
 def package_of(module: str) -> str | None:
     """As `Provider.package_of`; None where there is no provider."""
     return None if _provider is None else _provider().package_of(module)
+
+
+def name_of(module: str) -> str | None:
+    """As `Provider.name_of`; None where there is no provider."""
+    return None if _provider is None else _provider().name_of(module)

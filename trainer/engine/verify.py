@@ -16,7 +16,7 @@ import numpy as np
 
 from trainer.engine.node import Node, Operation
 from trainer.engine.plan import RuleCall
-from trainer.engine.provider import package_of
+from trainer.engine.provider import name_of, package_of
 from trainer.engine.rules import place
 from trainer.engine.tensor import Tensor
 from trainer.errors import NotDifferentiableError, RuleError
@@ -175,7 +175,7 @@ def origin(module: str) -> str:
         return f"script '{os.path.basename(file or plugin)}'"
     package = package_of(module)
     if package is not None:
-        return f"plugin '{plugin}' ({package})"
+        return f"plugin '{name_of(module) or plugin}' ({package})"
     if file and os.path.splitext(os.path.basename(file))[0] in plugin:  # a plugin in one file goes by the file's name
         return f"plugin '{os.path.basename(file)}'"
     return f"plugin '{plugin}'"

@@ -17,6 +17,7 @@ from types import CodeType, ModuleType
 
 from trainer.errors import PluginError
 from trainer.files import expanded
+from trainer.plugins.entries import called
 from trainer.plugins.registry import KINDS, Component, component, is_ours
 from trainer.wording import described, did_you_mean, nearest_file
 
@@ -148,6 +149,9 @@ def listed(source: str, folder: Path) -> Plugin:
     if not _exists(source):
         beside = folder / f"{source.rpartition('.')[2]}.py"
         hint = f"for the file beside the config write '{beside.name}'" if beside.is_file() else "is it installed?"
+        installed = called(source)
+        if installed is not None:
+            hint = f"the plugin '{installed.name}' is installed and needs no listing: leave it out"
         raise PluginError(f"plugin module '{source}' cannot be found; {hint}")
     with explained(source, None):
         module = importlib.import_module(source)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from trainer.errors import PluginError
+from trainer.plugins.entries import GROUP, entry_of
 from trainer.plugins.loading import Plugin, explained, listed
 from trainer.plugins.registry import KINDS, Component, is_ours, noun
 from trainer.wording import did_you_mean
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PluginProblem", "PluginSummary", "Plugins", "available", "share", "shared"]
 
-GROUP = "trainer"  # of the entry points
 # Of our own entry points those that have something of a kind, where that is to be learnt without importing every op.
 _OURS = {"commands": (), "launchers": ("trainer",)}
 
@@ -175,12 +175,13 @@ class Plugins:
 
     def package_of(self, module: str) -> str | None:
         """The distribution that an installed plugin's module came in, `my-package 1.2`; None for any other module."""
-        from importlib.metadata import entry_points
+        entry = entry_of(module)
+        return f"{entry.dist.name} {entry.dist.version}" if entry and entry.dist else None
 
-        for entry in entry_points(group=GROUP):
-            if entry.dist and entry.module.split(".")[0] == module.split(".")[0]:
-                return f"{entry.dist.name} {entry.dist.version}"
-        return None
+    def name_of(self, module: str) -> str | None:
+        """What an installed plugin of that module is called; None for any other module."""
+        entry = entry_of(module)
+        return entry.name if entry and entry.dist else None
 
     def __repr__(self) -> str:
         counts = [f"{len(components)} {kind}" for kind, components in self._components.items() if components]

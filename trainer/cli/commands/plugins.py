@@ -23,8 +23,11 @@ def command(
 ) -> None:
     """List the installed plugins: what each registered, and what is wrong with it."""
     from trainer.plugins import available
+    from trainer.plugins.entries import called
 
     found = {summary.name: summary for summary in available(plugin or ()).summaries()}
+    entry = called(name) if name is not None and name not in found else None
+    name = name if entry is None else entry.name
     if name is None:
         _print_all(list(found.values()))
     elif name in found:

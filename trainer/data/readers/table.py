@@ -33,7 +33,10 @@ from trainer.wording import count, did_you_mean, either, in_yaml, listed
 
 __all__ = ["Kind", "Layout", "Table", "check_even", "read_table", "rows_of", "sniffed"]
 
-MENDING = "fill it in, remove the row, or have it filled in by missing: allow and preprocess: [simple_imputer]"
+MENDING = (
+    "fill it in, remove the row, or have it filled in by missing: allow and preprocess: [simple_imputer], or "
+    "[simple_imputer, standard_scaler] in place of standardize"
+)
 MOST_COLUMNS = 12  # a message does not list more
 FIRST = 1000  # rows by which a header is told
 SNIFFED = 50  # rows by which a delimiter is
