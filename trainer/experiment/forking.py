@@ -13,7 +13,8 @@ __all__ = ["end_with_parent", "preload"]
 # What a run imports from its beginning to its end, wherever it goes on from.
 _RUN = (
     "trainer.experiment.execution", "trainer.experiment.resuming", "trainer.runs.plots", "trainer.runs.parameters",
-    "safetensors.numpy", "threadpoolctl", "PIL.ImageDraw", "PIL.ImageFont", "yaml", "platformdirs",
+    "safetensors.numpy", "threadpoolctl", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "yaml",
+    "platformdirs",
 )  # fmt: skip
 _SET_PARENT_DEATH_SIGNAL = 1
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from trainer.errors import UsageError
 from trainer.explaining.step_size import Search
-from trainer.runs.figures import check_ending, save_figure
 from trainer.runs.lines import PALETTE
+from trainer.runs.plots import check_ending, save_figure
 from trainer.wording import count
 
 if TYPE_CHECKING:

@@ -1,40 +1,57 @@
 """Curves as pictures: loss.svg and loss.png of a run, and those of several runs that `trainer plot` writes.
 
-Shaped by three wishes. The same metrics give the same bytes, so that pictures can be compared and versioned. It costs
-little, because it is part of the time between a command and the next prompt: the picture is a sheet of marks
-(`trainer.runs.sheet`), for importing Matplotlib and drawing with it took as long as all else of a short run, and in a
-thread beside the training as well. And it reads at a glance: each curve of a run carries its name and last value where
-it ends, so there is no legend to look up. Runs have names too long for that, and curves that end together: they get a
-legend below.
+Shaped by three wishes. The same metrics give the same bytes, so that pictures can be compared and versioned:
+no date, a fixed salt for the SVG's identifiers, and no influence of a person's matplotlibrc. It costs little, because
+it is part of the time between a command and the next prompt: pyplot is never imported (it would look for a window
+system), the axes have a fixed place, so there is no layout to solve, and SVG text stays text. Importing Matplotlib in a
+thread while the network trains was tried: it slows the training by as much as it saves. And the picture reads at a
+glance: each curve of a run carries its name and last value where it ends, so there is no legend to look up. Runs have
+names too long for that, and curves that end together: they get a legend below.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+import io
+import os
+import threading
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from trainer.errors import UsageError
 from trainer.files import atomic_write
 from trainer.runs.columns import PARTS
-from trainer.runs.figures import ENDINGS, check_ending
 from trainer.runs.lines import PALETTE, Line, Lowest, line_of, lines_of, lowest, scale_of
 from trainer.runs.scale import Scale, epoch_ticks
-from trainer.runs.sheet import Dot, Mark, Sheet, Stroke, Surface, Words
 
-__all__ = ["curves", "loss_sheet", "save_loss", "save_plot"]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
+__all__ = ["ENDINGS", "check_ending", "loss_figure", "save_figure", "save_loss", "save_plot"]
+
+ENDINGS = (".png", ".svg")
 _INK, _PALE, _GRID = "#1f2933", "#7b8794", "#e4e7eb"
-_WIDTH, _HEIGHT = 540.0, 316.8  # points
-_LEFT, _RIGHT, _TOP, _BOTTOM = 51.3, 81.0, 44.4, 39.6  # margins of the axes, with room for names at the right
-_NARROW = 21.6  # the right one where names stand below
-_ENTRY, _AIR = 17.3, 7.2  # the height of a name below, and what lies between all of them and the rest
+_STYLE: dict[Any, Any] = {
+    "font.family": ["sans-serif"],
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 10.0,
+    "path.simplify": True,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "tape-trainer",
+    "text.usetex": False,
+    "axes.unicode_minus": True,
+    "axes.titley": 1.0,  # not looked for either
+}
+_LOCK = threading.Lock()  # Matplotlib's settings belong to the process; two runs may finish at once
+_WIDTH, _HEIGHT, _DPI = 7.5, 4.4, 160
 _APART = 0.125  # of two labels, in parts of the axes' height
-_SIZE = 10.0  # of letters
+_PLACE = (0.095, 0.125, 0.755, 0.735)  # left, bottom, width, height of the axes, in parts of the figure
 _COLUMNS = 1500  # of points, more than the picture has dots
-_DASHES: tuple[tuple[float, ...], ...] = ((), (3.7, 1.6), (1.0, 1.65), (6.4, 1.6, 1.0, 1.6))
+_DASHES = ("-", "--", ":", "-.")
 
 
 def save_loss(
@@ -48,10 +65,11 @@ def save_loss(
     `metrics` maps "epoch", "train_loss" and, where there are test rows, "test_loss" to one number per epoch. A run that
     ended in its first epoch shows the losses of its steps.
     """
-    sheet = loss_sheet(metrics, title, steps)
+    lines, over = lines_of(metrics), "epoch"
+    if steps and not any(len(line.epochs) for line in lines):
+        lines, over = [line_of({"train_loss": steps}, "train_loss", "train")], "step"
     paths = [Path(folder) / f"loss{ending}" for ending in ENDINGS]
-    for path in paths:
-        _save(sheet, path)
+    save_figure(lambda: _figure(lines, "loss", title, over), *paths)
     return paths
 
 
@@ -65,191 +83,182 @@ def save_plot(path: Path, lines: Sequence[Line], what: str, title: str = "", ove
 
     Raises UsageError for another ending.
     """
-    check_ending(path)
-    _save(curves(lines, what, title, over), path)
+    save_figure(lambda: _figure(lines, what, title, over), path)
 
 
-def curves(lines: Sequence[Line], what: str, title: str = "", over: str = "epoch") -> Sheet:
-    """What `save_plot` draws."""
-    return _Picture(lines, what, title, over).sheet
+def save_figure(draw: Callable[[], Figure], *paths: Path) -> None:
+    """Draw what `draw` makes, with this project's style, into .png and .svg files that have the same bytes every time.
+
+    Raises UsageError for another ending.
+    """
+    for path in paths:
+        check_ending(path)
+    rc_context, rcParamsDefault = _settings()
+    plain: dict[Any, Any] = {name: rcParamsDefault[name] for name in rcParamsDefault if not name.startswith("backend")}
+    with _LOCK, rc_context({**plain, **_STYLE}), warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", "Glyph .* missing from font"
+        )  # of a name in another script; a box stands there
+        figure = draw()
+        # An SVG leaves its figure with 72 dots per inch, so that it is the last.
+        contents = {path: _printed(figure, path) for path in sorted(paths, key=lambda path: path.suffix.lower())}
+    for path, content in contents.items():
+        atomic_write(path, content)
 
 
-def loss_sheet(metrics: Mapping[str, Sequence[float] | object], title: str = "", steps: Sequence[float] = ()) -> Sheet:
-    """What `save_loss` draws.
+def check_ending(path: Path) -> None:
+    """Raise UsageError for a file that `save_figure` does not write."""
+    if path.suffix.lower() not in ENDINGS:
+        raise UsageError(f"a picture ends in .png or .svg, and {path.name} does not")
+
+
+def _printed(figure: Figure, path: Path) -> bytes:
+    """What the file holds."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    content = io.BytesIO()
+    if path.suffix.lower() == ".svg":
+        FigureCanvasSVG(figure).print_svg(content, metadata={"Date": None, "Creator": "tape-trainer"})  # type: ignore[no-untyped-call]
+    else:
+        # Most of it is runs of one colour: to look for nothing else takes two thirds of the time, for 1/7 more bytes.
+        FigureCanvasAgg(figure).print_png(  # type: ignore[no-untyped-call]
+            content, metadata={"Software": "tape-trainer"}, pil_kwargs={"compress_type": 3}
+        )
+    return content.getvalue()
+
+
+def _settings() -> tuple[Any, Any]:
+    """Matplotlib's settings. No window is opened, so that a backend which is not there does no harm: every notebook
+    names its own to its child processes, and Matplotlib would not be imported."""
+    backend = os.environ.pop("MPLBACKEND", None)
+    try:
+        from matplotlib import rc_context, rcParamsDefault
+    finally:
+        if backend is not None:
+            os.environ["MPLBACKEND"] = backend
+    return rc_context, rcParamsDefault
+
+
+def loss_figure(metrics: Mapping[str, Sequence[float] | Any], title: str = "") -> Figure:
+    """The loss of each epoch, of each part of the rows, as a Matplotlib figure of one axes.
 
     The loss axis is logarithmic where the losses span decades. Losses that are not finite leave a gap.
     """
-    lines, over = lines_of(metrics), "epoch"
-    if steps and not any(len(line.epochs) for line in lines):
-        lines, over = [line_of({"train_loss": steps}, "train_loss", "train")], "step"
-    return curves(lines, "loss", title, over)
+    return _figure(lines_of(metrics), "loss", title)
 
 
-def _save(sheet: Sheet, path: Path) -> None:
-    atomic_write(path, sheet.svg() if path.suffix.lower() == ".svg" else sheet.png())
+def _figure(lines: Sequence[Line], what: str, title: str, over: str = "epoch") -> Figure:
+    _settings()
+    from matplotlib.figure import Figure
+
+    of_parts = all(line.name in PARTS for line in lines)  # whose names fit beside the axes
+    legend = 0.0 if of_parts else 0.24 * len(lines) + 0.1  # inches
+    height = _HEIGHT + legend
+    figure = Figure(figsize=(_WIDTH, height), dpi=_DPI, facecolor="white")
+    left, bottom, width, high = _PLACE
+    wide = width if of_parts else 1 - left - 0.04
+    axes = figure.add_axes((left, (bottom * _HEIGHT + legend) / height, wide, high * _HEIGHT / height))
+    scale = scale_of(lines)
+    _draw_axes(axes, lines, scale, over)
+    for line in lines:
+        _draw_line(axes, line, dots=all(len(each.epochs) <= 30 for each in lines))
+    if what == "loss":
+        _mark_best(axes, lines)
+    if of_parts:
+        _label_ends(axes, lines, scale)
+    else:
+        _list_below(figure, lines, left, legend / height)
+    _label_figure(figure, axes, lines, scale, (what, over), title)
+    return figure
 
 
-@dataclass(frozen=True)
-class _Picture:
-    """Curves, and where on the sheet their axes are."""
+def _draw_line(axes: Axes, line: Line, dots: bool) -> None:
+    shown = line.thinned(_COLUMNS)
+    if shown.band is not None:
+        axes.fill_between(
+            shown.epochs, *shown.edges, color=PALETTE[line.colour % len(PALETTE)], alpha=0.18, linewidth=0, zorder=2
+        )
+    axes.plot(
+        shown.epochs,
+        shown.values,
+        color=PALETTE[line.colour % len(PALETTE)],
+        linestyle=_DASHES[line.colour % len(_DASHES)] if line.colour >= len(PARTS) else "-",
+        linewidth=2.0,
+        solid_capstyle="round",
+        solid_joinstyle="round",
+        marker="o" if dots or len(line.epochs) == 1 else None,
+        markersize=3.5 if len(line.epochs) > 1 else 7.0,
+        clip_on=False,
+        gid=f"{line.name}-loss" if line.name in PARTS else None,
+        zorder=3,
+        label=f"{_cut(line.name, 84)}   {_number(line.last)}",
+    )
 
-    lines: Sequence[Line]
-    what: str
-    title: str
-    over: str
 
-    @cached_property
-    def sheet(self) -> Sheet:
-        """All of it, from what lies below to what lies above."""
-        sheet = Sheet(_WIDTH, _HEIGHT + self._legend)
-        sheet.put(*self._grid(), *self._epochs())
-        sheet.put(*(self._band(line) for line in self.lines if line.band is not None))
-        sheet.put(*(mark for line in self.lines for mark in self._curve(line)))
-        sheet.put(*self._best(), *(self._ends() if self._of_parts else self._names()), *self._heading())
-        return sheet
+def _best(lines: Sequence[Line]) -> Lowest | None:
+    """Where the loss of rows that are not trained on is lowest, if they have a curve."""
+    best = lowest(lines)
+    return best if best is not None and best.part != "train" and best.of > 1 else None
 
-    @cached_property
-    def scale(self) -> Scale:
-        return scale_of(self.lines)
 
-    @cached_property
-    def _of_parts(self) -> bool:
-        """Whether they are of parts of the rows, whose names fit beside the axes."""
-        return all(line.name in PARTS for line in self.lines)
+def _mark_best(axes: Axes, lines: Sequence[Line]) -> None:
+    """A dotted line at the best epoch, and a ring where its loss is."""
+    best = _best(lines)
+    if best is None:
+        return
+    colour = PALETTE[PARTS.index(best.part)]
+    axes.axvline(best.epoch, color=_PALE, linewidth=1.2, linestyle=(0, (1, 2.5)), zorder=2, gid="best-epoch")
+    axes.plot(
+        [best.epoch], [best.value], "o", markersize=8.5, markeredgecolor=colour, markeredgewidth=1.8,
+        markerfacecolor="white", clip_on=False, zorder=4,
+    )  # fmt: skip
 
-    @property
-    def _legend(self) -> float:
-        return 0.0 if self._of_parts else _ENTRY * len(self.lines) + _AIR
 
-    @property
-    def _right(self) -> float:
-        return _WIDTH - (_RIGHT if self._of_parts else _NARROW)
+def _draw_axes(axes: Axes, lines: Sequence[Line], scale: Scale, over: str) -> None:
+    from matplotlib.ticker import FixedLocator, NullLocator
 
-    @property
-    def _floor(self) -> float:
-        return _HEIGHT - _BOTTOM
+    axes.set_yscale("log" if scale.logarithmic else "linear")
+    axes.set_ylim(scale.low, scale.high)
+    axes.yaxis.set_major_locator(FixedLocator(list(scale.ticks)))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(lambda tick, _: scale.label(tick))
+    ends = [int(epoch) for line in lines if len(line.epochs) for epoch in line.epochs[[0, -1]]]
+    first, last = (min(ends), max(ends)) if ends else (0, 1)
+    margin = 0.02 * (last - first) or 0.5
+    axes.set_xlim(first - margin, last + margin)
+    axes.xaxis.set_major_locator(FixedLocator(epoch_ticks(first, last) if ends else []))
+    axes.xaxis.set_major_formatter(lambda tick, _: f"{tick:,.0f}")
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(_PALE)
+    axes.grid(axis="y", color=_GRID, linewidth=0.9)
+    axes.set_axisbelow(True)
+    axes.tick_params(axis="y", length=0, colors=_INK, pad=6)
+    axes.tick_params(axis="x", length=4, color=_PALE, labelcolor=_INK)
+    axes.set_xlabel(over, color=_INK)
+    axes.xaxis.set_label_coords(0.5, -0.085)  # where they would be, without every tick being measured for it
+    axes.yaxis.set_label_coords(0.0, 0.5)
 
-    @cached_property
-    def _range(self) -> tuple[int, int] | None:
-        """The first and the last epoch, if there is one."""
-        ends = [int(epoch) for line in self.lines if len(line.epochs) for epoch in line.epochs[[0, -1]]]
-        return (min(ends), max(ends)) if ends else None
 
-    def _across(self, epoch: float) -> float:
-        first, last = self._range or (0, 1)
-        margin = 0.02 * (last - first) or 0.5
-        return _LEFT + (self._right - _LEFT) * (epoch - first + margin) / (last - first + 2 * margin)
-
-    def _high(self, position: float) -> float:
-        """A height in the axes, from 0 to 1, on the sheet."""
-        return self._floor - position * (self._floor - _TOP)
-
-    def _place(self, epoch: float, value: float) -> tuple[float, float]:
-        return self._across(epoch), self._high(self.scale.position(value))
-
-    def _grid(self) -> list[Mark]:
-        marks: list[Mark] = []
-        for tick in self.scale.ticks:
-            y = self._high(self.scale.position(tick))
-            marks.append(Stroke([[(_LEFT, y), (self._right, y)]], _GRID, 0.9))
-            marks.append(Words((_LEFT - 6, y), self.scale.label(tick), _SIZE, _INK, at="end"))
-        return marks
-
-    def _epochs(self) -> list[Mark]:
-        marks: list[Mark] = [Stroke([[(_LEFT, self._floor), (self._right, self._floor)]], _PALE, 0.8)]
-        for tick in epoch_ticks(*self._range) if self._range else []:
-            x = self._across(tick)
-            marks.append(Stroke([[(x, self._floor), (x, self._floor + 4)]], _PALE, 0.8))
-            marks.append(Words((x, self._floor + 12), f"{tick:,.0f}", _SIZE, _INK, at="middle"))
-        middle = (_LEFT + self._right) / 2
-        return [*marks, Words((middle, self._floor + 26), self.over, _SIZE, _INK, at="middle")]
-
-    def _band(self, line: Line) -> Surface:
-        shown = line.thinned(_COLUMNS)
-        there = np.isfinite(shown.values)
-        low, high = (np.maximum(edge[there], self.scale.low).tolist() for edge in shown.edges)
-        epochs = shown.epochs[there].tolist()
-        way = [*zip(epochs, high, strict=True), *reversed(list(zip(epochs, low, strict=True)))]
-        return Surface([self._place(*point) for point in way], _colour(line), 0.18)
-
-    def _curve(self, line: Line) -> list[Mark]:
-        """The line, and dots where there are few points, all of them larger where there is one."""
-        shown = line.thinned(_COLUMNS)
-        pieces: list[list[tuple[float, float]]] = [[]]
-        for epoch, value in zip(shown.epochs.tolist(), shown.values.tolist(), strict=True):
-            if np.isfinite(value):
-                pieces[-1].append(self._place(epoch, value))
-            elif pieces[-1]:
-                pieces.append([])
-        pieces = [piece for piece in pieces if piece]
-        if not pieces:
-            return []
-        dashes = _DASHES[line.colour % len(_DASHES)] if line.colour >= len(PARTS) else ()
-        name = f"{line.name}-loss" if line.name in PARTS else ""
-        marks: list[Mark] = [Stroke(pieces, _colour(line), 2.0, dashes, name)]
-        if len(line.epochs) == 1 or all(len(each.epochs) <= 30 for each in self.lines):
-            radius = 1.75 if len(line.epochs) > 1 else 3.5
-            marks += [Dot(point, radius, _colour(line)) for piece in pieces for point in piece]
-        return marks
-
-    @cached_property
-    def _lowest(self) -> Lowest | None:
-        """Where the loss of rows that are not trained on is lowest, if they have a curve."""
-        best = lowest(self.lines) if self.what == "loss" else None
-        return best if best is not None and best.part != "train" and best.of > 1 else None
-
-    def _best(self) -> list[Mark]:
-        """A dotted line at the best epoch, and a ring where its loss is."""
-        best = self._lowest
-        if best is None:
-            return []
-        x, y = self._place(best.epoch, best.value)
-        dotted = Stroke([[(x, self._floor), (x, _TOP)]], _PALE, 1.2, (1, 2.5), "best-epoch")
-        return [dotted, Dot((x, y), 4.25, "#ffffff", PALETTE[PARTS.index(best.part)], 1.8)]
-
-    def _ends(self) -> list[Mark]:
-        """Each curve's name and last value, to the right of the axes and never on top of one another."""
-        ended = sorted((line for line in self.lines if line.finite), key=lambda line: self.scale.position(line.last))
-        wanted = [self.scale.position(line.last) for line in ended]
-        heights: list[float] = []
-        for position in wanted:
-            heights.append(max(position, heights[-1] + _APART) if heights else position)
-        marks: list[Mark] = []
-        for height, line in zip(_settled(heights, wanted), ended, strict=True):
-            for text, below in ((line.name, -0.625), (_number(line.last), 0.625)):
-                place = (self._right + 7.3, self._high(height) + below * _SIZE)
-                marks.append(Words(place, text, _SIZE, _colour(line), bold=True))
-        return marks
-
-    def _names(self) -> list[Mark]:
-        """A line for each curve below the axes: how it is drawn, its name and its last value."""
-        marks: list[Mark] = []
-        for place, line in enumerate(self.lines):
-            y = _HEIGHT + _ENTRY * (place + 0.5)
-            dashes = _DASHES[line.colour % len(_DASHES)] if line.colour >= len(PARTS) else ()
-            marks.append(Stroke([[(_LEFT, y), (_LEFT + 28, y)]], _colour(line), 2.0, dashes))
-            marks.append(Words((_LEFT + 36, y), f"{_cut(line.name, 84)}   {_number(line.last)}", 9.5, _INK))
-        return marks
-
-    def _heading(self) -> list[Mark]:
-        lost = [int(epoch) for line in self.lines for epoch in line.epochs[~np.isfinite(line.values)][:1]]
-        remarks = [f"{self.what} per {self.over}" + (", logarithmic axis" if self.scale.logarithmic else "")]
-        if self._lowest is not None:
-            best = self._lowest
-            remarks.append(f"lowest {best.part} loss {best.value:.4g} in epoch {best.epoch}")
-        if lost:
-            remarks.append(f"not finite in {self.over} {min(lost)}")
-        marks: list[Mark] = [
-            Words((_LEFT, 17.4), _cut(self.title, 60), 13, _INK, bold=True),
-            Words((_LEFT, 35.5), " · ".join(remarks), 9.5, _PALE),
-        ]
-        if not any(line.finite for line in self.lines):
-            words = (
-                f"no finite {self.what}" if any(len(line.epochs) for line in self.lines) else "no epoch was finished"
-            )
-            middle = ((_LEFT + self._right) / 2, (_TOP + self._floor) / 2)
-            marks.append(Words(middle, words, 12, _PALE, at="middle"))
-        return marks
+def _label_ends(axes: Axes, lines: Sequence[Line], scale: Scale) -> None:
+    """Each curve's name and last value, to the right of the axes and never on top of one another."""
+    ended = sorted((line for line in lines if line.finite), key=lambda line: scale.position(line.last))
+    wanted = [scale.position(line.last) for line in ended]
+    heights: list[float] = []
+    for position in wanted:
+        heights.append(max(position, heights[-1] + _APART) if heights else position)
+    for height, line in zip(_settled(heights, wanted), ended, strict=True):
+        axes.text(
+            1.018,
+            height,
+            f"{line.name}\n{_number(line.last)}",
+            transform=axes.transAxes,
+            color=PALETTE[line.colour],
+            fontweight="bold",
+            va="center",
+            linespacing=1.25,
+        )
 
 
 def _settled(heights: list[float], wanted: list[float]) -> list[float]:
@@ -261,8 +270,38 @@ def _settled(heights: list[float], wanted: list[float]) -> list[float]:
     return [height + move for height in heights]
 
 
-def _colour(line: Line) -> str:
-    return PALETTE[line.colour % len(PALETTE)]
+def _list_below(figure: Figure, lines: Sequence[Line], left: float, top: float) -> None:
+    figure.legend(
+        loc="upper left",
+        bbox_to_anchor=(left, top),
+        borderaxespad=0.0,
+        borderpad=0.0,
+        frameon=False,
+        labelcolor=_INK,
+        fontsize=9.5,
+        labelspacing=0.45,
+        handlelength=3.0,
+    )
+
+
+def _label_figure(
+    figure: Figure, axes: Axes, lines: Sequence[Line], scale: Scale, drawn: tuple[str, str], title: str
+) -> None:
+    what, over = drawn
+    lost = [int(epoch) for line in lines for epoch in line.epochs[~np.isfinite(line.values)][:1]]
+    remarks = [f"{what} per {over}" + (", logarithmic axis" if scale.logarithmic else "")]
+    best = _best(lines) if what == "loss" else None
+    if best is not None:
+        remarks.append(f"lowest {best.part} loss {best.value:.4g} in epoch {best.epoch}")
+    if lost:
+        remarks.append(f"not finite in {over} {min(lost)}")
+    left, top = _PLACE[0], figure.get_figheight()
+    title = _cut(title, 60)
+    figure.text(left, 1 - 0.055 * _HEIGHT / top, title, color=_INK, fontsize=13, fontweight="bold", va="center")
+    figure.text(left, 1 - 0.112 * _HEIGHT / top, " · ".join(remarks), color=_PALE, fontsize=9.5, va="center")
+    if not any(line.finite for line in lines):
+        words = f"no finite {what}" if any(len(line.epochs) for line in lines) else "no epoch was finished"
+        axes.text(0.5, 0.5, words, color=_PALE, fontsize=12, ha="center", va="center", transform=axes.transAxes)
 
 
 def _cut(text: str, length: int) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trainer.errors import UsageError
-from trainer.runs.figures import save_figure
 from trainer.runs.groups import shown
+from trainer.runs.plots import save_figure
 from trainer.wording import count, cut, number
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import numpy as np
 from trainer.experiment.pictures.panels import Panels
 from trainer.experiment.pictures.planes import Plane
 from trainer.experiment.pictures.svg import BANDS, CLASS_DEPTHS, LESS, MORE
-from trainer.runs.figures import save_figure
 from trainer.runs.lines import PALETTE
+from trainer.runs.plots import save_figure
 from trainer.types import Array
 from trainer.wording import cut
 
