@@ -15,7 +15,7 @@ from typing import Any
 from trainer.errors import DataError, UsageError
 from trainer.files import atomic_write, expanded
 from trainer.runs.columns import names_of, split
-from trainer.runs.figures import ENDINGS
+from trainer.runs.plots import ENDINGS
 from trainer.runs.groups import Group, Reached, better_of, differing, grouped
 from trainer.runs.listing import Condition, Summary, runs_in, select
 from trainer.runs.loading import Run, load
