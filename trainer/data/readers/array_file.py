@@ -25,8 +25,8 @@ import numpy as np
 from trainer.data.dataset import Dataset, Task, as_numbers
 from trainer.data.readers.archive import PARTS, load_archive, targets_in
 from trainer.data.readers.mapped import read_pair
+from trainer.data.readers.spelling import MENDING
 from trainer.data.readers.stored import classes_of, load_arrays, task_of, texts_of
-from trainer.data.readers.table import MENDING
 from trainer.errors import DataError
 from trainer.types import Array
 from trainer.wording import nearest

@@ -22,7 +22,21 @@ from trainer.errors import DataError
 from trainer.types import Array
 from trainer.wording import cut, either, in_yaml
 
-__all__ = ["ANY_CASE", "MISSING_MARKS", "Spelling", "is_sign_of_nothing", "mostly_different", "readings", "shown"]
+__all__ = [
+    "ANY_CASE",
+    "MENDING",
+    "MISSING_MARKS",
+    "Spelling",
+    "is_sign_of_nothing",
+    "mostly_different",
+    "readings",
+    "shown",
+]
+
+MENDING = (
+    "fill it in, remove the row, or have it filled in by missing: allow and preprocess: [simple_imputer], or "
+    "[simple_imputer, standard_scaler] in place of standardize"
+)
 
 # pandas' list, and "?", which collections of data sets write; those of the first line in any case.
 ANY_CASE = ("", "?", "na", "n/a", "nan", "null")

@@ -18,8 +18,8 @@ import numpy as np
 
 from trainer.data.dataset import Dataset, Task, as_numbers
 from trainer.data.readers.decoding import COMPRESSED, opened
+from trainer.data.readers.spelling import MENDING
 from trainer.data.readers.stored import classes_of
-from trainer.data.readers.table import MENDING
 from trainer.errors import DataError
 from trainer.types import Array
 from trainer.wording import count

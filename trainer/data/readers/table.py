@@ -26,17 +26,13 @@ from trainer.data.dates import formats, moment
 from trainer.data.readers import spelling as spellings
 from trainer.data.readers.decoding import read_text_of
 from trainer.data.readers.header import names_of
-from trainer.data.readers.spelling import Spelling, is_sign_of_nothing, readings, shown, why_date, why_near
+from trainer.data.readers.spelling import MENDING, Spelling, is_sign_of_nothing, readings, shown, why_date, why_near
 from trainer.errors import DataError
 from trainer.types import Array
 from trainer.wording import count, did_you_mean, either, in_yaml, listed
 
 __all__ = ["Kind", "Layout", "Table", "check_even", "read_table", "rows_of", "sniffed"]
 
-MENDING = (
-    "fill it in, remove the row, or have it filled in by missing: allow and preprocess: [simple_imputer], or "
-    "[simple_imputer, standard_scaler] in place of standardize"
-)
 MOST_COLUMNS = 12  # a message does not list more
 FIRST = 1000  # rows by which a header is told
 SNIFFED = 50  # rows by which a delimiter is
