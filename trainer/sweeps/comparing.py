@@ -15,10 +15,10 @@ from typing import Any
 from trainer.errors import DataError, UsageError
 from trainer.files import atomic_write, expanded
 from trainer.runs.columns import names_of, split
-from trainer.runs.plots import ENDINGS
 from trainer.runs.groups import Group, Reached, better_of, differing, grouped
 from trainer.runs.listing import Condition, Summary, runs_in, select
 from trainer.runs.loading import Run, load
+from trainer.runs.plots import ENDINGS
 from trainer.sweeps.frames import frame_of, rows_of
 from trainer.sweeps.importance import Importance, importance
 from trainer.sweeps.paired import Paired, compared
