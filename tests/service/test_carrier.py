@@ -17,9 +17,12 @@ import pytest
 from tests.service.certificates import Certified, certified
 from tests.service.conftest import LONG, SMALL, Served, Start, free_port
 from tests.service.test_elsewhere import CHECKED, model, parameters, reaches
+from trainer.errors import UsageError
+from trainer.service.client import Client, Refused
 from trainer.service.remote.attending import ASK, attended
 from trainer.service.remote.launcher import Order
 from trainer.service.remote.outbox import Outbox
+from trainer.service.trust import check_pair
 
 needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificates")
 CARRY = "import sys; from trainer.service.remote.carrier import carry; sys.exit(carry(sys.stdin.buffer{}))"
@@ -177,3 +180,34 @@ def test_points_give_way_first_then_the_oldest_of_the_log_and_how_it_ended_never
     lines = box.take(99)[1]
     assert b"the oldest 6 messages" in lines[0]
     assert lines[1:] == [b"6" * 20, b"7" * 20, b"8" * 20, b"E" * 10]
+
+
+@needs_openssl
+def test_files_that_are_no_certificate_and_key_are_told_before_anything_is_served(made, tmp_path):
+    other = certified(tmp_path)
+    for certificate, key, says in (
+        (
+            tmp_path / "none.pem",
+            made.key,
+            f"--certificate {tmp_path}/none.pem cannot be read: No such file or directory",
+        ),
+        (made.certificate, tmp_path, f"--key {tmp_path} cannot be read: Is a directory"),
+        (Path(__file__), made.key, "are no certificate and its key, in PEM and without a password: "),
+        (made.certificate, other.key, "KEY_VALUES_MISMATCH"),
+    ):
+        with pytest.raises(UsageError) as caught:
+            check_pair(str(certificate), str(key))
+        assert says in str(caught.value)
+    check_pair(str(made.certificate), str(made.key))
+
+
+@needs_openssl
+def test_a_client_is_told_whom_it_does_not_trust_and_which_token_is_not_known(posing, made):
+    with pytest.raises(
+        UsageError, match=rf"what answers at {posing.url} is not trusted: .*; trainer login .* --certif"
+    ):
+        Client(posing.url, posing.token).ask("GET", "/v1/me")
+    with pytest.raises(
+        Refused, match=rf"{posing.url} does not know this token, or not any more; trainer login {posing.url}"
+    ):
+        Client(posing.url, "trn_x", made.certificate.read_text()).ask("GET", "/v1/me")

@@ -108,6 +108,7 @@ class Reporter(Observer):
     def __init__(self, file: BinaryIO, work: Mapping[str, Any], folder: Path) -> None:
         self._file, self._work, self._folder = file, work, folder
         self._due, self._losses, self._count, self._rows = 0.0, 0.0, 0, list[dict[str, int | float | None]]()
+        self._loss: float | None = None
         self._heard, self._over = True, False
 
     def notice(self, text: str) -> None:
@@ -162,7 +163,9 @@ class Reporter(Observer):
     def _flush(self) -> None:
         epoch, step = self._at
         where = {"epoch": epoch, "epochs": self._training.epochs, "step": step, "steps": self._steps}
-        loss = _finite(self._losses / self._count) if self._count else None
+        if self._count:  # else the last word of a run would take away what there was to tell
+            self._loss = _finite(self._losses / self._count)
+        loss = self._loss
         rows, self._rows, self._losses, self._count = self._rows, [], 0.0, 0
         self._due = time.monotonic() + INTERVAL
         self.say({"kind": "points", **where, "loss": loss, "rows": rows})

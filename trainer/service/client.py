@@ -134,6 +134,9 @@ class Client:
             connection.request(method, path, data, given)
             response = connection.getresponse()
             content = response.read()
+        if response.status == 401:
+            way = f"trainer login {self.url} asks for another"
+            raise Refused(401, f"the service at {self.url} does not know this token, or not any more; {way}")
         if response.status >= 400:
             raise _refused(response.status, content)
         json_there = response.headers.get_content_type() == "application/json"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ssl
 
-__all__ = ["distrusted", "trusting"]
+from trainer.errors import UsageError
+
+__all__ = ["check_pair", "distrusted", "trusting"]
 
 
 def trusting(certificate: str | None) -> ssl.SSLContext:
@@ -14,6 +16,24 @@ def trusting(certificate: str | None) -> ssl.SSLContext:
         context.load_verify_locations(cadata=certificate)
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the very certificate is enough
     return context
+
+
+def check_pair(certificate: str, key: str) -> None:
+    """Raise UsageError for files of a server that cannot be read, or are none of a certificate and its key."""
+    for option, path in (("--certificate", certificate), ("--key", key)):
+        try:
+            with open(path, encoding="ascii") as file:
+                file.read()
+        except (OSError, ValueError) as error:
+            why = (error.strerror or str(error)) if isinstance(error, OSError) else "it is no PEM"
+            raise UsageError(f"{option} {path} cannot be read: {why}") from None
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, "")
+    except ssl.SSLError as error:
+        raise UsageError(
+            f"--certificate {certificate} and --key {key} are no certificate and its key, in PEM and without a "
+            f"password: {error.reason or error}"
+        ) from None
 
 
 def distrusted(url: str, error: ssl.SSLCertVerificationError, way: str) -> str:

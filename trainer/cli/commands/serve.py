@@ -72,6 +72,7 @@ def command(
     from trainer.service.client import forget, remember
     from trainer.service.logs import configure
     from trainer.service.settings import DATASETS, Settings
+    from trainer.service.trust import check_pair
 
     if log not in ("text", "json"):
         raise UsageError(f"--log is text or json, found '{log}'")
@@ -82,6 +83,8 @@ def command(
             f"at {host} others could read tokens on their way: give --certificate FILE and --key FILE, or say "
             "--behind-proxy where a proxy in front has TLS"
         )
+    if certificate is not None and key is not None:
+        check_pair(str(certificate), str(key))
     configure(log)
     bound = listening(host, port)
     here = address(bound, "http" if certificate is None else "https")
