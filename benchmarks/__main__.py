@@ -37,7 +37,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="print the workloads and the systems that are installed")
     arguments = parser.parse_args()
     arguments.rounds = arguments.rounds or (2 if arguments.quick else 5 if arguments.readme else 7)
-    arguments.seconds = arguments.seconds or (0.03 if arguments.quick else 0.2 if arguments.readme else 0.3)
+    arguments.seconds = arguments.seconds or (0.03 if arguments.quick else 0.1 if arguments.readme else 0.3)
     arguments.names = _chosen(
         parser, arguments.only, names, "workload", list(readme.ROWS) if arguments.readme else None
     )
