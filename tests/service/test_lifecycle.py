@@ -33,6 +33,7 @@ def test_a_posted_config_is_trained_to_its_end(served):
     run = served.until(answer.json["id"], "finished")
     assert answer.headers["location"] == f"/v1/runs/{run['id']}"
     assert (run["reason"], run["progress"]["epoch"], run["attempt"]) == ("after 3 epochs", 3, 1)
+    assert run["loss"] > 0  # of the last step that was told: its end takes nothing away
     assert states(served, run["id"]) == ["queued", "running", "finished"]
 
 
