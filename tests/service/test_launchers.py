@@ -93,3 +93,18 @@ def test_a_run_may_say_what_is_to_train_it(served):
     (told,) = served.ask("GET", "/v1/launchers").json["data"]
     assert (told["name"], told["trouble"], told["outlives"]) == ("local", None, False)
     assert told["threads"] >= 1
+
+
+def test_names_that_an_admin_allows_are_names_of_something(serve, tmp_path):
+    command = [sys.executable, "-m", "trainer", "serve", "--root", str(tmp_path / "root"), "--port", "0"]
+    done = subprocess.run([*command, "--allow-plugin", "trainer_opps"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: --allow-plugin trainer_opps: no installed plugin has that name; did you mean 'trainer_ops'?\n"
+    )
+    assert not (tmp_path / "root").exists()
+    other = serve("--allow-dataset", "moon", "--allow-dataset", "openml")  # of a plugin's, only children know
+    other.until(other.submit(), "finished")
+    assert [line.partition("--allow")[2] for line in other.root.with_suffix(".log").read_text().splitlines()] == [
+        "-dataset moon: no data set has that name; did you mean 'moons'?"
+    ]

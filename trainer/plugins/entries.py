@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-__all__ = ["GROUP", "called", "entry_of"]
+__all__ = ["GROUP", "called", "entry_of", "installed"]
 
 GROUP = "trainer"  # of entry points
 
@@ -33,3 +33,14 @@ def called(word: str) -> EntryPoint | None:
     named = [entry for entry in entries if entry.name == word]
     brought = [entry for entry in entries if word in (entry.module, entry.dist.name if entry.dist else None)]
     return next(iter([*named, *brought]), None)
+
+
+def installed() -> list[str]:
+    """The names of all.
+
+    >>> "trainer_ops" in installed()
+    True
+    """
+    from importlib.metadata import entry_points
+
+    return sorted({entry.name for entry in entry_points(group=GROUP)})

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 import typer
 
 from trainer.errors import UsageError
+from trainer.plugins.entries import installed
+from trainer.wording import did_you_mean
 
 if TYPE_CHECKING:
     from trainer.service.service import Service
@@ -85,6 +87,10 @@ def command(
         )
     if certificate is not None and key is not None:
         check_pair(str(certificate), str(key))
+    for wanted in plugin or ():
+        if wanted not in (there := installed()):
+            hint = did_you_mean(wanted, there, f"there are: {', '.join(there)}")
+            raise UsageError(f"--allow-plugin {wanted}: no installed plugin has that name; {hint}")
     configure(log)
     bound = listening(host, port)
     here = address(bound, "http" if certificate is None else "https")
