@@ -44,7 +44,7 @@ def check_same(narrow: Dataset, inputs: Array) -> None:
 
 @pytest.mark.parametrize("together", [1, 2, 50, 2**16], ids=lambda n: f"{n} together")
 def test_pixels_of_8_bits_are_prepared_as_their_values_from_0_to_1(together, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("trainer.data.prepared.TOGETHER", together)
+    monkeypatch.setattr("trainer.data.gathering.TOGETHER", together)
     narrow = load(pictures(tmp_path / "pictures", size=(3, 2)))
     assert narrow.inputs.dtype == np.uint8
     check_same(narrow, narrow.inputs.astype(np.float64) / 255)

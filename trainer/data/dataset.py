@@ -25,7 +25,7 @@ from trainer.data.dates import Dates
 from trainer.errors import DataError
 from trainer.types import Array
 
-__all__ = ["Array", "Dataset", "Facts", "Task", "as_numbers", "class_indices", "some_rows"]
+__all__ = ["Array", "Dataset", "Facts", "Task", "as_numbers", "class_indices", "narrow_type", "some_rows"]
 
 Task = Literal["classification", "regression"]
 
@@ -42,7 +42,7 @@ def some_rows() -> Iterator[None]:
         _SOME.reset(before)
 
 
-BLOCK = 2**20  # numbers of a mapped array that are looked at together
+BLOCK = 2**18  # numbers of a large array that are looked at together
 
 
 class Facts(NamedTuple):
@@ -135,7 +135,7 @@ class Dataset:
             "groups": self._checked_groups(),
             "weights": self._checked_weights(),
             "categories": {name: tuple(texts) for name, texts in self.categories.items()},
-            "has_missing": self.has_missing and bool(np.isnan(inputs).any()),
+            "has_missing": self.has_missing and any(np.isnan(some).any() for some in _in_blocks(inputs)),
             "target_names": tuple(map(str, self.target_names)),
             "dates": {name: Dates.of_plain(read) for name, read in self.dates.items()},
             "booleans": tuple(self.booleans),
@@ -315,13 +315,13 @@ def as_numbers(
     array = np.asarray(values)
     if array.dtype.kind not in "biuf":
         raise DataError(f"{what}: values of type {array.dtype} are not real numbers")
-    dtype = _narrow(array.dtype) if narrow else np.dtype(np.float64)
+    dtype = narrow_type(array.dtype) if narrow else np.dtype(np.float64)
     if not _is_part(array, dtype):
         array = np.ascontiguousarray(array, dtype=dtype) if array.ndim else array.astype(dtype)
     if dtype.kind != "f":
         return array
-    wrong = np.isinf(array) if missing else ~np.isfinite(array)
-    if wrong.any():
+    if not all(np.isfinite(some).all() or (missing and not np.isinf(some).any()) for some in _in_blocks(array)):
+        wrong = np.isinf(array) if missing else ~np.isfinite(array)
         place = tuple(int(i) for i in np.argwhere(wrong)[0])
         way_out = "a missing value is nan" if missing else mending
         raise DataError(
@@ -329,6 +329,15 @@ def as_numbers(
             f"all); {way_out}: nothing is dropped silently"
         )
     return array
+
+
+def _in_blocks(array: Array) -> Iterator[Array]:
+    """An array some rows at a time, so that what is asked of its numbers takes no memory of its size."""
+    if array.ndim < 1 or not array.size:
+        yield array
+        return
+    rows = max(1, BLOCK * len(array) // array.size)
+    yield from (array[start : start + rows] for start in range(0, len(array), rows))
 
 
 def _is_part(array: Array, dtype: np.dtype[Any]) -> bool:
@@ -343,7 +352,7 @@ def numbers_of(kept: Array, divisor: int) -> Array:
     return np.divide(kept, divisor, dtype=np.float64)
 
 
-def _narrow(dtype: np.dtype[Any]) -> np.dtype[Any]:
+def narrow_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """The type in which numbers of `dtype` are kept: their own, float32 for half precision, or float64."""
     if dtype.itemsize > 4:
         return np.dtype(np.float64)

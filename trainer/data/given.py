@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 
 from trainer.data.dataset import Dataset
+from trainer.data.pages import joined
 from trainer.data.readers.image_folder import visible
 from trainer.data.readers.registry import Formats
 from trainer.data.readers.text_file import LENGTH, OPTIONS, read_text, recoded
@@ -57,13 +58,18 @@ def parts_in(path: Path) -> dict[str, Path]:
 
 
 def with_parts(
-    dataset: Dataset, files: Mapping[PartName, Path], reading: Mapping[str, Any], formats: Formats | None = None
+    dataset: Dataset,
+    files: Mapping[PartName, Path],
+    reading: Mapping[str, Any],
+    formats: Formats | None = None,
+    consumed: bool = False,
 ) -> tuple[Dataset, tuple[str, ...]]:
     """The data set with the rows of these files behind its own, and what a person should know of how they were read.
 
     Args:
         reading: the `dataset:` of a config, by which the training file was read.
         formats: those of plugins among them.
+        consumed: whether nobody wants the data set any more, so that its inputs are given back.
 
     Raises DataError, with the file and the row, for rows that are not as those of training are.
     """
@@ -85,7 +91,7 @@ def with_parts(
     rows, (inputs, divisor) = sum(map(len, inputs[1:])), _alike(dataset, inputs)
     whole = replace(
         dataset,
-        inputs=np.concatenate(inputs),
+        inputs=joined(inputs) if consumed else np.concatenate(inputs),
         divisor=divisor,
         targets=np.concatenate(targets),
         groups=None if dataset.groups is None else np.concatenate([dataset.groups, np.full(rows, -1)]),
@@ -115,7 +121,7 @@ def _rows(
     for block in stream.blocks:
         files += block.files
         pieces.append(_kept(dataset, block.values))
-    inputs = np.concatenate(_alike(dataset, pieces)[0])
+    inputs = joined(_alike(dataset, pieces)[0])
     if reading.get("reconstruct"):
         return inputs, np.zeros((len(inputs), *dataset.targets.shape[1:]), dataset.targets.dtype), stream.remarks
     targets = read_targets(path, TargetSpec.of(dataset), reading, files, formats)

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from trainer.data.account import Account
 from trainer.data.balance import ClassWeights, Resampling, check_balance, resampled, row_weights
 from trainer.data.dataset import Dataset, Task
+from trainer.data.gathering import Gathered, gathered
 from trainer.data.noticing import noticed, torn_groups
 from trainer.data.preprocessing.pipeline import Preprocessing
 from trainer.data.preprocessing.scaling import Scaling
@@ -36,7 +37,6 @@ Part = Literal["train", "validation", "test"]
 TargetKind = Literal["classes", "binary", "signs", "values"]
 Fitted = tuple[Scaling | None, Preprocessing | None, Scaling | None]  # of inputs, of inputs, of targets
 
-TOGETHER = 2**14  # numbers that are scaled and cast together
 LABELS = ("binary", "signs")  # kinds of targets of which a row may have several, each of two classes
 MOST_CLASSES = 20  # whole numbers, of which so few occur, are taken for classes in a message
 WANTED = {
@@ -184,6 +184,7 @@ def prepare(
     dtype: npt.DTypeLike = np.float32,
     seed: int = 0,
     fitted: Fitted | None = None,
+    consumed: bool = False,
 ) -> Prepared:
     """Split, scaled and encoded arrays; a function of its arguments alone.
 
@@ -202,6 +203,8 @@ def prepare(
     class_weights, resample: see `trainer.data.balance`. What is fitted is fitted before rows are repeated or left out.
     dtype: float32 or float64.
     fitted: the scalings and the steps that were fitted to earlier rows, which are applied to these.
+    consumed: whether nobody wants the data set any more: memory of its inputs is given back while they are read, so
+        that they and what is made of them are never there both. What they held is gone then.
 
     Raises DataError for targets of another kind than the cost's, for a split that cannot be, for numbers too large
     for `dtype`, and for values that are missing still.
@@ -230,12 +233,20 @@ def prepare(
             remarks.append(f"resample: {resample} changes nothing, since all classes have equally many rows to train")
     weights = row_weights(dataset, train, class_weights)
     weights = None if weights is None else weights.astype(dtype)
+    takes = InputSpec.of(dataset)
+    parts = [train, test, validation]
+    made: Sequence[Gathered | None] = [None] * len(parts)
+    if steps is None and not dataset.has_missing and not dataset.mapped:
+        made = gathered(dataset, parts, scaling, dtype, consumed)
+    arrays = [
+        _arrays(dataset, rows, own, encoded, scaling, steps, dtype) for rows, own in zip(parts, made, strict=True)
+    ]
     prepared = Prepared(
         name=dataset.name,
         task="regression" if reconstruct else dataset.task,
         class_names=() if reconstruct else dataset.class_names,
-        train=Rows(*_arrays(dataset, train, encoded, scaling, steps, dtype), train, weights),
-        test=Rows(*_arrays(dataset, test, encoded, scaling, steps, dtype), test),
+        train=Rows(*arrays[0], train, weights),
+        test=Rows(*arrays[1], test),
         scaling=scaling,
         feature_names=steps.names if steps is not None and dataset.feature_names else dataset.feature_names,
         parts=dataset.parts,
@@ -243,8 +254,8 @@ def prepare(
         split=split.resolved(dataset),
         mapped=dataset.mapped,
         remarks=tuple(remarks),
-        validation=Rows(*_arrays(dataset, validation, encoded, scaling, steps, dtype), validation),
-        takes=InputSpec.of(dataset),
+        validation=Rows(*arrays[2], validation),
+        takes=takes,
         gives=TargetSpec("regression", (), dataset.feature_names) if reconstruct else TargetSpec.of(dataset),
         account=dataset.account,
         labels=targets in LABELS and dataset.task == "regression",
@@ -255,44 +266,27 @@ def prepare(
 def _arrays(
     dataset: Dataset,
     rows: Array,
+    gathered: Gathered | None,
     encoded: Array | None,
     scaling: Scaling | None,
     steps: Preprocessing | None,
     dtype: np.dtype[np.generic],
 ) -> tuple[Array, Array]:
-    """Inputs and targets of these rows after all that is done to them."""
-    inputs = None if steps is not None or dataset.has_missing else _inputs(dataset, rows, scaling, dtype)
-    if inputs is None:
+    """Inputs and targets of these rows after all that is done to them, where the inputs were not gathered yet."""
+    if gathered is None:
         inputs = _rows(dataset, dataset.inputs, rows) if dataset.mapped else dataset.numbers(dataset.inputs[rows])
         inputs = scaling.apply(inputs) if scaling is not None else inputs
         inputs = steps.apply(inputs) if steps is not None else inputs
         if dataset.has_missing:
             _check_nothing_missing(dataset, inputs, rows, steps)
         inputs = _cast(dataset, "inputs", inputs, dtype)
+    else:
+        if gathered.largest is not None:
+            raise _too_large(dataset, "inputs", gathered.largest, dtype)
+        inputs = gathered.inputs.reshape(len(rows), *dataset.inputs.shape[1:])
     if encoded is None:
         return inputs, inputs.reshape(len(inputs), math.prod(inputs.shape[1:]))  # -1 is undefined for no rows
     return inputs, _cast(dataset, "targets", _rows(dataset, encoded, rows), dtype)
-
-
-def _inputs(dataset: Dataset, rows: Array, scaling: Scaling | None, dtype: np.dtype[np.generic]) -> Array | None:
-    """The inputs of these rows, scaled and cast some at a time; None for what is mapped, or too large for `dtype`."""
-    if dataset.mapped:
-        return None
-    shape = dataset.inputs.shape[1:]
-    width = math.prod(shape)
-    table, made = dataset.inputs.reshape(dataset.rows, width), np.empty((len(rows), width), dtype)
-    together = max(1, TOGETHER // width)
-    with np.errstate(over="ignore"):
-        for left in range(0, width, TOGETHER):  # a row may be a large picture
-            columns = slice(left, left + TOGETHER)
-            some = None if scaling is None else scaling.of(columns)
-            for start in range(0, len(rows), together):
-                values = dataset.numbers(table[rows[start : start + together], columns])
-                into = made[start : start + together, columns]
-                into[...] = values if some is None else some.apply(values)
-                if not np.isfinite(into).all():
-                    return None
-    return made.reshape(len(rows), *shape)
 
 
 def _rows(dataset: Dataset, values: Array, rows: Array) -> Array:
@@ -489,10 +483,13 @@ def _cast(dataset: Dataset, what: str, values: Array, dtype: np.dtype[np.generic
     with np.errstate(over="ignore"):
         cast = np.ascontiguousarray(values, dtype=dtype)
     if not np.isfinite(cast).all():
-        largest = values.flat[np.abs(values).argmax()]
-        scaled = [Hint("standardize", True, "inputs of one scale")] if what == "inputs" else []
-        raise DataError(
-            f"{what} of data set {dataset.name!r}: {largest:.6g} is too large for {dtype}; give it in smaller units",
-            hints=[Hint("dtype", "float64", "a wider type"), *scaled],
-        )
+        raise _too_large(dataset, what, values.flat[np.abs(values).argmax()], dtype)
     return cast
+
+
+def _too_large(dataset: Dataset, what: str, largest: float, dtype: np.dtype[np.generic]) -> DataError:
+    scaled = [Hint("standardize", True, "inputs of one scale")] if what == "inputs" else []
+    return DataError(
+        f"{what} of data set {dataset.name!r}: {largest:.6g} is too large for {dtype}; give it in smaller units",
+        hints=[Hint("dtype", "float64", "a wider type"), *scaled],
+    )

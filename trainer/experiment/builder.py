@@ -192,12 +192,14 @@ class Builder:
         """The data set: loaded, split, scaled and encoded as the cost wants its targets."""
         config, settings = self.config, self.config.dataset
         dataset, remarks = self._dataset, tuple[str, ...]()
+        # Ours are made anew at every call; who brings a plugin may keep what it made.
+        consumed = dataset is None and settings.component.ours
         if dataset is None:
             with self.loaded.at("dataset"), _in_memory():
                 dataset = load_dataset(settings.component, settings.options, seed=config.seed)
                 if settings.part_files:
                     dataset, remarks = with_parts(
-                        dataset, settings.part_files, settings.plain(), Formats(self.loaded.plugins)
+                        dataset, settings.part_files, settings.plain(), Formats(self.loaded.plugins), consumed
                     )
         if settings.positive is not None:
             with self.loaded.at("dataset"):
@@ -220,6 +222,7 @@ class Builder:
                 dtype=np.dtype(config.compute.dtype),
                 seed=config.seed,
                 fitted=self._fitted,
+                consumed=consumed,
             )
         return replace(prepared, remarks=(*remarks, *prepared.remarks)) if remarks else prepared
 

@@ -12,23 +12,24 @@ column beside the inputs is (n,), whole doubles are classes or numbers as `task`
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
 
 from trainer.data.dataset import Task
-from trainer.data.readers.stored import load_arrays
+from trainer.data.readers.unrolled import Held, Unrolled, arrays_in
 from trainer.errors import DataError
 from trainer.types import Array
 
-__all__ = ["ARCHIVES", "PARTS", "load_archive", "targets_in"]
+__all__ = ["ARCHIVES", "PARTS", "arrays_of", "targets_in"]
 
 ARCHIVES = (".npz", ".mat", ".h5", ".hdf5")
 PARTS = "inputs."
 
 
-def load_archive(path: str) -> dict[str, Array]:
-    """The arrays of a file, by name.
+def arrays_of(path: str) -> Mapping[str, Unrolled | Held]:
+    """The arrays of a file, by name; those of an .npz file are read where somebody asks.
 
     Raises DataError for one that is damaged or holds something else, and UsageError without the library that reads it.
     """
@@ -36,29 +37,26 @@ def load_archive(path: str) -> dict[str, Array]:
     if ending.endswith(".mat"):
         from trainer.data.readers.matlab_file import load_mat  # SciPy's reader, which only such a file needs
 
-        return load_mat(path)
+        return {name: Held(array) for name, array in load_mat(path).items()}
     if ending.endswith((".h5", ".hdf5")):
         from trainer.data.readers.hdf5_file import load_hdf5
 
-        return load_hdf5(path)
-    arrays = load_arrays(path)
-    if not isinstance(arrays, dict):
-        raise DataError(f"{path} is a single array, as np.save writes it; name it .npy, or write it with np.savez")
-    return arrays
+        return {name: Held(array) for name, array in load_hdf5(path).items()}
+    return arrays_in(path)
 
 
-def targets_in(path: str, arrays: Mapping[str, Array], name: str, task: Task | None) -> Array:
+def targets_in(path: str, arrays: Mapping[str, Unrolled | Held], name: str, task: Task | None) -> Array:
     """The array of targets as its format means it.
 
     task: what somebody said, or knows, that they are; None where nobody did.
 
     Raises DataError for MATLAB's doubles that may be classes as well as numbers to predict.
     """
-    targets = arrays[name]
+    targets = arrays[name].whole()
     if not path.lower().endswith(".mat") or targets.dtype.kind not in "biuf":
         return targets
     if "class_names" in arrays and task != "regression" and targets.dtype.kind != "b":
-        return _from_one(path, targets, arrays["class_names"].size)
+        return _from_one(path, targets, math.prod(arrays["class_names"].shape))
     if task is None and targets.dtype.kind == "f" and _whole(targets):
         raise DataError(
             f"{path}: the targets are whole numbers that MATLAB keeps as doubles, and so might be classes or numbers "

@@ -22,17 +22,21 @@ from typing import Any, Literal
 
 import numpy as np
 
-from trainer.data.dataset import Dataset, Task, as_numbers
-from trainer.data.readers.archive import PARTS, load_archive, targets_in
+from trainer.data.dataset import Dataset, Task, as_numbers, narrow_type
+from trainer.data.pages import pages
+from trainer.data.readers.archive import PARTS, arrays_of, targets_in
 from trainer.data.readers.mapped import read_pair
+from trainer.data.readers.room import check_room
 from trainer.data.readers.spelling import MENDING
-from trainer.data.readers.stored import classes_of, load_arrays, task_of, texts_of
+from trainer.data.readers.stored import NPY, beginning_of, classes_of, load_entry, task_of, texts_of
+from trainer.data.readers.unrolled import Held, Unrolled
 from trainer.errors import DataError
 from trainer.types import Array
 from trainer.wording import nearest
 
 __all__ = ["read_npy", "read_npz"]
 
+TOGETHER = 2**18  # numbers that are moved, or looked at, together
 EXTRAS = ("class_names", "feature_names", "groups", "weights")
 
 
@@ -65,7 +69,8 @@ def read_npz(
     """
     shown = os.fspath(path)
     _check_missing(missing)
-    arrays = load_archive(shown)
+    arrays = arrays_of(shown)
+    check_room(shown, sum(math.prod(array.shape) * array.dtype.itemsize for array in arrays.values()))
     inputs, parts = _inputs(shown, arrays)
     found = _find(shown, arrays, (target,) if target else ("targets", "y"), "targets", "target")
     targets = targets_in(shown, arrays, found, task)
@@ -73,16 +78,16 @@ def read_npz(
         near = nearest(name, EXTRAS)
         if near and name not in EXTRAS and name != found:
             raise DataError(f"{shown} has an array {name!r}; rename it {near!r} if that is what it is")
-    names = {name: texts_of(arrays[name]) for name in ("class_names", "feature_names") if name in arrays}
+    names = {name: texts_of(arrays[name].whole()) for name in ("class_names", "feature_names") if name in arrays}
+    others: dict[str, Any] = {name: arrays[name].whole() for name in ("groups", "weights") if name in arrays}
     return _dataset(
         shown,
         inputs,
         targets,
         task,
         **names,
+        **others,
         parts=parts,
-        groups=arrays.get("groups"),
-        weights=arrays.get("weights"),
         has_missing=missing == "allow",
     )
 
@@ -124,9 +129,9 @@ def read_npy(
             f"targets each in a file, and say targets: FILE.npy",
             "mapped",
         )
-    table = load_arrays(shown)
-    if isinstance(table, dict):
+    if beginning_of(shown) != NPY:
         raise DataError(f"{shown} holds several arrays, as np.savez writes them; name it .npz")
+    table = load_entry(shown, "", narrow_type)
     if table.ndim != 2 or table.shape[1] < 2:
         raise DataError(
             f"{shown} holds an array of shape {table.shape}; a table has shape (rows, columns) with at least two "
@@ -136,9 +141,20 @@ def read_npy(
     column = -1 if target is None else target
     if not -columns <= column < columns:
         raise DataError(f"{shown} has columns 0 to {columns - 1}, and no target column {column!r}", "target")
-    table = as_numbers(table, shown, missing == "allow", MENDING)
-    inputs = np.delete(table, column, axis=1)
-    return _dataset(shown, inputs, table[:, column], task or "regression", has_missing=missing == "allow")
+    table = as_numbers(table, shown, missing == "allow", MENDING, narrow=True)
+    inputs, values = _apart(table, column % columns)
+    return _dataset(shown, inputs, values, task or "regression", has_missing=missing == "allow")
+
+
+def _apart(table: Array, column: int) -> tuple[Array, Array]:
+    """The other columns of a table, row after row at the beginning of its memory, and a copy of that one."""
+    targets = table[:, column].astype(np.float64)
+    rows, width = table.shape
+    inputs = table.reshape(-1)[: rows * (width - 1)].reshape(rows, width - 1)
+    together = max(1, TOGETHER // width)
+    for start in range(0, rows, together):  # what is written lies before all that is still to be read
+        inputs[start : start + together] = np.delete(table[start : start + together], column, axis=1)
+    return inputs, targets
 
 
 def _check_missing(missing: str) -> None:
@@ -146,51 +162,60 @@ def _check_missing(missing: str) -> None:
         raise DataError(f"missing is 'error' or 'allow', not {missing!r}", "missing")
 
 
-def _inputs(path: str, arrays: Mapping[str, Array]) -> tuple[Array, dict[str, tuple[int, ...]]]:
+def _inputs(path: str, arrays: Mapping[str, Unrolled | Held]) -> tuple[Array, dict[str, tuple[int, ...]]]:
     """The inputs; several of them laid flat, side by side, with the shape of each."""
     named = {name: array for name, array in arrays.items() if name.startswith(PARTS)}
     if not named:
-        return arrays[_find(path, arrays, ("inputs", "x"), "inputs")], {}
+        return arrays[_find(path, arrays, ("inputs", "x"), "inputs")].whole(narrow_type), {}
     if alone := [name for name in ("inputs", "x") if name in arrays]:
         raise DataError(f"{path} has inputs {alone[0]!r} and {next(iter(named))!r}; give each a name, {PARTS}NAME")
-    rows = len(next(iter(named.values()))) if next(iter(named.values())).ndim else 0
+    first = next(iter(named.values()))
+    rows = first.shape[0] if first.shape else 0
     for name, array in named.items():
         if name == PARTS:
             raise DataError(f"{path} has an array {name!r}; after the dot comes the name of the part")
-        if array.ndim < 2 or 0 in array.shape:
+        if len(array.shape) < 2 or 0 in array.shape:
             raise DataError(
                 f"{path}: array {name!r} has shape {array.shape}; the first axis counts the rows and at least one more "
                 f"the features, as in {name.removeprefix(PARTS)}.reshape(-1, 1)"
             )
-        if len(array) != rows:
+        if array.shape[0] != rows:
             raise DataError(
-                f"{path}: array {name!r} has {len(array)} rows, and {next(iter(named))!r} has {rows}; each row needs "
-                f"every part"
+                f"{path}: array {name!r} has {array.shape[0]} rows, and {next(iter(named))!r} has {rows}; each row "
+                f"needs every part"
             )
         if array.dtype.kind not in "biuf":
             raise DataError(f"{path}: array {name!r}: values of type {array.dtype} are not real numbers")
     parts = {name.removeprefix(PARTS): array.shape[1:] for name, array in named.items()}
     dtype = np.result_type(*map(_narrowest, named.values()))
-    inputs = np.empty((rows, sum(map(math.prod, parts.values()))), dtype)
+    inputs = pages((rows, sum(map(math.prod, parts.values()))), dtype)
     end = 0
     for array in named.values():
-        width = math.prod(array.shape[1:])
-        inputs[:, end : end + width] = array.reshape(rows, width)
+        width, row = math.prod(array.shape[1:]), 0
+        for some in array.pieces(max(1, TOGETHER // width)):
+            inputs[row : row + len(some), end : end + width] = some.reshape(len(some), width)
+            row += len(some)
         end += width
     return inputs, parts
 
 
-def _narrowest(array: Array) -> np.dtype[Any]:
-    """A type that has every number of an array and is no wider than it need be."""
-    if array.dtype.kind == "f":
-        single = array.dtype.itemsize > 4 and np.array_equal(array.astype(np.float32), array, equal_nan=True)
-        return np.dtype(np.float32) if single else array.dtype.newbyteorder("=")
-    if array.dtype.itemsize <= 2:
-        return array.dtype.newbyteorder("=")
-    return np.result_type(np.min_scalar_type(array.min()), np.min_scalar_type(array.max()))
+def _narrowest(array: Unrolled | Held) -> np.dtype[Any]:
+    """A type that has every number of an array and is no wider than it need be; a wide array is looked through."""
+    dtype = array.dtype.newbyteorder("=")
+    if dtype.itemsize <= 2 or dtype == np.float32:
+        return dtype
+    rows = max(1, TOGETHER // math.prod(array.shape[1:]))
+    if dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            single = all(
+                np.array_equal(some.astype(np.float32), some, equal_nan=True) for some in array.pieces(rows)
+            )
+        return np.dtype(np.float32) if single else dtype
+    least, most = zip(*((some.min(), some.max()) for some in array.pieces(rows)), strict=True)
+    return np.result_type(np.min_scalar_type(min(least)), np.min_scalar_type(max(most)))
 
 
-def _find(path: str, arrays: Mapping[str, Array], names: tuple[str, ...], what: str, *option: str) -> str:
+def _find(path: str, arrays: Mapping[str, Unrolled | Held], names: tuple[str, ...], what: str, *option: str) -> str:
     found = [name for name in names if name in arrays]
     if len(found) > 1:
         raise DataError(f"{path} has two arrays of {what}, {found[0]!r} and {found[1]!r}; keep one")

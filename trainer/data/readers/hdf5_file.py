@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trainer.data.pages import pages
 from trainer.data.readers.room import check_room
 from trainer.errors import DataError, UsageError
 from trainer.types import Array
@@ -91,7 +92,10 @@ def _plain(path: str, name: str, stored: h5py.Dataset) -> Array:
     if stored.dtype.hasobject:
         raise DataError(f"{path}: {name!r} holds references or lists; store a plain array of numbers or texts")
     check_room(path, stored.size * stored.dtype.itemsize, f"{name!r}")
-    return np.asarray(stored[()])
+    array = pages(stored.shape, stored.dtype)
+    if array.size:
+        stored.read_direct(array)
+    return array
 
 
 def _matlab(path: str, name: str, stored: h5py.Dataset) -> Array:

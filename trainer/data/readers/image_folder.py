@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 
 from trainer.data.dataset import Dataset, class_indices
+from trainer.data.pages import pages
 from trainer.errors import DataError
 from trainer.limits import Words
 from trainer.types import Array
@@ -67,7 +68,7 @@ def read_images(path: str | os.PathLike[str], *, size: Size | None = None, grey:
         pixels = pixels_of(file, shape, grey)
         if row == 0:
             first = pixels.shape
-            inputs = np.empty((len(files), *first), np.uint8)
+            inputs = pages((len(files), *first), np.uint8)
         if pixels.shape != first:
             raise DataError(
                 f"{file} has {pixels.shape[0]} × {pixels.shape[1]} pixels, and {files[0]} {first[0]} × {first[1]}; say "

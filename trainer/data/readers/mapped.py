@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 from trainer.data.dataset import Dataset, Task
-from trainer.data.readers.stored import classes_of, load_one, task_of, texts_of
+from trainer.data.readers.stored import classes_of, load_array, task_of, texts_of
 from trainer.errors import DataError
 from trainer.wording import did_you_mean
 
@@ -45,7 +45,7 @@ def read_pair(
         raise DataError(
             f"{inputs}: missing values are filled in in memory; say mapped: false, or fill them in first", "missing"
         )
-    x, y = load_one(inputs, mapped), load_one(targets, mapped)
+    x, y = load_array(inputs, mapped), load_array(targets, mapped)
     said, task = task is not None, task or task_of(y)
     if task == "classification":
         y, class_names = classes_of(targets, y, class_names, said)
@@ -59,6 +59,7 @@ def read_pair(
         class_names,
         feature_names,
         mapped=mapped,
+        narrow=not mapped,
         has_missing=missing,
     )
 
@@ -89,7 +90,7 @@ def read_array_folder(path: str | os.PathLike[str], *, task: Task | None = None,
             hint = did_you_mean(name, NAMES, f"beside {' and '.join(ARRAYS)} there may be {', '.join(NAMES)}")
             raise DataError(f"{path} has a file {name}, which is no part of a data set; {hint}")
     inputs, targets = (str(folder / name) for name in ARRAYS)
-    class_names, feature_names = (texts_of(load_one(str(folder / name))) if name in names else () for name in NAMES)
+    class_names, feature_names = (texts_of(load_array(str(folder / name))) if name in names else () for name in NAMES)
     return read_pair(
         inputs,
         targets,

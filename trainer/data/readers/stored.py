@@ -7,53 +7,75 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import IO, Any
 from zipfile import ZipFile
 
 import numpy as np
 
 from trainer.data.dataset import Task, class_indices
+from trainer.data.pages import pages
 from trainer.data.readers.room import check_room
 from trainer.errors import DataError
 from trainer.types import Array, Shape
 
 __all__ = [
-    "NPY", "PICKLED", "SUFFIX", "beginning_of", "classes_of", "described", "header_of", "load_arrays", "load_one",
+    "NPY", "PICKLED", "SUFFIX", "beginning_of", "classes_of", "described", "header_of", "load_array", "load_entry",
     "opened_entry", "plain", "refusing", "task_of", "texts_of",
 ]  # fmt: skip
 
 NPY = b"\x93NUMPY"
 SUFFIX = ".npy"  # of what is in an archive
+READ = 2**20  # bytes that are read together
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 PICKLED = (
     "holds Python objects, which only pickle can read, and a pickle can run any code; save plain arrays of numbers"
 )
 
 
-def load_arrays(path: str, mapped: bool = False) -> Array | dict[str, Array]:
-    """The array of an .npy file, which may stay on disk as a read-only memory map, or the arrays of an .npz file."""
-    mapped = beginning_of(path) == NPY and mapped
-    if not mapped:
-        _check(path)
-    with refusing(path), open(path, "rb") as file:
-        loaded = np.load(path if mapped else file, mmap_mode="r" if mapped else None, allow_pickle=False)
-        if not isinstance(loaded, np.lib.npyio.NpzFile):
-            return plain(path, loaded)
-        return {name: plain(path, loaded[name]) for name in loaded.files}
-
-
-def _check(path: str) -> None:
-    """Raise DataError for arrays that are longer than what holds them, or than there is memory."""
-    entries = [""]
+def load_array(path: str, mapped: bool = False) -> Array:
+    """The array of an .npy file, which may stay on disk as a read-only memory map."""
     if beginning_of(path) != NPY:
-        with refusing(path), ZipFile(path) as archive:
-            entries = archive.namelist()
-    check_room(
-        path, sum(math.prod(shape) * dtype.itemsize for shape, _, dtype in map(partial(described, path), entries))
-    )
+        raise DataError(f"{path} holds several arrays, as np.savez writes them; save each with np.save")
+    if not mapped:
+        return load_entry(path, "")
+    with refusing(path):
+        return plain(path, np.load(path, mmap_mode="r", allow_pickle=False))
+
+
+def load_entry(path: str, entry: str, kept: Callable[[np.dtype[Any]], np.dtype[Any]] | None = None) -> Array:
+    """An array of an archive, or that of a file, which is no entry, in memory of `trainer.data.pages`.
+
+    kept: the type in which numbers are kept, by that which they have in the file, so that they are never there in both.
+    """
+    shape, by_columns, dtype = described(path, entry)
+    check_room(path, math.prod(shape) * dtype.itemsize)
+    with refusing(path), opened_entry(path, entry) as (file, _):
+        header_of(path, file)
+        numeric = dtype.kind in "biuf"
+        flat = pages((math.prod(shape),), kept(dtype) if kept is not None and numeric else dtype)
+        start, together = 0, max(1, READ // max(1, dtype.itemsize))
+        while start < flat.size and dtype.itemsize:
+            some = flat[start : start + together]
+            piece = some if some.dtype == dtype else np.empty(some.shape, dtype)
+            _fill(path, file, piece)
+            if piece is not some:
+                some[...] = piece
+            start += some.size
+        file.read(1)  # an archive compares its check sum at the end of an entry
+    return flat.reshape(shape[::-1]).T if by_columns else flat.reshape(shape)
+
+
+def _fill(path: str, file: IO[bytes], array: Array) -> None:
+    """Read an array's bytes. Raises DataError where there are fewer."""
+    content, end = array.view(np.uint8).data, 0
+    while end < len(content):
+        piece = file.read(len(content) - end)
+        if not piece:
+            raise DataError(f"{path} is damaged: it ends within an array")
+        content[end : end + len(piece)] = piece
+        end += len(piece)
 
 
 def described(path: str, entry: str) -> tuple[Shape, bool, np.dtype[Any]]:
@@ -119,14 +141,6 @@ def refusing(path: str) -> Iterator[None]:
         if "allow_pickle" in str(error) or "Python objects" in str(error):
             raise DataError(f"{path} {PICKLED}") from None
         raise DataError(f"{path} is damaged: {error}") from None
-
-
-def load_one(path: str, mapped: bool = False) -> Array:
-    """The array of an .npy file."""
-    array = load_arrays(path, mapped)
-    if isinstance(array, dict):
-        raise DataError(f"{path} holds several arrays, as np.savez writes them; save each with np.save")
-    return array
 
 
 def plain(path: str, array: object) -> Array:

@@ -8,7 +8,7 @@ it is mapped where it is a file of its own, and taken out whole where it is not.
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 from zipfile import ZipFile
@@ -21,7 +21,8 @@ from trainer.data.readers.stored import (
     beginning_of,
     described,
     header_of,
-    load_arrays,
+    load_array,
+    load_entry,
     opened_entry,
     refusing,
 )
@@ -44,17 +45,14 @@ class Unrolled:
     dtype: np.dtype[Any]
     by_columns: bool
 
-    def whole(self) -> Array:
-        """All of it. Raises DataError for a file that is damaged."""
-        with refusing(self.path), opened_entry(self.path, self.entry) as (file, _):
-            array: Array = np.lib.format.read_array(file, allow_pickle=False)
-            return array
+    def whole(self, kept: Callable[[np.dtype[Any]], np.dtype[Any]] | None = None) -> Array:
+        """All of it, see `load_entry`. Raises DataError for a file that is damaged."""
+        return load_entry(self.path, self.entry, kept)
 
     def pieces(self, rows: int) -> Generator[Array, None, None]:
         """So many rows at a time, read-only. Raises DataError for a file that is damaged, once that is reached."""
         if self.by_columns:
-            array = load_arrays(self.path, mapped=True) if not self.entry else self.whole()
-            assert not isinstance(array, dict)
+            array = self.whole() if self.entry else load_array(self.path, mapped=True)
             yield from (array[start : start + rows] for start in range(0, len(array), rows))
             return
         size = math.prod(self.shape[1:]) * self.dtype.itemsize
@@ -85,8 +83,8 @@ class Held:
         """Of its numbers."""
         return self.array.dtype
 
-    def whole(self) -> Array:
-        """All of it."""
+    def whole(self, kept: Callable[[np.dtype[Any]], np.dtype[Any]] | None = None) -> Array:
+        """All of it, as it is."""
         return self.array
 
     def pieces(self, rows: int) -> Generator[Array, None, None]:
@@ -104,7 +102,7 @@ def array_of(path: str) -> Unrolled:
 def arrays_in(path: str) -> dict[str, Unrolled]:
     """The arrays of an .npz file by name. Raises DataError for any other, and for one that is cut off."""
     if beginning_of(path) == NPY:
-        raise DataError(f"{path} is a single array, as np.save writes it; name it .npy")
+        raise DataError(f"{path} is a single array, as np.save writes it; name it .npy, or write it with np.savez")
     with refusing(path), ZipFile(path) as archive:
         entries = archive.namelist()
     return {entry.removesuffix(SUFFIX): _described(path, entry) for entry in entries}

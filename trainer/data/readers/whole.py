@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from trainer.data.pages import moved, pages
 from trainer.data.readers.beginning import Beginning, beginning_of
 from trainer.data.readers.decoding import decoded_lines, open_bytes
 from trainer.data.readers.header import names_of
@@ -137,7 +138,7 @@ def _taken(path: str, start: int, begins: Beginning, style: Style, kinds: bytes)
     texts: list[list[str]] = [[] for _ in range(kinds.count(TEXT))]
     width = kinds.count(NUMBER)
     expected = int(Path(path).stat().st_size / begins.size * SPARE) + 1
-    numbers, rows, gaps = np.empty((expected, width)), 0, 0
+    numbers, rows, gaps = pages((expected, width), np.float64), 0, 0
     taken = 0  # of them, by pieces that are read ahead
 
     def room(most: int) -> Array:
@@ -149,8 +150,8 @@ def _taken(path: str, start: int, begins: Beginning, style: Style, kinds: bytes)
         for some in pieces:
             end = rows + len(some.numbers)
             if end > len(numbers):
-                grown = np.empty((end * 3 // 2, width))
-                grown[:rows] = numbers[:rows]
+                grown = pages((end * 3 // 2, width), np.float64)
+                moved(numbers[:rows], grown[:rows])
                 numbers = grown
             if not _is(some.numbers, numbers[rows:end]):  # lines were empty, or there were more than was expected
                 numbers[rows:end] = some.numbers

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from trainer.data.dataset import Dataset
-from trainer.data.readers.archive import PARTS, load_archive
+from trainer.data.readers.archive import PARTS, arrays_of
 from trainer.data.readers.stored import texts_of
-from trainer.data.readers.unrolled import Held, Unrolled, array_of, arrays_in
+from trainer.data.readers.unrolled import Held, Unrolled, array_of
 from trainer.data.rows.columns import ignored, places
 from trainer.data.rows.stream import AT_ONCE, Block, Blocks, Stream
 from trainer.data.spec import InputSpec
@@ -62,7 +62,7 @@ def archive_rows(path: Path, spec: InputSpec) -> Stream:
     Raises DataError where there are none, and for other shapes.
     """
     shown = str(path)
-    arrays = _arrays(path)
+    arrays = arrays_of(shown)
     remarks: tuple[str, ...] = ()
     if spec.parts:
         return Stream(shown, _blocks(shown, _beside(_parts(shown, arrays, spec), spec), spec))
@@ -79,12 +79,6 @@ def archive_rows(path: Path, spec: InputSpec) -> Stream:
             where, remarks = places(plain, names, shown), ignored(plain, names)
     _check_rows(shown, array, spec.shape if where is None else shape[1:])
     return Stream(shown, _blocks(shown, array.pieces(_at_once(spec)), spec, where), remarks)
-
-
-def _arrays(path: Path) -> Mapping[str, Unrolled | Held]:
-    if path.suffix.lower() == ".npz":
-        return arrays_in(str(path))
-    return {name: Held(array) for name, array in load_archive(str(path)).items()}
 
 
 def _parts(shown: str, arrays: Mapping[str, Unrolled | Held], spec: InputSpec) -> list[Unrolled | Held]:

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from trainer.data.dataset import Dataset, as_numbers
-from trainer.data.readers.archive import ARCHIVES, load_archive, targets_in
+from trainer.data.readers.archive import ARCHIVES, arrays_of, targets_in
 from trainer.data.readers.decoding import ending_of
 from trainer.data.readers.idx_file import idx_targets, is_idx
 from trainer.data.readers.mapped import ARRAYS, is_array_folder
 from trainer.data.readers.registry import Formats
 from trainer.data.readers.spelling import Spelling, shown
-from trainer.data.readers.stored import classes_of, load_one, texts_of
+from trainer.data.readers.stored import classes_of, load_array, texts_of
 from trainer.data.readers.svm_file import is_svm, load_svm
 from trainer.data.readers.table import Table
 from trainer.data.readers.typed_file import ARROW, PARQUET, TEXTS, typed_spelling, typed_table
@@ -51,7 +51,7 @@ def read_targets(
     if files:
         return _classes(spec, [Path(file).parent.name for file in files], lambda row: files[row])
     if path.is_dir() and is_array_folder(path):
-        return _of_array(str(path / ARRAYS[1]), load_one(str(path / ARRAYS[1])), (), spec)
+        return _of_array(str(path / ARRAYS[1]), load_array(str(path / ARRAYS[1])), (), spec)
     if ending == ".txt":
         from trainer.data.rows.text_rows import text_windows
 
@@ -59,11 +59,12 @@ def read_targets(
     if ending in (".csv", ".tsv"):
         return _of_csv(path, spec, reading)
     if ending in ARCHIVES:
-        arrays = load_archive(str(path))
-        name = next((name for name in (reading.get("target"), "targets", "y") if name in arrays), None)
+        arrays = arrays_of(str(path))
+        wanted: list[Any] = [reading.get("target"), "targets", "y"]
+        name = next((name for name in wanted if name in arrays), None)
         if name is None:
             raise DataError(f"{path} has no array 'targets' or 'y' to measure by")
-        names = texts_of(arrays["class_names"]) if "class_names" in arrays else ()
+        names = texts_of(arrays["class_names"].whole()) if "class_names" in arrays else ()
         return _of_array(str(path), targets_in(str(path), arrays, name, spec.task), names, spec)
     if is_idx(path):
         return _of_array(str(path), idx_targets(path), (), spec)
