@@ -111,7 +111,10 @@ def test_a_name_that_says_another_kind_of_file_is_told(tmp_path):
     np.savez(tmp_path / "many.npz", x=np.zeros((1, 1)))
     (tmp_path / "one.npy").rename(tmp_path / "one.npz")
     (tmp_path / "many.npz").rename(tmp_path / "many.npy")
-    with pytest.raises(DataError, match=r"one\.npz is a single array, as np\.save writes it; name it \.npy, or write it with np\.savez$"):
+    with pytest.raises(
+        DataError,
+        match=r"one\.npz is a single array, as np\.save writes it; name it \.npy, or write it with np\.savez$",
+    ):
         arrays_in(str(tmp_path / "one.npz"))
     with pytest.raises(DataError, match=r"many\.npy holds several arrays, as np\.savez writes them; save each"):
         array_of(str(tmp_path / "many.npy"))

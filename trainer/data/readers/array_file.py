@@ -207,9 +207,7 @@ def _narrowest(array: Unrolled | Held) -> np.dtype[Any]:
     rows = max(1, TOGETHER // math.prod(array.shape[1:]))
     if dtype.kind == "f":
         with np.errstate(over="ignore"):
-            single = all(
-                np.array_equal(some.astype(np.float32), some, equal_nan=True) for some in array.pieces(rows)
-            )
+            single = all(np.array_equal(some.astype(np.float32), some, equal_nan=True) for some in array.pieces(rows))
         return np.dtype(np.float32) if single else dtype
     least, most = zip(*((some.min(), some.max()) for some in array.pieces(rows)), strict=True)
     return np.result_type(np.min_scalar_type(min(least)), np.min_scalar_type(max(most)))
