@@ -91,7 +91,7 @@ def ops_of(source: str, *, folder: Path | None = None) -> dict[str, Component]:
     """The ops that one plugin registers, and those that its modules hold for its layers and costs, by name."""
     plugins = Plugins([source], folder=folder, entry_points=False)
     path = str(((folder or Path.cwd()) / expanded(source)).resolve()) if is_file(source) else None
-    found = _held(source, path) | registered_ops(plugins)
+    found = dict(sorted((_held(source, path) | registered_ops(plugins)).items()))
     if not found:
         raise PluginError(
             f"plugin '{source}' registers no op; write one: @hookimpl, and under it def register_ops(register): "
@@ -137,7 +137,7 @@ def _of_package(known: dict[str, Component], word: str) -> dict[str, Component]:
         modules = set() if ours else {each.target.module.partition(".")[0] for each in package.values()}
         for module in modules:
             package = _held(module) | package
-        return package
+        return dict(sorted(package.items()))
     try:
         exists = importlib.util.find_spec(word) is not None
     except (ImportError, ValueError):  # its parent package is missing, or the name is no module's
