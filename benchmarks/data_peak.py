@@ -29,7 +29,7 @@ from benchmarks.report import environment, grid
 FEATURES = 256  # of a row of a table
 FEW = 40  # rows that a run without data has
 SIDE = 28  # of a small picture
-LARGE = 1024  # of a large one
+LARGE = 512  # of a large one
 STANDARDIZED = {"standardize": True}
 
 Case = tuple[str, int, Callable[[Path, int], dict[str, Any]]]  # its name, bytes of a row, and what writes so many rows
@@ -188,7 +188,7 @@ def main() -> None:
         if arguments.kinds and not any(kind in case[0] for kind in arguments.kinds):
             continue
         rows = max(FEW, arguments.mib * 2**20 // case[1])
-        few = 10 if case[1] > 2**20 else FEW
+        few = FEW // 2 if case[1] > 2**20 else FEW
         taken = measured(case, rows) - measured(case, few)
         array = (rows - few) * case[1]
         table.append([case[0], f"{array / 2**20:,.0f} MiB", f"{taken / 2**20:,.0f} MiB", f"{taken / array:.2f}"])

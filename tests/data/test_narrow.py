@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -88,29 +87,3 @@ def test_test_rows_that_are_no_pixels_of_8_bits_make_all_double_precision(tmp_pa
     assert whole.inputs.dtype == np.float64
     assert whole.divisor == 1
     assert whole.inputs.tobytes() == np.concatenate([train.numbers(), values]).tobytes()
-
-
-def held(path: Path, **options: bool) -> float:
-    """The most memory that reading and preparing take, as a share of what is trained on."""
-    load(path)  # whatever is imported for it
-    tracemalloc.start()
-    try:
-        prepared = prepare(load(path), targets="classes", **options)
-        most = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    return most / sum(rows.inputs.nbytes for rows in prepared.divided.values())
-
-
-@pytest.mark.parametrize("options", OPTIONS[:2], ids=["as they are", "standardised"])
-@pytest.mark.parametrize("kind", ["images", "npz", "packed npz", "parts"])
-def test_memory_is_at_most_1_3_of_what_is_trained_on(kind, options, tmp_path) -> None:
-    x, y = RNG.integers(0, 256, (16000, 900)).astype(np.uint8), np.arange(16000) % 3
-    path = tmp_path / "d.npz"
-    if kind == "images":
-        path = pictures(tmp_path / "pictures", 640, (90, 90))
-    elif kind == "parts":
-        np.savez(path, **{"inputs.picture": x.reshape(-1, 30, 30), "inputs.flags": x[:, :2] > 100, "targets": y})
-    else:
-        (np.savez_compressed if kind == "packed npz" else np.savez)(path, inputs=x, targets=y)
-    assert held(path, **options) < 1.3

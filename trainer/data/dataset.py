@@ -25,7 +25,7 @@ from trainer.data.dates import Dates
 from trainer.errors import DataError
 from trainer.types import Array
 
-__all__ = ["Array", "Dataset", "Facts", "Task", "as_numbers", "class_indices", "narrow_type", "some_rows"]
+__all__ = ["Array", "Dataset", "Facts", "Task", "as_numbers", "class_indices", "in_blocks", "narrow_type", "some_rows"]
 
 Task = Literal["classification", "regression"]
 
@@ -135,7 +135,7 @@ class Dataset:
             "groups": self._checked_groups(),
             "weights": self._checked_weights(),
             "categories": {name: tuple(texts) for name, texts in self.categories.items()},
-            "has_missing": self.has_missing and any(np.isnan(some).any() for some in _in_blocks(inputs)),
+            "has_missing": self.has_missing and any(np.isnan(some).any() for some in in_blocks(inputs)),
             "target_names": tuple(map(str, self.target_names)),
             "dates": {name: Dates.of_plain(read) for name, read in self.dates.items()},
             "booleans": tuple(self.booleans),
@@ -320,7 +320,7 @@ def as_numbers(
         array = np.ascontiguousarray(array, dtype=dtype) if array.ndim else array.astype(dtype)
     if dtype.kind != "f":
         return array
-    if not all(np.isfinite(some).all() or (missing and not np.isinf(some).any()) for some in _in_blocks(array)):
+    if not all(np.isfinite(some).all() or (missing and not np.isinf(some).any()) for some in in_blocks(array)):
         wrong = np.isinf(array) if missing else ~np.isfinite(array)
         place = tuple(int(i) for i in np.argwhere(wrong)[0])
         way_out = "a missing value is nan" if missing else mending
@@ -331,7 +331,7 @@ def as_numbers(
     return array
 
 
-def _in_blocks(array: Array) -> Iterator[Array]:
+def in_blocks(array: Array) -> Iterator[Array]:
     """An array some rows at a time, so that what is asked of its numbers takes no memory of its size."""
     if array.ndim < 1 or not array.size:
         yield array

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from trainer.data.dataset import Dataset
+from trainer.data.dataset import Dataset, in_blocks
 from trainer.data.readers.spelling import mostly_different
 from trainer.types import Array
 from trainer.wording import count, in_yaml, listed
@@ -103,7 +103,7 @@ def _of_pixels(dataset: Dataset) -> Iterator[str]:
     low, high = float(inputs.min()), float(inputs.max())
     if low < 0 or not 128 <= high <= 255 or dataset.targets.ndim > 1:
         return
-    if inputs.dtype.kind != "f" or (inputs == np.floor(inputs)).all():
+    if inputs.dtype.kind != "f" or all((some == np.floor(some)).all() for some in in_blocks(inputs)):
         yield (
             f"inputs are whole numbers from {low:g} to {high:g}, as pixels of 8 bits are, and nothing scales them: say "
             f"standardize: true, or preprocess: [min_max_scaler]"

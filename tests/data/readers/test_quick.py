@@ -264,6 +264,54 @@ def test_both_readers_understand_a_file_alike_or_say_the_same(seed, tmp_path, mo
         assert one == other, (path.read_bytes(), options)
 
 
+UNITS = (
+    ["%"],
+    ["$", "kg"],
+    ["kg", "g"],
+    ["€", "°C"],
+    ["'"],
+    ["e"],
+    ["m/s"],
+    ["na"],
+    ["x y"],
+    [";"],
+    ["kg", "kg"],
+)
+
+
+def with_unit(rng, units):
+    """A number with a unit on either side, or none, blanks here and there; some are none."""
+    blank = lambda: rng.choice(("", "", "", " ", "\t", "\xa0"))  # noqa: E731 # said seven times
+    unit = lambda share: rng.choice(units) if rng.random() < share else ""  # noqa: E731
+    sign, other = (rng.choice(("", "", "-", "+")) for _ in range(2))
+    number = rng.choice(("5", "0", "2.50", ".5", "1e3", "7.", f"{rng.gauss(0, 1):.17g}", "", "1'234", "9" * 30))
+    front, behind = rng.choice(((0.9, 0.05), (0.05, 0.9)))
+    other = other if rng.random() < 0.1 else ""
+    cell = f"{sign}{blank()}{unit(front)}{blank()}{other}{number}{blank()}{unit(behind)}{blank()}"
+    return f'"{cell}"' if rng.random() < 0.1 else cell
+
+
+@needs_machine
+@pytest.mark.parametrize("units", UNITS, ids="|".join)
+def test_both_readers_understand_units_alike(units, tmp_path, monkeypatch):
+    rng = random.Random(repr(units))  # noqa: S311 # what it draws is no secret
+    path = tmp_path / "d.csv"
+    quickly = 0
+    for _ in range(150):
+        delimiter = rng.choice(",;\t")
+        cells = [with_unit(rng, units) for _ in range(rng.randrange(1, 5))]
+        path.write_text("a;b\n".replace(";", delimiter) + "".join(f"{cell}{delimiter}1\n" for cell in cells))
+        options = {"units": units, "delimiter": delimiter, **rng.choice(({}, {"thousands": "'"}, {"missing": "allow"}))}
+        one = understood(path, **options)
+        table = whole.quick_table(path, None, Layout(delimiter), Spelling.of(options))
+        quickly += table is not None and len(table.values) == 2
+        with monkeypatch.context() as without:
+            without.setattr(whole, "can_read", lambda *_: False)
+            other = understood(path, **options)
+        assert one == other, (path.read_bytes(), options)
+    assert quickly > 3 or units in (["kg", "g"], ["kg", "kg"]), "the parser has read hardly a file of them"
+
+
 @needs_machine
 def test_the_texts_of_a_column_of_numbers_are_there_for_who_wants_them(tmp_path):
     path = tmp_path / "d.csv"

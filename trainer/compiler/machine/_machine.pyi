@@ -60,6 +60,7 @@ def read_cells(
     signs: bytes,
     marks: bytes,
     any_case: bool,
+    units: bytes,
     kinds: bytes,
     powers: bytes,
     numbers: Any,

@@ -24,11 +24,13 @@ typedef struct { uint64_t high, low; } wide;
 
 /* How cells are written: the mark between them, that before decimals and that between groups of digits, 0 where there is
  * none; the mark before decimals in a cell without quotes, a digit where there is none, since no digit ends a row of
- * digits; the texts that say that a value is missing, each with a zero behind it, and whether capitals are as good. */
+ * digits; the texts that say that a value is missing, each with a zero behind it, and whether capitals are as good; and
+ * the texts that may stand before or behind a number, of which none begins or ends another. */
 typedef struct {
     char delimiter, decimal, thousands, bare_decimal;
     const char *marks, *last_mark;
     int any_case;
+    const char *units, *last_unit;
     const uint64_t *powers;
 } style;
 
@@ -299,11 +301,36 @@ static const char *absent(const char *s, const char *end, const style *how) {
     return NULL;
 }
 
+/* Where the unit that stands at s ends; s where none does. */
+static const char *unit(const char *s, const style *how) {
+    for (const char *name = how->units; name < how->last_unit; name += strlen(name) + 1)
+        if (!strncmp(s, name, strlen(name))) return s + strlen(name);
+    return s;
+}
+
+/* One finite number, its unit before it, behind the sign or in front of it, or behind it. */
+static const char *measure(
+    const char *s, const char *end, const style *how, int quoted, double *value, PyThreadState **state) {
+    const char blank = quoted ? '"' : how->delimiter;
+    if (how->units == how->last_unit) return number(s, end, how, quoted, value, state);
+    int negative = *s == '-', is_signed = negative || *s == '+';
+    const char *first = unit(spaces(s + is_signed, blank), how);
+    if (first == spaces(s + is_signed, blank)) { /* none stands in front */
+        s = number(s, end, how, quoted, value, state);
+        return s ? unit(spaces(s, blank), how) : NULL;
+    }
+    first = spaces(first, blank);
+    if (is_signed && (*first == '-' || *first == '+')) return NULL;
+    s = number(first, end, how, quoted, value, state);
+    if (s && negative) *value = -*value;
+    return s;
+}
+
 /* A number, in quotes or not, or a sign that it is missing, which is nan: where the cell ends, NULL where it is something else. */
 static const char *number_cell(const char *s, const char *end, const style *how, double *value, PyThreadState **state) {
     int quoted = *s == '"';
     const char *start = quoted ? spaces(s + 1, '"') : spaces(s, how->delimiter);
-    s = number(start, end, how, quoted, value, state);
+    s = measure(start, end, how, quoted, value, state);
     if (!s) return *value = Py_NAN, quoted ? NULL : absent(start, end, how);
     s = spaces(s, quoted ? '"' : how->delimiter);
     if (quoted && *s++ != '"') return NULL;
@@ -351,15 +378,15 @@ PyObject *count_lines(PyObject *self, PyObject *content) {
 }
 
 PyObject *read_cells(PyObject *self, PyObject *arguments) {
-    const char *signs, *marks, *kinds, *powers;
-    Py_ssize_t three, length, columns, bytes;
+    const char *signs, *marks, *units, *kinds, *powers;
+    Py_ssize_t three, length, names, columns, bytes;
     PyObject *content;
     int any_case;
     Py_buffer numbers, spans, view;
     (void)self;
     if (!PyArg_ParseTuple(
-            arguments, "Oy#y#py#y#w*w*", &content, &signs, &three, &marks, &length, &any_case, &kinds, &columns, &powers,
-            &bytes, &numbers, &spans))
+            arguments, "Oy#y#py#y#y#w*w*", &content, &signs, &three, &marks, &length, &any_case, &units, &names, &kinds,
+            &columns, &powers, &bytes, &numbers, &spans))
         return NULL;
     if (!text_of(content, &view)) return PyBuffer_Release(&numbers), PyBuffer_Release(&spans), NULL;
     Py_ssize_t counted = 0, texts = 0, most = PY_SSIZE_T_MAX, rows = 0, gaps = 0, problem = DONE;
@@ -372,7 +399,7 @@ PyObject *read_cells(PyObject *self, PyObject *arguments) {
     int64_t *span = spans.buf;
     style how = {0};
     if (fits) how = (style){signs[0], signs[1], signs[2], signs[1] == signs[0] ? '0' : signs[1], marks, marks + length,
-                              any_case, (const uint64_t *)powers};
+                              any_case, units, units + names, (const uint64_t *)powers};
     const char delimiter = how.delimiter, *text = view.buf, *s = text, *end = text + view.len;
     PyThreadState *state = PyEval_SaveThread();
     while (fits && problem == DONE) {

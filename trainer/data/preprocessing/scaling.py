@@ -7,8 +7,9 @@ trained on scaled inputs is worthless without the scaling, so it turns into name
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from trainer.types import Array
 
 __all__ = ["Scaling"]
 
-TOGETHER = 2**20  # numbers that are looked at together
+TOGETHER = 2**17  # numbers that are looked at together
 MEAN, SCALE = f"{SCALING}.mean", f"{SCALING}.scale"
 
 
@@ -55,10 +56,8 @@ class Scaling:
         Raises DataError when a feature's squares overflow.
         """
         table = inputs.reshape(len(inputs), math.prod(inputs.shape[1:]))
-        n = len(inputs) if rows is None else len(rows)
         moments = [
-            _moments(table[:, some] if rows is None else table[rows, some], divisor)
-            for some in _together(table.shape[1], max(2, TOGETHER // n))
+            _moments(_Columns(table, rows, some, divisor)) for some in _together(table.shape[1], max(2, TOGETHER))
         ]
         mean, variance, constant = (
             np.concatenate([each[i] for each in moments]).reshape(inputs.shape[1:]) for i in range(3)
@@ -135,15 +134,49 @@ def _together(columns: int, most: int) -> Iterator[slice]:
         yield slice(start, start + most + (start + most == columns - 1))
 
 
-def _moments(inputs: Array, divisor: int) -> tuple[Array, Array, Array]:
+class _Columns(NamedTuple):
+    """Some columns of some rows of a table, of numbers that are kept as `divisor` times what they are."""
+
+    table: Array
+    rows: Array | None
+    columns: slice
+    divisor: int
+
+    @property
+    def n(self) -> int:
+        """How many rows there are."""
+        return len(self.table) if self.rows is None else len(self.rows)
+
+    def pieces(self) -> Iterator[Array]:
+        """The numbers, some rows at a time; a column alone goes whole, for NumPy adds it up in pairs."""
+        width = self.table[:1, self.columns].shape[1]
+        together = max(1, TOGETHER // width) if width > 1 else self.n
+        for start in range(0, self.n, together):
+            some = slice(start, start + together)
+            kept = self.table[some, self.columns] if self.rows is None else self.table[self.rows[some], self.columns]
+            yield numbers_of(kept, self.divisor)
+
+    def totals(self, *of: Callable[[Array], Array]) -> list[Array]:
+        """The sums over the rows of what each function makes of them, with the bits of NumPy's sum of all at once.
+
+        It adds row to row, and so can begin with what there is so far.
+        """
+        sums: list[Array] = []
+        for piece in self.pieces():
+            made = [each(piece) for each in of]
+            if sums:
+                made = [np.concatenate([one[np.newaxis], rows]) for one, rows in zip(sums, made, strict=True)]
+            sums = [np.asarray(np.add.reduce(rows, axis=0)) for rows in made]
+        return sums
+
+
+def _moments(columns: _Columns) -> tuple[Array, Array, Array]:
     """Mean and variance of each column, and whether it is constant up to rounding."""
-    inputs = numbers_of(inputs, divisor)
-    n, epsilon = float(len(inputs)), np.finfo(np.float64).eps
+    n, epsilon = float(columns.n), np.finfo(np.float64).eps
     with np.errstate(over="ignore", invalid="ignore"):
-        mean = inputs.sum(axis=0, dtype=np.float64) / n
-        centred = inputs - mean
-        correction = centred.sum(axis=0)
-        variance = (np.square(centred, out=centred).sum(axis=0) - correction**2 / n) / n
+        mean = columns.totals(lambda x: x)[0] / n
+        correction, squares = columns.totals(lambda x: x - mean, lambda x: np.square(x - mean))
+        variance = (squares - correction**2 / n) / n
         return mean, variance, variance <= n * epsilon * variance + (n * mean * epsilon) ** 2
 
 

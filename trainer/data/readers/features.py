@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from trainer.data.dates import Dates
+from trainer.data.pages import pages
 from trainer.errors import DataError
 from trainer.types import Array
 from trainer.wording import in_yaml
@@ -23,7 +24,7 @@ MOST_COLUMNS = 1000  # that one column of categories may become; beyond, an embe
 
 @dataclass(frozen=True)
 class Feature:
-    """A column of inputs: numbers, float64 (n,), or, where there are `categories`, indices of them, int64 (n,).
+    """A column of inputs: numbers (n,), or, where there are `categories`, indices of them, int64 (n,).
 
     dates: how a column of dates was read; then the values are its parts, float64 (n, parts).
     boolean: whether the numbers stand for false and true.
@@ -84,7 +85,8 @@ def encode_features(features: Sequence[Feature], encode: Encoding, where: str) -
     beside = _beside([values for values, categories in columns if not categories])
     if beside is not None and beside.shape[1] == len(names):
         return Features(beside, tuple(names), {f.name: f.categories for f in features if f.categories})
-    inputs = np.empty((len(features[0].values), len(names)))
+    single = all(values.dtype == np.float32 for values, categories in columns if not categories)
+    inputs = pages((len(features[0].values), len(names)), np.float32 if single else np.float64)
     for start in range(0, len(inputs), TOGETHER):  # what lies beside one another is written while it is at hand
         rows, end = slice(start, start + TOGETHER), 0
         for values, categories in columns:
@@ -98,7 +100,7 @@ def encode_features(features: Sequence[Feature], encode: Encoding, where: str) -
 def _beside(columns: Sequence[Array]) -> Array | None:
     """The part of a table (n, k) that these columns of it are, which so need not be put together; None for others."""
     table = columns[0].base if len(columns) > 1 else None
-    if not isinstance(table, np.ndarray) or table.ndim != 2 or table.dtype != np.float64:
+    if not isinstance(table, np.ndarray) or table.ndim != 2 or table.dtype.kind != "f":
         return None
     rows = len(columns[0])
     left = next((j for j in range(table.shape[1]) if _is(columns[0], table[:rows, j])), table.shape[1])

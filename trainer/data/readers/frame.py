@@ -21,6 +21,8 @@ from trainer.types import Array
 
 __all__ = ["Frame", "Typed", "frame_of"]
 
+FLOATS = (np.float32, np.float64)  # which hold what a cell says as it is
+
 
 @dataclass(frozen=True)
 class Typed(Table):
@@ -89,10 +91,18 @@ class Frame(Typed):
     def _finite(self, column: int) -> Array | None:
         values = self.given[column]
         if column not in self._numbers and column not in self.named and isinstance(values, np.ndarray):
-            numbers = values.astype(np.float64)
+            numbers = values if values.dtype in FLOATS else values.astype(np.float64)
             marked = any((numbers == mark).any() for mark in self.spelling.marked_numbers)
             self._numbers[column] = None if marked or not np.isfinite(numbers).all() else numbers
         return super()._finite(column)
+
+    def numbers(self, column: int, way_out: str, missing: bool | None = None) -> Array:
+        """A column of numbers, see `Table.numbers`; those of single precision stay so."""
+        values = self.given[column]
+        if missing and column not in self.named and isinstance(values, np.ndarray) and values.dtype in FLOATS:
+            plain = not self.spelling.marked_numbers and not np.isinf(values).any()
+            return values if plain else super().numbers(column, way_out, missing)
+        return super().numbers(column, way_out, missing)
 
 
 def frame_of(path: str, columns: Mapping[str, Array | list[object]], named: Sequence[str], spelling: Spelling) -> Frame:

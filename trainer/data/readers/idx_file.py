@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from trainer.data.dataset import Dataset, Task
+from trainer.data.pages import pages
 from trainer.data.readers.decoding import opened
 from trainer.data.readers.image_folder import DIVISOR
 from trainer.data.readers.room import check_room
@@ -106,13 +107,20 @@ def _load(path: str) -> Array:
         shape = tuple(np.frombuffer(axes, ">u4").tolist())
         dtype = np.dtype(TYPES[head[2]])
         size = math.prod(shape) * dtype.itemsize
-        content = bytearray()
-        while len(content) <= size and (piece := file.read(min(size + 1 - len(content), 2**24))):
-            content += piece
-            check_room(path, len(content), "what is in it")
-    if len(content) != size:
-        there = "more" if len(content) > size else count(len(content), "byte")
-        says = " × ".join(f"{length:,}" for length in shape)
-        cut = "it was cut off" if len(content) < size else "it is another file"
+        pieces, length = list[bytes](), 0
+        while length <= size and (piece := file.read(min(size + 1 - length, 2**22))):
+            pieces.append(piece)
+            length += len(piece)
+            check_room(path, length, "what is in it")
+    if length != size:
+        there = "more" if length > size else count(length, "byte")
+        says = " × ".join(f"{axis:,}" for axis in shape)
+        cut = "it was cut off" if length < size else "it is another file"
         raise DataError(f"{path} says that it holds {says} numbers, {count(size, 'byte')}, and has {there}: {cut}")
-    return np.frombuffer(content, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
+    values = pages(shape, dtype)
+    content = values.reshape(-1).view(np.uint8)
+    while pieces:  # the last first, so that each is gone once it is copied
+        piece = pieces.pop()
+        content[length - len(piece) : length] = np.frombuffer(piece, np.uint8)
+        length -= len(piece)
+    return values if dtype.isnative else values.byteswap(inplace=True).view(dtype.newbyteorder("="))

@@ -23,7 +23,19 @@ from trainer.data.readers.table import DELIMITERS, Kind, Layout, Table
 from trainer.errors import DataError
 from trainer.types import Array
 
-__all__ = ["NUMBER", "SKIP", "TEXT", "Cells", "Doubt", "Quick", "Style", "can_read", "cells_of", "read_cells"]
+__all__ = [
+    "NUMBER",
+    "SKIP",
+    "TEXT",
+    "Cells",
+    "Doubt",
+    "Quick",
+    "Style",
+    "can_read",
+    "cells_of",
+    "read_cells",
+    "reads_units",
+]
 
 TEXT, NUMBER, SKIP = range(3)  # what is wanted of a column
 DONE = -1
@@ -62,12 +74,14 @@ class Style:
 
     signs: the delimiter, the mark before decimals, and that between groups of digits or a zero.
     marks: what says that a value is missing, each with a zero behind it, in capitals too where `any_case`.
-    numbers: those that say so.
+    units: the texts beside numbers, each with a zero behind it.
+    numbers: those that say that a value is missing.
     """
 
     signs: bytes
     marks: bytes
     any_case: bool
+    units: bytes
     numbers: tuple[float, ...]
 
     @classmethod
@@ -76,11 +90,22 @@ class Style:
         given = spelling.missing_values
         marks = "".join(f"{mark}\0" for mark in (ANY_CASE if given is None else given))
         signs = f"{delimiter}{spelling.decimal}{spelling.thousands or chr(0)}"
-        return cls(signs.encode(), marks.encode(), given is None, tuple(spelling.marked_numbers))
+        units = "".join(f"{unit}\0" for unit in spelling.units if reads_units(delimiter, spelling))
+        return cls(signs.encode(), marks.encode(), given is None, units.encode(), tuple(spelling.marked_numbers))
+
+
+def reads_units(delimiter: str, spelling: Spelling) -> bool:
+    """Whether the parser reads the units of numbers: at a mark that begins or ends another it might take the wrong."""
+    units = spelling.units
+    odd = any(set(unit) & {delimiter, '"', "\n", "\r", "\0", "+", "-"} or unit != unit.strip() for unit in units)
+    one = len(set(units)) == len(units) and not any(
+        a != b and (a.startswith(b) or a.endswith(b)) for a in units for b in units
+    )
+    return one and not odd
 
 
 def can_read(layout: Layout, delimiter: str, spelling: Spelling) -> bool:
-    """Whether a file is written as the parser expects; a cell with a unit is none of its numbers."""
+    """Whether a file is written as the parser expects."""
     usual = layout.encoding.lower() in ("utf-8", "utf8") and layout.comment is None and delimiter in DELIMITERS
     signs = f"{spelling.decimal}{spelling.thousands}"
     odd = set("".join(spelling.missing_values or ())) & {delimiter, '"', "\n", "\r", "\0"}
@@ -135,7 +160,7 @@ def _cells(piece: bytes | bytearray, numbers: Array, style: Style, kinds: bytes)
 
     spans = np.empty((len(numbers), kinds.count(TEXT), 2), np.int64)
     rows, gaps, problem = _machine.read_cells(
-        piece, style.signs, style.marks, style.any_case, kinds, powers(), numbers, spans
+        piece, style.signs, style.marks, style.any_case, style.units, kinds, powers(), numbers, spans
     )
     if problem != DONE:
         raise Doubt(problem if problem >= 0 else None)

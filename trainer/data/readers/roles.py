@@ -135,6 +135,7 @@ def dataset_of(table: Source, roles: Roles, said: Sequence[str] = ()) -> Dataset
         groups=table.indices(groups[0], "group", codes=True)[0] if groups else None,
         weights=_weights(table, weights[0]) if weights else None,
         categories=inputs.categories,
+        narrow=True,
         has_missing=roles.allows_missing,
         target_names=tuple(table.names[j] for j in targets) if table.has_header else (),
         dates={feature.name: feature.dates for feature in features if feature.dates is not None},

@@ -14,13 +14,14 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from trainer.data.dataset import Dataset, Task
+from trainer.data.pages import pages
 from trainer.data.readers.decoding import COMPRESSED, decoded_lines, ending_of, read_text_of
 from trainer.data.readers.features import Encoding
 from trainer.data.readers.frame import Typed, frame_of
@@ -29,6 +30,7 @@ from trainer.data.readers.spelling import Spelling
 from trainer.data.readers.table import Table
 from trainer.errors import DataError, UsageError
 from trainer.types import Array
+from trainer.wording import count
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -104,28 +106,27 @@ def _arrow(shown: str, ending: str, spelling: Spelling) -> Table:
         import pyarrow as pa
     except ImportError:
         raise _library(shown, "pyarrow") from None
-    what, read = ("Parquet", _parquet) if ending in PARQUET else ("Arrow", _ipc)
+    what, opened = ("Parquet", _parquet) if ending in PARQUET else ("Arrow", _ipc)
     try:
-        table = read(shown)
-        columns, named = {}, []
-        _check_once(shown, table.column_names)
-        for name, values in zip(table.column_names, table.columns, strict=True):
-            if pa.types.is_dictionary(values.type):
-                named.append(name)
-            columns[name] = _values(values)
+        schema, rows, batches = opened(shown)
+        _check_once(shown, schema.names)
+        columns = _columns(shown, schema, rows, batches)
+        named = [field.name for field in schema if pa.types.is_dictionary(field.type)]
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{shown} cannot be read as {what}: {' '.join(str(error).split()).rstrip('.')}") from None
     return frame_of(shown, columns, named, spelling)
 
 
-def _parquet(shown: str) -> pa.Table:
+def _parquet(shown: str) -> tuple[pa.Schema, int, Iterator[pa.RecordBatch]]:
+    """The columns of a file, how many rows it has, and the rows, some at a time."""
     from pyarrow import parquet
 
-    return parquet.ParquetFile(shown).read()
+    file = parquet.ParquetFile(shown)
+    return file.schema_arrow, file.metadata.num_rows, file.iter_batches()
 
 
-def _ipc(shown: str) -> pa.Table:
-    """A file with a footer, which Feather is, or a stream."""
+def _ipc(shown: str) -> tuple[pa.Schema, int, Iterator[pa.RecordBatch]]:
+    """The same of a file with a footer, which Feather is, or a stream."""
     import pyarrow as pa
 
     with open(shown, "rb") as file:
@@ -134,18 +135,43 @@ def _ipc(shown: str) -> pa.Table:
         if beginning.startswith(b"FEA1"):
             from pyarrow import feather
 
-            return feather.read_table(shown, memory_map=False)
-        opened = (pa.ipc.open_file if beginning == b"ARROW1" else pa.ipc.open_stream)(file)
-        return opened.read_all()
+            table = feather.read_table(shown, memory_map=False)
+        else:
+            table = (pa.ipc.open_file if beginning == b"ARROW1" else pa.ipc.open_stream)(file).read_all()
+    return table.schema, table.num_rows, iter(table.to_batches())
+
+
+def _columns(
+    shown: str, schema: pa.Schema, rows: int, batches: Iterator[pa.RecordBatch]
+) -> dict[str, Array | list[object]]:
+    """The columns by name; those of floats lie side by side in one table, which is that of the inputs as a rule."""
+    import pyarrow as pa
+
+    floats = [j for j, kind in enumerate(schema.types) if pa.types.is_floating(kind)]
+    wide = any(schema.types[j] == pa.float64() for j in floats)
+    table = pages((rows, len(floats)), np.float64 if wide else np.float32)
+    others: dict[int, list[pa.Array]] = {j: [] for j in range(len(schema.names)) if j not in floats}
+    end = 0
+    for batch in batches:
+        start, end = end, end + batch.num_rows
+        if end > rows:
+            break
+        for place, j in enumerate(floats):
+            table[start:end, place] = batch.column(j).to_numpy(zero_copy_only=False)
+        for j, pieces in others.items():
+            pieces.append(batch.column(j))
+    if end != rows:
+        raise DataError(f"{shown} is damaged: it says that it has {count(rows, 'row')}, and has others")
+    found: dict[int, Array | list[object]] = {j: table[:, place] for place, j in enumerate(floats)}
+    found |= {j: _values(pa.chunked_array(pieces, schema.types[j])) for j, pieces in others.items()}
+    return {name: found[j] for j, name in enumerate(schema.names)}
 
 
 def _values(values: pa.ChunkedArray) -> Array | list[object]:
     import pyarrow as pa
 
     kind = values.type
-    if (pa.types.is_integer(kind) or pa.types.is_floating(kind)) and (
-        pa.types.is_floating(kind) or not values.null_count
-    ):
+    if pa.types.is_integer(kind) and not values.null_count:
         numbers: Array = np.asarray(values.to_numpy())
         return numbers
     inner = kind.value_type if pa.types.is_dictionary(kind) else kind

@@ -15,7 +15,7 @@ from trainer.data.pages import moved, pages
 from trainer.data.readers.beginning import Beginning, beginning_of
 from trainer.data.readers.decoding import decoded_lines, open_bytes
 from trainer.data.readers.header import names_of
-from trainer.data.readers.quick import NUMBER, SKIP, TEXT, Cells, Doubt, Quick, Style, can_read, read_cells
+from trainer.data.readers.quick import NUMBER, SKIP, TEXT, Cells, Doubt, Quick, Style, can_read, read_cells, reads_units
 from trainer.data.readers.spelling import Spelling
 from trainer.data.readers.table import FIRST, Layout, rows_of
 from trainer.errors import DataError
@@ -82,7 +82,8 @@ def quick_table(path: str | os.PathLike[str], header: bool | None, layout: Layou
     except DataError:
         return None  # it comes again, and after those that stand before it
     some = begins.rows if names is None else others
-    bare = replace(spelling, units=())  # what has one is read as a text
+    known = reads_units(begins.delimiter, spelling)
+    bare = spelling if known else replace(spelling, units=())  # what has one is read as a text then
     kinds = [_kind([row[j] for row in some[:TRIED]], bare) for j in range(len(first))]
     start = begins.start if names is None else begins.behind
     style = Style.of(begins.delimiter, spelling)
