@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -68,6 +69,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 def _running() -> list[str]:
     """The processes that this one's tests began and that still run, by number and command."""
     mark, found = f"{_MARK}={os.getpid()}".encode(), []
+    time.sleep(0.1)  # what was begun a moment ago has no environment to read yet
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             marked = mark in (folder / "environ").read_bytes().split(b"\0")
