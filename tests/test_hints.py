@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests import hint_places
+from tests import hint_places, test_extras
 from tests.config import test_bad_configs, test_hint_keys
 from tests.data import test_bad_preparations
 from tests.data.readers import test_bad_array_files, test_bad_csv_files, test_understanding
@@ -38,6 +38,7 @@ def tables() -> Iterator[str]:
     )
     for _, _, message, ways in test_understanding.HINTS:
         yield from (message, *ways) if ways else ()
+    yield from (said for *_, said in test_extras.MISSING)
 
 
 FOLLOWED = [*tables(), *hint_places.taken()]

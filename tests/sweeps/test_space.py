@@ -62,7 +62,7 @@ def test_values_in_a_config_and_in_python(given, listed):
         ("0..1:-1", "key=0..1: a step is above 0, found -1"),
         ({"min": 0, "max": 1}, "key: a range is {low: 0.001, high: 0.1}, with log: true or a step; found min, max"),
         ({"low": 1, "high": 2, "step": 1, "log": True}, "key=1..2: a range has a step, or is drawn"),
-        ([], "key has no value; write one or more, key=1,2"),
+        ([], "key has no value; write one or more, such as [1, 2]"),
         ([object], "a value is what YAML can write, and a type is not: <class 'object'>"),
     ],
 )  # fmt: skip
@@ -105,7 +105,7 @@ def test_a_latin_hypercube_has_a_trial_in_every_stratum():
     ("asked", "given", "message"),
     [
         ({"sampler": "grid"}, "0.1..0.2", "a grid takes all values with all, and key is a range without steps: list"),
-        ({"sampler": "grid", "trials": 3}, "1,2", "a grid has as many trials as it has: leave trials out"),
+        ({"sampler": "grid", "trials": 3}, "1,2", "a grid has a trial for all values with all: leave trials out"),
         ({"sampler": "random"}, "1,2", "sampler=random needs to know how many trials it makes: trials=20"),
         ({}, "0.1..0.2", "key is a range without steps: say how many trials to draw, trials=20"),
     ],

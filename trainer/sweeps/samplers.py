@@ -42,7 +42,9 @@ def chosen_sampler(asked: SweepConfig, axes: Axes) -> str:
             f"{drawn[0]}=A,B, or draw them with sampler=random trials=20"
         )
     if sampler == "grid" and asked.trials is not None:
-        raise UsageError("a grid has as many trials as it has: leave trials out, or draw them with sampler=random")
+        raise UsageError(
+            "a grid has a trial for all values with all: leave trials out, or draw some with sampler=random"
+        )
     if asked.sampler is None and drawn and asked.trials is None:
         raise UsageError(
             f"{drawn[0]} is a range without steps: say how many trials to draw, trials=20, or list its values, "

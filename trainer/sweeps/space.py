@@ -188,7 +188,7 @@ def _spread(key: str, text: str) -> Sequence[str]:
 
 def _values(key: str, texts: Sequence[str]) -> Values:
     if not texts:
-        raise UsageError(f"{key} has no value; write one or more, {key}=1,2")
+        raise UsageError(f"{key} has no value; write one or more, such as [1, 2]")
     return Values(key, tuple(dict.fromkeys(texts)))
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
+
+from tests.hints import Typed, advised
 
 
 def test_a_sweep_shows_its_trials_the_best_first_and_goes_on(trainer, folder):
@@ -44,6 +47,76 @@ def test_a_mistake_is_said_before_anything_trains(trainer, folder, arguments, co
     assert (done.code, done.out) == (code, "")
     assert done.err.startswith(said)
     assert not Path("runs").exists()
+
+
+TYPED = [
+    Typed(
+        ["step_size=0.1,0.2 sampler=grid trials=3"],
+        "leave trials out, or draw some with sampler=random",
+        ["step_size=0.1,0.2 sampler=grid", "step_size=0.1,0.2 trials=3 sampler=random"],
+    ),
+    Typed(
+        ["step_size=0.1..0.2 sampler=grid"],
+        "list its values, step_size=A,B, or draw them with sampler=random trials=20",
+        ["step_size=0.1,0.2 sampler=grid", "step_size=0.1..0.2 sampler=random trials=20"],
+    ),
+    Typed(
+        ["step_size=0.1..0.2"],
+        "say how many trials to draw, trials=20, or list its values, step_size=A,B",
+        ["step_size=0.1..0.2 trials=20", "step_size=0.1,0.2"],
+    ),
+    Typed(
+        ["epochs=2,3 pruner=successive_halving"],
+        "leave epochs out, or the pruner",
+        ["step_size=0.1,0.2 pruner=successive_halving", "epochs=2,3"],
+    ),
+    Typed(
+        ["step_size=0.1,0.2 pruner=median checkpoint=false"],
+        "pruner=median lets trials go on from their checkpoints; leave checkpoint=false out",
+        ["step_size=0.1,0.2 pruner=median"],
+    ),
+    Typed(
+        ["step_size=0.1,0.2 pruner=median seeds=2"],
+        "leave seeds out, or the pruner",
+        ["step_size=0.1,0.2 pruner=median", "step_size=0.1,0.2 seeds=2"],
+    ),
+    Typed(
+        ["step_size=1e-3..1e-1:log trials=4 sampler=tpe pruner=successive_halving"],
+        "take pruner=asha, or sampler=random",
+        [
+            "step_size=1e-3..1e-1:log trials=4 sampler=tpe pruner=asha",
+            "step_size=1e-3..1e-1:log trials=4 sampler=random pruner=successive_halving",
+        ],
+    ),
+    Typed(
+        ["'sweep.parameters={step_size: []}'"],
+        "step_size has no value; write one or more, such as [1, 2]",
+        ["'sweep.parameters={step_size: [1, 2]}'"],
+    ),
+]
+
+
+@pytest.mark.parametrize("typed", TYPED, ids=[each.said for each in TYPED])
+def test_what_is_to_be_typed_instead_makes_a_plan(typed, trainer, folder, monkeypatch):
+    planned = []
+    monkeypatch.setattr("trainer.cli.sweeping.swept", lambda plan, *arguments, **options: planned.append(plan.size))
+    for line in typed.wrong:
+        done = trainer("sweep", "small.yaml", *shlex.split(line))
+        assert (done.code, planned) == (2, [])
+        assert typed.said in done.err
+    for line in typed.right:
+        done = trainer("sweep", "small.yaml", *shlex.split(line))
+        assert (done.code, done.err) == (0, "")
+    assert len(planned) == len(typed.right)
+
+
+def test_where_no_process_can_be_forked_each_run_is_made_by_itself(trainer, folder, monkeypatch):
+    monkeypatch.setattr("multiprocessing.get_all_start_methods", lambda: ["spawn"])
+    done = trainer("sweep", "small.yaml", "step_size=0.1,0.2")
+    advised(done.err, "this system has no fork; trainer run makes each run")
+    for value in ("0.1", "0.2"):
+        assert trainer("run", "small.yaml", f"step_size={value}", "-q").code == 0
+    assert len(list(Path("runs").iterdir())) == 2
 
 
 def test_seeds_are_a_run_each_and_their_mean_with_a_picture(trainer, folder):

@@ -1,0 +1,69 @@
+"""What a message about a config that does not fit says to change by hand is changed, and fits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import pytest
+
+from tests.hints import Advice
+from trainer.config import load
+from trainer.errors import ConfigError
+from trainer.experiment import build
+
+IRIS = {"dataset": "iris", "network": [{"dense": 3}], "cost": "softmax_cross_entropy", "step_size": 0.1}
+ADDING = {"dataset": {"name": "adding", "rows": 50, "length": 10}, "cost": "mean_squared_error", "step_size": 0.1}
+SHARDED = {**IRIS, "batch_size": 16, "compute": {"shards": 20}}
+
+
+def of(config: Mapping[str, Any], *network: Any, **changes: Any) -> Callable[[], object]:
+    """Builds a config with other keys."""
+    layers = {"network": [*network]} if network else {}
+    return partial(lambda given: build(load(given)), {**config, **layers, **changes})
+
+
+ADVICE = [
+    Advice(
+        of(IRIS, {"residual": [{"dense": 5}]}, {"dense": 3}),
+        "let them give the same shape, or put a `shortcut:` of layers that gives theirs",
+        (
+            of(IRIS, {"residual": [{"dense": 4}]}, {"dense": 3}),
+            of(IRIS, {"residual": {"layers": [{"dense": 5}], "shortcut": [{"dense": 5}]}}, {"dense": 3}),
+        ),
+    ),
+    Advice(
+        of(ADDING, "masking", {"conv1d": 4}, {"lstm": 4}, {"dense": 1}),
+        "put it before `masking`, or reduce the positions first, as lstm and mean_over_positions do",
+        (of(ADDING, {"conv1d": 4}, "masking", {"lstm": 4}, {"dense": 1}),),
+    ),
+    Advice(
+        of(ADDING, "masking", "flatten", {"dense": 1}),
+        "or reduce the positions first, as lstm and mean_over_positions do",
+        (
+            of(ADDING, "masking", {"lstm": 4}, "flatten", {"dense": 1}),
+            of(ADDING, "masking", "mean_over_positions", "flatten", {"dense": 1}),
+        ),
+    ),
+    Advice(
+        of(IRIS, {"dense": {"units": 3, "initial": {"zeros": 2}}}),
+        "write 'zeros' alone",
+        (of(IRIS, {"dense": {"units": 3, "initial": "zeros"}}),),
+    ),
+    Advice(of(IRIS, metrics=["top_k_accuracy"]), "choose a k below 3", (of(IRIS, metrics=[{"top_k_accuracy": 2}]),)),
+    Advice(
+        of(SHARDED),
+        "cut it into at most 16, or use larger batches",
+        (of(SHARDED, compute={"shards": 16}), of(SHARDED, batch_size=20)),
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("advice", ADVICE, ids=[each.said[:60] for each in ADVICE])
+def test_what_a_message_says_to_change_fits(advice: Advice) -> None:
+    with pytest.raises(ConfigError) as caught:
+        advice.wrong()
+    assert advice.said in str(caught.value)
+    for way in advice.ways:
+        way()
