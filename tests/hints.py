@@ -5,12 +5,16 @@ from __future__ import annotations
 import copy
 import re
 import shlex
+import tomllib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
 from trainer.config.schema import Config
+
+PROJECT = Path(__file__).parents[1] / "pyproject.toml"
 
 
 class Advice(NamedTuple):
@@ -33,6 +37,12 @@ def advised(message: object, said: str) -> str:
     """The words of a message by which a test does next what they say; a test counts on it that they are there."""
     assert said in str(message)
     return said
+
+
+def brought(extra: str) -> set[str]:
+    """The distributions that `pip install 'tape-trainer[EXTRA]'` installs besides the package."""
+    extras = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    return {re.split(r"[^\w.-]", each)[0].lower() for each in extras[extra]}
 
 
 _PROBLEM = re.compile(r"^(?:\S+?:(?P<line>\d+):(?P<column>\d+)|command line|\S+\.yaml): (?P<said>.+)$")

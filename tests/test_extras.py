@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-import tomllib
 from collections.abc import Callable
 from importlib.metadata import packages_distributions
 from importlib.util import find_spec
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 
 import trainer
+from tests.hints import brought
 from trainer.config import load
 from trainer.errors import TrainerError
 from trainer.experiment.tracking import check_trackers
@@ -26,7 +26,6 @@ from trainer.service.settings import Settings
 from trainer.sweeps.samplers import Proposals
 from trainer.sweeps.sweeping import planned
 
-PROJECT = Path(__file__).parents[1] / "pyproject.toml"
 LINE = {
     "dataset": {"name": "linear", "rows": 20}, "network": [{"dense": 1}], "cost": "mean_squared_error",
     "step_size": 0.1, "epochs": 1,
@@ -62,12 +61,6 @@ MISSING: list[tuple[str, Callable[[], object], str]] = [
     ("distributed", lambda: Dask("tls://127.0.0.1:8786").launcher(SITE), "pip install 'tape-trainer[dask]'"),
     ("submitit", lambda: Slurm("shared", cluster="local").launcher(SITE), "pip install 'tape-trainer[slurm]'"),
 ]
-
-
-def brought(extra: str) -> set[str]:
-    """The distributions that an extra declares."""
-    extras = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-    return {re.split(r"[^\w.-]", each)[0].lower() for each in extras[extra]}
 
 
 @pytest.mark.parametrize(("module", "does", "said"), MISSING, ids=[f"{each[0]} {each[2]}" for each in MISSING])

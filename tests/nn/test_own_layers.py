@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from ast import literal_eval
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,11 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.hints import advised
 from trainer.config import load
 from trainer.errors import ConfigError
 from trainer.experiment import build
 from trainer.nn import LayerError, LayerState, Network, Residual
 from trainer.nn.trial import try_layers
+from trainer.training import Epoch
 
 RIGHT = {
     "init": "return {'factor': np.ones(input_shape), 'mean': LayerState(np.zeros(input_shape))}, input_shape",
@@ -86,6 +90,33 @@ def test_what_is_wrong_with_a_layer_is_said_at_its_line(write, body, problem):
     write(**body)
     place, _, rest = message().partition(": ")
     assert (place, rest.split("\n")[0]) == ("c.yaml:3:21", f"layer 1 (scaled): {problem}")
+
+
+def trained() -> Any:
+    return [*build(load("c.yaml")).records()]
+
+
+def test_an_init_that_returns_the_shape_that_is_given_is_taken(write):
+    write(init="return {'factor': np.ones(input_shape)}, (5,)", train="return x * parameters['factor'], {}")
+    advised(message(), "let init return the shape that apply gives")
+    (_, *shape) = literal_eval(re.findall(r"gave shape (\(.*?\)) for", message())[0])
+    write(
+        init=f"return {{'factor': np.ones(input_shape)}}, {tuple(shape)}", train="return x * parameters['factor'], {}"
+    )
+    assert trained()
+
+
+def test_numbers_that_are_taken_from_draw_are_others_in_every_step(write):
+    write(train="return x * np.random.random(x.shape), {}")
+    advised(
+        message(),
+        "a step must be a function of what it is given: take them from the argument `draw` of "
+        "train(self, parameters, x, draw), as draw(shape), which gives others in every step",
+    )
+    write(train="shape = x.shape; drawn = draw(shape); return x * drawn, {'mean': drawn[0]}")
+    training = build(load("c.yaml", ["batch_size=all", "epochs=3"]))
+    drawn = [training.parameters["1.mean"].tobytes() for record in training.records() if isinstance(record, Epoch)]
+    assert len({*drawn}) == len(drawn) == 3
 
 
 @pytest.mark.parametrize(

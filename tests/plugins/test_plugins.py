@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -8,6 +9,7 @@ import numpy as np
 import pluggy
 import pytest
 
+from tests.hints import advised
 from trainer import Tensor
 from trainer.engine import provider
 from trainer.errors import PluginError, TrainerError
@@ -150,10 +152,57 @@ def test_a_plugin_that_raises_on_import_is_named_with_the_line(write, tmp_path):
         "plugin 'needs.py' failed to import: ModuleNotFoundError: No module named 'absent_package' (needs.py, line 1); "
         f"install 'absent_package' into the environment of {sys.executable}"
     )
+    write("parts.py", "import numpy.absent_part\n")
+    assert listed("parts.py", tmp_path).endswith("No module named 'numpy.absent_part' (parts.py, line 1)")
     write("typo.py", "def f(:\n")
     assert listed("typo.py", tmp_path) == (
         "plugin 'typo.py' failed to import: SyntaxError: invalid syntax (typo.py, line 1)"
     )
+
+
+def loads(source: str, folder) -> Plugins:
+    return Plugins([source], folder=folder, entry_points=False)
+
+
+def test_what_a_plugin_imports_is_found_as_the_message_says(write, tmp_path, monkeypatch):
+    text = GOOD.format(name="mine")
+    needs, beside = write("needs.py", f"import lacked_package\n{text}"), write("beside.py", f"import helping\n{text}")
+    advised(listed(needs, tmp_path), f"; install 'lacked_package' into the environment of {sys.executable}")
+    environment = tmp_path / "site-packages"  # where an installation puts it
+    environment.mkdir()
+    (environment / "lacked_package.py").write_text("")
+    monkeypatch.syspath_prepend(environment)
+    assert loads(needs, tmp_path).names("costs") == ["mine"]
+    write("helping.py", "")
+    folder = tmp_path.resolve()
+    said = advised(listed(beside, tmp_path), f"; set PYTHONPATH={folder}, and Python finds the helping.py beside it")
+    code = "from trainer.plugins import Plugins; print(Plugins(['beside.py'], entry_points=False).names('costs'))"
+    environ = {**os.environ, "PYTHONPATH": re.findall(r"PYTHONPATH=(\S+),", said)[0]}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environ, capture_output=True, text=True)
+    assert done.stdout == "['mine']\n", done.stderr
+
+
+HOOKLESS = """
+from trainer import op
+
+@op
+def my_op(x):
+    return x
+"""
+
+
+def test_a_hook_that_is_written_as_the_message_says_is_called(write, tmp_path):
+    name = write("mine.py", HOOKLESS)
+    said = advised(
+        listed(name, tmp_path),
+        "write one: @hookimpl (from trainer import hookimpl), and under it def register_ops(register): register(my_op)",
+    )
+    (hook,) = re.findall(r"under it (def .+)$", said)
+    write(name, f"{HOOKLESS}\n{hook}\n")
+    said = advised(listed(name, tmp_path), "put @hookimpl above it (from trainer import hookimpl)")
+    (imported,) = re.findall(r"\((from .+)\)", said)
+    write(name, f"{imported}\n{HOOKLESS}\n@hookimpl\n{hook}\n")
+    assert loads(name, tmp_path).names("ops") == ["my_op"]
 
 
 def test_a_hook_that_nobody_would_call_is_reported(write, tmp_path):
@@ -169,7 +218,7 @@ def test_a_hook_that_nobody_would_call_is_reported(write, tmp_path):
     write("empty.py", "")
     assert listed("empty.py", tmp_path) == (
         "plugin 'empty.py' implements no hook, so it adds nothing; "
-        "write one: @hookimpl, and under it def register_ops(register): register(my_op)"
+        "write one: @hookimpl (from trainer import hookimpl), and under it def register_ops(register): register(my_op)"
     )
     write("wrong_parameter.py", "from trainer import hookimpl\n@hookimpl\ndef register_ops(registry): ...\n")
     assert listed("wrong_parameter.py", tmp_path) == (
@@ -194,6 +243,11 @@ def test_a_duplicate_name_names_both_plugins(write, tmp_path, installed):
         "plugin 'second.py' registers the cost 'huber', which plugin 'first.py' has registered already; "
         "rename one of the two: register(..., name='my_huber')"
     )
+    said = advised(caught.value, "rename one of the two: register(..., name='my_huber')")
+    (renamed,) = re.findall(r"name='\w+'", said)
+    write("second.py", GOOD.format(name="huber").replace("targets=", f"{renamed}, targets="))
+    both = Plugins(["first.py", "second.py"], folder=tmp_path, entry_points=False)
+    assert both.names("costs") == ["huber", "my_huber"]
     installed(theirs=GOOD.format(name="huber"))
     with pytest.raises(PluginError) as caught:
         Plugins(["first.py"], folder=tmp_path)

@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import pytest
 
+import trainer
+from tests.hints import Advice, advised
 from trainer import op
 from trainer.errors import PluginError
 from trainer.plugins import Component, Parameter
@@ -135,7 +137,7 @@ def test_what_cannot_be_registered_is_refused_with_the_way_out():
 
     assert failure("ops", huber) == (
         "register_ops: register(huber, name='huber') is not an op; make it one with @trainer.op, "
-        "or op(np.huber) for a NumPy function"
+        "or trainer.op(huber) if it is not yours"
     )
     assert failure("costs", lambda p, t: p) == (
         "register_costs: register(<lambda>, name='<lambda>') has no name that a config could write; "
@@ -143,7 +145,7 @@ def test_what_cannot_be_registered_is_refused_with_the_way_out():
     )
     assert failure("layers", Plain) == (
         "register_layers: register(Plain, name='plain') is a class whose options cannot be read; "
-        "put @dataclass(frozen=True) above it and declare each option as a field with its type"
+        "put @dataclass(frozen=True) above it and declare each option as a field with its type, in place of __init__"
     )
     assert failure("layers", HalfLayer) == (
         "register_layers: register(HalfLayer, name='half_layer') lacks the method apply; "
@@ -157,6 +159,91 @@ def test_what_cannot_be_registered_is_refused_with_the_way_out():
         "register_schedules: register(Schedule, name='schedule') lacks the method __call__; "
         "a schedule is a frozen dataclass with __call__"
     )
+
+
+class Sized:
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def init(self, rng, input_shape):
+        return {}, input_shape
+
+    def apply(self, parameters, x):
+        return x * self.size
+
+
+@dataclass(frozen=True)
+class SizedAsTold:
+    size: int
+
+    init, apply = Sized.init, Sized.apply
+
+
+def given(predictions, targets): ...
+
+
+MAGNITUDE = np.frompyfunc(abs, 1, 1)
+
+
+ADVICE = [
+    Advice(
+        lambda: make("ops", given),
+        "make it one with @trainer.op, or trainer.op(given) if it is not yours",
+        (lambda: make("ops", trainer.op(given)),),
+    ),
+    Advice(
+        lambda: make("ops", MAGNITUDE, "magnitude"),
+        "or trainer.op(magnitude) if it is not yours",
+        (lambda: make("ops", trainer.op(MAGNITUDE, name="magnitude")),),
+    ),
+    Advice(
+        lambda: make("costs", lambda p, t: p),
+        "pass one of letters, digits and underscores: register(..., name='my_name')",
+        (lambda: make("costs", lambda p, t: p, name="my_name"),),
+    ),
+    Advice(
+        lambda: make("layers", Sized),
+        "put @dataclass(frozen=True) above it and declare each option as a field with its type, in place of __init__",
+        (lambda: make("layers", SizedAsTold).build(size=2).apply({}, 1),),
+    ),
+    Advice(
+        lambda: make("readers", lambda path: path, "mine"),
+        "say endings=('.xyz',), or for folders folder=lambda path: (path / 'index.xyz').is_file()",
+        (
+            lambda: make("readers", lambda path: path, "mine", endings=(".xyz",)),
+            lambda: make("readers", lambda path: path, "mine", folder=lambda path: (path / "index.xyz").is_file()),
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize("advice", ADVICE, ids=[each.said[:60] for each in ADVICE])
+def test_what_a_message_says_to_write_is_registered(advice):
+    with pytest.raises(PluginError) as caught:
+        advice.wrong()
+    assert advice.said in str(caught.value)
+    for way in advice.ways:
+        way()
+
+
+def test_a_signature_that_is_written_as_a_message_says_is_taken():
+    def half(y_true, y_pred): ...
+
+    def init(self, shape):
+        return {}, shape
+
+    names: dict[str, Any] = {}
+    said = advised(failure("metrics", half), "; write def half(predictions, targets)")
+    exec(f"{said.removeprefix('; write ')}: ...", names)  # noqa: S102 - it is what one does with it
+    assert make("metrics", names["half"]).name == "half"
+    wrong = dataclass(frozen=True)(type("Scale", (LayerNorm,), {"init": init}))
+    said = advised(
+        failure("layers", wrong),
+        "has a method init that takes (shape), and is called with (rng, input_shape); "
+        "write def init(self, rng, input_shape)",
+    )
+    exec(f"{said.rpartition('; write ')[2]}: return {{}}, input_shape", names)  # noqa: S102
+    assert make("layers", dataclass(frozen=True)(type("Scale", (LayerNorm,), {"init": names["init"]}))).name == "scale"
 
 
 def test_what_takes_its_arguments_in_another_order_or_number_is_refused():

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from tests.hints import advised
 from trainer.config import load
 from trainer.errors import ConfigError, UsageError
 from trainer.experiment import build
@@ -76,7 +77,9 @@ def test_a_schedule_without_steps_takes_the_whole_run(make):
     with pytest.raises(UsageError) as caught:
         make(0.5)(3)
     name = make.__name__
-    assert str(caught.value) == f"{name} has no steps, so no end; give it steps=..., or call over(steps) of it"
+    said = advised(caught.value, f"{name} has no steps, so no end; give it steps=..., or call over(steps) of it")
+    assert str(caught.value) == said
+    assert make(0.5, steps=20)(3) == schedule(3)
 
 
 def test_a_warm_up_longer_than_the_run_is_refused():

@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import inspect
 import os
+import shlex
 import sys
 import threading
 from collections.abc import Iterator
@@ -89,7 +90,8 @@ class Plugin:
         if not implemented:
             found.append(
                 f"{self.origin} implements no hook, so it adds nothing; "
-                "write one: @hookimpl, and under it def register_ops(register): register(my_op)"
+                "write one: @hookimpl (from trainer import hookimpl), and under it def register_ops(register): "
+                "register(my_op)"
             )
         return found
 
@@ -123,9 +125,18 @@ def explained(name: str, package: str | None, file: str | None = None) -> Iterat
         yield
     except (Exception, SystemExit) as error:
         origin = f"plugin '{name}'" + (f" ({package})" if package else "")
-        missing = isinstance(error, ModuleNotFoundError) and error.name
-        hint = f"; install '{missing}' into the environment of {sys.executable}" if missing else ""
-        raise PluginError(f"{origin} failed to import: {described(error, file)}{hint}") from error
+        raise PluginError(f"{origin} failed to import: {described(error, file)}{_lacking(error, file)}") from error
+
+
+def _lacking(error: BaseException, file: str | None) -> str:
+    """The way to a module that a plugin imports and that Python does not find; empty where its package is there."""
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    if not missing or "." in missing:
+        return ""
+    folder = Path(file).parent if file is not None else None
+    if folder is not None and (folder / f"{missing}.py").is_file():
+        return f"; set PYTHONPATH={shlex.quote(str(folder))}, and Python finds the {missing}.py beside it"
+    return f"; install '{missing}' into the environment of {sys.executable}"
 
 
 def is_file(source: str) -> bool:

@@ -180,11 +180,13 @@ def component(
             "pass one of letters, digits and underscores: register(..., name='my_name')"
         )
     if kind == "ops" and not _is_op(obj):
-        raise PluginError(f"{call} is not an op; make it one with @trainer.op, or op(np.{name}) for a NumPy function")
+        raise PluginError(
+            f"{call} is not an op; make it one with @trainer.op, or trainer.op({name}) if it is not yours"
+        )
     if inspect.isclass(obj) and not is_dataclass(obj):
         raise PluginError(
             f"{call} is a class whose options cannot be read; put @dataclass(frozen=True) above it and "
-            "declare each option as a field with its type"
+            "declare each option as a field with its type, in place of __init__"
         )
     methods = _METHODS.get(kind, ())
     if inspect.isclass(obj):
@@ -200,7 +202,10 @@ def component(
     except PluginError as error:
         raise PluginError(f"{call}: {error}") from None
     if isinstance(said, ReaderTraits) and not (said.endings or said.folder):
-        raise PluginError(f"{call} does not say what it reads; say endings=('.xyz',), or folder= if it reads folders")
+        raise PluginError(
+            f"{call} does not say what it reads; say endings=('.xyz',), or for folders "
+            "folder=lambda path: (path / 'index.xyz').is_file()"
+        )
     for mistake in mistakes(kind, obj):
         raise PluginError(f"{call} {mistake}")
     return Component(kind, name, obj, plugin, package, said)
