@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from trainer.errors import StorageError
+from trainer.errors import StorageError, UsageError
+from trainer.wording import either
 
 __all__ = [
     "FULL",
     "appending",
     "atomic_write",
+    "check_ending",
     "expanded",
     "new_folder",
     "overwrite",
@@ -45,6 +47,17 @@ def expanded(path: str | os.PathLike[str]) -> Path:
         return path.expanduser()
     except RuntimeError:
         return path
+
+
+def check_ending(path: Path, what: str, *endings: str) -> None:
+    """Raises UsageError where a file that is to hold `what` has none of these endings: its name would lie.
+
+    >>> check_ending(Path("loss.pdf"), "a picture", ".png", ".svg")
+    Traceback (most recent call last):
+    trainer.errors.UsageError: a picture ends in .png or .svg, and loss.pdf does not
+    """
+    if path.suffix.lower() not in endings:
+        raise UsageError(f"{what} ends in {either(endings)}, and {path.name} does not")
 
 
 def atomic_write(path: str | os.PathLike[str], content: bytes | str | Sequence[bytes | memoryview]) -> None:

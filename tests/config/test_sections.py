@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import trainer
+from tests.hints import advised
 from trainer.config import load
 from trainer.config.schema import SECTIONS, Config
 from trainer.config.sections import place
@@ -49,6 +50,22 @@ def test_two_names_in_one_entry_of_any_list_are_told_to_begin_lines_of_their_own
 def test_a_key_of_a_section_that_is_written_at_the_top_is_sent_there(key, section, tmp_path):
     sent = f"'{key}' belongs to {section}; write it below '{section}:', indented"
     assert sent in complaint(tmp_path, **{key: "1"})
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "name"),
+    [("stop", "max_epochs", "epochs"), ("evaluate", "batch_size", "batch_size"), ("dataset", "seed", "seed")],
+)
+def test_a_key_that_stands_by_itself_and_is_written_in_a_section_is_sent_out_of_it(section, key, name, tmp_path):
+    inside = "name: iris, " if section == "dataset" else ""
+    wrong = complaint(tmp_path, **{section: f"{{{inside}{key}: 7}}"})
+    assert advised(wrong, f"it belongs to no section: begin a line with '{name}: 7'")
+    (tmp_path / "b.yaml").write_text("".join(f"{each}: {text}\n" for each, text in LEAST.items()) + f"{name}: 7")
+    assert getattr(load(tmp_path / "b.yaml").config, name) == 7
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path / "b.yaml", [f"{section}.{key}=8"])
+    assert advised(caught.value, f"it belongs to no section: write {name}=8")
+    assert getattr(load(tmp_path / "b.yaml", [f"{name}=8"]).config, name) == 8
 
 
 @pytest.mark.parametrize("row", MODELS, ids=lambda row: row.key)

@@ -108,7 +108,7 @@ FAULTS = [
     ({"callbacks": ["boom"]}, "callback 'boom' of PLUGIN: RuntimeError: no network for the tracker", "raise Runt"),
     ({"callbacks": ["later"]}, "callback 'later' of PLUGIN: KeyError: 'key'", '{}["key"]'),
     ({"callbacks": ["tracker"]}, "callback 'tracker' of PLUGIN: AttributeError", "record.nothing"),
-    ({"cost": "bad_cost"}, "cost 'bad_cost'", "return predictions.nothing"),
+    ({"cost": "bad_cost"}, "config:6:7: cost 'bad_cost': AttributeError", "return predictions.nothing"),
     ({"dataset": "no_table"}, "data set 'no_table' of PLUGIN: OSError: no such table", "no such table"),
     ({"metrics": ["late_metric"]}, "metric 'late_metric' fails on the 120 training rows: KeyError: 120", "{2: 1.0}"),
     ({"network": ["iffy", {"dense": 3}]}, "'iffy' of PLUGIN: bool(t)", "x.sum() > 0"),

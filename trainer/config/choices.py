@@ -367,6 +367,11 @@ def rename_keys(node: Node, known: Sequence[str], problems: Problems, where: str
         special = hint_of(key, kind, item.written)
         if special and exactly(key, known, KEYS) is None:
             guess, hint = None, special
+        elif guess is None and kind in ("", "files") and exactly(key, SECTIONS, KEYS):
+            name, value = exactly(key, SECTIONS, KEYS), item.written or "..."
+            hint = f"it belongs to no section: begin a line with '{name}: {value}'"
+            if item.span.source.argument:
+                hint = f"it belongs to no section: write {name}={value}"
         elif guess is None:
             hint = f"there are: {', '.join(known)}" if known else "there are none"
         what = f"option '{key}' {where}" if where else f"key '{key}'"

@@ -253,7 +253,7 @@ class Op:
 
     def __repr__(self) -> str:
         inputs = ", ".join(("*" if self.variadic else "") + n for n in self.inputs)
-        keywords = "".join(f", {k}={v!r}" for k, v in self.attributes.items())
+        keywords = "".join(f", {k}" if v is REQUIRED else f", {k}={v!r}" for k, v in self.attributes.items())
         return f"<op {self.name}({inputs}{', *' if keywords and not self.variadic else ''}{keywords})>"
 
     # Recording: the hot path.

@@ -145,7 +145,7 @@ def try_rows(
         predictions = np.zeros((len(x), *network.output_shape), config.compute.dtype)
         if values is not None:
             predictions = _predictions(loaded, network, values, data, x)
-        with loaded.at("cost"):
+        with _at_place(loaded, network), loaded.at("cost"):
             costs = _tried(cost, predictions, y, network)
             if np.shape(costs) != (len(x),):
                 what = f"cost '{config.cost.name}' returned shape {np.shape(costs)} for {len(x)} examples"

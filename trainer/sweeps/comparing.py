@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer.errors import DataError, UsageError
-from trainer.files import atomic_write, expanded
+from trainer.files import atomic_write, check_ending, expanded
 from trainer.runs.columns import names_of, split
 from trainer.runs.groups import Group, Reached, better_of, differing, grouped
 from trainer.runs.listing import Condition, Summary, runs_in, select
@@ -112,8 +112,7 @@ class Comparison:
 def check_file(file: str | os.PathLike[str]) -> Path:
     """The file that a comparison is to be written into. Raises UsageError for an ending that it has not."""
     path = expanded(file)
-    if path.suffix.lower() not in (".csv", *ENDINGS):
-        raise UsageError(f"a comparison ends in .csv, .png or .svg, and {path.name} does not")
+    check_ending(path, "a comparison", ".csv", *ENDINGS)
     return path
 
 

@@ -73,7 +73,7 @@ def test_a_drawing_of_another_kind_or_of_a_run_is_refused(trainer: Trainer, fold
     done = trainer("explain", "small.yaml", "-o", "tape.png")
     assert (done.code, done.err) == (
         2,
-        "error: tape.png ends in none of .svg, .dot, .mmd, by which the kind of drawing is told\n",
+        "error: a drawing ends in .svg, .dot or .mmd, and tape.png does not\n",
     )
     trainer("run", "small.yaml")
     assert "only a config's step is drawn" in trainer("explain", "last", "-o", "tape.svg").err

@@ -105,6 +105,19 @@ def test_a_file_of_python_is_written_and_said_to_be_the_same(folder, trainer):
     assert not (folder / "my-model.py").exists()
 
 
+@pytest.mark.parametrize(
+    ("option", "name", "what"),
+    [
+        ("--onnx", "m.pdf", "an ONNX graph ends in .onnx"),
+        ("--safetensors", "m.npz", "a safetensors file ends in .safetensors"),
+    ],
+)
+def test_a_file_under_the_name_of_another_format_is_refused(option, name, what, folder, trainer):
+    package.train(IRIS, out="runs")
+    assert trainer("export", "last", option, name).err == f"error: {what}, and {name} does not\n"
+    assert not (folder / name).exists()
+
+
 def test_it_has_to_be_said_as_what(folder, trainer):
     package.train(IRIS, out="runs")
     assert trainer("export", "last").err.startswith(

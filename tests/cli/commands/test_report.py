@@ -32,6 +32,12 @@ def test_a_report_lies_in_the_run_and_one_of_several_here(root, trainer):
     assert "<h1>20260101-000002-b</h1>" in (root.parent / "b.html").read_text()
 
 
+def test_a_page_under_the_name_of_another_format_is_refused(root, trainer):
+    done = trainer("report", "0-a", "-o", "b.pdf")
+    assert (done.code, done.err) == (2, "error: a report ends in .html, and b.pdf does not\n")
+    assert not (root.parent / "b.pdf").exists()
+
+
 def test_one_run_named_twice_is_one(root, trainer):
     assert trainer("report", "0-a", "20260101-000000-a").out == "runs/20260101-000000-a/report.html\n"
 

@@ -126,6 +126,12 @@ step_size: 0.1
     assert max(bottom for *_, bottom in boxes(picture)) < 2000
 
 
+def test_a_picture_under_the_name_of_another_format_is_refused(trainer: Trainer, folder: Path) -> None:
+    done = trainer("show", "small.yaml", "--svg", "step.png")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "error: a drawing ends in .svg, and step.png does not\n"
+
+
 def test_a_picture_that_cannot_be_written_is_an_error_of_usage(trainer: Trainer, folder: Path) -> None:
     done = trainer("show", "small.yaml", "--svg", "gone/step.svg")
     assert done.code == 2

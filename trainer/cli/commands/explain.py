@@ -14,6 +14,7 @@ from trainer.cli.paths import find_run
 from trainer.cli.terminal.layers import print_layers
 from trainer.cli.terminal.tables import print_table
 from trainer.errors import UsageError
+from trainer.files import check_ending
 from trainer.wording import count
 
 if TYPE_CHECKING:
@@ -75,8 +76,8 @@ def _too_early(run: Run) -> str:
 
 
 def _of_config(config: Path, overrides: list[str] | None, plugins: list[str] | None, out: Path | None) -> None:
-    if out is not None and out.suffix not in DRAWINGS:
-        raise UsageError(f"{out} ends in none of {', '.join(DRAWINGS)}, by which the kind of drawing is told")
+    if out is not None:
+        check_ending(out, "a drawing", *DRAWINGS)
     loaded = opened(config, overrides, plugins)
     from trainer.experiment import build
     from trainer.explaining.batch import look

@@ -10,6 +10,7 @@ import typer
 from trainer.cli.arguments import RunFolders, RunName
 from trainer.cli.paths import find_run
 from trainer.errors import UsageError
+from trainer.files import check_ending
 from trainer.wording import count
 
 if TYPE_CHECKING:
@@ -46,6 +47,12 @@ def command(
     folder = None if file else find_run(run, root)
     if onnx is None and python is None and safetensors is None:
         raise UsageError("say as what: --onnx FILE, --python FILE or --safetensors FILE")
+    for path, what, ending in (
+        (onnx, "an ONNX graph", ".onnx"),
+        (safetensors, "a safetensors file", ".safetensors"),
+    ):
+        if path is not None:
+            check_ending(path, what, ending)
     from trainer.experiment.model import load
     from trainer.export.saving import write_onnx, write_python, write_torch
 

@@ -9,6 +9,7 @@ import typer
 
 from trainer.cli.arguments import RunFolders, RunsOfNames
 from trainer.cli.paths import find_runs
+from trainer.files import check_ending
 
 __all__ = ["command"]
 
@@ -29,6 +30,8 @@ def command(
     root: RunFolders = Path("runs"),
 ) -> None:
     """Write one page that shows a run, or compares several: curves, numbers, confusions, worst rows, config."""
+    if out is not None:
+        check_ending(out, "a report", ".html")
     paths = list(dict.fromkeys(path for name in names for path in find_runs(name, root)))
     from trainer.experiment.report import report
     from trainer.files import atomic_write

@@ -15,6 +15,7 @@ from trainer.cli.arguments import Config, Overrides, PluginOption
 from trainer.cli.drawing import draw_step, work
 from trainer.cli.opening import opened
 from trainer.cli.terminal.tables import print_table
+from trainer.files import check_ending
 
 if TYPE_CHECKING:
     from trainer.compiler.executors import Executor
@@ -37,6 +38,8 @@ def command(
     ] = None,
 ) -> None:
     """Show the program of a training step: its instructions and buffers, operations and bytes."""
+    if svg is not None:
+        check_ending(svg, "a drawing", ".svg")
     loaded = opened(config, overrides, plugin)
     from trainer.experiment import build
     from trainer.training.memory import measure_memory
