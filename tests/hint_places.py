@@ -35,7 +35,7 @@ _TYPED = (
 _HINT = re.compile(
     rf"(?:^|[;:,.(] |\bor |\band )(?:{_DO}) (?!(?:is|are|was|has|of|IN)\b)[^;]*?(?:{_TYPED})|"
     rf"\bleave \S[^;,:]* out\b|\bit is called '|\bdid you mean |\bpip install |"
-    rf"(?:^|[^-\w'])trainer [a-z][a-z-]+\b(?! is| forks)|"
+    rf"(?:^|[^-\w'])trainer [a-z][a-z-]+\b(?! is| forks| limits)|"
     r"; for example |\bas in \S+: |\bit is an option of the command: "
 )  # fmt: skip
 

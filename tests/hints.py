@@ -74,6 +74,7 @@ def followed(text: str, message: str, *, argument: bool = False) -> Iterator[tup
         for old, new in _mended(said, text[start:end]):
             at = text.index(old, start)
             yield said, text[:at] + new + text[at + len(old) :]
+        yield from ((said, new) for new in _rewritten(said, text, start, end))
         if argument and (moved := re.search(r"; write ([\w.]+)=\.\.\.$", said)):
             yield said, f"{moved[1]}={text.partition('=')[2]}"
 
@@ -86,10 +87,53 @@ def _mended(said: str, marked: str) -> Iterator[tuple[str, str]]:
         yield wrong[1], meant[1]
     elif quotes := re.search(r"; put it in quotes(?:, and these in quotes for the shell)?: (.+)$", said):
         yield marked, shlex.split(quotes[1])[0] if "shell" in said else quotes[1]
-    elif write := re.search(r"; write ('?)([^;,`]+?)\1(?:, with a space after the ':'| or (\{.+\}))?$", said):
+    elif write := re.search(r"[:;] write ('?)([^;,`]+?)\1(?:, with a space after the ':'| or (\{.+\}))?$", said):
         for new in filter(None, (write[2], write[3])):
-            if "..." not in new and not new.startswith(("it ", "the ")):
+            if "..." not in new and new != "key: value" and not new.startswith(("it ", "the ")):
                 yield marked, new
+
+
+def _rewritten(said: str, text: str, start: int, end: int) -> Iterator[str]:
+    """The text in which other words than those from `start` to `end` change, too; for "..." any value will do."""
+    line_start = text.rfind("\n", 0, start) + 1
+    line_end = text.find("\n", start) if "\n" in text[start:] else len(text)
+    line, indented = text[line_start:line_end], " " * (start - line_start)
+    if needed := re.search(r"; write ((?:'[^']+' or )?'[^']+\.\.\.\}*')$", said):
+        entry = re.compile(rf"{re.escape(text[start:end])}(?::(?: \{{[^}}]*\}})?)?")
+        for way in re.findall(r"'([^']+)'", needed[1]):
+            new = way.removeprefix("dataset: ").replace("...", "2")
+            yield text[:start] + entry.sub(new, text[start:], count=1)
+    if without := re.search(r"; write it without '(.+)'$", said):
+        at = text.rindex(without[1], 0, end)
+        yield text[:at] + text[at + len(without[1]) :]
+    if below := re.search(r"; write it below '(\w+:)', indented$", said):
+        rest = text[:line_start] + text[line_end + 1 :]
+        there = re.search(rf"^{below[1]}\n", rest, re.MULTILINE)
+        at = there.end() if there else len(rest)
+        yield f"{rest[:at]}{'' if there else below[1] + chr(10)}  {line}\n{rest[at:]}"
+    if into := re.search(r" belongs to \w+; write ((\w+): \{.+\})$", said):
+        yield re.sub(rf"^{into[2]}: .*$", into[1], text[:line_start] + text[line_end + 1 :], flags=re.MULTILINE)
+    if "; begin each with '- ' on a line of its own" in said:
+        yield f"{text[: start - 2]}- {text[start:]}"
+    if said.endswith("; begin each of its entries with '- '"):
+        yield text[:line_start] + re.sub(rf"^{indented}(?=\S)", f"{indented}- ", text[line_start:], flags=re.MULTILINE)
+    if listed := re.search(r"found a mapping; write (\[.+\])$", said):
+        yield text[:start] + listed[1] + text[end:]
+    if value := re.search(r"; put the value after the '([:=])'$", said):
+        at = text.index(value[1], line_start) + 1
+        yield f"{text[:at]} 2{text[at:]}".replace("= ", "=")
+    if closed := re.search(r"; write '([]}])' after it, and ',' between its items$", said):
+        yield text[:line_end] + closed[1] + text[line_end:]
+    if said.endswith("; write it before this one"):
+        yield f"{text[:start]}, {text[start:]}"
+    if said.endswith("; write 'key: value'"):
+        yield text[:line_start] + line.replace(" ", ": ", 1) + text[line_end:]
+    if "; put each 'key: value' on a line of its own, indented like its neighbours, and quote text" in said:
+        key, value = line.split(": ", 1)
+        first, _, second = line[: start - line_start].rpartition(" ")
+        neighbours = " " * (len(line) - len(line.lstrip()))
+        yield f"{text[:line_start]}{first}\n{neighbours}{second}{text[start:]}"
+        yield f"{text[:line_start]}{key}: '{value}'{text[line_end:]}"
 
 
 _TAIL = re.compile(r"(?:^|[;:,.] |\bor )(?:leave|say|use|write|add|put|give|keep|begin|Write) ")

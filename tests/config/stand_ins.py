@@ -135,6 +135,10 @@ def moons(*, rows: Annotated[int, Field(ge=2)] = 1000, noise: float = 0.1, rng):
     """Two half circles."""
 
 
+def numbered(which: int, *, version: int = 1):
+    """A table of many."""
+
+
 @hookimpl
 def register_ops(register):
     for each in (relu, swish, add, concatenate, power):
@@ -173,3 +177,4 @@ def register_metrics(register):
 def register_datasets(register):
     register(iris)
     register(moons)
+    register(numbered)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hints import followed
+from tests.hints import advised, followed
 from trainer.config import load
 from trainer.errors import ConfigError
 from trainer.plugins import PluginProblem, Plugins
@@ -83,7 +83,7 @@ def test_what_a_message_says_to_write_mends_it(folder, monkeypatch):
             except ConfigError as error:
                 still = str(error).replace(str(folder.resolve()), "FOLDER")
             assert said.partition(";")[0] not in still, text
-    assert hints >= 53
+    assert hints >= 85
 
 
 GOOD = "dataset: iris\nnetwork: [dense: 3]\ncost: huber\nstep_size: 0.1\n"
@@ -155,11 +155,22 @@ def test_a_config_that_does_not_exist_is_reported_with_the_nearest(folder, monke
     for path, message in [
         ("mpl.yaml", "there is no file 'mpl.yaml'; did you mean 'mlp.yaml'?"),
         ("nowhere/mlp.yaml", "there is no file 'nowhere/mlp.yaml'"),
-        (".", "'.' is a folder; name a config in it, such as 'mlp.yaml'"),
+        (".", "'.' is a folder; name a config in it, such as 'bad.yaml'"),
+        ("pictures", "'pictures' is a folder; name a config; there is none in it"),
     ]:
         with pytest.raises(ConfigError) as caught:
             load(path)
         assert str(caught.value) == message
+
+
+def test_the_config_of_a_folder_that_is_named_is_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine").mkdir()
+    Path("mine", "second.yml").write_text(GOOD)
+    with pytest.raises(ConfigError) as caught:
+        load("mine")
+    advised(caught.value, "name a config in it, such as 'mine/second.yml'")
+    load("mine/second.yml")
 
 
 def test_an_unknown_name_says_which_installed_plugins_did_not_load(folder, monkeypatch):

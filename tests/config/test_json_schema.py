@@ -54,7 +54,7 @@ def test_a_component_is_offered_in_its_spellings():
 
 def test_a_data_set_has_the_options_of_all_and_of_files():
     names, _, mapping = SCHEMA["$defs"]["datasets"]["anyOf"]
-    assert names == {"enum": ["iris", "moons"]}
+    assert names == {"enum": ["iris", "moons", "numbered"]}
     assert {"name", "path", "test_fraction", "rows", "noise", "target", "task", "delimiter"} <= set(
         mapping["properties"]
     )

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import sys
 import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import trainer
+from tests.hints import advised
 from tests.service.conftest import LONG, SMALL, Served, free_port
 from tests.service.processes import below, told
+from trainer.cli import main
 from trainer.runs.lock import holder
 from trainer.service import mark
 
@@ -28,6 +32,18 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="asks /p
 def elsewhere(serve: Callable[..., Served]) -> Served:
     """A service at an address that it keeps, where runs train on one that is another, unless they ask for local."""
     return serve("--launcher", COMMAND, "--launcher", "local", "--port", free_port())
+
+
+def test_an_attempt_that_somebody_starts_says_what_starts_them(elsewhere, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    with pytest.raises(SystemExit) as ended:
+        main(["attempt"])
+    assert ended.value.code == 2
+    said = advised(
+        capsys.readouterr().err, "is started by a service: trainer serve --launcher 'command=ssh HOST trainer attempt'"
+    )
+    here = said.replace("ssh HOST trainer", f"{sys.executable} -m trainer")  # as a host of which one knows the way
+    assert tuple(shlex.split(here.partition("trainer serve ")[2])) == elsewhere.options[:2]  # what all below run by
 
 
 @cache

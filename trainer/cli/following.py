@@ -34,8 +34,11 @@ class Diverged(Failed):
     exit_code = 3
 
 
-def follow(client: Client, run: str) -> None:
-    """Print how a run goes until it rests. Raises what `trainer run` would end with. Ctrl-C ends the watching alone."""
+def follow(client: Client, run: str, at: str | None = None) -> None:
+    """Print how a run goes until it rests. Raises what `trainer run` would end with. Ctrl-C ends the watching alone.
+
+    at: the service's address, where it was named, for the command that goes on watching.
+    """
     table: ProgressTable | None = None
     try:
         for told in client.events(run):
@@ -52,7 +55,7 @@ def follow(client: Client, run: str) -> None:
                     _end(told.data)
                     return
     except KeyboardInterrupt:
-        typer.echo(f"\nnot watched any more; it goes on. trainer watch {run}")
+        typer.echo(f"\nnot watched any more; it goes on. trainer watch {run}" + (f" --at {at}" if at else ""))
 
 
 def _width() -> float:

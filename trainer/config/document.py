@@ -69,6 +69,14 @@ class Node:
         return self.value
 
     @property
+    def on_its_line(self) -> str:
+        """A scalar, or a list or mapping in brackets, as it is written; "" for what stands below, and for nothing."""
+        text = self.span.source.lines[self.span.line][self.span.column : self.span.end].rstrip()
+        if not isinstance(self.value, dict | list):
+            return text
+        return text if text[:1] + text[-1:] == ("{}" if isinstance(self.value, dict) else "[]") else ""
+
+    @property
     def name_span(self) -> Span:
         """Where the name stands in `name`, `{name: value}` and `{name: {key: value}}`; otherwise `span`."""
         if isinstance(self.value, dict) and self.value:
@@ -273,6 +281,9 @@ def _add_syntax_problem(source: Source, problems: Problems, error: yaml.MarkedYA
     message = next((ours for theirs, ours in _SYNTAX.items() if theirs in said), f"this is not YAML: {error.problem}")
     # In some cases the place that matters is where the thing began, not where the parser gave up.
     begins = any(words in said for words in ("quoted scalar", "expected ',' or", "could not find expected ':'"))
+    at, since = error.problem_mark, error.context_mark
+    if at and since and at.line == since.line and re.search(r"expected ',' or .*, but got '(<scalar>|\[|\{)'", said):
+        message, begins = "a ',' is missing between two items; write it before this one", False
     mark = (error.context_mark if begins else None) or error.problem_mark or error.context_mark
     if mark is None:
         problems.add(source, message)

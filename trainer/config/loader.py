@@ -206,7 +206,9 @@ def _text(path: Path) -> str:
         hint = f"; did you mean '{folder / guess}'?" if guess else ""
         raise ConfigError(f"there is no file '{path}'{hint}") from None
     except IsADirectoryError:
-        raise ConfigError(f"'{path}' is a folder; name a config in it, such as '{path / 'mlp.yaml'}'") from None
+        there = sorted(path.glob("*.y*ml"))
+        hint = f"name a config in it, such as '{there[0]}'" if there else "name a config; there is none in it"
+        raise ConfigError(f"'{path}' is a folder; {hint}") from None
     except OSError as error:
         raise ConfigError(f"'{path}' cannot be read: {error.strerror}") from None
     try:
@@ -345,12 +347,23 @@ class _Loader:
             if section:
                 item = self.root.value.pop(key)
                 span = item.key_span or item.span
-                way = (
-                    f"write {section}.{name}=..." if span.source.argument else f"write it below '{section}:', indented"
-                )
+                way = f"write {section}.{name}=..." if span.source.argument else self._into(section, name, item)
                 called = "" if name == key else f"is called '{name}' here and "
                 self.problems.add(span, f"'{key}' {called}belongs to {section}; {way}")
         self.doubtful |= rename_keys(self.root, list(Config.model_fields), self.problems, kind="config")
+
+    def _into(self, section: str, name: str, item: Node) -> str:
+        """How to write a key into its section, which may stand there on a line of its own, or not at all."""
+        there = self.root.value.get(section)
+        if there is not None and there.on_its_line:
+            node = spread_dataset(there, self.plugins) if section == "dataset" else there
+            short = SECTIONS[section].short
+            node = Node({short: node}, node.span) if short and isinstance(node.value, str) else node
+            if isinstance(node.value, dict):
+                items = {**node.value, name: item}.items()
+                inside = ", ".join(f"{key}: {each.on_its_line or '...'}" for key, each in items)
+                return f"write {section}: {{{inside}}}"
+        return f"write it below '{section}:', indented"
 
     def _value(self, key: str, node: Node) -> Any:
         """The validated value of a key; INVALID or None after a problem."""

@@ -158,6 +158,8 @@ def _hint(annotation: object, node: Node) -> str:
         if not set(text) & {"'", '"', "{"}:  # `name=a: b`, which YAML takes for a mapping
             return f"put it in quotes, and these in quotes for the shell: \"'{text}'\""
     if list in admitted and not isinstance(value, list):
+        if node.on_its_line.startswith("{"):
+            return f"write [{node.on_its_line[1:-1].strip()}]"
         return f"write [{node.written}]" if node.written else "begin each of its entries with '- '"
     return ""
 

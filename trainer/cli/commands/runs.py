@@ -55,7 +55,10 @@ def runs(
     context.obj = root
     if at is not None:
         if where or sort or context.invoked_subcommand is not None:
-            raise UsageError("of a service, trainer runs --at URL lists the newest; fetch one for all else")
+            raise UsageError(
+                f"of a service, trainer runs --at {at} lists the newest; for all else fetch a run: "
+                f"trainer fetch RUN --at {at}"
+            )
         _list_served(at, limit)
     elif context.invoked_subcommand is None:
         _list(root, where or (), sort, limit)

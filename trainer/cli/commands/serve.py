@@ -120,7 +120,7 @@ def command(
         assert person is not None
         typer.echo(f"serving {settings.root} at {here}")
         typer.echo(f"in a browser, once: {here}/login?ticket={service.tickets.issue(person)}")
-        typer.echo("in another terminal: trainer submit configs/mlp.yaml --watch")
+        typer.echo("in another terminal: trainer submit CONFIG --watch")
         sys.stdout.flush()
 
     named = [name] if url is not None and (name := urlsplit(url).hostname) else []

@@ -42,4 +42,4 @@ def command(
     if watch:
         from trainer.cli.following import follow
 
-        follow(client, run["id"])
+        follow(client, run["id"], at)

@@ -13,4 +13,4 @@ def command(run: ServedRun = "last", at: Service = None) -> None:
     from trainer.service.client import opened
 
     client = opened(at)
-    follow(client, client.run(run)["id"])
+    follow(client, client.run(run)["id"], at)
