@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 
+from tests.hints import advised
 from tests.ops.layer_examples import EXAMPLES
 from trainer import op
 from trainer.config import load
@@ -144,6 +148,53 @@ def opaque(x):
 def test_an_op_of_ones_own_exports_by_what_it_calls():
     network = Network([OpLayer(to_the_right)], (3,), ["to_the_right"])
     assert difference(network, RNG.normal(size=(4, 3)).astype(np.float32), {}) < CLOSE
+
+
+CUBE = RNG.normal(size=(2, 3, 4)).astype(np.float32)
+MASK = np.array([True, False, True])
+CALLS = {
+    "dot of three axes": lambda x: np.dot(x, CUBE),
+    "dot of three and three": lambda x: np.dot(x[:, None], CUBE),
+    "sum of some": lambda x: np.sum(x, axis=1, where=x > 0.5, keepdims=True),
+    "sum and a number": lambda x: np.sum(x, axis=1, initial=5.0),
+    "product of some": lambda x: np.prod(x, axis=1, where=MASK, initial=3.0),
+    "mean of some": lambda x: np.mean(x, axis=1, where=MASK),
+    "largest of some": lambda x: np.max(x, axis=1, where=x > 0.5, initial=0.1),
+    "smallest and a number": lambda x: np.min(x, axis=1, initial=0.3),
+    "any of some": lambda x: x * np.any(x > 0.5, axis=1, where=MASK, keepdims=True),
+    "all of some": lambda x: x * np.all(x > 0.1, axis=1, where=MASK, keepdims=True),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_what_a_call_asks_for_besides_is_in_the_graph(call):
+    network = Network([OpLayer(op(CALLS[call], name="called"))], (3,), ["called"])
+    assert difference(network, RNG.uniform(0.0, 1.0, size=(6, 3)).astype(np.float32), {}) < CLOSE
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """The row of a table that is nearest to a number, looked up in a way of the test's."""
+
+    look_up: Callable[..., Any]
+
+    def init(self, rng: Any, input_shape: Any) -> Any:
+        return {"table": rng.normal(size=(7, 3))}, (3,)
+
+    def apply(self, parameters: Any, x: Any) -> Any:
+        table = parameters["table"]
+        return self.look_up(table, np.argmin(np.abs(x - table[:, 0]), axis=1))
+
+
+def test_an_index_that_is_computed_is_taken_as_the_message_says():
+    networks = [
+        Network([Nearest(look_up)], (1,), ["nearest"])
+        for look_up in (lambda x, index: x[index], lambda x, index: np.take(x, index, axis=0))
+    ]
+    with pytest.raises(UsageError) as caught:
+        to_onnx(networks[0], everything(networks[0]))
+    advised(caught.value, "write np.take(x, index, axis)")
+    assert difference(networks[1], RNG.normal(size=(5, 1)).astype(np.float32)) < CLOSE
 
 
 def test_an_op_that_leaves_numpy_is_named_with_its_layer():

@@ -10,6 +10,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
+from string import ascii_letters
 from typing import Any
 
 import numpy as np
@@ -396,7 +398,8 @@ def _getitem(g: Graph, call: Call) -> str:
 def _index(instruction: Instruction) -> tuple[Any, ...]:
     values: Sequence[Value] = instruction.inputs[1:]
     if any(not value.constant for value in values):
-        raise UsageError("x[index] with an index that is computed has no ONNX equivalent here; write np.take")
+        what = "x[index] with an index that is computed has no ONNX equivalent here"
+        raise UsageError(f"{what}; write np.take(x, index, axis)")
     known = [value.known for value in values]
     forward = instruction.op.forward
     if isinstance(forward, Packed):
@@ -419,29 +422,54 @@ def _bounds(one: slice, two: slice, length: Length) -> tuple[int, int, int]:
 
 # Sums and the like.
 
-_REDUCTIONS = {"sum": "ReduceSum", "mean": "ReduceMean", "max": "ReduceMax", "min": "ReduceMin", "prod": "ReduceProd"}
+# What does the same to two numbers, and the number that it does nothing with; of the two last `initial=` is that.
+_REDUCTIONS = {
+    "sum": ("ReduceSum", "Add", 0), "prod": ("ReduceProd", "Mul", 1), "max": ("ReduceMax", "Max", None),
+    "min": ("ReduceMin", "Min", None),
+}  # fmt: skip
 
 
 def _reduced(g: Graph, call: Call, kind: str, name: str) -> str:
-    if len(call.one.inputs) > 1 and not all(v.constant and v.known is True for v in call.one.inputs[1:]):
-        raise UsageError(f"{call.one.op.name} with where= has no ONNX equivalent; multiply, or use np.where before it")
     axis = call.attributes.get("axis")
     axes = range(call.rank(0)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     keep = int(bool(call.attributes.get("keepdims", False)))
     return g.node(kind, name, g.integers([a % call.rank(0) for a in axes]), keepdims=keep)
 
 
-for _name, _kind in _REDUCTIONS.items():
+def _mask(g: Graph, call: Call) -> str | None:
+    """What `where=` leaves in, in the shape of what is reduced; None where that is everything."""
+    if all(value.constant and value.known is True for value in call.one.inputs[1:]):
+        return None
+    return g.node("Expand", g.cast(call.inputs[1], bool), g.shape(call.lengths(0)))
+
+
+for _name, (_kind, _pair, _nothing) in _REDUCTIONS.items():
 
     @_converts(_name)
-    def _reduce(g: Graph, call: Call, kind: str = _kind) -> str:
-        return _reduced(g, call, kind, g.cast(call.inputs[0], call.dtype))
+    def _reduce(g: Graph, call: Call, kind: str = _kind, pair: str = _pair, nothing: int | None = _nothing) -> str:
+        x, mask, initial = g.cast(call.inputs[0], call.dtype), _mask(g, call), call.attributes.get("initial")
+        if mask is not None:
+            x = g.node("Where", mask, x, g.constant(initial if nothing is None else nothing, call.dtype))
+        y = _reduced(g, call, kind, x)
+        return y if initial is None else g.node(pair, y, g.constant(initial, call.dtype))
+
+
+@_converts("mean")
+def _mean(g: Graph, call: Call) -> str:
+    x, mask = g.cast(call.inputs[0], call.dtype), _mask(g, call)
+    if mask is None:
+        return _reduced(g, call, "ReduceMean", x)
+    total = _reduced(g, call, "ReduceSum", g.node("Where", mask, x, g.constant(0, call.dtype)))
+    return g.node("Div", total, _reduced(g, call, "ReduceSum", g.cast(mask, call.dtype)))
 
 
 @_converts("any", "all")
 def _truth(g: Graph, call: Call) -> str:
-    numbers = g.cast(g.cast(call.inputs[0], bool), np.int32)
-    return g.cast(_reduced(g, call, "ReduceMax" if call.one.op.name == "any" else "ReduceMin", numbers), bool)
+    some, mask = call.one.op.name == "any", _mask(g, call)
+    x = g.cast(call.inputs[0], bool)
+    if mask is not None:
+        x = g.node("And", x, mask) if some else g.node("Or", x, g.node("Not", mask))
+    return g.cast(_reduced(g, call, "ReduceMax" if some else "ReduceMin", g.cast(x, np.int32)), bool)
 
 
 @_converts("argmax", "argmin")
@@ -464,8 +492,11 @@ def _cumsum(g: Graph, call: Call) -> str:
 def _matmul(g: Graph, call: Call) -> str:
     if call.one.op.name == "dot" and min(call.rank(0), call.rank(1)) == 0:
         return g.node("Mul", *_operands(g, call, call.dtype))
-    if call.one.op.name == "dot" and call.rank(1) > 2:
-        raise UsageError("np.dot with a second array of more than two axes has no ONNX equivalent; use np.matmul")
+    if call.one.op.name == "dot" and call.rank(1) > 2:  # matmul would go through both arrays side by side
+        letters = iter(ascii_letters)
+        i, j, k, m = ("".join(islice(letters, n)) for n in (call.rank(0) - 1, 1, call.rank(1) - 2, 1))
+        equation = f"{i}{j},{k}{j}{m}->{i}{k}{m}"
+        return g.node("Einsum", *_operands(g, call, call.dtype), equation=equation)
     return g.node("MatMul", *_operands(g, call, call.dtype))
 
 

@@ -10,6 +10,7 @@ import onnxruntime
 import pytest
 
 import trainer as package
+from tests.hints import advised
 
 COMMON = {"step_size": 0.05, "epochs": 1}
 TABLE = {
@@ -76,6 +77,18 @@ def test_rows_to_compare_on_can_be_given(folder, trainer):
     done = trainer("export", file, "--onnx", "other.onnx")
     assert done.err == "error: parameters alone have no rows to compare an export on; give some: --rows DATA\n"
     assert trainer("export", file, "--onnx", "other.onnx", "--rows", "elsewhere.csv").code == 0
+
+
+def test_rows_are_given_where_the_data_set_is_another_by_now(folder, trainer):
+    package.train(TABLE, out="runs")
+    before = folder / "rows.csv"
+    before.rename("before.csv")
+    lines = (folder / "before.csv").read_text().splitlines()
+    before.write_text("\n".join(["weight," + lines[0], *(f"{i}.5,{line}" for i, line in enumerate(lines[1:]))]) + "\n")
+    done = trainer("export", "last", "--python", "model.py")
+    advised(done.err, "has inputs of shape (6,) now; give rows with --rows")
+    assert not (folder / "model.py").exists()
+    assert trainer("export", "last", "--python", "model.py", "--rows", "before.csv").code == 0
 
 
 def test_a_step_that_onnx_cannot_say_is_refused_by_name(folder, trainer):
