@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 import trainer
+from tests.hints import advised
 from trainer.errors import UsageError
 from trainer.runs import read_metrics
 
@@ -71,3 +73,10 @@ def test_what_a_run_was_given_is_a_config_of_its_own_once_it_stands_elsewhere(tm
         f"{given} was changed since its run was given it; copy it out of the run's folder to train what it says now, "
         f"or name {run.path} to train what the run trained"
     )
+    advised(
+        caught.value,
+        f"copy it out of the run's folder to train what it says now, or name {run.path} to train what the run trained",
+    )
+    shutil.copy(given, tmp_path / "mine.yaml")
+    assert trainer.run(tmp_path / "mine.yaml", out=tmp_path).config["step_size"] == 0.2
+    assert trainer.run(run.path, out=tmp_path).config["step_size"] == 0.3

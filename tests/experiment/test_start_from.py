@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 
+from tests.hints import advised
 from trainer import train
 from trainer.config import load
 from trainer.errors import ConfigError
@@ -47,12 +48,15 @@ def test_what_has_no_match_is_drawn_and_what_is_frozen_stays(saved):
     overrides = ["network=[dense: 6, batch_norm, tanh, dense: 5, tanh, dense: 3]", "freeze=[0.*]"]
     with pytest.raises(ConfigError) as caught:
         build(load("c.yaml", overrides))
+    said = advised(
+        caught.value,
+        "; take the other layers alone, start_from: {path: saved.safetensors, parameters: ['0.*', '1.*']}",
+    )
     assert str(caught.value) == (
-        "c.yaml:7:13: '3.bias' has shape (3,) there, and (5,) in this network; say which to take, "
-        "start_from: {path: saved.safetensors, parameters: ['0.*']}\n"
+        f"c.yaml:7:13: '3.bias' has shape (3,) there, and (5,) in this network{said}\n"
         "  7 | start_from: saved.safetensors\n                  ^~~~~~~~~~~~~~~~~"
     )
-    overrides.append("start_from.parameters=[0.*, 1.*]")
+    overrides.append(told(caught.value))
     training = build(load("c.yaml", overrides))
     drawn = build(load("first.yaml", overrides[:1])).parameters
     np.testing.assert_array_equal(training.parameters["3.weights"], drawn["3.weights"])
@@ -92,11 +96,13 @@ def test_a_file_of_another_program_is_taken_without_a_digest_and_a_run_folder_is
 
 
 def rows_of(tmp_path, name, columns, classes):
-    """Fifty rows that tell two classes apart, as a config's data set."""
+    """Fifty rows that tell classes apart, as a config's data set."""
     rng = np.random.default_rng(1)
     means = {"height": 1.0, "width": -1.0, "depth": 0.0}
     rows = [
-        ",".join([*(f"{means[c] * (1 if i % 2 else -1) + rng.normal():.3f}" for c in columns), classes[i % 2]])
+        ",".join(
+            [*(f"{means[c] * (1 if i % 2 else -1) + rng.normal():.3f}" for c in columns), classes[i % len(classes)]]
+        )
         for i in range(50)
     ]
     (tmp_path / name).write_text("\n".join([",".join([*columns, "animal"]), *rows]))
@@ -132,11 +138,49 @@ def test_parameters_of_other_columns_or_classes_are_refused_and_those_between_ar
     with pytest.raises(ConfigError) as caught:
         build(load({**given, "start_from": str(cats_and_dogs)}))
     assert f"{difference}; take the other layers alone, start_from: " in str(caught.value)
-    (patterns,) = re.findall(r"parameters: \[(.*?)\]", str(caught.value))
-    chosen = [pattern.strip("'") for pattern in patterns.split(", ")]
-    training = build(load({**given, "start_from": {"path": str(cats_and_dogs), "parameters": chosen}}))
+    training = build(load(given, [told(caught.value)]))
     layer = "2" if "column" in difference else "0"
     assert set(training.initial) == {f"{layer}.weights", f"{layer}.bias"}
+
+
+DIFFERENT = [
+    ("a first layer of another width", ["height", "width"], ["cat", "dog"], [3, 4, 2], {"4"}),
+    ("a last layer of another width", ["height", "width"], ["cat", "dog", "owl"], [4, 4, 3], {"0", "2"}),
+    ("columns in another order, and a wider last layer", ["width", "height"], ["cat", "dog", "owl"], [4, 4, 3], {"2"}),
+    ("other columns and classes", ["height", "depth"], ["ant", "cat"], [4, 4, 2], {"2"}),
+    ("more columns", ["height", "width", "depth"], ["cat", "dog"], [4, 4, 2], {"2", "4"}),
+    ("a layer more", ["width", "height"], ["cat", "dog"], [4, 4, 2, 2], {"2", "4"}),
+    ("nothing that fits", ["width", "height"], ["cat", "dog", "owl"], [4, 5, 3], set()),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("columns", "classes", "widths", "taken"), [case[1:] for case in DIFFERENT],
+                         ids=[case[0] for case in DIFFERENT])  # fmt: skip
+def test_whatever_differs_the_layers_that_are_told_fit(columns, classes, widths, taken, tmp_path, monkeypatch):
+    (tmp_path / "a folder: of mine").mkdir()
+    monkeypatch.chdir(tmp_path)
+    run = trained_deep(tmp_path)
+    network = [layer for width in widths for layer in ({"dense": width}, "tanh")][:-1]
+    given = {**rows_of(tmp_path, "second.csv", columns, classes), "network": network}
+    with pytest.raises(ConfigError) as caught:
+        build(load({**given, "start_from": str(run)}))
+    if not taken:
+        assert "take the other layers" not in str(caught.value)
+        return
+    assert {name.partition(".")[0] for name in build(load(given, [told(caught.value)])).initial} == taken
+
+
+def trained_deep(tmp_path):
+    """A run of three layers on the columns height and width, in a folder whose name YAML would not take as it is."""
+    network = [{"dense": 4}, "tanh", {"dense": 4}, "tanh", {"dense": 2}]
+    given = {**rows_of(tmp_path, "first.csv", ["height", "width"], ["cat", "dog"]), "network": network}
+    return train(given, out=tmp_path / "a folder: of mine").folder
+
+
+def told(error):
+    """What a message says to write, as an argument."""
+    (written,) = re.findall(r"start_from: (\{.+\})", str(error).splitlines()[0])
+    return f"start_from={written}"
 
 
 def test_the_same_columns_and_classes_in_another_file_are_taken(cats_and_dogs, tmp_path):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 import numpy as np
 import pytest
 
 import trainer
+from tests.hints import advised
 from tools.troubles import explained, plan, planted
 from trainer.config import load
 from trainer.errors import DivergedError
@@ -41,7 +43,8 @@ def test_a_planted_fault_is_named_and_mended(tmp_path, cause):
     found, _ = explained(config, [])
     assert found[0].cause == cause
     if found[0].overrides:
-        again, left = explained(config, list(found[0].overrides))
+        tried = shlex.split(advised(found[0], f". Try {' '.join(found[0].overrides)}").removeprefix(". Try "))
+        again, left = explained(config, tried)
         assert cause not in {each.cause for each in again}
         assert left < WELL or "class_weights" in str(found[0])
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 import yaml
 
+from tests.hints import advised
+from trainer.cli import main
 from trainer.errors import DataError, UsageError
 from trainer.runs import load
 from trainer.runs.comparing import curves, differences, labels, step_curves
@@ -81,11 +85,6 @@ def test_one_run_has_a_curve_for_each_part(make):
             "zzz",
             "{A} has no number called 'zzz'; there are: loss, step_size, train_loss",
         ),
-        (
-            ["epoch,train_loss,train_r2", "epoch,train_loss,test_r2"],
-            "r2",
-            "the runs measured r2 on different rows; name one, such as train_r2",
-        ),
     ],
 )
 def test_what_cannot_be_drawn_is_said(make, headers, metric, said):
@@ -93,6 +92,23 @@ def test_what_cannot_be_drawn_is_said(make, headers, metric, said):
     with pytest.raises(UsageError) as caught:
         curves(runs, [A, B][: len(runs)], metric)
     assert str(caught.value) == said.format(A=runs[0].path)
+
+
+def test_runs_without_rows_in_common_are_drawn_one_by_one_as_it_says(make, capfd):
+    one = make("a run", header="epoch,train_loss,train_r2")
+    other = make(B, header="epoch,validation_r2,test_r2")
+    with pytest.raises(UsageError) as caught:
+        curves([one, other], [A, B], "r2")
+    assert str(caught.value) == (
+        f"the runs measured r2 of different rows: train_r2 in {one.path}, validation_r2 and test_r2 in {other.path}; "
+        f"draw each by itself, trainer plot '{one.path}' -m r2"
+    )
+    typed = advised(caught.value, f"draw each by itself, trainer plot '{one.path}' -m r2").partition("trainer ")[2]
+    for line in (typed, typed.replace(str(one.path), str(other.path))):
+        with pytest.raises(SystemExit) as ended:
+            main(shlex.split(line))
+        assert not ended.value.code
+        assert "r2" in capfd.readouterr().out
 
 
 def test_a_run_without_an_epoch_has_no_curve(make):

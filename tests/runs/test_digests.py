@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.hints import advised
+from trainer.cli import main
 from trainer.errors import DataError, StorageError, UsageError
 from trainer.runs import RunFolder, load
 from trainer.runs.appended import Appended
@@ -51,7 +54,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def run(made: Path, tmp_path: Path) -> Path:
     """A finished run."""
-    return shutil.copytree(made, tmp_path / made.name)
+    return shutil.copytree(made, tmp_path / "my runs" / made.name)
 
 
 def flip(path: Path, byte: int, bit: int = 0) -> None:
@@ -83,15 +86,25 @@ def test_a_table_and_a_list_of_runs_notice_it_too(run: Path) -> None:
 
 
 def test_who_changed_a_file_on_purpose_is_told_what_to_do_and_it_works(run: Path) -> None:
+    shutil.copy(run / "resolved.yaml", run.parent / "a copy")
     (run / "resolved.yaml").write_text("seed: 4\n")
     with pytest.raises(DataError) as caught:
         _ = load(run).config
     assert str(caught.value) == (
         f"{run}/resolved.yaml is damaged: its 8 bytes are not those that status.json knows. Put it back from a copy; "
-        f"if it was changed on purpose, take it as it is: trainer runs check {run} --accept"
+        f"if it was changed on purpose, take it as it is: trainer runs check '{run}' --accept"
     )
     assert [name for name, problem in check(run).items() if problem] == ["resolved.yaml"]
-    assert accept(run) == ["resolved.yaml"]
+    told = advised(
+        caught.value,
+        f"Put it back from a copy; if it was changed on purpose, take it as it is: trainer runs check '{run}' --accept",
+    )
+    shutil.copy(run.parent / "a copy", run / "resolved.yaml")
+    assert load(run).config == {"seed": 3}
+    (run / "resolved.yaml").write_text("seed: 4\n")
+    with pytest.raises(SystemExit) as ended:
+        main(shlex.split(told.rpartition("trainer ")[2]))
+    assert not ended.value.code
     assert load(run).config == {"seed": 4}
     assert not any(check(run).values())
     assert accept(run) == []

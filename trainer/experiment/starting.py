@@ -6,7 +6,7 @@ with those that the run has kept, and parameters that would be of other columns 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from trainer.files import expanded
 from trainer.nn.network import Network, matching
 from trainer.runs.parameters import Saved, load_parameters
 from trainer.types import Array, Shape
+from trainer.wording import in_yaml
 
 if TYPE_CHECKING:
     from trainer.config import LoadedConfig
@@ -35,23 +36,32 @@ def initial_values(
     with loaded.at("start_from", "parameters"):
         wanted = matching(given.parameters, list(saved.parameters))
     common = {name: value for name, value in saved.parameters.items() if name in wanted and name in own}
-    place, name = ("start_from",), Path(given.path).name
-    for parameter, value in common.items():
-        if value.shape != own[parameter].shape:
-            what = f"'{parameter}' has shape {value.shape} there, and {own[parameter].shape} in this network"
-            hint = f"say which to take, start_from: {{path: {name}, parameters: ['0.*']}}"
-            raise loaded.error(place, f"{what}; {hint}")
+    place = ("start_from",)
     if not common:
         names = f"there: {', '.join(saved.parameters) or 'none'}; here: {', '.join(own) or 'none'}"
         raise loaded.error(place, f"no parameter there has the name of one here ({names})")
-    reading, giving = _at_the_ends(network)
-    for difference, of in _differences(saved, data, reading, giving):
-        if of & set(common):
-            others = sorted({f"{parameter.partition('.')[0]}.*" for parameter in own if parameter not in of})
-            listed = ", ".join(f"'{each}'" for each in others)
-            rest = f"; take the other layers alone, start_from: {{path: {name}, parameters: [{listed}]}}"
-            raise loaded.error(place, f"{difference}{rest if others else ''}")
+    differences = [*_misshapen(common, own), *_differences(saved, data, *_at_the_ends(network))]
+    wrong = [(text, of & common.keys()) for text, of in differences if of & common.keys()]
+    if wrong:
+        others = _others(common, set().union(*(of for _, of in wrong)))
+        path, folder = Path(given.path), loaded.path.parent.absolute()
+        written = in_yaml(str(path.relative_to(folder) if path.is_relative_to(folder) else path))
+        hint = f"; take the other layers alone, start_from: {{path: {written}, parameters: [{', '.join(others)}]}}"
+        raise loaded.error(place, wrong[0][0] + (hint if others else ""))
     return common
+
+
+def _others(names: Iterable[str], wrong: Collection[str]) -> list[str]:
+    """A pattern, in quotes, for each layer of these parameters that none of the wrong ones is of."""
+    layers = dict.fromkeys(name.partition(".")[0] for name in names)
+    return [f"'{layer}.*'" for layer in layers if layer not in {name.partition(".")[0] for name in wrong}]
+
+
+def _misshapen(common: Mapping[str, Array], own: Mapping[str, Array]) -> Iterator[tuple[str, set[str]]]:
+    """Parameters of another shape."""
+    for name, value in common.items():
+        if value.shape != own[name].shape:
+            yield f"'{name}' has shape {value.shape} there, and {own[name].shape} in this network", {name}
 
 
 def differs(loaded: LoadedConfig, data: Prepared) -> Iterator[str]:

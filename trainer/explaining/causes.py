@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -93,6 +94,7 @@ def _wrong_rule(loaded: LoadedConfig, training: Training) -> Iterator[Finding]:
     if wrong:
         worst = wrong[-1]
         names = ", ".join(sorted({choice.name for choice in foreign}))
+        sources = " ".join(sorted({shlex.quote(choice.component.plugin) for choice in foreign}))
         ways = [
             f"network.{i}=tanh"
             for i, choice in enumerate(loaded.config.network)
@@ -102,7 +104,7 @@ def _wrong_rule(loaded: LoadedConfig, training: Training) -> Iterator[Finding]:
         yield Finding(
             "a plugin's rule is wrong",
             f"along a direction of '{worst.name}' the rules give {number(worst.rule)} and differences "
-            f"{number(worst.difference)}; what others wrote there: {names} (trainer ops check says more)",
+            f"{number(worst.difference)}; what others wrote there: {names} (trainer ops check {sources} says more)",
             place,
             ways,
         )

@@ -132,7 +132,7 @@ def search(
     if best is None or not best.judged < before:
         raise UsageError(
             f"no step size from {candidates[0]:g} to {candidates[-1]:g} makes the {part} loss smaller than the "
-            f"{number(before)} before the first step: look for another fault (trainer explain)"
+            f"{number(before)} before the first step: look for another fault, trainer overfit CONFIG"
         )
     beside = [trials.whole(size) for size in _beside(best.step_size, candidates)]
     middle = trials.whole(_middle([tried.step_size for tried in beside if _is_as_good(tried, best)]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from trainer.runs.columns import COLUMNS, PARTS, split
 from trainer.runs.lines import Line, line_of, lines_of
 from trainer.runs.listing import STAMPED
 from trainer.runs.loading import Run
-from trainer.wording import did_you_mean, listed, printable
+from trainer.wording import did_you_mean, either, listed, printable
 
 if TYPE_CHECKING:
     from trainer.runs.metrics import Metrics
@@ -69,7 +70,7 @@ def curves(runs: Sequence[Run], names: Sequence[str], metric: str = "loss") -> t
     columns = [f"{part}_{metric}" for part in ("validation", "test", "train")]
     column = next((c for c in (*columns, metric) if all(c in run.metrics for run in runs)), None)
     if column is None:
-        raise UsageError(f"the runs measured {metric} on different rows; name one, such as train_{metric}")
+        raise UsageError(_apart(runs, metric))
     part, name = split(column)
     lines = [line_of(run.metrics, column, label, i) for i, (run, label) in enumerate(zip(runs, names, strict=True))]
     return f"{part} {name}".strip(), lines
@@ -94,6 +95,14 @@ def step_curves(runs: Sequence[Run], names: Sequence[str], metric: str = "loss")
         for i, (run, name) in enumerate(zip(runs, named, strict=True))
     ]
     return STEP_NAMES[metric], lines
+
+
+def _apart(runs: Sequence[Run], metric: str) -> str:
+    """That there are no rows of which all runs measured a number."""
+    names = [*(f"{part}_{metric}" for part in PARTS), metric]
+    told = listed([f"{either([n for n in names if n in run.metrics], 'and')} in {run.path}" for run in runs], 3)
+    one = shlex.quote(str(runs[0].path)) + ("" if metric == "loss" else f" -m {metric}")
+    return f"the runs measured {metric} of different rows: {told}; draw each by itself, trainer plot {one}"
 
 
 def _check(path: Path, metrics: Metrics, metric: str) -> None:

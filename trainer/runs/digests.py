@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -136,7 +137,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
 def _out(path: Path) -> str:
     return (
         f"Put it back from a copy; if it was changed on purpose, take it as it is: "
-        f"trainer runs check {path.parent} --accept"
+        f"trainer runs check {shlex.quote(str(path.parent))} --accept"
     )
 
 

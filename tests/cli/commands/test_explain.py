@@ -1,10 +1,15 @@
 """`trainer explain`: why a run did not learn; of a config, what one batch does in it."""
 
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from tests.hints import advised
+from tools.troubles import PLUGIN, PLUGINS, plan
 from trainer import runs as trainer_runs
 
 Trainer = Callable[..., Any]
@@ -39,6 +44,20 @@ def test_a_run_that_diverged_keeps_its_cause(trainer: Trainer, folder: Path) -> 
     assert done.code == 3
     assert "\nWhat may be wrong: a step size too large (command line): one step of 1000 " in done.err
     assert trainer("explain", "last").out.startswith("a step size too large (command line): one step of 1000 ")
+
+
+def test_a_wrong_rule_of_somebodys_is_shown_as_it_says(trainer: Trainer, folder: Path) -> None:
+    forward, rule = PLUGINS["soft"]
+    (folder / "soft.py").write_text(PLUGIN.format(name="soft", forward=forward, rule=rule))
+    layers = [{"dense": 32}, "soft", {"dense": 3}]
+    config = plan({"name": "wine", "standardize": True}, *layers, plugins=["soft.py"], step_size=0.3)
+    (folder / "wine.yaml").write_text(yaml.safe_dump(config))
+    done = trainer("run", "wine.yaml", "--allow-unchecked")
+    told = advised(done.err, "what others wrote there: soft (trainer ops check soft.py says more)")
+    (typed,) = re.findall(r"\(trainer (.+) says more\)", told)
+    checked = trainer(*shlex.split(typed))
+    assert checked.code == 1
+    assert "soft" in checked.out
 
 
 def test_a_config_is_shown_layer_by_layer(trainer: Trainer, folder: Path) -> None:

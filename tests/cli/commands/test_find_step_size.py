@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.hints import advised
+
 Trainer = Callable[..., Any]
 
 
@@ -50,6 +52,17 @@ def test_a_schedule_is_written_where_it_stands(trainer: Trainer, folder: Path) -
     assert done.code == 0
     assert "step_size: {cosine: 0.5}  # down to 0" in small.read_text()
     assert "step_size.cosine.start=0.5: " in done.out
+
+
+def test_where_no_size_is_good_the_fault_is_looked_for_as_it_says(trainer: Trainer, folder: Path) -> None:
+    still = "{units: 4, bias: false, initial: zeros}"
+    network = f"network=[dense: {still}, relu, dense: {still.replace('4', '1')}]"
+    done = trainer("find-step-size", "small.yaml", network)
+    assert (done.code, done.out) == (2, "")
+    told = advised(done.err, "look for another fault, trainer overfit CONFIG").partition("trainer ")[2]
+    found = trainer(*told.replace("CONFIG", "small.yaml").split(), network)
+    assert (found.code, found.err) == (1, "")
+    assert "0.weights" in found.out.splitlines()[-1]
 
 
 def test_a_size_of_the_command_line_is_not_written(trainer: Trainer, folder: Path) -> None:
