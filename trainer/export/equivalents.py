@@ -449,7 +449,8 @@ for _name, (_kind, _pair, _nothing) in _REDUCTIONS.items():
     def _reduce(g: Graph, call: Call, kind: str = _kind, pair: str = _pair, nothing: int | None = _nothing) -> str:
         x, mask, initial = g.cast(call.inputs[0], call.dtype), _mask(g, call), call.attributes.get("initial")
         if mask is not None:
-            x = g.node("Where", mask, x, g.constant(initial if nothing is None else nothing, call.dtype))
+            left_out: Any = initial if nothing is None else nothing
+            x = g.node("Where", mask, x, g.constant(left_out, call.dtype))
         y = _reduced(g, call, kind, x)
         return y if initial is None else g.node(pair, y, g.constant(initial, call.dtype))
 
