@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -16,6 +18,8 @@ from typing import Any
 import pytest
 
 import trainer
+from tests.hints import advised
+from trainer.cli import main
 from trainer.config import load
 from trainer.errors import DataError, UsageError
 from trainer.experiment import Observer, execute, resume
@@ -77,6 +81,18 @@ def untouched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = trainer.train(SMALL, out=tmp_path_factory.mktemp("untouched")).folder
     assert folder is not None
     return folder
+
+
+def typed(message: object, *more: str) -> None:
+    """Type the command with which a message ends; the config that it leaves open is c.yaml in this folder."""
+    Path("c.yaml").write_text(json.dumps(SMALL))
+    words = shlex.split(str(message).rpartition("trainer ")[2].replace("CONFIG", "c.yaml"))
+    with pytest.raises(SystemExit) as ended:
+        main([*words, *more])
+    assert ended.value.code == 0
+
+
+SHORT = ("epochs=1", "checkpoint=false", "--quiet")
 
 
 def stopped(out: Path, *observers: Observer, **changes: Any) -> Path:
@@ -146,40 +162,96 @@ def test_a_schedule_that_knows_the_end_says_what_changes(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     "override",
-    ["seed=1", "dataset.rows=90", "network.0.dense=5", "optimizer=sgd", "batch_size=9", "compute.dtype=float64"],
+    ["seed=1", "dataset.rows=90", "network.3.dropout=0.5", "optimizer=sgd", "batch_size=9", "compute.dtype=float64"],
 )
-def test_what_cannot_change_is_refused_by_name(override: str, tmp_path: Path) -> None:
-    folder = stopped(tmp_path, StopAt(3))
+def test_what_cannot_change_is_refused_by_name(override: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = stopped(tmp_path / "my runs", StopAt(3))
     top = re.split(r"[.=]", override)[0]
-    with pytest.raises(UsageError, match=rf"^{top} cannot change in a run that goes on: {top}.* was .* and would be "):
+    said = rf"^{top} cannot change in a run that goes on: {top}\S* was \S+( set)? and would be \S+, and "
+    with pytest.raises(UsageError, match=said) as caught:
         resume(folder, [override])
     assert load_run(folder).status == "interrupted"
+    if top == "network":
+        advised(caught.value, f"trainer run CONFIG start_from.path='{folder}' 'start_from.parameters=[0.*]'")
+    else:
+        advised(caught.value, f"trainer run CONFIG start_from='{folder}'")
+    typed(caught.value, override, *SHORT)
 
 
-def test_other_data_are_refused_and_other_numerics_told(tmp_path: Path) -> None:
+def test_a_name_that_would_be_another_is_told_by_both_names(tmp_path: Path) -> None:
+    folder = stopped(tmp_path, StopAt(3))
+    for override, said in (
+        ("optimizer=sgd", "optimizer was adam and would be sgd, and "),
+        ("step_size=0.3", "step_size was plateau and would be 0.3, and "),
+        ("cost=huber", "cost was mean_squared_error and would be huber, and "),
+        ("metrics=[r2]", "metrics.0 was not set and would be r2, and "),
+        ("network.0.dense=5", "network.0.dense.units was 4 and would be 5, and "),
+    ):
+        with pytest.raises(UsageError, match=rf"cannot change in a run that goes on: {re.escape(said)}"):
+            resume(folder, [override])
+
+
+def test_a_best_epoch_that_was_not_kept_is_not_asked_for(tmp_path: Path) -> None:
+    folder = stopped(tmp_path, StopAt(17), stop={"target": 1e-9}, step_size=0.05)
+    with pytest.raises(UsageError) as caught:
+        resume(folder, ["stop.patience=3"])
+    advised(caught.value, "the best epoch so far was not kept, so it cannot be handed back; write stop.best=false")
+    resume(folder, ["stop.patience=3", "stop.best=false"])
+    assert load_run(folder).status == "finished"
+
+
+def test_a_run_that_had_not_written_down_what_it_trains_begins_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = stopped(tmp_path / "my runs", StopAt(3))
+    (folder / "resolved.yaml").unlink()
+    with pytest.raises(DataError) as caught:
+        resume(folder)
+    advised(caught.value, f"Begin again: trainer run CONFIG; nothing is lost with trainer runs rm '{folder}'")
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    typed(caught.value)
+    assert not folder.exists()
+    typed("trainer run CONFIG", *SHORT)
+
+
+def test_other_data_are_refused_and_other_numerics_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     table = tmp_path / "a.csv"
-    table.write_text("x,y\n" + "".join(f"{i / 50},{i / 25}\n" for i in range(100)))
+    rows = "x,y\n" + "".join(f"{i / 50},{i / 25}\n" for i in range(100))
+    table.write_text(rows)
     data = {"path": str(table), "target": "y"}
     folder = stopped(tmp_path / "runs", StopAt(3), dataset=data)
     resume(folder, ["compute.executor=numpy", "epochs=1"])
     assert "warning: executor was eager and is numpy; the last bits may differ" in load_run(folder).log
-    table.write_text(table.read_text().replace("1.5,", "1.6,", 1))
-    with pytest.raises(DataError, match=r"the data are not those that this run was trained on: a\.csv, as it is read"):
+    table.write_text(rows.replace("1.5,", "1.6,", 1))
+    with pytest.raises(DataError) as caught:
         resume(folder, ["epochs=3"])
+    assert str(caught.value).startswith("the data are not those that this run was trained on: a.csv, as it is read, ")
+    own = f"begin a run of its own: trainer run {folder / 'resolved.yaml'}"
+    advised(caught.value, f"split and changed now, has another fingerprint. Put the data back, or {own}")
+    typed(caught.value, *SHORT)
+    table.write_text(rows)
+    resume(folder, ["epochs=3"])
 
 
 def test_rows_that_have_changed_are_refused_and_a_damaged_checkpoint_is_left_out(
-    untouched: Path, tmp_path: Path
+    untouched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = stopped(tmp_path, StopAt(20))
+    monkeypatch.chdir(tmp_path)
+    folder = stopped(tmp_path / "runs", StopAt(20))
     newest = Checkpoints(folder / "checkpoints").steps()[-1]
     arrays = folder / "checkpoints" / f"{newest:012d}.safetensors"
     arrays.write_bytes(arrays.read_bytes()[:-1] + b"?")
     metrics = folder / "metrics.csv"
     rows = metrics.read_bytes()
     metrics.write_bytes(rows.replace(b"1,", b"7,", 1))
-    with pytest.raises(DataError, match=r"metrics\.csv is not the one that 0+19\.json goes on from"):
+    with pytest.raises(DataError, match=r"metrics\.csv is not the one that 0+19\.json goes on from") as caught:
         resume(folder)
+    own = f"begin a run of its own: trainer run {folder / 'resolved.yaml'}"
+    advised(caught.value, f"bytes have changed. Put it back as it was, or {own}")
+    typed(caught.value, *SHORT)
     metrics.write_bytes(rows)
     resume(folder)
     assert remains(folder) == remains(untouched)
@@ -194,11 +266,16 @@ def test_without_a_checkpoint_a_run_begins_anew_in_its_folder(untouched: Path, t
     assert "there is no whole checkpoint: it begins anew" in load_run(folder).log
 
 
-def test_a_run_that_is_done_and_has_no_checkpoint_says_what_to_do(tmp_path: Path) -> None:
-    folder = trainer.train({**SMALL, "checkpoint": False}, out=tmp_path).folder
+def test_a_run_that_is_done_and_has_no_checkpoint_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = trainer.train({**SMALL, "checkpoint": False}, out=tmp_path / "my runs").folder
     assert folder is not None
-    with pytest.raises(UsageError, match="is done, and has no checkpoint to go on from; begin a run of its own"):
+    with pytest.raises(UsageError, match="is done, and has no checkpoint to go on from; ") as caught:
         resume(folder)
+    advised(caught.value, f"begin a run of its own: trainer run '{folder / 'resolved.yaml'}'")
+    typed(caught.value, *SHORT)
 
 
 def test_plugins_of_the_command_line_and_paths_are_found_again_from_elsewhere(

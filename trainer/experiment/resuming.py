@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -102,9 +103,8 @@ def resume(
     with locked(path):
         if not (path / "resolved.yaml").exists():
             what = f"{path} was stopped before it had written down what it trains: there is no resolved.yaml in it"
-            raise DataError(
-                f"{what}. Begin again: trainer run CONFIG; nothing is lost with trainer runs rm {path.name}"
-            )
+            rid = f"trainer runs rm {shlex.quote(str(path))}"
+            raise DataError(f"{what}. Begin again: trainer run CONFIG; nothing is lost with {rid}")
         if loaded is None:
             loaded = load(checked(path / "resolved.yaml"), overrides, () if plugins is None else plugins)
             name = loaded.config.name or re.sub(r"^\d{8}-\d{6}-", "", path.name)
@@ -168,12 +168,38 @@ def _changes(checkpoint: Checkpoint, config: Mapping[str, object]) -> dict[str, 
         top = key.partition(".")[0]
         reason = _REASONS.get(top, "it has had a part in the steps so far")
         reason = "the best number so far belongs to it" if remembered else reason
-        what = f"{key} was {_told(before.get(key))} and would be {_told(now.get(key))}"
+        run = shlex.quote(str(checkpoint.path.parent.parent))
+        own = f"these parameters: trainer run CONFIG start_from={run}"
+        if top == "network":
+            own = f"the layers that stay: trainer run CONFIG start_from.path={run} 'start_from.parameters=[0.*]'"
         raise UsageError(
-            f"{top} cannot change in a run that goes on: {what}, and {reason}. A run of its own may begin from these "
-            f"parameters: trainer run CONFIG start_from={checkpoint.path.parent.parent}"
+            f"{top} cannot change in a run that goes on: {_change(key, before, now)}, and {reason}. A run of its own "
+            f"may begin from {own}"
         )
     return {key: (before.get(key), now.get(key)) for key in different}
+
+
+def _change(key: str, before: Mapping[str, object], now: Mapping[str, object]) -> str:
+    """What a setting was and would be; of an option that only one of two names has, these names.
+
+    >>> _change("optimizer.adam.beta1", {"optimizer.adam.beta1": 0.9}, {"optimizer": "sgd"})
+    'optimizer was adam and would be sgd'
+    """
+    steps = key.split(".")
+    for end in range(1, len(steps) + 1):
+        above = ".".join(steps[:end])
+        was, new = _name_at(before, above), _name_at(now, above)
+        if was is not None and new is not None and was != new:
+            return f"{above} was {was} and would be {new}"
+    return f"{key} was {_told(before.get(key))} and would be {_told(now.get(key))}"
+
+
+def _name_at(settings: Mapping[str, object], path: str) -> str | None:
+    """The one name, or the value, that stands at a path; None where there are several, or nothing."""
+    if path in settings:
+        return _told(settings[path])
+    names = {key[len(path) + 1 :].partition(".")[0] for key in settings if key.startswith(f"{path}.")}
+    return names.pop() if len(names) == 1 else None
 
 
 def _told(value: object) -> str:
@@ -220,7 +246,7 @@ def _lengths(path: Path, checkpoint: Checkpoint) -> dict[str, int]:
 
 
 def _anew(path: Path) -> str:
-    return f"begin a run of its own: trainer run {path / 'resolved.yaml'}"
+    return f"begin a run of its own: trainer run {shlex.quote(str(path / 'resolved.yaml'))}"
 
 
 def _differences(checkpoint: Checkpoint, loaded: LoadedConfig, training: Training, data: str) -> Iterator[str]:
