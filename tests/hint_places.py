@@ -39,6 +39,8 @@ _HINT = re.compile(
     r"; for example |\bas in \S+: |\bit is an option of the command: "
 )  # fmt: skip
 
+_FILLED = re.compile(r"\{\d*\}")  # also what `str.format` fills in
+
 
 class Place(NamedTuple):
     """A text with a hint: where it stands, as one writes it, and what it says once it is filled in."""
@@ -62,7 +64,7 @@ def places() -> Iterator[Place]:
                 text = _text(node)
                 found = _HINT.search(text) if " " in text else None
                 if found:
-                    pieces = [re.escape(piece) for piece in text[found.start() :].strip(" ;,:.").split("{}")]
+                    pieces = [re.escape(piece) for piece in _FILLED.split(text[found.start() :].strip(" ;,:."))]
                     yield Place(module, text, re.compile(".{0,300}?".join(pieces), re.DOTALL))
 
 

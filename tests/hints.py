@@ -155,8 +155,13 @@ def ways(message: str) -> Iterator[dict[str, object]]:
 
     >>> [*ways("they are numbers: use cost: huber, or one_hot: true under dataset and leave task out")]
     [{'cost': 'huber'}, {'one_hot': True, 'task': None}]
+    >>> [*ways("1e39 is too large. Try a wider type (compute.dtype=float64), or a smaller step size (step_size=0.1).")]
+    [{'compute.dtype': 'float64'}, {'step_size': 0.1}]
     """
-    message = message.splitlines()[0]
+    message, _, tried = message.splitlines()[0].partition(". Try ")
+    yield from (
+        {key: yaml.safe_load(value)} for key, value in re.findall(r"\(([\w.]+)=([^)\s]+)\)(?=, or |\.$)", tried)
+    )
     for way in re.split(r",? or |; or ", message.removeprefix(begun(message))):
         told: dict[str, object] = {}
         for each in sorted([*_OUT.finditer(way), *_SET.finditer(way)], key=re.Match.start):

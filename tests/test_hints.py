@@ -12,7 +12,7 @@ from pathlib import Path
 from tests import hint_places, test_extras
 from tests.config import test_bad_configs, test_hint_keys
 from tests.data import test_bad_preparations
-from tests.data.readers import test_bad_array_files, test_bad_csv_files, test_understanding
+from tests.data.readers import test_bad_array_files, test_bad_csv_files, test_image_folder, test_understanding
 from tests.engine import test_ways_out
 from tests.experiment import test_misfits
 from tests.hints import followed
@@ -30,7 +30,9 @@ def tables() -> Iterator[str]:
     for config, _, message in (case.values for case in test_misfits.CASES):
         yield from (said for said, _ in followed(config, message))
     yield from (case.values[2] for case in (*test_misfits.TOLD, *test_misfits.RELAID))
-    for module in (test_bad_preparations, test_bad_csv_files, test_bad_array_files, test_layers_misfits):
+    for module in (
+        test_bad_preparations, test_bad_csv_files, test_bad_array_files, test_image_folder, test_layers_misfits,
+    ):  # fmt: skip
         yield from (case[-1] for case in module.TOLD)
     yield from (hint for *_, hint in test_hint_keys.HINTS)
     yield from (

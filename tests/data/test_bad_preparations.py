@@ -77,6 +77,7 @@ BAD = [
     (CLASSES, "{path: disk, test_fraction: 0.75}", "1:11: data set 'disk': with split: ordered no training row is of class '1', which could not be learnt; save the rows in another order, or use a smaller test"),
     # sequences
     (CLASSES, "{path: text.npz, stratify: true}", "1:37: stratify keeps the share of every class, and data set 'text.npz' has a class for each of 3 positions of a row: leave stratify out"),
+    (CLASSES, "{path: text.npz, split: stratified}", "1:34: split: stratified keeps the share of every class, and data set 'text.npz' has a class for each of 3 positions of a row: use split: random"),
     (CLASSES, "{path: text.npz, class_weights: balanced}", "1:42: class_weights weighs rows by their class, and data set 'text.npz' has a class for each of 3 positions of a row: leave class_weights out"),
     (CLASSES, "{path: text.npz, resample: oversample}", "1:37: resample draws rows by their class, and data set 'text.npz' has a class for each of 3 positions of a row: leave resample out"),
     (SIGNS, "{path: text.npz}", "1:11: data set 'text.npz' has a class for each of 3 positions of a row, and the cost wants two classes, as 0 and 1, one for each row: use cost: softmax_cross_entropy"),

@@ -166,12 +166,12 @@ def test_targets_of_another_kind_than_the_costs_are_refused(
 
 
 def test_numbers_too_large_for_the_dtype_are_refused() -> None:
-    dataset = Dataset("d", np.array([[1.0], [-1e300], [2.0]]), np.zeros(3), "regression")
+    dataset = Dataset("d", np.array([[1.0], [-1e39], [2.0]]), np.zeros(3), "regression")
     assert prepare(dataset, targets="values", dtype=np.float64).rows == 3
     with pytest.raises(DataError) as caught:
         prepare(dataset, targets="values", split=Split(test_fraction=0), dtype=np.float32)
     assert str(caught.value) == (
-        "inputs of data set 'd': -1e+300 is too large for float32; give it in smaller units. Try a wider type "
+        "inputs of data set 'd': -1e+39 is too large for float32; give it in larger units. Try a wider type "
         "(dtype='float64'), or inputs of one scale (standardize=True)."
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.hints import advised
 from trainer.data import Dataset, Split
 from trainer.data.split import SplitName
 from trainer.errors import DataError
@@ -112,14 +113,18 @@ def test_too_few_rows_for_every_class_are_refused() -> None:
 
 def test_without_stratify_a_class_that_is_not_trained_is_refused() -> None:
     dataset = classification(1, 40)
-    seeds = [seed for seed in range(60) if draws_row_0(dataset, seed)]
-    assert seeds
+    seeds = {draws_row_0(dataset, seed): seed for seed in range(60)}
     with pytest.raises(DataError) as caught:
-        divided(dataset, test_fraction=0.2, stratify=False, seed=seeds[0])
-    assert str(caught.value) == (
-        "data set 'd': with split: random no training row is of class 'a', which could not be learnt; use split: "
-        "stratified, another seed, or a smaller test"
-    )
+        divided(dataset, test_fraction=0.2, by="random", seed=seeds[True])
+    said = "which could not be learnt; use split: stratified, another seed, or a smaller test"
+    assert str(caught.value) == f"data set 'd': with split: random no training row is of class 'a', {said}"
+    advised(caught.value, "use split: stratified, another seed, or a smaller test")
+    for mended in (
+        {"by": "stratified", "seed": seeds[True]},
+        {"by": "random", "seed": seeds[False]},
+        {"by": "random", "seed": seeds[True], "test_fraction": 0.02},
+    ):
+        assert 0 in divided(dataset, **{"test_fraction": 0.2, **mended})[0]
 
 
 def draws_row_0(dataset: Dataset, seed: int) -> bool:

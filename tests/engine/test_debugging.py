@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import pytest
 
+from tests.hints import advised
 from tests.made_up import data_of, op_layer
 from trainer import Op, Tensor, debug, grad, op
 from trainer.engine.debugging import ChangedArrayError, NonFiniteError, statistics
@@ -55,10 +56,24 @@ def test_an_infinity_that_is_meant_passes():
 
 def test_an_array_that_changed_in_between():
     buffer = np.zeros(2)
-    reusing = op(lambda x: np.exp(x, out=buffer), name="reusing").defvjp(x=lambda dy, y: dy * y)
 
-    with debug(), pytest.raises(ChangedArrayError, match="'y' of op 'reusing' was changed between the forward call"):
-        grad(lambda x: np.sum(reusing(x) * reusing(2 * x)))(np.ones(2))
+    def exponential(forward):
+        return op(forward, name="reusing").defvjp(x=lambda dy, y: dy * y)
+
+    def gradient(reusing):
+        with debug():
+            return grad(lambda x: np.sum(reusing(x) * reusing(2 * x)))(np.ones(2))
+
+    reusing = exponential(lambda x: np.exp(x, out=buffer))
+    with pytest.raises(ChangedArrayError) as caught:
+        gradient(reusing)
+    advised(
+        caught.value,
+        "'y' of op 'reusing' was changed between the forward call and the backward sweep: the gradient would be "
+        f"wrong. Write to a copy instead\n  op        reusing, from {reusing.origin}\n  called    {__file__}:",
+    )
+    copying = exponential(lambda x: np.exp(x, out=buffer.copy()))
+    np.testing.assert_allclose(gradient(copying), 3 * np.exp([3.0, 3.0]))
 
 
 def test_outside_of_the_block_nothing_is_left():

@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import trainer
+from tests.hints import advised
 from trainer import TrainerClassifier, TrainerRegressor
 from trainer.config.schema import Config, DatasetConfig
 from trainer.errors import ConfigError
@@ -238,11 +239,6 @@ WRONG = {
     "an optimizer": (lambda: small(optimizer="adm").fit(X, Y), ConfigError, "did you mean 'adam'"),
     "outputs": (lambda: small().set_params(network=[{"dense": 4}]).fit(X, Y), ConfigError, "has 3 classes: '0' "),
     "no fit": (lambda: small().predict(X), ValueError, "is not fitted yet"),
-    "scores": (
-        lambda: small(cost="categorical_hinge").fit(X, Y).predict_proba(X),
-        AttributeError,
-        "predict_proba",
-    ),
 }
 
 
@@ -251,6 +247,18 @@ def test_what_is_wrong_is_said(what):
     act, kind, text = WRONG[what]
     with pytest.raises(kind, match=text):
         act()
+
+
+def test_scores_that_are_no_probabilities_are_had_as_they_are():
+    estimator = small(cost="categorical_hinge").fit(X, Y)
+    with pytest.raises(AttributeError, match="predict_proba") as caught:
+        estimator.predict_proba(X)
+    advised(
+        caught.value.__cause__,
+        "the cost 'categorical_hinge' gives its outputs no meaning as probabilities; take predict(X), or the scores "
+        "themselves, model.outputs(X)",
+    )
+    assert estimator.predict(X).tolist() == estimator.model.outputs(X).argmax(axis=1).tolist()
 
 
 def test_importing_the_package_imports_no_scikit_learn():

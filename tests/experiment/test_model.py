@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import trainer
+from tests.hints import advised
 from trainer.config import load as load_config
 from trainer.errors import DataError, ShapeError, UsageError
 from trainer.experiment import build
@@ -97,8 +98,29 @@ def test_a_model_says_what_the_training_says_of_its_rows(kind):
         np.testing.assert_allclose(probabilities.sum(axis=1), 1)
         assert [model.class_names[i] for i in probabilities.argmax(axis=1)] == said.tolist()
     else:
-        with pytest.raises(UsageError, match=r"no meaning as probabilities|which have no probabilities"):
+        with pytest.raises(UsageError) as caught:
             model.predict_proba(rows)
+        if not data.class_names:
+            assert str(caught.value).endswith("predicts numbers, which have no probabilities")
+            return
+        advised(
+            caught.value,
+            f"the cost of {model.name} gives its outputs no meaning as probabilities; take model.predict(x), or the "
+            f"scores themselves, model.outputs(x)",
+        )  # as is done above
+
+
+def test_numbers_that_are_no_scores_of_classes_are_had_as_they_are():
+    outcome = trained({"dataset": "iris", "network": [{"dense": 2}], "cost": "triplet"})
+    model, rows = trainer.load(outcome.folder), raw(outcome)
+    with pytest.raises(UsageError) as caught:
+        model.predict(rows)
+    advised(
+        caught.value,
+        f"{model.name} gives 2 numbers per row, which are no scores of its 3 classes: take them as they are, "
+        f"model.outputs(x)",
+    )
+    assert model.outputs(rows).shape == (40, 2)
 
 
 def raw(outcome):

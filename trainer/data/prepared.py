@@ -38,6 +38,7 @@ TargetKind = Literal["classes", "binary", "signs", "values"]
 Fitted = tuple[Scaling | None, Preprocessing | None, Scaling | None]  # of inputs, of inputs, of targets
 
 LABELS = ("binary", "signs")  # kinds of targets of which a row may have several, each of two classes
+SCALABLE = 1e150  # numbers below it have squares that can be added up
 MOST_CLASSES = 20  # whole numbers, of which so few occur, are taken for classes in a message
 WANTED = {
     "classes": "class indices",
@@ -488,8 +489,9 @@ def _cast(dataset: Dataset, what: str, values: Array, dtype: np.dtype[np.generic
 
 
 def _too_large(dataset: Dataset, what: str, largest: float, dtype: np.dtype[np.generic]) -> DataError:
-    scaled = [Hint("standardize", True, "inputs of one scale")] if what == "inputs" else []
+    scales = what == "inputs" and abs(largest) < SCALABLE
+    scaled = [Hint("standardize", True, "inputs of one scale")] if scales else []
     return DataError(
-        f"{what} of data set {dataset.name!r}: {largest:.6g} is too large for {dtype}; give it in smaller units",
+        f"{what} of data set {dataset.name!r}: {largest:.6g} is too large for {dtype}; give it in larger units",
         hints=[Hint("dtype", "float64", "a wider type"), *scaled],
     )

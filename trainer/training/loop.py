@@ -442,8 +442,9 @@ class Training(Standing):
         return self._evaluation.tables(*self._at)
 
     def ways_down(self) -> list[Hint]:
-        """What may help where the loss grows."""
-        hints = [Hint("step_size", float(f"{self.current_step_size() / 10:g}"), "a smaller step size")]
+        """What may help where the loss grows, or is no number before there was a step of any size."""
+        smaller = Hint("step_size", float(f"{self.current_step_size() / 10:g}"), "a smaller step size")
+        hints = [smaller] if self.step else []
         if self.data.scaling is None:
             hints.append(Hint("standardize", True, "inputs of one scale"))
         return hints

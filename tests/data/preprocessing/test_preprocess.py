@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from sklearn import decomposition, preprocessing
 
+from tests.hints import Advice
 from trainer.data import Dataset, Preprocessing, Split, prepare
 from trainer.data.preprocessing.transformers import (
     PCA,
@@ -259,6 +260,7 @@ def test_a_plugin_adds_a_preprocessor(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.apply(table().inputs), prepared.train.inputs)
 
 
+CATEGORY = Dataset("d", np.ones((60, 1)), np.zeros(60), "regression", (), ("c",), categories={"c": ("x", "y")})
 BAD: list[tuple[Dataset, list[tuple[str, Any]], str]] = [
     (
         table(),
@@ -306,7 +308,7 @@ BAD: list[tuple[Dataset, list[tuple[str, Any]], str]] = [
         "standard_scaler: columns are those of a table, and here a row's inputs have shape (2, 2)",
     ),
     (
-        Dataset("d", np.ones((60, 1)), np.zeros(60), "regression", (), ("c",), categories={"c": ("x", "y")}),
+        CATEGORY,
         [("standard_scaler", StandardScaler())],
         "standard_scaler: every column is a category; name those that it is for, as in columns: [0]",
     ),
@@ -358,6 +360,34 @@ def test_a_step_that_cannot_be_fitted_is_refused(dataset: Dataset, steps: list[t
     with pytest.raises(DataError) as caught:
         Preprocessing.fit(steps, dataset, ROWS)
     assert str(caught.value) == message
+
+
+def scaled(dataset: Dataset, **options: Any) -> list[int]:
+    """The columns that a scaler is fitted to."""
+    (step,) = Preprocessing.fit([("standard_scaler", StandardScaler(**options))], dataset, ROWS).steps
+    return list(step.columns.tolist())
+
+
+ADVICE = [
+    Advice(
+        lambda: scaled(table(), columns=[]),
+        "columns is an empty list; leave it out for all columns that are numbers",
+        (lambda: scaled(table()) == [0, 1, 2, 3],),
+    ),
+    Advice(
+        lambda: scaled(CATEGORY),
+        "every column is a category; name those that it is for, as in columns: [0]",
+        (lambda: scaled(CATEGORY, columns=[0]) == [0],),
+    ),
+]
+
+
+@pytest.mark.parametrize("advice", ADVICE, ids=[each.said[:30] for each in ADVICE])
+def test_what_is_said_of_its_columns_is_followed(advice: Advice) -> None:
+    with pytest.raises(DataError) as caught:
+        advice.wrong()
+    assert advice.said in str(caught.value)
+    assert all(way() for way in advice.ways)
 
 
 def test_a_step_that_cannot_be_used_on_other_rows_is_refused() -> None:

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - a message stands in one piece, so that it can be searched for
-"""NumPy's files that are no data set, and the message for each."""
+"""Files of arrays that are no data set, and the message for each."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.io import savemat
 
 from tests.hints import ways
 from trainer.data import Dataset, load
@@ -26,6 +27,12 @@ def npz(**arrays: Any) -> bytes:
 def npy(array: Any) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, array)
+    return buffer.getvalue()
+
+
+def mat(**arrays: Any) -> bytes:
+    buffer = io.BytesIO()
+    savemat(buffer, arrays)
     return buffer.getvalue()
 
 
@@ -285,6 +292,30 @@ BAD: list[tuple[str, bytes, dict[str, Any], str]] = [
         npy(np.ones((3, 2))),
         {"targets": "y.npy", "missing": "allow"},
         "allow_mapped.npy: missing values are filled in in memory; say mapped: false, or fill them in first",
+    ),
+    (
+        "doubles.mat",
+        mat(inputs=np.ones((3, 2)), targets=np.array([[1.0], [2.0], [2.0]])),
+        {},
+        "doubles.mat: the targets are whole numbers that MATLAB keeps as doubles, and so might be classes or numbers to predict; say task: classification or task: regression",
+    ),
+    (
+        "no_zero.svm",
+        b"1 1:2\n-1 2:1\n",
+        {"task": "classification"},
+        "no_zero.svm has no feature 0, so its features may be counted from 1 or from 0; say first_index: 1, as LIBSVM counts, or first_index: 0",
+    ),
+    (
+        "zero.svm",
+        b"0.5 0:2\n1 3:1\n",
+        {"first_index": 1},
+        "zero.svm has a feature 0, so its features are counted from 0: say first_index: 0",
+    ),
+    (
+        "whole.svm",
+        b"1 1:2\n2 2:1\n",
+        {"first_index": 1},
+        "whole.svm: the labels are whole numbers, and so might be classes or numbers to predict; say task: classification or task: regression",
     ),
     (
         "no_targets.npy",

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.hints import ways
 from trainer.data import load
 from trainer.errors import DataError
 
@@ -196,6 +197,17 @@ BAD: list[tuple[Callable[[], Any], dict[str, Any], str]] = [
         "data set 'pets' has one class only, '10': a classification needs at least two classes",
     ),
 ]
+
+TOLD = [case for case in BAD if any(ways(case[-1]))]
+
+
+@pytest.mark.parametrize(("spoil", "options", "message"), TOLD, ids=[case[-1][:50] for case in TOLD])
+def test_a_folder_is_read_when_what_its_message_says_is_set(
+    spoil: Callable[[], Any], options: dict[str, Any], message: str
+) -> None:
+    spoil()
+    for way in ways(message):
+        assert load("pets", {**options, **way}).rows == 4
 
 
 @pytest.mark.parametrize(("spoil", "options", "message"), BAD, ids=[case[-1][:50] for case in BAD])

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 import trainer
+from tests.hints import advised
 from trainer.data import load
 from trainer.data.readers.memory import columns_of, read_frame
 from trainer.errors import ConfigError, DataError
@@ -78,8 +79,11 @@ def test_a_frame_that_stands_alone_is_one_without_options(frame):
     base: dict[str, Any] = {"network": [{"dense": 1}], "cost": "mean_squared_error", "step_size": 0.001, "epochs": 2}
     alone, given = (trainer.train({**base, "dataset": dataset}) for dataset in (rows, {"frame": rows}))
     assert alone.parameters["0.weights"].tobytes() == given.parameters["0.weights"].tobytes()
-    with pytest.raises(DataError, match=r"a LazyFrame, which has no rows yet; give frame\.collect"):
-        trainer.train({**base, "dataset": pl.LazyFrame({"x": [1.0], "y": [2.0]})})
+    lazy = rows.lazy() if frame is pl.DataFrame else pl.LazyFrame(rows)
+    with pytest.raises(DataError) as caught:
+        trainer.train({**base, "dataset": lazy})
+    advised(caught.value, "the frame is a LazyFrame, which has no rows yet; give frame.collect()")
+    assert trainer.train({**base, "dataset": lazy.collect()}).epoch.epoch == 2
 
 
 @pytest.mark.parametrize("make", [make for make in MAKE if make not in ("mapping of arrays", "pandas with times")])
@@ -176,8 +180,10 @@ def test_a_run_says_that_its_data_came_from_memory_and_is_made_again_with_them(t
     assert trainer.Run(outcome.folder).model.predict(frame.head(2)).shape[0] == 2
     with pytest.raises(ConfigError) as raised:
         trainer.train(resolved)
-    assert f"the data came from memory, with the fingerprint {known[:16]}, and no file holds them: in Python" in str(
-        raised.value
+    advised(
+        raised.value,
+        f"the data came from memory, with the fingerprint {known[:16]}, and no file holds them: in Python, load this "
+        f"file with yaml.safe_load, put the frame in the place of the fingerprint, and give it to trainer.train",
     )
     resolved["dataset"]["frame"] = frame
     again = trainer.train(resolved)

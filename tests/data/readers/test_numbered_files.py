@@ -66,7 +66,7 @@ def test_every_type_is_read_and_labels_may_be_named(kind, tmp_path):
 
 def test_labels_that_are_not_there_are_asked_for(tmp_path):
     path = idx(tmp_path / IMAGES, PIXELS)
-    with pytest.raises(DataError, match=r"has no labels beside it: .* or say targets: FILE, from its folder"):
+    with pytest.raises(DataError, match=r"has no labels beside it: say targets: FILE, from its folder, or give"):
         load(path)
     with pytest.raises(DataError, match=r"there is no file .*nothing\.idx of labels"):
         load(path, {"targets": "nothing.idx"})

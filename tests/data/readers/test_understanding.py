@@ -140,14 +140,8 @@ HINTS: list[tuple[str, dict[str, Any], str, dict[str, list[str]]]] = [
     (
         columns("id,x,y", "aN,N,N"),
         {"categorical": "auto"},
-        "d.csv: column 'id' has hardly a text twice, so as categories it would tell nothing: leave it out, ignore: [id]",
-        {"ignore: [id]": ["x"]},
-    ),
-    (
-        columns("x,y", "N,yN"),
-        {},
-        "the target, has hardly a text twice, so it names no classes",
-        {"task: classification": ["x"]},
+        "d.csv: column 'id' has hardly a text twice, so as categories it would tell nothing: leave it out, ignore: [id], or name it among the columns under categorical",
+        {"ignore: [id]": ["x"], "categorical: [id]": ["id=a1", "id=a10"]},
     ),
     (columns(",a,b,y", "N,N,N,N"), {}, "d.csv:1: an empty cell is no name for column 0; ", {"ignore: [0]": ["a", "b"]}),
     (
@@ -157,11 +151,16 @@ HINTS: list[tuple[str, dict[str, Any], str, dict[str, list[str]]]] = [
         {"ignore: [0]": ["a"]},
     ),
     (columns("a,a,y", "N,N,N"), {}, "columns 0 and 1 are both named 'a'", {"ignore: [1]": ["a"]}),
-    (columns("a,b,y,", "N,N,N,"), {}, "column 3; each line seems to end in a delimiter", {"ignore: [-1]": ["a", "b"]}),
+    (
+        columns("a,b,y,", "N,N,N,"),
+        {},
+        "column 3; each line seems to end in a delimiter: say ignore: [-1]",
+        {"ignore: [-1]": ["a", "b"]},
+    ),
     (
         columns("# mine\na,b,y", "N,N,N"),
         {},
-        "line 1 begins with '#', as a comment does: say",
+        "line 1 begins with '#', as a comment does: say comment: '#' if it is one",
         {"comment: '#'": ["a", "b"]},
     ),
     (

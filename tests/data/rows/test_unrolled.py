@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.hints import advised
 from trainer.data.readers.unrolled import array_of, arrays_in
 from trainer.data.rows import open_rows
 from trainer.data.spec import InputSpec
@@ -116,8 +117,12 @@ def test_a_name_that_says_another_kind_of_file_is_told(tmp_path):
         match=r"one\.npz is a single array, as np\.save writes it; name it \.npy, or write it with np\.savez$",
     ):
         arrays_in(str(tmp_path / "one.npz"))
-    with pytest.raises(DataError, match=r"many\.npy holds several arrays, as np\.savez writes them; save each"):
+    with pytest.raises(DataError) as caught:
         array_of(str(tmp_path / "many.npy"))
+    advised(caught.value, "many.npy holds several arrays, as np.savez writes them; save each with np.save")
+    with np.load(tmp_path / "many.npy") as several:
+        np.save(tmp_path / "many.npy", several["x"])
+    assert array_of(str(tmp_path / "many.npy")).shape == (1, 1)
 
 
 @pytest.mark.parametrize("saved", ["npy", "stored", "deflated"])

@@ -76,11 +76,9 @@ def idx_targets(path: Path, targets: Path | None = None) -> Array:
     """The labels of the rows of an IDX file: those of a file that was named, or of the one beside it."""
     where = targets or labels_beside(path)
     if where is None:
-        raise DataError(
-            f"{path} has no labels beside it: their file is called as this one, with labels for images, as in "
-            f"train-images-idx3-ubyte and train-labels-idx1-ubyte; or say targets: FILE, from its folder",
-            "targets",
-        )
+        named = _named_as_labels(path)
+        called = f", or give that file the name {named}" if named != path.name else ""
+        raise DataError(f"{path} has no labels beside it: say targets: FILE, from its folder{called}", "targets")
     if not where.is_file():
         raise DataError(f"there is no file {where} of labels", "targets")
     return _load(str(where))
@@ -88,10 +86,14 @@ def idx_targets(path: Path, targets: Path | None = None) -> Array:
 
 def labels_beside(path: Path) -> Path | None:
     """The file of labels that belongs to one of images by its name, packed or not."""
-    named = re.sub(r"idx\d", "idx1", path.name.replace("images", "labels"))
+    named = _named_as_labels(path)
     plain = named.removesuffix(".gz")
     found = (path.with_name(name) for name in (named, plain, f"{plain}.gz"))
     return next((each for each in found if each.name != path.name and each.is_file()), None)
+
+
+def _named_as_labels(path: Path) -> str:
+    return re.sub(r"idx\d", "idx1", path.name.replace("images", "labels"))
 
 
 def _load(path: str) -> Array:

@@ -216,7 +216,7 @@ class _Columns:
 
     def _feature(self, column: int) -> Feature:
         table, name, missing = self.table, self.table.names[column], self.missing
-        named = f"[{in_yaml(name if table.has_header else column)}]"
+        named = f"[{_written(table, column)}]"
         if column in self.dated:
             form = self.dated[column]
             times = table.dates(column, form, missing)
@@ -246,10 +246,15 @@ class _Columns:
         free = [j for j in range(column + 1, len(self.table.names)) if self.taken.roles.get(j, "input") == "input"]
         texts = [column, *(j for j in free if self.table.kind(j) == "text")]
         names = sorted({*(self.chosen or ()), *texts})
-        listed = ", ".join(in_yaml(self.table.names[j] if self.table.has_header else j) for j in names)
+        listed = ", ".join(_written(self.table, j) for j in names)
         more = len(texts) - 1
         those = f"it and {more} more column{'s' * (more > 1)} of text name" if more else "the column names"
         return f", or say categorical: [{listed}] if {those} categories"
+
+
+def _written(table: Source, column: int) -> str:
+    """A column as a list of them names it."""
+    return in_yaml(table.names[column] if table.has_header else column)
 
 
 def _targets(table: Source, columns: Sequence[int], task: Task | None) -> tuple[Array, Task, tuple[str, ...]]:
@@ -277,8 +282,9 @@ def _task_of(table: Source, column: int) -> Task:
         raise table.refuse(column, kind, "; or say task: classification if the targets name classes")
     if kind == "text" and table.mostly_different(column):
         raise DataError(
-            f"{table.path}: {table.label(column)}, the target, has hardly a text twice, so it names no classes: name "
-            f"another column with target, or say task: classification if it does",
+            f"{table.path}: {table.label(column)}, the target, has hardly a text twice, so it names no classes: leave "
+            f"it out, ignore: [{_written(table, column)}], and name another column with target, or say task: "
+            f"classification if it does",
             "target",
         )
     return "classification" if kind in ("text", "booleans") else "regression"
