@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 import trainer
-from tests.hints import Advice
-from tests.test_extras import brought
+from tests.hints import Advice, brought
 from trainer.data import load
 from trainer.errors import UsageError
 from trainer.experiment.predicting import write_predictions
