@@ -169,12 +169,9 @@ def _changes(checkpoint: Checkpoint, config: Mapping[str, object]) -> dict[str, 
         reason = _REASONS.get(top, "it has had a part in the steps so far")
         reason = "the best number so far belongs to it" if remembered else reason
         run = shlex.quote(str(checkpoint.path.parent.parent))
-        own = f"these parameters: trainer run CONFIG start_from={run}"
-        if top == "network":
-            own = f"the layers that stay: trainer run CONFIG start_from.path={run} 'start_from.parameters=[0.*]'"
         raise UsageError(
             f"{top} cannot change in a run that goes on: {_change(key, before, now)}, and {reason}. A run of its own "
-            f"may begin from {own}"
+            f"may begin from these parameters: trainer run CONFIG start_from={run}"
         )
     return {key: (before.get(key), now.get(key)) for key in different}
 
