@@ -118,9 +118,11 @@ def test_an_origin_lasts_to_the_end_of_its_block():
 
 
 def test_memory_is_told_in_words():
-    memory = Memory(planned=4096, parameters=1024, gradient=1024, state=0, batch=512, residuals=1024)
+    memory = Memory(
+        planned=4096, alive=3900, parameters=1024, gradient=1024, state=0, batch=512, residuals=1024
+    )  # fmt: skip
     assert str(memory) == (
-        "4.0 KiB planned, 1.14 × the 3.5 KiB needed "
+        "4.0 KiB planned, 1.05 × the 3.8 KiB alive at once, 1.14 × the 3.5 KiB needed "
         "(parameters 1.0 KiB, gradient 1.0 KiB, batch 512 B, residuals 1.0 KiB)"
     )
     assert [size(n) for n in (0, 1023, 1024, 1023 * 1024, 5 * 2**30)] == [

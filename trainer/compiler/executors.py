@@ -85,6 +85,10 @@ class Executor(Protocol):
     def nbytes(self) -> int:
         """Bytes of its buffers."""
 
+    @property
+    def alive(self) -> int:
+        """Bytes of the values that it computes and that are alive at once, when they are most."""
+
 
 class Backend(Protocol):
     """What a config's `compute.executor` names: a frozen dataclass with these."""

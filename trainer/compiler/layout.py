@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
@@ -12,35 +13,51 @@ if TYPE_CHECKING:
     from trainer.compiler.executors import Executor
     from trainer.compiler.program import Value
 
-__all__ = ["LiveRange", "covered_bytes", "live_ranges", "planned_bytes", "size"]
+__all__ = ["LiveRange", "alive_bytes", "covered_bytes", "live_ranges", "planned_bytes", "size"]
 
 
 def planned_bytes(executor: Executor) -> int:
     """Bytes of everything that an executor holds, each byte counted once."""
     blocks = executor.blocks
-    arrays = [*blocks, *executor.inputs, *executor.held]
-    arrays += [v.known for i in executor.program.instructions for v in i.inputs if v.constant]
+    arrays = [*blocks, *executor.inputs, *executor.held, *_constants(executor)]
     return executor.nbytes + covered_bytes(arrays) - covered_bytes(blocks)
 
 
-class LiveRange(NamedTuple):
-    """A value in the buffer with this number, from the instruction that computes it to the last that reads it.
+def alive_bytes(executor: Executor) -> int:
+    """Bytes of the inputs, the constants and what is alive beside them when that is most: less takes no plan of this
+    program, whose calls come in this order."""
+    return covered_bytes([*executor.inputs, *_constants(executor)]) + executor.alive
 
-    Inputs have numbers below those of the blocks, are there from −1 on, and to the end.
+
+def _constants(executor: Executor) -> list[Any]:
+    return [v.known for i in executor.program.instructions for v in i.inputs if v.constant]
+
+
+class LiveRange(NamedTuple):
+    """A value in memory, from the instruction that computes it to the last that reads it.
+
+    Attributes:
+        start: where it begins in the memory of the blocks, counted through them; −1 for an input, which is in memory of
+            its own, from −1 on, and to the end.
+        buffer: a number for its memory. Inputs have the first ones; then come places of the blocks, from one byte to
+            another, which several values may have one after the other, and which parts of other places may be.
     """
 
-    buffer: int
     value: Value
     first: int
     last: int
+    start: int = -1
+    buffer: int = 0
 
 
 def live_ranges(executor: Executor) -> list[LiveRange]:
     """Which value lies where and how long, in the order in which they come. Views are part of what they look at."""
     program, end = executor.program, len(executor.program)
-    spans = [byte_bounds(array) for array in (*executor.inputs, *executor.blocks)]
+    spans = [byte_bounds(array) for array in executor.blocks]
+    before = [0, *accumulate(high - low for low, high in spans)]
     bound = {b.instruction: b.outputs for b in executor.bound}
-    found = {value: LiveRange(n, value, -1, end) for n, value in enumerate(program.inputs)}
+    inputs = {byte_bounds(array)[0]: n for n, array in enumerate(executor.inputs)}
+    found = {value: LiveRange(value, -1, end, -1, n) for n, value in enumerate(program.inputs)}
     owner: dict[Value, Value] = {}
     for position, instruction in enumerate(program.instructions):
         for value in instruction.inputs:
@@ -52,14 +69,18 @@ def live_ranges(executor: Executor) -> list[LiveRange]:
             continue
         for value, array in zip(instruction.outputs, bound[instruction], strict=True):
             start = byte_bounds(array)[0] if isinstance(array, np.ndarray) else 0
-            for n, (low, high) in enumerate(spans):
+            if start in inputs:
+                found[value] = LiveRange(value, position, position, -1, inputs[start])
+            for (low, high), offset in zip(spans, before, strict=False):
                 if low <= start < high:
-                    found[value] = LiveRange(n, value, position, position)
+                    found[value] = LiveRange(value, position, position, start - low + offset)
     for value in program.outputs:
         value = owner.get(value, value)
         if value in found:
             found[value] = found[value]._replace(last=end)
-    return list(found.values())
+    places = sorted({(live.start, live.value.nbytes) for live in found.values() if live.start >= 0})
+    numbers = {place: n for n, place in enumerate(places, len(program.inputs))}
+    return [live._replace(buffer=numbers.get((live.start, live.value.nbytes), live.buffer)) for live in found.values()]
 
 
 def size(nbytes: int) -> str:

@@ -74,14 +74,16 @@ class NumpyExecutor:
         given = set(program.outputs[:first])
         known = max((p for p, i in enumerate(program.instructions) if not given.isdisjoint(i.outputs)), default=-1)
         pairs = dict(zip(program.outputs[first:], program.inputs, strict=False))
-        self.buffers: Buffers = Buffers(program, pairs, known, () if beside is None else beside.buffers.blocks)
         self._lock = threading.Lock()
         self._known = known_ops()
+        spare = () if beside is None else beside.buffers.blocks
+        self._views = self._find_views()
+        self.buffers: Buffers = Buffers(program, self._views, pairs, known, spare)
         self._arrays: dict[Value, Any] = {}
         self._between: dict[Any, Any] = {}  # by register and layout, what lies between two calls of a chain
         shared = [] if beside is None else beside.inputs[:carried]
         self.inputs: list[Any] = [self._input(v, a) for v, a in zip_longest(program.inputs, shared)]
-        bound = [self._bind(p, i) for p, i in enumerate(program.instructions)]
+        bound = [self._bind(i) for i in program.instructions]
         self.checked = sum(b is not None for b in bound[: known + 1])
         self.bound = [b for b in bound if b is not None]
         self._first = [call for bound in self.bound[: self.checked] for call in bound.calls]
@@ -127,6 +129,10 @@ class NumpyExecutor:
         """Bytes of all buffers together."""
         return self.buffers.nbytes + sum(int(array.nbytes) for array in self._between.values())
 
+    @property
+    def alive(self) -> int:
+        return self.buffers.alive
+
     def _input(self, value: Value, shared: Array | None) -> Array:
         array = self._arrays[value] = dense(value, aligned(value.nbytes)) if shared is None else shared
         return array
@@ -134,25 +140,35 @@ class NumpyExecutor:
     def _array(self, value: Value) -> Any:
         return value.known if value.constant else self._arrays[value]
 
-    def _bind(self, position: int, instruction: Instruction) -> Bound | None:
+    def _bind(self, instruction: Instruction) -> Bound | None:
         """An instruction with its places; None for a view, which is there already."""
         inputs = [self._array(v) for v in instruction.inputs]
-        view = self._view(instruction, inputs)
-        if view is not None:
-            source, output = instruction.inputs[0], instruction.outputs[0]
-            self._arrays[output] = view
-            self.buffers.alias(output, source)
-            self.buffers.release(position)
+        if instruction in self._views:
+            self._arrays[instruction.outputs[0]] = instruction.op.forward(*inputs, **instruction.attributes)
             return None
-        outputs = [self._output(position, instruction, o) for o in instruction.outputs]
+        outputs = [self._output(o) for o in instruction.outputs]
         self._arrays.update(zip(instruction.outputs, outputs, strict=True))
-        self.buffers.release(position)
         known = self._known.get(instruction.op, UNKNOWN)
         return Bound(instruction, inputs, outputs, self._calls(instruction, known, inputs, outputs), known)
 
-    def _output(self, position: int, instruction: Instruction, value: Value) -> Any:
-        source = self.buffers.over_input(position, instruction, value)
-        return self._arrays[source] if source else self.buffers.allocate(position, instruction, value)
+    def _output(self, value: Value) -> Any:
+        source = self.buffers.over.get(value)
+        return self.buffers.array(value) if source is None else self._arrays[source]
+
+    def _find_views(self) -> set[Instruction]:
+        """The instructions whose result is a view, found out on zeros that all values share."""
+        program, found = self.program, set()
+        values = [*program.inputs, *(o for i in program.instructions for o in i.outputs)]
+        zeros = aligned(max((v.nbytes for v in values), default=0))
+        arrays: dict[Value, Any] = {v: dense(v, zeros) for v in program.inputs}
+        for instruction in program.instructions:
+            view = self._view(instruction, [v.known if v.constant else arrays[v] for v in instruction.inputs])
+            if view is not None:
+                found.add(instruction)
+                arrays[instruction.outputs[0]] = view
+            else:
+                arrays.update((o, dense(o, zeros)) for o in instruction.outputs)
+        return found
 
     def _view(self, instruction: Instruction, inputs: list[object]) -> object:
         """The result as a view of the first input's buffer, or None where it is none."""

@@ -2,7 +2,7 @@
 
 Forward runs down on the left, backward up again beside it, so that what a rule saved crosses to the same layer; the
 update is a column of its own. What an edge carries stands where it leaves. Layers that repeat what others before them
-do are folded into one box. Below, a row per buffer shows what lies in it and how long.
+do are folded into one box. Below, a row per input and a map of the memory show what lies where and how long.
 
 SVG is text, and this is plain text: no library draws a picture that is half graph and half time line.
 """
@@ -32,8 +32,8 @@ _WIDTH, _HEIGHT, _VIEW = 170, 24, 16  # of a box; the height of a view's
 _MANY_VIEWS = 4  # below one another, from which on they are one box
 _LABEL = 20  # below (or above) a box, for what the edge carries
 _PAGE, _TOP, _MARGIN = 1170, 118, 28
-_ROW = 17  # of a buffer
-_ROWS = 48  # of buffers at most; the small ones are told in a line
+_ROW = 17  # of an input
+_MEMORY = 360  # of all else
 
 
 @dataclass(eq=False)
@@ -338,39 +338,42 @@ def _draw_box(box: _Box, inputs: int) -> Iterator[str]:
 def _buffers(
     executor: Executor, lying: Sequence[LiveRange], given: Sequence[str], top: float
 ) -> tuple[list[str], float]:
-    """The time line of the buffers, the largest first, and where it ends."""
-    program, names = executor.program, executor.program.names()
-    sizes = [a.nbytes for a in (*executor.inputs, *executor.blocks)]
-    scopes = {o: i.scope.part for i in program.instructions for o in i.outputs}
-    order = sorted(range(len(sizes)), key=lambda n: (-sizes[n], n))
-    left, width = _COLUMNS["forward"], _PAGE - _COLUMNS["forward"] - _MARGIN
-    step = width / (len(program) + 1)
+    """The inputs, a row each, the largest first, and the memory of all other values along time; and where that ends."""
+    order = sorted(range(len(given)), key=lambda n: (-executor.inputs[n].nbytes, n))
     parts = [
         _text(_MARGIN, top, "Buffers", weight="bold", size=14),
-        _text(left, top, "what lies in each of them, from the first instruction to the last", fill=_PALE),
+        _text(_COLUMNS["forward"], top, "what lies where, from the first instruction to the last", fill=_PALE),
     ]
+    total = max(1, sum(block.nbytes for block in executor.blocks))
+    rows = [(_cut(given[n], 7), executor.inputs[n].nbytes, _ROW, [x for x in lying if x.buffer == n]) for n in order]
+    rows += [("memory", total, _MEMORY, [x for x in lying if x.start >= 0])] if executor.blocks else []
     y = top + 14
-    for n in order[:_ROWS]:
-        name = given[n] if n < len(given) else f"b{n - len(given)}"
-        parts.append(_text(left - 76, y + 12, size(sizes[n]), anchor="end", size=10, fill=_PALE))
-        parts.append(_chip(left - 70, y + _ROW / 2, 46, _cut(name, 7), "#e4e7eb" if n < len(given) else _shade(n)))
-        parts.append(f'<rect x="{left}" y="{y + 1:.0f}" width="{width}" height="{_ROW - 3}" fill="#f5f7fa"/>')
-        for live in (s for s in lying if s.buffer == n):
-            x, end = left + step * (live.first + 1), left + step * (live.last + 1)
-            part = scopes.get(live.value, "")
-            parts.append(
-                f'<rect x="{x:.1f}" y="{y + 1:.0f}" width="{max(end - x, step * 0.6):.1f}" height="{_ROW - 3}" rx="2" '
-                f'fill="{_COLOURS[part]}" fill-opacity="{0.15 if live.first < 0 else 0.3}"><title>{names[live.value]} '
-                f"{escape(_kind(live.value))}, {size(live.value.nbytes)}</title></rect>"
-            )
-            if end - x > 24:
-                parts.append(_text(x + 3, y + 12, names[live.value], size=9))
-        y += _ROW
-    rest = order[_ROWS:]
-    if rest:
-        parts.append(_text(left, y + 14, f"and {len(rest)} smaller ones, {size(sum(sizes[n] for n in rest))} in all",
-                           fill=_PALE))  # fmt: skip
-    return parts, y + _MARGIN + 8
+    for name, nbytes, height, held in rows:
+        parts.append(_text(_COLUMNS["forward"] - 76, y + 12, size(nbytes), anchor="end", size=10, fill=_PALE))
+        parts.append(_chip(_COLUMNS["forward"] - 70, y + _ROW / 2, 46, name, "#e4e7eb"))
+        parts += _row(executor, held, y + 1, height - 3, nbytes)
+        y += height
+    return parts, y + _MARGIN - 6
+
+
+def _row(executor: Executor, held: Sequence[LiveRange], top: float, height: float, nbytes: int) -> Iterator[str]:
+    """Values along time, each where it lies in so many bytes."""
+    program, names, inputs = executor.program, executor.program.names(), len(executor.inputs)
+    scopes = {o: i.scope.part for i in program.instructions for o in i.outputs}
+    left, width = _COLUMNS["forward"], _PAGE - _COLUMNS["forward"] - _MARGIN
+    step = width / (len(program) + 1)
+    yield f'<rect x="{left}" y="{top:.0f}" width="{width}" height="{height}" fill="#f5f7fa"/>'
+    for live in held:
+        x, end = left + step * (live.first + 1), left + step * (live.last + 1)
+        y, high = top + height * max(live.start, 0) / nbytes, max(height * live.value.nbytes / nbytes, 0.5)
+        place = f"b{live.buffer - inputs}, " if live.start >= 0 else ""
+        yield (
+            f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(end - x, step * 0.6):.1f}" height="{high:.1f}" rx="2" '
+            f'fill="{_COLOURS[scopes.get(live.value, "")]}" fill-opacity="{0.15 if live.first < 0 else 0.3}"><title>'
+            f"{place}{names[live.value]} {escape(_kind(live.value))}, {size(live.value.nbytes)}</title></rect>"
+        )
+        if end - x > 24 and high > 10:
+            yield _text(x + 3, y + min(high / 2, 12) + 3.5, names[live.value], size=9)
 
 
 def _chip(x: float, middle: float, width: float, text: str, fill: str) -> str:

@@ -2,7 +2,8 @@
 
 A step cannot do without the parameters, their gradient, the optimizer's state, the batch, and what the rules of the
 forward calls asked to keep for the backward sweep. All else is for the sake of the program: buffers of results in
-between, of which two that are never alive at once share a block.
+between, of which two that are never alive at once share their place. How little they take is said by what is alive at
+once: a program computes in its own order, and may keep what it could compute again.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from trainer.compiler.layout import covered_bytes, planned_bytes, size
+from trainer.compiler.layout import alive_bytes, covered_bytes, planned_bytes, size
 from trainer.engine.node import Node, swept
 from trainer.engine.observe import observed
 from trainer.engine.op import Op
@@ -32,6 +33,7 @@ class Memory:
 
     Attributes:
         planned: everything that the program's executor holds: inputs, constants and buffers.
+        alive: of that what is alive at once, when it is most: the least for the calls of this program.
         parameters, gradient: of θ.
         state: of what is carried from step to step beside θ.
         batch: of the other inputs.
@@ -39,6 +41,7 @@ class Memory:
     """
 
     planned: int
+    alive: int
     parameters: int
     gradient: int
     state: int
@@ -58,7 +61,10 @@ class Memory:
     def __str__(self) -> str:
         parts = ["parameters", "gradient", "state", "batch", "residuals"]
         each = ", ".join(f"{name} {size(getattr(self, name))}" for name in parts if getattr(self, name))
-        return f"{size(self.planned)} planned, {self.ratio:.2f} × the {size(self.needed)} needed ({each})"
+        return (
+            f"{size(self.planned)} planned, {self.planned / self.alive:.2f} × the {size(self.alive)} alive at once, "
+            f"{self.ratio:.2f} × the {size(self.needed)} needed ({each})"
+        )
 
 
 def measure_memory(
@@ -78,7 +84,8 @@ def measure_memory(
     state = sum(a.nbytes for a in carried)
     theta = training.now.theta.nbytes
     given = sum(v.nbytes for v in program.inputs)
-    return executor, Memory(planned_bytes(executor), theta, theta, state, given - theta - state, watch.residual_bytes())
+    planned, alive, residuals = planned_bytes(executor), alive_bytes(executor), watch.residual_bytes()
+    return executor, Memory(planned, alive, theta, theta, state, given - theta - state, residuals)
 
 
 class _Watch:

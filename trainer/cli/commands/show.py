@@ -19,6 +19,7 @@ from trainer.files import check_ending
 
 if TYPE_CHECKING:
     from trainer.compiler.executors import Executor
+    from trainer.compiler.layout import LiveRange
     from trainer.compiler.numpy_executor import Bound
 
 __all__ = ["command"]
@@ -61,16 +62,20 @@ def command(
 
 
 def _print_buffers(executor: Executor) -> None:
-    """A row per buffer: its size, and the values that lie in it one after the other."""
+    """A row per input, and per place in the memory of all others: where it is, its size, and the values that lie there
+    one after the other."""
     from trainer.compiler.layout import live_ranges
 
     names, inputs = executor.program.names(), len(executor.inputs)
-    held: dict[int, list[str]] = defaultdict(list)
+    held: dict[int, list[LiveRange]] = defaultdict(list)
     for live in live_ranges(executor):
-        held[live.buffer].append(names[live.value])
-    sizes = [*(a.nbytes for a in executor.inputs), *(b.nbytes for b in executor.blocks)]
-    rows = [["input" if n < inputs else f"b{n - inputs}", f"{sizes[n]:,}", " ".join(held[n])] for n in sorted(held)]
-    print_table(["buffer", "bytes", "holds"], rows, right={1})
+        held[live.buffer].append(live)
+    rows = [
+        ["input" if n < inputs else f"b{n - inputs}", "" if n < inputs else f"{lying[0].start:,}",
+         f"{lying[0].value.nbytes:,}", " ".join(names[live.value] for live in lying)]
+        for n, lying in sorted(held.items())
+    ]  # fmt: skip
+    print_table(["buffer", "at", "bytes", "holds"], rows, right={1, 2})
 
 
 def _print_profile(executor: Executor) -> None:
