@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from trainer.cli import main
 from trainer.service.client import Client
 from trainer.service.trust import trusting
 
@@ -148,3 +150,22 @@ def serve(tmp_path_factory: pytest.TempPathFactory, start_once: Start) -> Iterat
 def served(serve: Callable[..., Served]) -> Served:
     """One service for a whole module, with two slots."""
     return serve("--slots", "2")
+
+
+@pytest.fixture
+def stranger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[object, str]]:
+    """The command of somebody who knows no service yet, with small.yaml beside, and with what is typed when a token is
+    asked for; gives its code and what it says."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TRAINER_CONFIG", str(tmp_path / "conf"))
+    Path("small.yaml").write_text(SMALL)
+
+    def run(line: str, token: str = "") -> tuple[object, str]:
+        monkeypatch.setattr("typer.prompt", lambda text, **how: token)
+        with pytest.raises(SystemExit) as ended:
+            main(shlex.split(line))
+        return ended.value.code, "".join(capsys.readouterr())
+
+    return run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import shutil
 import signal
@@ -14,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.hints import advised
 from tests.service.certificates import Certified, certified
 from tests.service.conftest import LONG, SMALL, Served, Start, free_port
 from tests.service.test_elsewhere import CHECKED, model, parameters, reaches
 from trainer.errors import UsageError
-from trainer.service.client import Client, Refused
 from trainer.service.remote.attending import ASK, attended
 from trainer.service.remote.launcher import Order
 from trainer.service.remote.outbox import Outbox
@@ -202,12 +203,18 @@ def test_files_that_are_no_certificate_and_key_are_told_before_anything_is_serve
 
 
 @needs_openssl
-def test_a_client_is_told_whom_it_does_not_trust_and_which_token_is_not_known(posing, made):
-    with pytest.raises(
-        UsageError, match=rf"what answers at {posing.url} is not trusted: .*; trainer login .* --certif"
-    ):
-        Client(posing.url, posing.token).ask("GET", "/v1/me")
-    with pytest.raises(
-        Refused, match=rf"{posing.url} does not know this token, or not any more; trainer login {posing.url}"
-    ):
-        Client(posing.url, "trn_x", made.certificate.read_text()).ask("GET", "/v1/me")
+def test_a_client_is_told_whom_it_does_not_trust_and_which_token_is_not_known(posing, made, stranger):
+    code, told = stranger(f"login {posing.url}", posing.token)
+    assert code == 2
+    assert f"what answers at {posing.url} is not trusted: " in told
+    said = advised(told, f"trainer login {posing.url} --certificate FILE has it trusted")
+    (login,) = re.findall(r"trainer (login .+) has", said)
+    token = posing.ask("POST", "/v1/tokens", '{"user": "erin"}', Content_Type="application/json").json
+    assert stranger(login.replace("FILE", str(made.certificate)), token["token"])[0] == 0
+    assert stranger(f"runs --at {posing.url}")[0] == 0
+    posing.ask("DELETE", f"/v1/tokens/{token['id']}")
+    code, told = stranger(f"runs --at {posing.url}")
+    assert (code, f"the service at {posing.url} does not know this token, or not any more" in told) == (1, True)
+    said = advised(told, f"trainer login {posing.url} asks for another")
+    assert stranger(re.findall(r"trainer (login \S+) asks", said)[0], posing.token)[0] == 0  # its certificate is known
+    assert stranger(f"runs --at {posing.url}")[0] == 0

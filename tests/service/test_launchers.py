@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from tests.hints import advised
 from tests.service.conftest import SMALL
 from trainer.errors import PluginError, UsageError
 from trainer.plugins.registry import component
-from trainer.service.launchers import made
+from trainer.service.launchers import Site, made
 from trainer.service.local import Local
 from trainer.service.settings import Settings
 
@@ -63,6 +65,16 @@ def test_what_is_no_launcher_is_told_before_anything_is_served(text, says):
     with pytest.raises(UsageError) as caught:
         made(Settings(Path(), launchers=(text,)))
     assert str(caught.value) == says
+
+
+def test_a_command_is_given_as_it_is_said():
+    site = Site(replace(HERE, url="https://train.example.org"), *[None] * 3)
+    with pytest.raises(UsageError) as caught:
+        made(replace(HERE, launchers=("command=' '",)))["command"].launcher(site)
+    said = advised(caught.value, "--launcher command needs one: --launcher 'command=ssh worker trainer attempt'")
+    option, given = shlex.split(said.rpartition(": ")[2])
+    assert option == "--launcher"
+    assert made(replace(HERE, launchers=(given,)))["command"].launcher(site).threads == 1
 
 
 def test_a_launcher_is_a_frozen_dataclass_that_makes_one():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.hints import advised
 from tests.service.conftest import LONG, SMALL, Served
 from tests.service.processes import children
 from trainer.plugins.manager import shared
@@ -210,9 +212,16 @@ def test_without_its_database_a_service_finds_its_runs_in_their_folders(one):
     one.trains(working)
     before = {each["id"]: each for each in one.ask("GET", "/v1/runs").json["data"]}
     one.stop()
-    (one.root / "service.sqlite").unlink()
+    (one.root / "service.sqlite").write_bytes(b"not a database, and longer than a header" * 100)
     (one.root / "runs" / "notes").mkdir()
-    one.options = (*one.options, "--reindex")
+    command = [sys.executable, "-m", "trainer", "serve", "--root", str(one.root), "--port", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    said = advised(done.stderr, f"or find what the folders know: trainer serve --root {one.root} --reindex")
+    (one.root / "service.sqlite").rename(one.root / "damaged.sqlite")
+    told = shlex.split(said.partition("trainer serve ")[2])
+    assert told[:2] == ["--root", str(one.root)]
+    one.options = (*one.options, *told[2:])
     one.start()
     log = one.root.with_suffix(".log").read_text()
     assert "4 runs found in folders: 1 cancelled, 2 finished, 1 queued" in log
@@ -235,13 +244,3 @@ def test_without_its_database_a_service_finds_its_runs_in_their_folders(one):
     body = json.dumps({"overrides": ["epochs=5"]})
     assert one.ask("POST", f"/v1/runs/{finished[0]}/resume", body, Content_Type="application/json").status == 202
     assert one.until(finished[0], "finished")["progress"]["epoch"] == 5
-
-
-def test_a_damaged_database_is_said_to_be_and_what_to_do(tmp_path):
-    (tmp_path / "root").mkdir()
-    (tmp_path / "root" / "service.sqlite").write_bytes(b"not a database, and longer than a header" * 100)
-    command = [sys.executable, "-m", "trainer", "serve", "--root", str(tmp_path / "root"), "--port", "0"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 2
-    assert "service.sqlite is damaged" in done.stderr
-    assert "trainer serve --reindex" in done.stderr

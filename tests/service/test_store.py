@@ -10,6 +10,7 @@ import threading
 
 import pytest
 
+from tests.hints import advised
 from trainer.errors import UsageError
 from trainer.service import queue
 from trainer.service.store import Store, Unwritable, connected
@@ -111,6 +112,32 @@ def test_what_was_acknowledged_is_there_after_the_process_is_killed(tmp_path):
     assert done.returncode == -9, done.stderr
     acknowledged = len(done.stdout.split())
     assert connected(path).execute("SELECT count(*) FROM facts").fetchone()[0] >= acknowledged == 151
+
+
+def test_in_the_place_of_a_damaged_database_a_backup_is_put_as_it_is_said(tmp_path):
+    path, wal = tmp_path / "a root" / "service.sqlite", tmp_path / "a root" / "service.sqlite-wal"
+    path.parent.mkdir()
+    Store(path).close()
+    backup = path.read_bytes()
+    store = Store(path)
+    store.change(lambda w: w.db.execute("INSERT INTO facts VALUES ('later', 1)")).result()
+    newer = wal.read_bytes()
+    store.close()
+    path.write_bytes(b"not a database, and longer than a header" * 100)
+    wal.write_bytes(newer)  # as where the service was killed
+    with pytest.raises(UsageError) as caught:
+        Store(path)
+    said = advised(
+        caught.value, "move it away, and service.sqlite-wal with it, if that is there; then put a backup in its place"
+    )
+    assert f"{path} is damaged (file is not a database): {said}" in str(caught.value)
+    for each in (path, wal):
+        each.rename(tmp_path / each.name)
+    path.write_bytes(backup)
+    store = Store(path)
+    assert [*store.reading.execute("PRAGMA integrity_check").fetchone()] == ["ok"]
+    assert store.rows("SELECT * FROM facts WHERE name = 'later'") == []
+    store.close()
 
 
 def test_a_database_of_a_newer_version_is_left_alone(tmp_path):

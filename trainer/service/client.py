@@ -100,7 +100,7 @@ def opened(at: str | None) -> Client:
         except OSError as error:
             raise UsageError(f"the token of {url} cannot be read: {error}") from None
     if token is None:
-        raise UsageError(f"there is no token for {url}; give one: trainer login {url}, or {TOKEN}")
+        raise UsageError(f"there is no token for {url}; give one: trainer login {url}, or the variable {TOKEN}")
     return Client(url, token, certificate_of(entry))
 
 
@@ -135,7 +135,8 @@ class Client:
             response = connection.getresponse()
             content = response.read()
         if response.status == 401:
-            way = f"trainer login {self.url} asks for another"
+            own = f"it is that of {TOKEN}, which goes before any other: unset that, and "
+            way = f"{own if self.token == os.environ.get(TOKEN) else ''}trainer login {self.url} asks for another"
             raise Refused(401, f"the service at {self.url} does not know this token, or not any more; {way}")
         if response.status >= 400:
             raise _refused(response.status, content)

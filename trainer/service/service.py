@@ -24,7 +24,7 @@ from trainer.service.children import Children, Worker
 from trainer.service.ids import is_id
 from trainer.service.live import Feed
 from trainer.service.queue import Conflict, Gone, Submission
-from trainer.service.settings import DATASETS, Settings
+from trainer.service.settings import DATASETS, Settings, no_such
 from trainer.service.states import Message, State
 from trainer.service.store import Event, Store, Writing
 from trainer.service.supervisor import Supervisor, policy
@@ -106,8 +106,7 @@ class Service:
         if more := self.settings.datasets - DATASETS:  # which a plugin brings, that only children import
             there = [each["name"] for each in await self.told("datasets")]
             for name in sorted(more.difference(there)):
-                hint = did_you_mean(name, there, f"there are: {', '.join(there)}")
-                log.warning("--allow-dataset %s: no data set has that name; %s", name, hint)
+                log.warning(no_such("--allow-dataset", name, "data set", there))
 
     def _happened(self, events: Sequence[Event]) -> None:
         if self._tasks:  # before, nobody can watch, and what is in line is looked for anyway

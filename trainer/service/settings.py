@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["DATASETS", "Limits", "Quota", "Settings"]
+from trainer.wording import did_you_mean
+
+__all__ = ["DATASETS", "Limits", "Quota", "Settings", "no_such"]
 
 # The shipped data sets that are made or bundled; of those that are fetched from elsewhere none.
 DATASETS = frozenset(
@@ -117,3 +120,13 @@ class Settings:
     def folder(self, run: str) -> Path:
         """Of a run that is in the database."""
         return self.runs / run
+
+
+def no_such(option: str, name: str, kind: str, there: Collection[str]) -> str:
+    """What to say where an option allows something by a name that nothing has.
+
+    >>> no_such("--allow-dataset", "moon", "data set", ["iris", "moons"])
+    "--allow-dataset moon: no data set has that name; did you mean 'moons'?"
+    """
+    hint = did_you_mean(name, there, f"there are: {', '.join(there)}")
+    return f"{option} {name}: no {kind} has that name; {hint}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import shlex
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
@@ -67,8 +68,9 @@ def connected(path: Path) -> sqlite3.Connection:
     except sqlite3.DatabaseError as error:
         db.close()
         raise UsageError(
-            f"{path} is damaged ({error}): put a backup in its place, or move it away and find what the folders know: "
-            "trainer serve --reindex"
+            f"{path} is damaged ({error}): move it away, and {path.name}-wal with it, if that is there; then put a "
+            "backup in its place, or find what the folders know: "
+            f"trainer serve --root {shlex.quote(str(path.parent))} --reindex"
         ) from None
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA foreign_keys = ON")

@@ -19,15 +19,17 @@ def command(
     browser: Annotated[bool, typer.Option("--browser", "-b", help="Only print an address for a browser.")] = False,
 ) -> None:
     """Remember a service, with its token, for the commands that follow; print an address that logs a browser in."""
-    from trainer.service.client import Client, certificate_of, opened, remember
+    from trainer.service.client import Client, certificate_of, known_services, opened, remember
 
     if browser:
         client = opened(url)
     else:
-        own = {} if certificate is None else {"certificate": str(certificate.absolute())}
+        url = url.rstrip("/")
+        file = known_services().get(url, {}).get("certificate") if certificate is None else str(certificate.absolute())
+        own = {} if file is None else {"certificate": file}
         known = certificate_of(own)
         token = typer.prompt("token", hide_input=True).strip()
-        client = Client(url.rstrip("/"), token, known)
+        client = Client(url, token, known)
         about = client.ask("GET", "/v1/me")
         remember(client.url, {"token": token, **own})
         typer.echo(f"{about['user']} at {client.url}, may {', '.join(about['scopes'])}")

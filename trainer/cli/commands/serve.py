@@ -12,7 +12,6 @@ import typer
 
 from trainer.errors import UsageError
 from trainer.plugins.entries import installed
-from trainer.wording import did_you_mean
 
 if TYPE_CHECKING:
     from trainer.service.service import Service
@@ -73,7 +72,7 @@ def command(
         raise UsageError("trainer serve forks processes, which Windows cannot; it runs under WSL")
     from trainer.service.client import forget, remember
     from trainer.service.logs import configure
-    from trainer.service.settings import DATASETS, Settings
+    from trainer.service.settings import DATASETS, Settings, no_such
     from trainer.service.trust import check_pair
 
     if log not in ("text", "json"):
@@ -89,8 +88,7 @@ def command(
         check_pair(str(certificate), str(key))
     for wanted in plugin or ():
         if wanted not in (there := installed()):
-            hint = did_you_mean(wanted, there, f"there are: {', '.join(there)}")
-            raise UsageError(f"--allow-plugin {wanted}: no installed plugin has that name; {hint}")
+            raise UsageError(no_such("--allow-plugin", wanted, "installed plugin", there))
     configure(log)
     bound = listening(host, port)
     here = address(bound, "http" if certificate is None else "https")

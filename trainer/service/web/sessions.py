@@ -29,7 +29,8 @@ async def login(call: Call) -> Response:
     person = call.service.tickets.redeem(ticket)
     if person is None:
         raise HttpProblem(
-            401, "this ticket was used already, or is older than five minutes: trainer login makes another"
+            401,
+            "this ticket was used already, or is older than five minutes: trainer login URL --browser makes another",
         )
     return await _let_in(call, person, "/")
 
