@@ -135,8 +135,9 @@ class Client:
             response = connection.getresponse()
             content = response.read()
         if response.status == 401:
-            own = f"it is that of {TOKEN}, which goes before any other: unset that, and "
-            way = f"{own if self.token == os.environ.get(TOKEN) else ''}trainer login {self.url} asks for another"
+            way = f"trainer login {self.url} asks for another"
+            if self.token == os.environ.get(TOKEN):
+                way = f"it is that of {TOKEN}, which goes before any other: unset that, and {way}"
             raise Refused(401, f"the service at {self.url} does not know this token, or not any more; {way}")
         if response.status >= 400:
             raise _refused(response.status, content)
