@@ -19,7 +19,7 @@ from trainer.data.dataset import Task, class_indices
 from trainer.data.readers.features import Encoding, Feature, encode_features
 from trainer.errors import DataError
 from trainer.types import Array
-from trainer.wording import did_you_mean
+from trainer.wording import did_you_mean, in_yaml
 from trainer_datasets.fetched import fetching
 
 __all__ = ["openml"]
@@ -123,7 +123,9 @@ class _Columns:
         """The columns in their roles."""
         targets = self.default_target if target is None else [target] if isinstance(target, str) else target
         if not targets:
-            raise DataError(f"{self.name} of openml.org has no target of its own; name one: {', '.join(self.values)}")
+            raise DataError(
+                f"{self.name} of openml.org has no target of its own; say target: NAME, one of {', '.join(self.values)}"
+            )
         for name in (*targets, *ignore):
             if name not in self.values:
                 hint = did_you_mean(name, self.values, f"it has {', '.join(self.values)}")
@@ -131,7 +133,7 @@ class _Columns:
         inputs = [name for name in self.values if name not in targets and name not in ignore]
         if not inputs:
             raise DataError(f"{self.name} of openml.org has no column of inputs beside target and ignore")
-        features = encode_features([self._feature(name, missing) for name in inputs], encode, self.name)
+        features = encode_features([self._feature(name, missing, ignore) for name in inputs], encode, self.name)
         values, class_names = self._targets(targets, task)
         return Dataset(
             self.name,
@@ -145,13 +147,16 @@ class _Columns:
             has_missing=missing,
         )
 
-    def _feature(self, name: str, missing: bool) -> Feature:
+    def _feature(self, name: str, missing: bool, ignored: list[str]) -> Feature:
         if not missing:
-            self._check_present(name, "say missing: allow, or ignore the column")
+            filled = ", which makes them a category" if name in self.categories else " and preprocess: [simple_imputer]"
+            listed = ", ".join(map(in_yaml, [*ignored, name]))
+            self._check_present(name, f"say missing: allow{filled}, or leave the column out, ignore: [{listed}]")
         return Feature(name, *self._indices(name)) if name in self.categories else Feature(name, self.values[name])
 
     def _targets(self, names: list[str], task: Task | None) -> tuple[Array, tuple[str, ...]]:
         texts = [name for name in names if name in self.categories]
+        asked = task is not None
         if task is None:
             task = "classification" if texts and len(names) == 1 else "regression"
         if task == "classification":
@@ -162,9 +167,9 @@ class _Columns:
                 return self._indices(names[0])
             return class_indices([f"{value:.15g}" for value in self.values[names[0]].tolist()])
         if texts:
+            way = f"for classes say target: {in_yaml(texts[0])} alone" + ", without task: regression" * asked
             raise DataError(
-                f"{self.name}: target {texts[0]!r} holds categories, and a regression's targets are numbers; for "
-                f"classes name one target column, and leave task: regression out"
+                f"{self.name}: target {texts[0]!r} holds categories, and a regression's targets are numbers; {way}"
             )
         for name in names:
             self._check_present(name, "there is no number to learn")

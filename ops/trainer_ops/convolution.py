@@ -156,7 +156,11 @@ def _axes(rank: int | None) -> str:
 
 
 def _channel_hint(x: tuple[int, ...], weights: tuple[int, ...]) -> str:
-    return "; add an axis of channels: x[..., None]" if len(x) == len(weights) - 1 else ""
+    if len(x) != len(weights) - 1:
+        return ""
+    if x and x[-1] == weights[-2] != 1:
+        return "; one example is a batch of one: x[None]"
+    return "; add an axis of channels: x[..., None]"
 
 
 @op

@@ -48,9 +48,8 @@ def windows(
 def _rank(name: str, shape: tuple[int, ...]) -> int:
     """How many spatial axes there are."""
     if len(shape) < 3:
-        raise ShapeError(
-            f"{name} takes (n, *spatial, channels), and x is {shape}; add an axis of channels: x[..., None]"
-        )
+        hint = "; add an axis of channels: x[..., None]" if len(shape) == 2 else ""
+        raise ShapeError(f"{name} takes (n, *spatial, channels), and x is {shape}{hint}")
     return len(shape) - 2
 
 

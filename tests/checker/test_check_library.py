@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 
 import pytest
 
+from tests.hints import advised
 from trainer.checker.library import check_names, check_source, exit_code, registered_ops, select
 from trainer.checker.scaffold import write_op
 from trainer.cli import main
@@ -76,8 +79,18 @@ def test_a_plugin_without_ops(tmp_path):
     (tmp_path / "costs.py").write_text(
         "from trainer import hookimpl\n@hookimpl\ndef register_costs(register): register(lambda p, t: p, name='c')\n"
     )
-    with pytest.raises(PluginError, match=r"^plugin 'costs.py' registers no op; write one: @hookimpl"):
+    with pytest.raises(PluginError) as caught:
         check_source("costs.py", folder=tmp_path)
+    said = advised(
+        caught.value,
+        "plugin 'costs.py' registers no op; write one: @hookimpl, and under it def register_ops(register): "
+        "register(my_op)",
+    )
+    hook, under = re.findall(r"(@hookimpl|def .+)(?:,|$)", said)
+    mine = "from trainer import op\n@op\ndef my_op(x): return x * x\nmy_op.defvjp(x=lambda dy, x: 2 * dy * x)\n"
+    (tmp_path / "mine.py").write_text(f"{(tmp_path / 'costs.py').read_text()}{mine}{hook}\n{under}\n")
+    (report,) = check_source("mine.py", folder=tmp_path, quick=True)
+    assert (report.name, report.ok) == ("my_op", True)
 
 
 def test_the_command_for_one_op_prints_its_report(run):
@@ -132,6 +145,8 @@ def test_whoever_has_no_pytest_is_told_where_to_get_it(run, monkeypatch):
     monkeypatch.setattr("trainer.cli.commands.ops.find_spec", lambda name: None)
     _, out, _ = run("ops", "new", "soft_bend")
     assert out.endswith("trainer ops check soft_bend.py\n    pip install pytest\n    pytest test_soft_bend.py\n")
+    package = advised(out, "pip install pytest").split()[-1]
+    assert package in packages_distributions()["pytest"]  # with which the lines below it work, as above
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,16 @@ def test_samples_that_nothing_can_be_tried_on_prove_nothing(samples):
     assert "no sample has an array of real or complex numbers that can be differentiated; give one" in str(report)
 
 
+def test_what_is_said_to_give_as_samples_is_tried():
+    cube = op(lambda x: x**3, name="cube").defvjp(x=lambda dy, x: 3 * dy * x**2)
+    scale = op(lambda x, w: x * w, name="scale").defvjp(x=lambda dy, w: dy * w, w=lambda dy, x: dy * x)
+    named = {"check": check, "cube": cube, "scale": scale, "f": np.tanh, "x": np.ones(3), "w": np.full(3, 2.0)}
+    for target, call in ((cube, "check(cube, x)"), (scale, "check(scale, (x, w))"), (np.tanh, "check(f, x)")):
+        told = str(check(target, "ones"))
+        advised(told, "give one argument per sample, an array or a tuple of arguments: check(")
+        assert eval(advised(told, call), named).ok  # noqa: S307  what the message says
+
+
 def test_an_activation_without_samples_is_tried_on_a_matrix():
     right = op(lambda x: x * x, name="right").defvjp(x=lambda dy, x: 2 * dy * x)
     wrong = op(lambda x: x * x, name="wrong").defvjp(x=lambda dy, x: dy * x)
@@ -219,7 +229,13 @@ def test_the_full_report_of_an_op_that_is_not_registered_has_it(tmp_path, monkey
         main(command[1].split())
     assert ended.value.code == 1
     assert "kept_back fails" in capsys.readouterr().out
-    advised(told, "train regardless   add --allow-unchecked; the run will record it")
+    advised(
+        told,
+        f"trainer ops check {Path('wave.py').resolve()}\n"
+        "  train regardless   add --allow-unchecked; the run will record it",
+    )
     with pytest.raises(SystemExit) as ended:
         main(["run", "wave.yaml", "--allow-unchecked", "-q"])
     assert ended.value.code == 0
+    (run,) = Path("runs").iterdir()
+    assert json.loads((run / "environment.json").read_text())["unchecked_ops"]

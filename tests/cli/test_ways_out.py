@@ -67,9 +67,15 @@ TYPED = [
     Typed(["list costs"], "one of them in full: trainer list costs NAME", ["list costs huber"]),
     Typed(
         ["list datasets"],
-        "files and folders are data sets too, their options: trainer list datasets csv",
-        ["list datasets csv", "list datasets npz", "list datasets mapped"],
+        "files and folders are data sets too, their options: trainer list datasets csv; or npz, npy, idx, svm, text",
+        [f"list datasets {kind}" for kind in ("csv", "npz", "npy", "idx", "svm", "text", "typed", "images", "mapped")],
     ),
+    Typed(
+        ["run small.yaml network.0=zzzzz"],
+        "see trainer list layers and, for ops of one array, trainer ops list",
+        ["list layers", "ops list"],
+    ),
+    Typed(["run small.yaml dataset=zzzzz"], "see trainer list datasets", ["list datasets"]),
     Typed(["ops new bent"], "trainer ops check bent.py", ["ops check bent.py"]),
     Typed(
         ["ops check zzzzz"],

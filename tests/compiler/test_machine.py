@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 import numpy as np
 import pytest
 
+from tests.hints import advised
 from trainer.compiler.executors import native_available
 from trainer.compiler.machine import check_sources
-from trainer.compiler.machine.build import digest_of
+from trainer.compiler.machine.build import MachineHook, digest_of
 from trainer.errors import UsageError
 
 pytestmark = pytest.mark.skipif(not native_available(), reason="no machine")
@@ -145,3 +147,33 @@ def test_a_machine_of_other_sources_says_what_to_do(tmp_path):
         f"the native executor was compiled from other sources than those in {tmp_path}; install the package again, as "
         "you did before: pip install -e ."
     )
+
+
+HOLLOW = """
+#include <Python.h>
+static struct PyModuleDef hollow = {PyModuleDef_HEAD_INIT, "_machine", NULL, -1, NULL, NULL, NULL, NULL, NULL};
+PyMODINIT_FUNC PyInit__machine(void) {
+    PyObject *module = PyModule_Create(&hollow);
+    PyModule_AddStringConstant(module, "SOURCES", SOURCES);
+    return module;
+}
+"""
+
+
+def test_a_machine_that_is_installed_again_is_of_these_sources(tmp_path):
+    folder = tmp_path / "trainer" / "compiler" / "machine"
+    folder.mkdir(parents=True)
+    (folder / "run.c").write_text(HOLLOW)
+
+    def installed():
+        """What pip has hatchling do for -e: the digest that is in the machine then."""
+        MachineHook(str(tmp_path), {}, None, None, str(tmp_path), "wheel").initialize("editable", {})
+        (file,) = (path for path in folder.iterdir() if path.suffix in (".so", ".pyd"))
+        return re.search(rb"[0-9a-f]{64}", file.read_bytes())[0].decode()
+
+    old = installed()
+    (folder / "new.h").write_text("int b;")  # as `git pull` brings it
+    with pytest.raises(UsageError) as caught:
+        check_sources(old, folder)
+    advised(caught.value, f"than those in {folder}; install the package again, as you did before: pip install -e .")
+    check_sources(installed(), folder)

@@ -11,6 +11,7 @@ import warnings
 import numpy as np
 import pytest
 
+from tests.hints import advised
 from trainer import Op, compile, grad, hessian, jacobian, op
 from trainer.compiler import PROGRAMS, ProgramsWarning
 from trainer.errors import DetachError, OpError, ShapeError
@@ -355,6 +356,11 @@ def test_the_programs_of_a_function_have_a_limit_and_a_word_is_said_once():
         "own. Pass a number that changes as an array: np.asarray(n)"
     )
     assert [(w.category, str(w.message)) for w in caught] == [(ProgramsWarning, message)]
+    advised(message, "Pass a number that changes as an array: np.asarray(n)")
+    compiled = compile(lambda x, n: x * n)
+    for n in range(2 * PROGRAMS):
+        assert compiled(np.ones(2), np.asarray(n)).tolist() == [n, n]
+    assert len(compiled.programs) == 1
 
 
 def test_what_is_no_function_of_floats_says_so():

@@ -7,6 +7,7 @@ import gzip
 import io
 import re
 from email.message import Message
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -15,11 +16,14 @@ import numpy as np
 import pytest
 import sklearn.datasets
 import sklearn.datasets._openml
+import yaml
 
 import trainer_datasets
+from tests.hints import Advice, advised
 from trainer.config import load as load_config
 from trainer.data import load as load_dataset
-from trainer.errors import DataError
+from trainer.errors import ConfigError, DataError
+from trainer.experiment import load_data
 from trainer_datasets import openml
 
 RECORDED = Path(sklearn.datasets.__file__).parent / "tests" / "data" / "openml"
@@ -155,7 +159,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"which": 61, "task": "regression"},
-        "iris: target 'class' holds categories, and a regression's targets are numbers; for classes name one target column, and leave task: regression out",
+        "iris: target 'class' holds categories, and a regression's targets are numbers; for classes say target: class alone, without task: regression",
     ),
     (
         {"which": 61, "target": ["class", "petalwidth"], "task": "classification"},
@@ -163,7 +167,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"which": 42585},
-        "penguins: column 'culmen_length_mm' has no value in row 3 (2 of them in all); say missing: allow, or ignore the column",
+        "penguins: column 'culmen_length_mm' has no value in row 3 (2 of them in all); say missing: allow and preprocess: [simple_imputer], or leave the column out, ignore: [culmen_length_mm]",
     ),
     (
         {"which": 42585, "target": "sex", "missing": "allow"},
@@ -178,6 +182,73 @@ def test_what_cannot_be_had_is_refused_with_its_exact_message(options: dict[str,
     with pytest.raises(DataError) as caught:
         openml(**options)
     assert str(caught.value) == message
+
+
+ADVICE = [
+    Advice(
+        partial(openml, "iris"),
+        "has several versions, 1 and 3 among them; say version: 1",
+        (partial(openml, "iris", version=1),),
+    ),
+    Advice(  # its page says that no version is active, and its number
+        partial(openml, "glass2"),
+        "look for it at openml.org/search?type=data",
+        (partial(openml, 40675), partial(openml, "glass2", version=1)),
+    ),
+    Advice(
+        partial(openml, 61, task="regression"),
+        "for classes say target: class alone, without task: regression",
+        (partial(openml, 61, target="class"),),
+    ),
+    Advice(
+        partial(openml, 40589),
+        "for classes say target: amazed.suprised alone",
+        (partial(openml, 40589, target="amazed.suprised"),),
+    ),
+]
+
+
+@pytest.mark.parametrize("advice", ADVICE, ids=[each.said for each in ADVICE])
+def test_what_is_said_of_a_data_set_leads_to_it(advice: Advice) -> None:
+    with pytest.raises(DataError) as caught:
+        advice.wrong()
+    assert str(caught.value).endswith(advice.said)
+    for way in advice.ways:
+        assert way().class_names
+
+
+def test_a_data_set_without_a_target_has_the_columns_that_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Aimless(Server):
+        def __call__(self, request: Any, *args: Any, **kwargs: Any) -> Answer:
+            content = gzip.decompress(super().__call__(request).read())
+            return Answer(gzip.compress(content.replace(b'"default_target_attribute":"class",', b"")))
+
+    monkeypatch.setattr(sklearn.datasets._openml, "urlopen", Aimless())
+    with pytest.raises(DataError) as caught:
+        openml(61)
+    columns = "sepallength, sepalwidth, petallength, petalwidth, class"
+    said = advised(caught.value, f"has no target of its own; say target: NAME, one of {columns}")
+    for name in said.partition("one of ")[2].split(", "):
+        assert openml(61, target=name).rows == 150
+
+
+def test_columns_that_lack_values_are_filled_in_or_left_out_as_is_said() -> None:
+    def loaded(**options: Any) -> Any:
+        config = {"network": [{"dense": 3}], "cost": "softmax_cross_entropy", "step_size": 0.1}
+        return load_data(load_config({**config, "dataset": {"name": "openml", "which": 42585, **options}}))
+
+    said, ignored = [], []
+    while len(said) < 5:
+        with pytest.raises(ConfigError) as caught:
+            loaded(ignore=ignored)
+        (line, *_) = str(caught.value).splitlines()
+        said.append(re.findall(r"missing: allow(.*), or leave the column out, (ignore: .*)", line)[0])
+        ignored = yaml.safe_load(said[-1][1])["ignore"]
+        advised(line, f"say missing: allow{said[-1][0]}, or leave the column out, ignore: [{', '.join(ignored)}]")
+    assert loaded(ignore=ignored).train.inputs.shape[1] == 3
+    assert [said[0][0], said[-1][0]] == [" and preprocess: [simple_imputer]", ", which makes them a category"]
+    assert np.isfinite(loaded(missing="allow", preprocess=["simple_imputer"]).train.inputs).all()
+    assert "sex=?" in loaded(missing="allow", ignore=ignored[:-1]).feature_names
 
 
 def test_without_a_connection_it_says_so_and_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.hints import advised
 from trainer.data import Dataset
 from trainer.errors import DataError
 from trainer.rng import generator
@@ -97,3 +98,12 @@ def test_options_out_of_range_are_refused(
     with pytest.raises(DataError) as caught:
         make(function, **options)
     assert str(caught.value) == message
+
+
+def test_parities_of_every_step_have_one_length_as_is_said() -> None:
+    options = {"shortest": 4, "every": True}
+    with pytest.raises(DataError) as caught:
+        make(parity, **options)
+    said = advised(caught.value, "so all sequences have one length; leave shortest: 4 out")
+    del options[said.split()[-3].strip(":")]
+    assert make(parity, **options).targets.shape == (2000, 16)

@@ -129,6 +129,7 @@ def test_single_precision_stays_and_an_empty_batch_passes(pool):
 
 
 ERRORS = [
+    (lambda: max_pool(np.ones(28)), "max_pool takes (n, *spatial, channels), and x is (28,)"),
     (
         lambda: max_pool(np.ones((5, 28))),
         "max_pool takes (n, *spatial, channels), and x is (5, 28); add an axis of channels: x[..., None]",

@@ -116,8 +116,8 @@ def _examine(
     elif not tally.order and (subject.op is None or subject.op.differentiable) and not tally.failures:
         what = "no sample has an array of real or complex numbers that can be differentiated"
         if samples:
-            way = "give one argument per sample, an array or a tuple of arguments: check(op, x, (x, y))"
-            tally.failures.append(_no_samples(subject, f"{what}; {way}"))
+            way = "give one argument per sample, an array or a tuple of arguments"
+            tally.failures.append(_no_samples(subject, f"{what}; {way}: {_call(subject)}"))
         else:
             tally.notes.append(what)
 
@@ -146,6 +146,14 @@ def _case(case: Case, checks: Sequence[Check], tally: _Tally) -> None:
         tally.sources.add(case.reference.source)
     tally.complex |= case.complex or any(x.dtype.kind == "c" for x in case.xs)
     tally.real |= all(x.dtype.kind == "f" for x in case.xs)
+
+
+def _call(subject: Subject) -> str:
+    """How to check it on a sample."""
+    if subject.op is None:
+        return "check(f, x), or check(f, (x, y))"
+    inputs = ", ".join(subject.op.inputs)
+    return f"check({subject.name}, {inputs if len(subject.op.inputs) == 1 else f'({inputs})'})"
 
 
 def _no_samples(subject: Subject, what: str) -> Failure:
