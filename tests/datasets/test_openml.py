@@ -214,7 +214,8 @@ def test_what_is_said_of_a_data_set_leads_to_it(advice: Advice) -> None:
         advice.wrong()
     assert str(caught.value).endswith(advice.said)
     for way in advice.ways:
-        assert way().class_names
+        dataset: Any = way()
+        assert dataset.class_names
 
 
 def test_a_data_set_without_a_target_has_the_columns_that_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

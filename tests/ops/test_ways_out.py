@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -42,7 +44,7 @@ ADVICE = [
     Advice(
         lambda: conv1d(SIGNAL, TAPS, padding="full"),
         "padding='full' is not known; write 'same', 'valid', a number, or one per axis",
-        tuple(lambda p=p: conv1d(SIGNAL, TAPS, padding=p) for p in ("same", "valid", 2, (2,))),
+        tuple(partial(conv1d, SIGNAL, TAPS, padding=p) for p in ("same", "valid", 2, (2,))),
     ),
     Advice(
         lambda: conv2d(IMAGES[..., None], FILTERS, stride=(1, 1, 1)),
