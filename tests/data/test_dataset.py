@@ -97,7 +97,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     (
         VALUES | {"targets": np.array([0, np.nan, np.nan])},
-        "targets of data set 'd': nan at [1] is not a finite number (2 of them in all); fill in the missing values or remove their rows: nothing is dropped silently",
+        "targets of data set 'd': nan at [1] is not a finite number (2 of them in all); fill in the missing values or remove their rows; nothing is dropped silently",
     ),
     (
         VALUES | {"class_names": ("a", "b")},
@@ -157,11 +157,11 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     (
         VALUES | {"weights": np.array([1.0, np.nan, 2.0])},
-        "weights of data set 'd': nan at [1] is not a finite number (1 of them in all); fill in the missing values or remove their rows: nothing is dropped silently",
+        "weights of data set 'd': nan at [1] is not a finite number (1 of them in all); fill in the missing values or remove their rows; nothing is dropped silently",
     ),
     (
         VALUES | {"inputs": np.array([[0.0], [np.nan], [np.inf]]), "has_missing": True},
-        "inputs of data set 'd': inf at [2, 0] is not a finite number (1 of them in all); a missing value is nan: nothing is dropped silently",
+        "inputs of data set 'd': inf at [2, 0] is not a finite number (1 of them in all); a missing value is nan; nothing is dropped silently",
     ),
     (
         VALUES | {"mapped": True, "has_missing": True},

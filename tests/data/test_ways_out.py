@@ -245,12 +245,12 @@ ADVICE = [
     ),
     Advice(
         lambda: text("x,name\n1,Köln\n2,Bonn\n".encode("utf-16-be")),
-        "d.csv:2: byte 0xf6 is not UTF-8; say encoding: NAME, such as utf-16-be, or save the file as UTF-8",
+        "d.csv:2: byte 0xf6 is not UTF-8; say encoding: utf-16-be, or save the file as UTF-8",
         (lambda: load("d.csv", {"encoding": "utf-16-be"}),),
     ),
     Advice(
         lambda: text(b"\xef\xbb\xbfx,name\n1,caf\xe9\n2,b\n"),
-        "d.csv:2: byte 0xe9 is not UTF-8, which its byte order mark says that it is; save the file as UTF-8",
+        "d.csv:2: byte 0xe9 is not UTF-8, and the byte order mark says that the file is; save it as UTF-8",
         (lambda: text("x,name\n1,café\n2,b\n"),),
     ),
     Advice(

@@ -326,7 +326,7 @@ def as_numbers(
         way_out = "a missing value is nan" if missing else mending
         raise DataError(
             f"{what}: {array[place]} at {list(place)} is not a finite number ({np.count_nonzero(wrong)} of them in "
-            f"all); {way_out}: nothing is dropped silently"
+            f"all); {way_out}; nothing is dropped silently"
         )
     return array
 
@@ -380,6 +380,6 @@ def _as_mapped(array: Array, what: str) -> Array:
             place = np.unravel_index(start + int(finite.argmin()), array.shape)
             raise DataError(
                 f"{what}: {array[place]} at {[int(i) for i in place]} is not a finite number; fill in the missing "
-                f"values or remove their rows: nothing is dropped silently"
+                f"values or remove their rows; nothing is dropped silently"
             )
     return array

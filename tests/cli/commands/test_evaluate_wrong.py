@@ -48,7 +48,7 @@ def arrays(inputs, **others):
 
 TWO = [[0, 0], [1, 1]]
 UNKNOWN = "is a class that the model does not know; it knows 'high', 'low', 'middle'"
-MISSING = "is a missing value; fill it in or remove the row: nothing is dropped silently"
+MISSING = "is a missing value; fill it in or remove the row; nothing is dropped silently"
 FAR = "look for values far beyond those of training"
 # The run, the file and what is in it, and all that is said.
 WRONG = {
@@ -209,7 +209,7 @@ WRONG = {
         "y", "new.npz", arrays([[1], [2]], targets=[1, np.nan]),
         (
             "targets of new.npz: nan at [1] is not a finite number (1 of them in all); fill in the missing values or "
-            "remove their rows: nothing is dropped silently"
+            "remove their rows; nothing is dropped silently"
         ),
     ),
 }  # fmt: skip

@@ -304,12 +304,12 @@ BAD = {
     ),
     "nan": (
         "table", "a.csv", text(lines_with(4017, "nan,Rome,170.5,no")),
-        "a.csv:4017: column 'age': 'nan' is a missing value; fill it in or remove the row: nothing is dropped silently",
+        "a.csv:4017: column 'age': 'nan' is a missing value; fill it in or remove the row; nothing is dropped silently",
     ),
     "an empty cell": (
         "table", "a.csv", text(lines_with(3, "20,Rome,,no")),
         (
-            "a.csv:3: column 'height': an empty cell is a missing value; fill it in or remove the row: nothing is "
+            "a.csv:3: column 'height': an empty cell is a missing value; fill it in or remove the row; nothing is "
             "dropped silently"
         ),
     ),

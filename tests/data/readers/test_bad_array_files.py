@@ -94,13 +94,13 @@ BAD: list[tuple[str, bytes, dict[str, Any], str]] = [
         "nan.npz",
         npz(x=np.array([[1, 2], [3, np.nan]]), y=np.arange(2.0)),
         {},
-        "inputs of data set 'nan.npz': nan at [1, 1] is not a finite number (1 of them in all); fill it in, remove the row, or have it filled in by missing: allow and preprocess: [simple_imputer], or [simple_imputer, standard_scaler] in place of standardize: nothing is dropped silently",
+        "inputs of data set 'nan.npz': nan at [1, 1] is not a finite number (1 of them in all); fill it in, remove the row, or have it filled in by missing: allow and preprocess: [simple_imputer], or [simple_imputer, standard_scaler] in place of standardize; nothing is dropped silently",
     ),
     (
         "nan_target.npz",
         npz(x=np.ones((2, 2)), y=np.array([1.0, np.inf])),
         {},
-        "targets of data set 'nan_target.npz': inf at [1] is not a finite number (1 of them in all); fill in the missing values or remove their rows: nothing is dropped silently",
+        "targets of data set 'nan_target.npz': inf at [1] is not a finite number (1 of them in all); fill in the missing values or remove their rows; nothing is dropped silently",
     ),
     (
         "complex.npz",
@@ -193,7 +193,7 @@ BAD: list[tuple[str, bytes, dict[str, Any], str]] = [
         "nan.npy",
         npy(np.array([[1, 2, 3], [4, 5, np.nan]])),
         {"target": 0},
-        "nan.npy: nan at [1, 2] is not a finite number (1 of them in all); fill it in, remove the row, or have it filled in by missing: allow and preprocess: [simple_imputer], or [simple_imputer, standard_scaler] in place of standardize: nothing is dropped silently",
+        "nan.npy: nan at [1, 2] is not a finite number (1 of them in all); fill it in, remove the row, or have it filled in by missing: allow and preprocess: [simple_imputer], or [simple_imputer, standard_scaler] in place of standardize; nothing is dropped silently",
     ),
     (
         "records.npy",
@@ -242,7 +242,7 @@ BAD: list[tuple[str, bytes, dict[str, Any], str]] = [
         "part_nan.npz",
         npz(**{"inputs.a": np.array([[1.0], [np.nan]]), "y": np.arange(2.0)}),
         {},
-        "inputs of data set 'part_nan.npz': nan at [1, 0] is not a finite number (1 of them in all); fill it in, remove the row, or have it filled in by missing: allow and preprocess: [simple_imputer], or [simple_imputer, standard_scaler] in place of standardize: nothing is dropped silently",
+        "inputs of data set 'part_nan.npz': nan at [1, 0] is not a finite number (1 of them in all); fill it in, remove the row, or have it filled in by missing: allow and preprocess: [simple_imputer], or [simple_imputer, standard_scaler] in place of standardize; nothing is dropped silently",
     ),
     (
         "weight.npz",

@@ -35,19 +35,19 @@ BAD: list[tuple[str, str | bytes, dict[str, Any], str]] = [
         "missing.csv",
         T + "1,2,a\n3,,b\n",
         {},
-        "missing.csv:3: column 'height': an empty cell is a missing value; fill it in, remove the row, or have it filled in by missing: allow and preprocess: [simple_imputer], or [simple_imputer, standard_scaler] in place of standardize: nothing is dropped silently",
+        "missing.csv:3: column 'height': an empty cell is a missing value; fill it in, remove the row, or have it filled in by missing: allow and preprocess: [simple_imputer], or [simple_imputer, standard_scaler] in place of standardize; nothing is dropped silently",
     ),
     (
         "na.csv",
         T + "1,2,a\nNA,4,b\n",
         {},
-        "na.csv:3: column 'width': 'NA' is a missing value; fill it in, remove the row, or have it filled in by missing: allow and preprocess: [simple_imputer], or [simple_imputer, standard_scaler] in place of standardize: nothing is dropped silently",
+        "na.csv:3: column 'width': 'NA' is a missing value; fill it in, remove the row, or have it filled in by missing: allow and preprocess: [simple_imputer], or [simple_imputer, standard_scaler] in place of standardize; nothing is dropped silently",
     ),
     (
         "nan.csv",
         T + "1,2,a\n\nnan,4,b\n",
         {},
-        "nan.csv:4: column 'width': 'nan' is a missing value; fill it in, remove the row, or have it filled in by missing: allow and preprocess: [simple_imputer], or [simple_imputer, standard_scaler] in place of standardize: nothing is dropped silently",
+        "nan.csv:4: column 'width': 'nan' is a missing value; fill it in, remove the row, or have it filled in by missing: allow and preprocess: [simple_imputer], or [simple_imputer, standard_scaler] in place of standardize; nothing is dropped silently",
     ),
     (
         "inf.csv",
@@ -351,7 +351,7 @@ BAD: list[tuple[str, str | bytes, dict[str, Any], str]] = [
         "missing_target.csv",
         T + "1,2,3\n3,4,\n",
         {"missing": "allow"},
-        "missing_target.csv:3: column 'kind': an empty cell is a missing value; fill it in or remove the row: nothing is dropped silently",
+        "missing_target.csv:3: column 'kind': an empty cell is a missing value; fill it in or remove the row; nothing is dropped silently",
     ),
     (
         "missing_option.csv",

@@ -89,7 +89,7 @@ def test_a_nan_is_found_in_any_block(folder: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(DataError) as caught:
         load("big")
     assert str(caught.value) == (
-        "inputs of data set 'big': nan at [2, 0, 1] is not a finite number; fill in the missing values or remove their rows: nothing is dropped silently"
+        "inputs of data set 'big': nan at [2, 0, 1] is not a finite number; fill in the missing values or remove their rows; nothing is dropped silently"
     )
 
 
@@ -140,7 +140,7 @@ BAD: list[tuple[Any, str, dict[str, Any], str]] = [
         _save("targets.npy", np.array([0.0, np.inf, 1.0])),
         "big",
         {},
-        "targets of data set 'big': inf at [1] is not a finite number; fill in the missing values or remove their rows: nothing is dropped silently",
+        "targets of data set 'big': inf at [1] is not a finite number; fill in the missing values or remove their rows; nothing is dropped silently",
     ),
     (
         lambda folder: None,

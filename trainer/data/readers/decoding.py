@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -163,22 +163,19 @@ def _why_not(path: str, content: bytes, error: UnicodeDecodeError, encoding: str
     if settled:
         return f"{begins}; save the file in the encoding {name}"
     if order_of(content[:4]):
-        return f"{begins}, which its byte order mark says that it is; save the file as UTF-8"
+        return f"{begins}, and the byte order mark says that the file is; save it as UTF-8"
     if _is(content, "utf-8"):
         return f"{begins}, and the whole file is UTF-8: leave encoding out"
     around = content[max(content.rfind(b"\n", 0, error.start) + 1, error.start - 12) : error.start + 12]
     shown = around.partition(b"\r")[0].partition(b"\n")[0].decode("cp1252", errors="replace")
     if name == "UTF-8" and "\ufffd" not in shown and b"\0" not in content[:1000]:
         return f"{begins}; say encoding: cp1252 if this is right: {cut(shown, 30)!r}, or save the file as UTF-8"
-    return f"{begins}; say encoding: NAME, such as {either(_fitting(content))}, or save the file as UTF-8"
-
-
-def _fitting(content: bytes) -> Sequence[str]:
-    """Encodings that the bytes may be in: every other one of UTF-16 is zero where the letters are Latin."""
     some = content[:1000]
-    if b"\0" in some:
-        return ["utf-16-le" if some[1::2].count(0) >= some[::2].count(0) else "utf-16-be"]
-    return [name for name in ("cp1252", "latin-1", "cp850") if _is(content, name)]
+    if b"\0" in some:  # where letters are Latin, every other byte of UTF-16 is zero
+        wide = "utf-16-le" if some[1::2].count(0) >= some[::2].count(0) else "utf-16-be"
+        return f"{begins}; say encoding: {wide}, or save the file as UTF-8"
+    fitting = [name for name in ("cp1252", "latin-1", "cp850") if _is(content, name)]
+    return f"{begins}; say encoding: NAME, such as {either(fitting)}, or save the file as UTF-8"
 
 
 def _is(content: bytes, encoding: str) -> bool:

@@ -221,7 +221,7 @@ class Table:
 
     def _why_missing(self, cell: str, missing: bool | None) -> str:
         ways = "fill it in or remove the row" if missing is None else MENDING
-        return f"{shown(cell)} is a missing value; {ways}: nothing is dropped silently"
+        return f"{shown(cell)} is a missing value; {ways}; nothing is dropped silently"
 
     def _why_no_number(self, row: int, column: int, way_out: str, missing: bool | None) -> str:
         cell = self.cells(column)[row]
