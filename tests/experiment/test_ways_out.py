@@ -15,6 +15,10 @@ from trainer.experiment import build
 
 IRIS = {"dataset": "iris", "network": [{"dense": 3}], "cost": "softmax_cross_entropy", "step_size": 0.1}
 ADDING = {"dataset": {"name": "adding", "rows": 50, "length": 10}, "cost": "mean_squared_error", "step_size": 0.1}
+LABELS = {
+    "dataset": {"name": "multilabel_classification", "rows": 40}, "network": [{"dense": 5}],
+    "cost": "sigmoid_cross_entropy", "step_size": 0.1,
+}  # fmt: skip
 SHARDED = {**IRIS, "batch_size": 16, "compute": {"shards": 20}}
 
 
@@ -48,10 +52,29 @@ ADVICE = [
     ),
     Advice(
         of(IRIS, {"dense": {"units": 3, "initial": {"zeros": 2}}}),
-        "write 'zeros' alone",
+        "initial values 'zeros' have no options; write 'zeros' alone",
         (of(IRIS, {"dense": {"units": 3, "initial": "zeros"}}),),
     ),
-    Advice(of(IRIS, metrics=["top_k_accuracy"]), "choose a k below 3", (of(IRIS, metrics=[{"top_k_accuracy": 2}]),)),
+    Advice(
+        of(IRIS, metrics=["top_k_accuracy"]),
+        "top_k_accuracy of k=5 among 3 classes is always 1; choose a k below 3",
+        (of(IRIS, metrics=[{"top_k_accuracy": 2}]),),
+    ),
+    Advice(
+        of(IRIS, metrics=["accuracy", "accuracy"]),
+        "'accuracy' is there twice; leave one out",
+        (of(IRIS, metrics=["accuracy"]),),
+    ),
+    Advice(
+        of(LABELS, metrics=["accuracy"]),
+        "has several targets of 0 and 1, under this cost labels: write binary_accuracy, of all labels, or exact_match",
+        (of(LABELS, metrics=["binary_accuracy"]), of(LABELS, metrics=["exact_match"])),
+    ),
+    Advice(
+        of(IRIS, compute={"executor": "cuda"}),
+        "there is no executor 'cuda'; take auto, eager, native or numpy",
+        tuple(of(IRIS, compute={"executor": name}) for name in ("auto", "eager", "native", "numpy")),
+    ),
     Advice(
         of(SHARDED),
         "cut it into at most 16, or use larger batches",

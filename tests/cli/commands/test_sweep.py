@@ -89,6 +89,24 @@ TYPED = [
         ],
     ),
     Typed(
+        ["seed=0,1 seeds=2"],
+        "seed is varied, and seeds asks for several of each trial: leave one out",
+        ["seed=0,1", "step_size=0.1,0.2 seeds=2"],
+    ),
+    Typed(
+        ["'sweep.parameters={epochs: {low: 2, high: 8, step: 2, log: true}}' trials=2"],
+        "epochs=2..8: a range has a step, or is drawn with log: leave one out",
+        [
+            "'sweep.parameters={epochs: {low: 2, high: 8, step: 2}}' trials=2",
+            "'sweep.parameters={epochs: {low: 2, high: 8, log: true}}' trials=2",
+        ],
+    ),
+    Typed(
+        ["step_size=0.1,0.2 sampler=random"],
+        "sampler=random needs to know how many trials it makes: trials=20",
+        ["step_size=0.1,0.2 sampler=random trials=20"],
+    ),
+    Typed(
         ["'sweep.parameters={step_size: []}'"],
         "step_size has no value; write one or more, such as [1, 2]",
         ["'sweep.parameters={step_size: [1, 2]}'"],
