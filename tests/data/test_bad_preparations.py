@@ -57,6 +57,7 @@ BAD = [
     (NUMBERS, "{path: m.csv, missing: allow, preprocess: [standard_scaler]}", "1:11: data set 'm.csv': 'a' still has no value in row 0, counted from 0, and a network needs every one: add preprocess: [simple_imputer], or leave the column out"),
     (NUMBERS, "{path: m.csv, missing: allow, standardize: true}", "1:53: data set 'm.csv' lacks values, which standardize does not fill in: leave standardize out and write preprocess: [simple_imputer, standard_scaler]"),
     (NUMBERS, "{path: m.csv, missing: allow, preprocess: [polynomial_features]}", "1:53: polynomial_features needs every value, and 'a' lacks 3 in the training rows; put simple_imputer before it"),
+    (NUMBERS, "{path: e.csv, standardize: true, test_fraction: 0}", "1:37: feature [0] has numbers up to 9.5e+200, whose squares overflow: leave standardize out and write preprocess: [max_abs_scaler, standard_scaler], which divides them first"),
     # the balance of the classes
     (CLASSES, "{path: c.csv, class_weights: equal}", "1:39: dataset.class_weights expects 'balanced' or a mapping of classes to numbers above 0, found the text 'equal'"),
     (CLASSES, "{path: c.csv, class_weights: {yes: 0}}", "1:45: dataset.class_weights expects a mapping of classes to numbers above 0, found 0"),
@@ -93,6 +94,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.joinpath("c.csv").write_text("\n".join(classes))
     folder.joinpath("n.csv").write_text("\n".join(["a,b,y"] + [f"{i},{i % 3},{i / 7}" for i in rows]))
     folder.joinpath("m.csv").write_text("\n".join(["a,b,y"] + [f"{'' if i % 5 == 0 else i},{i},{i}" for i in rows]))
+    folder.joinpath("e.csv").write_text("\n".join(["a,y"] + [f"{i / 2}e200,{i}" for i in rows]))
     folder.joinpath("disk").mkdir()
     np.save(folder / "disk" / "inputs.npy", np.arange(40, dtype=np.float32).reshape(20, 2))
     np.save(folder / "disk" / "targets.npy", (np.arange(20) > 9).astype(np.int64))

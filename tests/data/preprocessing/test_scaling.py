@@ -102,8 +102,8 @@ def test_numbers_whose_squares_overflow_are_refused() -> None:
     with pytest.raises(DataError) as caught:
         Scaling.fit(np.array([[1.0, 1e200], [2.0, 3e200]]))
     assert str(caught.value) == (
-        "feature [1] has numbers up to 3e+200, whose squares overflow: it cannot be standardised; divide it by a "
-        "constant first"
+        "feature [1] has numbers up to 3e+200, whose squares overflow: leave standardize out and write "
+        "preprocess: [max_abs_scaler, standard_scaler], which divides them first"
     )
 
 

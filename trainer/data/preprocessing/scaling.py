@@ -66,8 +66,8 @@ class Scaling:
             place = tuple(int(i) for i in np.argwhere(~np.isfinite(variance))[0])
             largest = np.abs(inputs[(slice(None) if rows is None else rows, *place)]).max()
             raise DataError(
-                f"feature {list(place)} has numbers up to {largest:.3g}, whose squares overflow: it cannot be "
-                f"standardised; divide it by a constant first",
+                f"feature {list(place)} has numbers up to {largest:.3g}, whose squares overflow: leave "
+                f"standardize out and write preprocess: [max_abs_scaler, standard_scaler], which divides them first",
                 "standardize",
             )
         scale = np.where(constant, 1.0, np.sqrt(variance))
