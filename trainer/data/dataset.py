@@ -236,8 +236,10 @@ class Dataset:
         if targets.ndim == 1 and not self.some:
             rows_of_class = np.bincount(targets, minlength=len(self.class_names))
             if not rows_of_class.all():
-                missing = self.class_names[int(rows_of_class.argmin())]
-                raise DataError(f"data set {self.name!r}: no row belongs to class {missing!r}; leave its name out")
+                absent = int(rows_of_class.argmin())
+                last = absent == len(self.class_names) - 1
+                way = "leave its name out" + ("" if last else f", and count the classes after it from {absent}")
+                raise DataError(f"data set {self.name!r}: no row belongs to class {self.class_names[absent]!r}; {way}")
         return np.ascontiguousarray(targets, dtype=np.int64)
 
     def _checked_values(self, targets: Array) -> Array:
