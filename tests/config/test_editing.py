@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.hints import advised
+from trainer.config import load
 from trainer.config.editing import edited, write_value
 from trainer.errors import UsageError
 
@@ -33,9 +35,31 @@ def test_what_is_not_there_gets_a_line():
     assert edited("seed: 0", ["step_size"], 0.5) == ("seed: 0\nstep_size: 0.5\n", 2)
 
 
-@pytest.mark.parametrize(
-    "text", ["step_size: cosine", "step_size: [1]", "step_size: {cosine: {warmup: 3}}", "a: &a 1\nstep_size: *a"]
-)
-def test_what_cannot_be_changed_alone_is_refused(text):
-    with pytest.raises(UsageError, match="by hand"):
-        edited(text, ["step_size", "cosine", "start"] if "cosine" in text else ["step_size"], 0.5)
+# What cannot be changed, where the number belongs, and the text in which somebody has written it there.
+BY_HAND = [
+    ("step_size: cosine", "step_size.cosine.start", "step_size: {cosine: 0.5}"),
+    ("step_size: {cosine: {warmup: 3}}", "step_size.cosine.start", "step_size: {cosine: {warmup: 3, start: 0.5}}"),
+    ("step_size: [1]", "step_size", "step_size: 0.5"),
+    ("seed: &a 1\nstep_size: *a", "step_size", "seed: &a 1\nstep_size: 0.5"),
+]
+
+
+@pytest.mark.parametrize(("text", "place", "written"), BY_HAND)
+def test_what_cannot_be_changed_alone_is_refused_and_can_be_written_by_hand(text, place, written):
+    with pytest.raises(UsageError) as caught:
+        edited(text, place.split("."), 0.5)
+    if "&" in text:
+        advised(caught.value, f"{place} stands where it cannot be changed alone; write 0.5 there by hand")
+    else:
+        advised(caught.value, f"the file has no number at {place}; write 0.5 there by hand")
+    assert edited(written, place.split("."), 0.5)[0] == written
+
+
+def test_a_step_size_that_repeats_another_number_is_written_by_hand(tmp_path):
+    path = tmp_path / "c.yaml"
+    rest = "dataset: iris\nnetwork: [dense: 3]\ncost: softmax_cross_entropy\n"
+    path.write_text(f"{rest}seed: &one 1\nstep_size: *one\n")
+    with pytest.raises(UsageError, match=r"write 0\.25 there by hand"):
+        write_value(path, ["step_size"], 0.25)
+    path.write_text(path.read_text().replace("*one", "0.25"))
+    assert (load(path).config.seed, load(path).config.step_size) == (1, 0.25)

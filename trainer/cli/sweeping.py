@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,7 +68,8 @@ def _print_end(plan: Plan, *, quiet: bool) -> None:
     if failed:
         raise typer.Exit(1)
     if not reached:
-        typer.echo("no trial reached a finite number: look for another fault (trainer explain)", err=True)
+        said = f"trainer explain {shlex.quote(str(best.members[0].path))}"
+        typer.echo(f"no trial reached a finite number; what may be wrong with the first: {said}", err=True)
         raise typer.Exit(3)
 
 

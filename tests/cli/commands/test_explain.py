@@ -46,6 +46,17 @@ def test_a_run_that_diverged_keeps_its_cause(trainer: Trainer, folder: Path) -> 
     assert trainer("explain", "last").out.startswith("a step size too large (command line): one step of 1000 ")
 
 
+def test_a_run_that_diverged_in_its_first_epoch_and_of_which_nothing_was_found_says_so(
+    trainer: Trainer, folder: Path
+) -> None:
+    assert trainer("run", "small.yaml", "step_size=1e9").code == 3
+    (run,) = (folder / "runs").iterdir()
+    assert not (run / "findings.json").exists()
+    told = trainer("explain", "last")
+    assert told.code == 0
+    assert told.out.startswith(f"{run.name} is diverged: training diverged at step ")
+
+
 def test_a_wrong_rule_of_somebodys_is_shown_as_it_says(trainer: Trainer, folder: Path) -> None:
     forward, rule = PLUGINS["soft"]
     (folder / "soft.py").write_text(PLUGIN.format(name="soft", forward=forward, rule=rule))

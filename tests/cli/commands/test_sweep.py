@@ -32,6 +32,17 @@ def test_a_sweep_shows_its_trials_the_best_first_and_goes_on(trainer, folder):
     assert Path("sweep.png").exists()
 
 
+def test_a_sweep_of_which_nothing_is_finite_says_what_tells_why(trainer, folder):
+    done = trainer("sweep", "small.yaml", "step_size=1e8,1e7", "-q")
+    assert done.code == 3
+    said = advised(
+        done.err, "no trial reached a finite number; what may be wrong with the first: trainer explain runs/"
+    )
+    told = trainer(*shlex.split(done.err[done.err.index(said) :].partition(": trainer ")[2]))
+    assert told.code == 0
+    assert "a step size too large (command line): one step of 1e+0" in told.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.hints import advised
 from trainer.config import load
 from trainer.experiment import build
 from trainer.training.gradient_check import check_network
@@ -60,10 +62,17 @@ def test_what_the_command_prints(tmp_path, trainer):
     tmp_path.joinpath("c.yaml").write_text(CONFIG)
     bad = trainer("validate", str(tmp_path / "c.yaml"), "--deep")
     assert bad.code == 1
+    check = f"trainer ops check NAME --plugin {tmp_path / 'wrong.py'}"
     assert bad.err == (
         "\nThe gradient is wrong for 0.weights, 0.bias, 2.weights, 2.bias. A wrong rule spoils its own layer and those "
-        "before it: look at the layer of 2.bias and what follows it (trainer ops check NAME).\n"
+        f"before it: look at the layer of 2.bias and what follows it: {check}\n"
     )
+    advised(
+        bad.err, f"look at the layer of 2.bias and what follows it: trainer ops check NAME{check.partition('NAME')[2]}"
+    )
+    told = [trainer(*shlex.split(check.replace("NAME", name))[1:]) for name in ("matmul", "half", "add")]
+    assert [each.code for each in told] == [0, 1, 0]
+    assert "half fails 1 of " in told[1].out
     good = trainer("validate", str(CONFIGS[-1]), "--deep")
     assert good.code == 0
     assert "The gradient is right" in good.out

@@ -62,16 +62,19 @@ def _of_run(path: Path) -> None:
     run = load(path)
     for about in run.findings:
         typer.echo(str(Finding(**about)))
-    if not run.findings:
-        well = f"{path.name}: nothing was found to be wrong{_too_early(run)}"
-        typer.echo(f"{path.name} is {run.status}: {run.reason}" if run.reason else well)
+    if run.findings:
+        return
+    if run.reason:
+        typer.echo(f"{path.name} is {run.status}: {run.reason}")
+    else:
+        typer.echo(f"{path.name}: nothing was found to be wrong{_too_early(run)}")
 
 
 def _too_early(run: Run) -> str:
     """That a run was too short for some of what is looked for; empty where it was not."""
     from trainer.explaining.trouble import STEPS
 
-    taken = int(max(run.metrics["step"], default=0))
+    taken = int(max(run.metrics.get("step", ()), default=0))
     return f"; {count(taken, 'step')} are too few to say of a loss that it does not fall" if 0 < taken < STEPS else ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,7 +47,8 @@ def command(
     _print_account(training.data)
     _print_layers(training)
     if deep:
-        _check_gradient(training)
+        plugins = [*loaded.config.plugins, *(plugin or ())]
+        _check_gradient(training, "".join(f" --plugin {shlex.quote(each)}" for each in plugins))
 
 
 def _print_account(data: Prepared) -> None:
@@ -85,7 +87,8 @@ def _print_layers(training: Training) -> None:
     )
 
 
-def _check_gradient(training: Training) -> None:
+def _check_gradient(training: Training, with_plugins: str) -> None:
+    """Raises Exit where it is wrong, and says how an op is checked by itself, with these options."""
     from trainer.training.gradient_check import ROWS, check_network
     from trainer.training.threads import pinned
 
@@ -109,7 +112,7 @@ def _check_gradient(training: Training) -> None:
         return
     typer.echo(
         f"\nThe gradient is wrong for {', '.join(wrong)}. A wrong rule spoils its own layer and those before it: look "
-        f"at the layer of {wrong[-1]} and what follows it (trainer ops check NAME).",
+        f"at the layer of {wrong[-1]} and what follows it: trainer ops check NAME{with_plugins}",
         err=True,
     )
     raise typer.Exit(1)
