@@ -69,6 +69,27 @@ def test_help_lists_our_commands_and_loads_no_engine(installed: Run) -> None:
     assert check.stderr == "[]\n"
 
 
+def test_a_command_imports_no_other(installed: Run) -> None:
+    code = (
+        "import sys\nfrom trainer.cli import main\ntry: main(['schema', '--help'])\nexcept SystemExit: pass\n"
+        "print([m for m in sys.modules if m.startswith('trainer.cli.commands.')], file=sys.stderr)"
+    )
+    check = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert check.stderr == "['trainer.cli.commands.schema']\n"
+
+
+def test_what_a_command_begins_with_is_never_searched_for_garbage() -> None:
+    code = (
+        "import gc\nfrom trainer.cli import main\nassert gc.isenabled() and gc.get_freeze_count() > 10_000\n"
+        "from trainer.engine.uncollected import uncollected\n"
+        "with uncollected(): assert not gc.isenabled()\n"
+        "gc.disable()\n"
+        "with uncollected(): pass\n"
+        "assert not gc.isenabled()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_a_plugins_command_is_listed_helped_and_run(installed: Run, site: Callable[[str, str], None]) -> None:
     site("my_publish", PUBLISH.format(name="publish"))
     listed = installed("--help")

@@ -3,6 +3,9 @@
 What only one command needs is imported inside it, so that `trainer --help` answers at once.
 """
 
-from trainer.cli.app import main
+from trainer.engine.uncollected import beginning
+
+with beginning():
+    from trainer.cli.app import main
 
 __all__ = ["main"]

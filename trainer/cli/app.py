@@ -1,4 +1,4 @@
-"""The command and what becomes of its errors. Each of its commands is a file of that name, and a line here."""
+"""The command `trainer`, and what becomes of its errors."""
 
 from __future__ import annotations
 
@@ -9,40 +9,8 @@ from typing import Annotated
 
 import typer
 
-from trainer.cli.commands import (
-    attempt,
-    cancel,
-    compare,
-    datasets,
-    evaluate,
-    explain,
-    export,
-    fetch,
-    find_step_size,
-    init,
-    login,
-    ops,
-    overfit,
-    plot,
-    plugins,
-    predict,
-    report,
-    resume,
-    run,
-    runs,
-    schema,
-    serve,
-    show,
-    submit,
-    sweep,
-    validate,
-    watch,
-)
-from trainer.cli.commands import help as helping
-from trainer.cli.commands import list as listing
 from trainer.cli.paths import with_home
 from trainer.cli.plugin_commands import Commands
-from trainer.cli.settings import ConfigCommand
 from trainer.cli.terminal.unread import drop_output, prepare_streams, say_error
 from trainer.errors import PluginError, TrainerError
 from trainer.wording import lacking
@@ -58,35 +26,6 @@ app = typer.Typer(
     help="Train the network that a YAML file declares, with operations that anyone can add.",
     epilog="Start with: trainer init, then trainer run mlp.yaml",
 )
-app.command("run", cls=ConfigCommand)(run.command)
-app.command("sweep", cls=ConfigCommand)(sweep.command)
-app.command("compare")(compare.command)
-app.command("resume")(resume.command)
-app.command("evaluate")(evaluate.command)
-app.command("explain", cls=ConfigCommand)(explain.command)
-app.command("plot")(plot.command)
-app.command("report")(report.command)
-app.command("predict")(predict.command)
-app.command("export")(export.command)
-app.command("validate", cls=ConfigCommand)(validate.command)
-app.command("find-step-size", cls=ConfigCommand)(find_step_size.command)
-app.command("overfit", cls=ConfigCommand)(overfit.command)
-app.command("show", cls=ConfigCommand)(show.command)
-app.command("list")(listing.command)
-app.command("datasets")(datasets.command)
-app.command("plugins")(plugins.command)
-app.command("help")(helping.command)
-app.command("schema")(schema.command)
-app.command("init")(init.command)
-app.command("serve")(serve.command)
-app.command("attempt", hidden=True)(attempt.command)
-app.command("submit", cls=ConfigCommand)(submit.command)
-app.command("watch")(watch.command)
-app.command("cancel")(cancel.command)
-app.command("fetch")(fetch.command)
-app.command("login")(login.command)
-app.add_typer(runs.group, name="runs")
-app.add_typer(ops.group, name="ops")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

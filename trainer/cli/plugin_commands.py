@@ -1,4 +1,4 @@
-"""Commands that plugins bring.
+"""All commands: ours, each of which is imported when it is called or listed, and those that plugins bring.
 
     @hookimpl
     def register_commands(register):
@@ -14,11 +14,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperGroup
 
+from trainer.cli.commands import COMMANDS
+from trainer.cli.settings import ConfigCommand
 from trainer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,13 +41,23 @@ class Commands(TyperGroup):
     def list_commands(self, ctx: object) -> list[str]:
         """All names, ours first, as `--help` and the completion of a shell list them."""
         self._load()
-        return list(self.commands)
+        return [*COMMANDS, *(name for name in self.commands if name not in COMMANDS)]
 
     def get_command(self, ctx: object, cmd_name: str) -> Any:
         """Our command of that name without loading any plugin, else a plugin's."""
         if cmd_name not in self.commands:
-            self._load()
+            if cmd_name in COMMANDS:
+                self.commands[cmd_name] = _ours(cmd_name)
+            else:
+                self._load()
         return self.commands.get(cmd_name)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that is meant; of one that is mistyped, what it might be is looked for among all names."""
+        if args[0] not in COMMANDS and self.get_command(ctx, args[0]) is None:
+            for name in COMMANDS:
+                self.get_command(ctx, name)
+        return super().resolve_command(ctx, args)
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         """What is typed before a command's name, parsed."""
@@ -63,9 +76,8 @@ class Commands(TyperGroup):
         from trainer.plugins import shared
 
         plugins = shared()
-        ours = set(self.commands)
         for name, component in sorted(plugins.all("commands").items()):
-            if name in ours:
+            if name in COMMANDS:
                 _complain(component.plugin, f"the command '{name}' is trainer's own; register it under another name")
                 continue
             try:
@@ -102,10 +114,24 @@ def _complain(plugin: str, message: str) -> None:
     print(f"warning: {text}", file=sys.stderr)  # noqa: T201
 
 
+def _ours(name: str) -> Any:
+    """The command that the file of its name holds."""
+    module, about = import_module(f"trainer.cli.commands.{name.replace('-', '_')}"), COMMANDS[name]
+    if hasattr(module, "group"):
+        group = typer.main.get_group(module.group)
+        group.name = name
+        return group
+    return _made(module.command, name, cls=ConfigCommand if about.on_config else None, hidden=about.hidden)
+
+
 def _command(component: Component) -> Any:
+    """A plugin's function or app as a command."""
+    target = component.target
+    return _made(target, component.name, help=target.__doc__ or f"From {component.origin}.", rich_help_panel=_PANEL)
+
+
+def _made(function: Any, name: str, **settings: Any) -> Any:
     """A function as a command, by way of an app of its own: the only door that Typer leaves open."""
-    alone = typer.Typer(add_completion=False)
-    alone.command(component.name, help=component.target.__doc__ or f"From {component.origin}.", rich_help_panel=_PANEL)(
-        component.target
-    )
+    alone = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False)
+    alone.command(name, **settings)(function)
     return typer.main.get_command(alone)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING
 
+from trainer.engine.uncollected import beginning
+
 if TYPE_CHECKING:
     from trainer.training.ranks import World
 
@@ -16,7 +18,8 @@ __all__ = ["ranks"]
 @contextmanager
 def ranks() -> Iterator[World | None]:
     """The ranks that a command was started in; None where it is alone. What fails in another one, rank 0 tells."""
-    from trainer.training.ranks import world
+    with beginning():
+        from trainer.training.ranks import world
 
     together = world()
     with together or nullcontext():

@@ -127,7 +127,7 @@ class Chooser:
                 common[key] = self._part(key, items[key], located(items[key]), plain)
         if values is None or any(value is INVALID for value in common.values()):
             return None
-        return DatasetConfig.model_validate({"component": component, "options": values, **plain, **common})
+        return DatasetConfig.model_construct(None, component=component, options=values, **plain, **common)
 
     def _refuse_options_of_others(self, items: dict[str, Node], known: Sequence[str], path: Path) -> None:
         """Take out what only another format has, and say whose option it is."""

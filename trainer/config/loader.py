@@ -333,7 +333,7 @@ class _Loader:
                 self.problems.add(self.source, f"'{key}' is missing; for example {SECTIONS[key].right}")
         if self.problems:
             return None
-        return Config(**values)
+        return Config.model_construct(None, **values)
 
     def _check_keys(self) -> None:
         unknown = [key for key in self.root.value if key not in Config.model_fields]
@@ -413,7 +413,7 @@ class _Loader:
         for key in values:
             if any(isinstance(mark, Relative) for mark in fields[key].metadata):
                 values[key] = str(self.located(node.value[key]))
-        made = model(**values)
+        made = model.model_construct(None, **values)  # each was held against its annotation
         if whole and isinstance(made, SectionModel) and (problem := made.problem()):
             self.problems.add(node.span, f"{problem}; for example {section.right}")
         return made

@@ -415,7 +415,7 @@ class Config(SectionModel):
         None, description="When to end early, {patience: 10}; the best epoch's parameters are handed back."
     )
     checkpoint: Annotated[CheckpointConfig | Literal[False], Section("{seconds: 60}")] = Field(
-        CheckpointConfig(seconds=10.0, epochs=None, steps=None, keep=2),
+        CheckpointConfig.model_construct(),
         description="How often a run writes down where it stands, to go on from there after a stop; false for never.",
     )
     callbacks: list[Annotated[Choice, Kind("callbacks")]] = Field(
@@ -425,13 +425,13 @@ class Config(SectionModel):
         None, description="What is reported beside the loss; by default what suits the cost."
     )
     log: Annotated[LogConfig, Section("{steps: 10}")] = Field(
-        LogConfig(steps=None, tensorboard=False, mlflow=None, trackers=[]), description="What is written down of steps."
+        LogConfig.model_construct(), description="What is written down of steps."
     )
     evaluate: Annotated[EvaluateConfig, Section("{train: running}")] = Field(
-        EvaluateConfig(train="full", every=1), description="What is measured after an epoch, and how often."
+        EvaluateConfig.model_construct(), description="What is measured after an epoch, and how often."
     )
     compute: Annotated[Compute, Section("{dtype: float64}")] = Field(
-        Compute(dtype="float32", executor="auto", threads="auto", shards=None), description="Precision and processors."
+        Compute.model_construct(), description="Precision and processors."
     )
 
     sweep: Annotated[SweepConfig | None, Section("{parameters: {step_size: [0.01, 0.1]}}")] = Field(

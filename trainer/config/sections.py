@@ -51,7 +51,7 @@ class Relative:
 class SectionModel(BaseModel):
     """Keys and their rules."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, arbitrary_types_allowed=True, defer_build=True)
 
     def problem(self) -> str:
         """What is wrong with values that are each right by themselves; empty where nothing is."""

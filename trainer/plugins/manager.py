@@ -27,7 +27,7 @@ from trainer.plugins.registry import KINDS, Component, is_ours, noun
 from trainer.wording import did_you_mean
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
+    from importlib.metadata import Distribution, EntryPoint
 
 __all__ = ["PluginProblem", "PluginSummary", "Plugins", "available", "share", "shared"]
 
@@ -88,7 +88,7 @@ class Plugins:
         self._pending: list[EntryPoint] | None = None if entry_points is not False else []  # not imported yet
         self._plugins: list[Plugin] = []  # installed and imported
         self._listed: list[Plugin] = []
-        self._origins: dict[EntryPoint, str | None] = {}
+        self._origins: dict[Distribution, str] = {}
         self._packages: dict[str, str | None] = {}  # of the installed ones, the broken among them
         self._components: dict[str, dict[str, Component]] = {}
         for source in sources:
@@ -237,9 +237,12 @@ class Plugins:
 
     def _origin(self, entry: EntryPoint) -> str | None:
         """The distribution that brings it, whose whole description is read for that: once."""
-        if entry not in self._origins:
-            self._origins[entry] = _package(entry)
-        return self._origins[entry]
+        if entry.dist is None:
+            return None
+        if entry.dist not in self._origins:
+            about = entry.dist.metadata
+            self._origins[entry.dist] = f"{about['Name']} {about['Version']}"
+        return self._origins[entry.dist]
 
     def _import(self, entry: EntryPoint) -> None:
         package = self._packages[entry.name] = self._origin(entry)
@@ -252,13 +255,6 @@ class Plugins:
         else:
             self._plugins.append(plugin)
             self.problems += [PluginProblem(entry.name, mistake) for mistake in plugin.mistakes()]
-
-
-def _package(entry: EntryPoint) -> str | None:
-    if entry.dist is None:
-        return None
-    about = entry.dist.metadata
-    return f"{about['Name']} {about['Version']}"
 
 
 _shared: Plugins | None = None

@@ -8,8 +8,9 @@ from __future__ import annotations
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from trainer.errors import PluginError
 from trainer.limits import admits, expected
@@ -116,6 +117,11 @@ _OF: dict[str, type[Traits]] = {
 }
 
 
+@cache
+def _annotations(kind: str) -> dict[str, Any]:
+    return typing.get_type_hints(_OF.get(kind, Traits))
+
+
 def traits_of(kind: str, given: Mapping[str, object], noun: str) -> Traits:
     """The traits that a call of `register` gives. Raises PluginError for one that the kind has not, or not so.
 
@@ -130,7 +136,7 @@ def traits_of(kind: str, given: Mapping[str, object], noun: str) -> Traits:
         return made()
     known = [field.name for field in fields(made)]
     article = "an" if noun[0] in "aeiou" else "a"
-    annotations = typing.get_type_hints(made)
+    annotations = _annotations(kind)
     for name, value in given.items():
         if name not in known:
             there = f"there are: {', '.join(known)}" if known else "it has none"

@@ -18,9 +18,9 @@ from trainer.compiler.passes import simplify
 from trainer.compiler.program import Program, Value
 from trainer.compiler.scope import move, named_scope
 from trainer.compiler.tracing import trace
-from trainer.compiler.uncollected import uncollected
 from trainer.engine.transforms import stop_gradient
 from trainer.engine.tree import leaves
+from trainer.engine.uncollected import uncollected
 from trainer.errors import UsageError
 from trainer.optimizers import Optimizer, State
 from trainer.training.objective import Objective

@@ -26,13 +26,14 @@ from trainer.compiler.machine.lowering import lower, lower_own
 from trainer.compiler.machine.turning import turned_once
 from trainer.compiler.numpy_executor import Bound, NumpyExecutor
 from trainer.compiler.program import Program
-from trainer.compiler.uncollected import uncollected
 from trainer.engine.memory import forget
+from trainer.engine.uncollected import uncollected
 from trainer.types import Array
 
 __all__ = ["NativeExecutor"]
 
 MOST = 4096  # verdicts that are kept
+NUMBERS = 8191  # different ones for comparisons
 PIECES = 3  # in which an instruction is tried, too, as threads divide it
 SLICES, ROWS = 1000, 7  # likewise, as it stands in a stretch; rows of a product, each of which has a matrix to pack
 LARGE = 1 << 20  # bytes
@@ -138,7 +139,7 @@ class NativeExecutor(NumpyExecutor):
         empty where no bit does."""
         owners = {self.buffers.owner(v) for v in bound.instruction.inputs if not v.constant}
         arrays = [self._arrays[owner] for owner in owners]
-        starts = [int(rng.integers(len(self._numbers))) for _ in arrays]
+        starts = [int(rng.integers(NUMBERS)) for _ in arrays]
         results = set()
         with np.errstate(all="ignore"):
             whole, pieces = partial(machine.run, 0, 1), partial(machine.run, 0, 1, PIECES)
@@ -156,17 +157,17 @@ class NativeExecutor(NumpyExecutor):
             shortest = min((n for i in bound.inputs if isinstance(i, np.ndarray) for n in i.shape if n), default=1)
             array[...] = np.random.default_rng(start).integers(0, max(shortest, 1), array.shape)
             return
-        numbers = np.roll(self._numbers, -start)
+        numbers = self._numbers[start : start + NUMBERS]
         if array.dtype.kind == "c":
             numbers = numbers + 1j * numbers[::-1]
         _repeat(numbers > 0 if array.dtype.kind == "b" else numbers, array)
 
 
 def _of_every_kind(rng: np.random.Generator) -> Array:
-    """Numbers for comparisons: both signs, large and small, and both zeros."""
-    numbers = rng.normal(size=8191) * 10.0 ** rng.integers(-3, 2, 8191)
+    """Numbers for comparisons, twice in a row so that they go on from any: both signs, large and small, both zeros."""
+    numbers = rng.normal(size=NUMBERS) * 10.0 ** rng.integers(-3, 2, NUMBERS)
     numbers[::9], numbers[4::9] = 0.0, -0.0
-    return numbers
+    return np.tile(numbers, 2)
 
 
 def _repeat(numbers: Array, array: Array) -> None:
