@@ -23,6 +23,7 @@ from trainer.config.loader import LoadedConfig, load
 from trainer.engine.op import Op
 from trainer.engine.tape import tape
 from trainer.engine.tensor import Tensor
+from trainer.engine.uncollected import uncollected
 from trainer.errors import DivergedError, DoneError, UsageError
 from trainer.experiment.builder import build
 from trainer.experiment.checkpointing import Checkpointer
@@ -41,6 +42,7 @@ from trainer.runs.digests import digest, facts
 from trainer.runs.environment import describe_environment, versions
 from trainer.runs.fingerprint import code_fingerprint, data_fingerprint
 from trainer.runs.folder import RunFolder, as_yaml
+from trainer.runs.painter import Painter
 from trainer.training import Epoch, Training
 from trainer.training.ranks import World
 from trainer.training.signals import ENDING, undivided
@@ -132,6 +134,7 @@ def execute(
     debug: bool = False,
     allow_unchecked: bool = False,
     ranks: World | None = None,
+    painter: Painter | None = None,
 ) -> Outcome:
     """One run of a config, from its checks to its reports.
 
@@ -142,6 +145,7 @@ def execute(
         debug: look at every value of every step.
         allow_unchecked: train with an op of a stranger's whose derivative is wrong, and record it.
         ranks: who computes along, as `trainer.experiment.ranks.follow`; this process is rank 0.
+        painter: who draws the curve beside this process, if it can.
 
     Ops of others are checked before they train, and so is the program of a step that a stranger has a part in, against
     the tape. Raises RuleError for a wrong op, OpError for a wrong program, ConfigError and DataError, all before there
@@ -177,7 +181,9 @@ def execute(
         with shared(loaded, training, ranks, made_of) as warnings:
             run = RunFolder.at(Path(folder), name, **given) if itself else RunFolder(folder, name, **given)
             with ending_tidily(), run:  # also while it is closed
-                return recorded(loaded, training, run, observers, unchecked, warnings, data=made_of["data"])
+                return recorded(
+                    loaded, training, run, observers, unchecked, warnings, data=made_of["data"], painter=painter
+                )
 
 
 def made_of_what(loaded: LoadedConfig, training: Training) -> dict[str, str]:
@@ -218,6 +224,7 @@ def recorded(
     warnings: Sequence[str] = (),
     *,
     data: str,
+    painter: Painter | None = None,
 ) -> Outcome:
     """Train to the end, with everything in the run's folder.
 
@@ -225,10 +232,11 @@ def recorded(
         unchecked: what is wrong with ops that train regardless.
         warnings: what a person should know, beside what the config and the training say.
         data: the fingerprint of the data.
+        painter: who draws the curve beside this process, if it can.
     """
     for finding in unchecked:
         run.log(f"trained regardless: {finding}")
-    recorder = Recorder(run, model_facts(loaded, training.data))
+    recorder = Recorder(run, model_facts(loaded, training.data), painter)
     told: list[Observer] = [recorder]
     if loaded.config.log.steps:
         told.append(StepRecorder(run))
@@ -305,6 +313,7 @@ def _explained(findings: Callable[[], Sequence[Finding]], run: RunFolder | None)
     return [str(finding) for finding in found]
 
 
+@uncollected()
 def checked_training(loaded: LoadedConfig, allow_unchecked: bool, *, debug: bool = False) -> tuple[list[str], Training]:
     """What is wrong with the ops of others that the training uses, where that is allowed, and the training.
 

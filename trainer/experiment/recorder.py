@@ -16,6 +16,7 @@ from trainer.runs.steps import lines_of_steps
 from trainer.wording import count, described
 
 if TYPE_CHECKING:
+    from trainer.runs.painter import Painter
     from trainer.training import Epoch, Step, Training
 
 __all__ = ["Recorder", "StepRecorder", "heading"]
@@ -25,11 +26,12 @@ class Recorder(Observer):
     """Writes the records of a training into its folder. Parameters and curve are saved however it ends.
 
     model: what is saved with the parameters, see `trainer.experiment.model`.
+    painter: who draws the curve beside this process, if it can.
     failed: what there is no picture or table of, and why.
     """
 
-    def __init__(self, folder: RunFolder, model: Mapping[str, object]) -> None:
-        self._folder, self._model = folder, model
+    def __init__(self, folder: RunFolder, model: Mapping[str, object], painter: Painter | None = None) -> None:
+        self._folder, self._model, self._painter = folder, model, painter
         self.failed: list[str] = []
 
     def began(self, training: Training, folder: Path | None) -> None:
@@ -62,7 +64,7 @@ class Recorder(Observer):
         else:
             self._folder.log("there are no parameters: an error came in the midst of a step")
         with self.by_product("picture of the loss"):
-            self._folder.save_loss(self._losses if self._first else ())
+            self._folder.save_loss(self._losses if self._first else (), self._painter)
 
     @contextmanager
     def by_product(self, what: str) -> Iterator[None]:

@@ -28,7 +28,7 @@ from trainer.files import FULL, atomic_write, expanded, new_folder, overwrite, r
 from trainer.runs.already import going_on
 from trainer.runs.appended import Appended, Mark
 from trainer.runs.checkpoint import FOLDER, Checkpoints
-from trainer.runs.digests import MADE_OF, STATUS, content_of, facts, read_mapping, sealed
+from trainer.runs.digests import MADE_OF, STATUS, facts, read_mapping, sealed
 from trainer.runs.lock import locked
 from trainer.runs.metrics import EpochRecord, MetricsFile, read_metrics
 from trainer.runs.parameters import save_parameters
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from trainer.data import Preprocessing, Scaling
+    from trainer.runs.painter import Painter
 
 __all__ = ["RunFolder", "Status", "as_yaml"]
 
@@ -261,12 +262,19 @@ class RunFolder:
             remove(self.path / FINDINGS)
             self._files.pop(FINDINGS, None)
 
-    def save_loss(self, steps: Sequence[float] = ()) -> None:
-        """Draw loss.svg and loss.png from the epochs recorded so far, or from the losses of steps if there is none."""
-        from trainer.runs.plots import save_loss
+    def save_loss(self, steps: Sequence[float] = (), painter: Painter | None = None) -> None:
+        """Draw loss.svg and loss.png from the epochs recorded so far, or from the losses of steps if there is none.
 
-        for path in save_loss(self.path, read_metrics(self.path / METRICS), self.name, steps):
-            self._files[path.name] = facts(content_of(path))
+        painter: who draws beside this process, if it can.
+        """
+        file = self.path / METRICS
+        pictures = None if painter is None else painter.pictures(file, self.name, steps)
+        if pictures is None:
+            from trainer.runs.plots import loss_pictures
+
+            pictures = loss_pictures(read_metrics(file), self.name, steps)
+        for name, content in pictures.items():
+            self._write(name, content)
 
     def close(self, status: Status = "finished", reason: str | None = None) -> None:
         """Set the final status. The `with` statement calls this."""

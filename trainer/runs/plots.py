@@ -15,12 +15,13 @@ import io
 import os
 import threading
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from trainer.engine.uncollected import uncollected
 from trainer.errors import UsageError
 from trainer.files import atomic_write
 from trainer.runs.columns import PARTS
@@ -31,7 +32,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["ENDINGS", "check_ending", "loss_figure", "save_figure", "save_loss", "save_plot"]
+__all__ = [
+    "ENDINGS",
+    "check_ending",
+    "load_library",
+    "loss_figure",
+    "loss_pictures",
+    "save_figure",
+    "save_loss",
+    "save_plot",
+]
 
 ENDINGS = (".png", ".svg")
 _INK, _PALE, _GRID = "#1f2933", "#7b8794", "#e4e7eb"
@@ -60,7 +70,17 @@ def save_loss(
     title: str = "",
     steps: Sequence[float] = (),
 ) -> list[Path]:
-    """Write loss.svg and loss.png (1200 × 704 pixels) into `folder`, and say where.
+    """Write loss.svg and loss.png into `folder`, and say where."""
+    pictures = loss_pictures(metrics, title, steps)
+    for name, content in pictures.items():
+        atomic_write(Path(folder) / name, content)
+    return [Path(folder) / name for name in pictures]
+
+
+def loss_pictures(
+    metrics: Mapping[str, Sequence[float] | object], title: str = "", steps: Sequence[float] = ()
+) -> dict[str, bytes]:
+    """What loss.png (1200 × 704 pixels) and loss.svg hold, by these names.
 
     `metrics` maps "epoch", "train_loss" and, where there are test rows, "test_loss" to one number per epoch. A run that
     ended in its first epoch shows the losses of its steps.
@@ -68,9 +88,8 @@ def save_loss(
     lines, over = lines_of(metrics), "epoch"
     if steps and not any(len(line.epochs) for line in lines):
         lines, over = [line_of({"train_loss": steps}, "train_loss", "train")], "step"
-    paths = [Path(folder) / f"loss{ending}" for ending in ENDINGS]
-    save_figure(lambda: _figure(lines, "loss", title, over), *paths)
-    return paths
+    printed = _printed(lambda: _figure(lines, "loss", title, over), ENDINGS)
+    return {f"loss{ending}": content for ending, content in printed.items()}
 
 
 def save_plot(path: Path, lines: Sequence[Line], what: str, title: str = "", over: str = "epoch") -> None:
@@ -86,13 +105,27 @@ def save_plot(path: Path, lines: Sequence[Line], what: str, title: str = "", ove
     save_figure(lambda: _figure(lines, what, title, over), path)
 
 
-def save_figure(draw: Callable[[], Figure], *paths: Path) -> None:
-    """Draw what `draw` makes, with this project's style, into .png and .svg files that have the same bytes every time.
+def save_figure(draw: Callable[[], Figure], path: Path) -> None:
+    """Draw what `draw` makes, with this project's style, into a .png or .svg file that has the same bytes every time.
 
     Raises UsageError for another ending.
     """
-    for path in paths:
-        check_ending(path)
+    check_ending(path)
+    ending = path.suffix.lower()
+    atomic_write(path, _printed(draw, [ending])[ending])
+
+
+def load_library() -> None:
+    """Import what a picture is drawn with."""
+    _settings()
+    import matplotlib.backends.backend_agg
+    import matplotlib.backends.backend_svg
+    import matplotlib.figure  # noqa: F401
+
+
+@uncollected()
+def _printed(draw: Callable[[], Figure], endings: Iterable[str]) -> dict[str, bytes]:
+    """What files of these endings hold of one figure."""
     rc_context, rcParamsDefault = _settings()
     plain: dict[Any, Any] = {name: rcParamsDefault[name] for name in rcParamsDefault if not name.startswith("backend")}
     with _LOCK, rc_context({**plain, **_STYLE}), warnings.catch_warnings():
@@ -101,9 +134,7 @@ def save_figure(draw: Callable[[], Figure], *paths: Path) -> None:
         )  # of a name in another script; a box stands there
         figure = draw()
         # An SVG leaves its figure with 72 dots per inch, so that it is the last.
-        contents = {path: _printed(figure, path) for path in sorted(paths, key=lambda path: path.suffix.lower())}
-    for path, content in contents.items():
-        atomic_write(path, content)
+        return {ending: _content(figure, ending) for ending in sorted(endings)}
 
 
 def check_ending(path: Path) -> None:
@@ -112,13 +143,13 @@ def check_ending(path: Path) -> None:
         raise UsageError(f"a picture ends in .png or .svg, and {path.name} does not")
 
 
-def _printed(figure: Figure, path: Path) -> bytes:
-    """What the file holds."""
+def _content(figure: Figure, ending: str) -> bytes:
+    """What a file holds."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     content = io.BytesIO()
-    if path.suffix.lower() == ".svg":
+    if ending == ".svg":
         FigureCanvasSVG(figure).print_svg(content, metadata={"Date": None, "Creator": "tape-trainer"})  # type: ignore[no-untyped-call]
     else:
         # Most of it is runs of one colour: to look for nothing else takes two thirds of the time, for 1/7 more bytes.

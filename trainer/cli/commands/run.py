@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +16,7 @@ from trainer.cli.ranks import ranks as sharing
 from trainer.cli.terminal.tables import print_table
 from trainer.cli.terminal.unread import going_on_unread
 from trainer.cli.watching import watched
+from trainer.engine.uncollected import beginning
 from trainer.errors import DoneError
 from trainer.wording import number
 
@@ -39,13 +41,16 @@ def command(
     """Train a network, and leave a folder with its curve and its parameters; with folds or seeds, one for each."""
     with going_on_unread(), sharing() as ranks:
         loaded = opened(config, overrides, plugin)
-        from trainer.experiment import execute, follow
+        with beginning():
+            from trainer.experiment import execute, follow
+            from trainer.runs.painter import Painter
 
         def run(loaded: LoadedConfig, again: bool) -> Outcome:
             start = partial(
                 execute, loaded, out, again=again, debug=debug, allow_unchecked=allow_unchecked, ranks=ranks
             )
-            return watched(start, quiet)
+            with nullcontext() if ranks else Painter() as painter:
+                return watched(partial(start, painter=painter), quiet)
 
         members = _members(loaded)
         every = [opened(loaded.path, [*(overrides or ()), *more], plugin) for _, more in members]
