@@ -39,6 +39,7 @@ _HINT = re.compile(
     r"; for example |\bas in \S+: |\bit is an option of the command: "
 )  # fmt: skip
 
+FEW = 16  # letters: "; leave one out" is said of many things, so where it is the hint the whole text has to be there
 _FILLED = re.compile(r"\{\d*\}")  # also what `str.format` fills in
 
 
@@ -64,7 +65,9 @@ def places() -> Iterator[Place]:
                 text = _text(node)
                 found = _HINT.search(text) if " " in text else None
                 if found:
-                    pieces = [re.escape(piece) for piece in _FILLED.split(text[found.start() :].strip(" ;,:."))]
+                    hint = text[found.start() :]
+                    told = hint if len(_FILLED.sub("", hint)) >= FEW else text
+                    pieces = [re.escape(piece.strip()) for piece in _FILLED.split(told.strip("\n ;,:."))]
                     yield Place(module, text, re.compile(".{0,300}?".join(pieces), re.DOTALL))
 
 

@@ -57,7 +57,11 @@ TYPED = [
         ["help"], "one of them: trainer help KEY; what it can name: trainer list", ["help optimizer", "list optimizers"]
     ),
     Typed(["help zzzzz"], "trainer help lists them all", ["help"]),
-    Typed(["help adam"], "trainer list optimizers adam", ["list optimizers adam"]),
+    Typed(
+        ["help adam"],
+        "'adam' is no key of a config, and can be named in one: trainer list optimizers adam",
+        ["list optimizers adam"],
+    ),
     Typed(
         ["list"],
         "those of a kind: trainer list KIND; one of them in full: trainer list KIND NAME",

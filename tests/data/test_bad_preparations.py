@@ -70,6 +70,7 @@ BAD = [
     (CLASSES, "{path: c.csv, resample: oversample, class_weights: balanced}", "1:34: resample: oversample makes the classes equally large, so class_weights: balanced would change nothing: keep one of the two"),
     # data on disk
     (CLASSES, "{path: disk, split: random}", "1:30: data set 'disk' is read from disk while it trains, so its test is its last rows: write split: ordered, and save the rows in an order that suits it"),
+    (CLASSES, "{path: disk, test_path: c.csv}", "1:34: data set 'disk' is read from disk while it trains, so its test is its last rows: leave test_path out"),
     (CLASSES, "{path: disk, standardize: true}", "1:36: data set 'disk' is read from disk while it trains, so its inputs stay as they are: leave standardize out, and save them standardised or begin the network with batch_norm"),
     (CLASSES, "{path: disk, preprocess: [pca: 1]}", "1:35: data set 'disk' is read from disk while it trains, so its inputs stay as they are: leave preprocess out, and save what it makes of them"),
     (CLASSES, "{path: disk, resample: undersample}", "1:33: data set 'disk' is read from disk while it trains, each row once an epoch: leave resample out and use class_weights: balanced"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.hints import advised
 from trainer import train
 from trainer.config import load
 from trainer.data.given import parts_in
@@ -105,6 +106,18 @@ def test_what_is_said_twice_or_is_not_there_is_refused(dataset, message, folder)
     with pytest.raises(ConfigError) as caught:
         build(load(config({"path": "train.csv", "categorical": ["city"], **dataset})))
     assert message in str(caught.value).replace(f"{folder}/", "")
+
+
+def test_which_rows_are_for_what_is_said_once(folder):
+    dataset = {"path": "train.csv", "categorical": ["city"], "test_path": "test.csv", "test_fraction": 0.2}
+    with pytest.raises(ConfigError) as caught:
+        build(load(config(dataset)))
+    advised(
+        str(caught.value).replace(f"{folder}/", ""),
+        "test_fraction and test.csv both say which rows are for test: leave one out",
+    )
+    for key in ("test_path", "test_fraction"):
+        assert len(build(load(config({k: v for k, v in dataset.items() if k != key}))).data.test)
 
 
 STRANGE = [

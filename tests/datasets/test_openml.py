@@ -190,6 +190,11 @@ ADVICE = [
         "has several versions, 1 and 3 among them; say version: 1",
         (partial(openml, "iris", version=1),),
     ),
+    Advice(
+        partial(openml, 61, version=1),
+        "openml: a version belongs to a name, and 61 is a number, which has one; leave it out",
+        (partial(openml, 61),),
+    ),
     Advice(  # its page says that no version is active, and its number
         partial(openml, "glass2"),
         "look for it at openml.org/search?type=data",

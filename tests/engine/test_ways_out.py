@@ -86,7 +86,7 @@ def stored(make, what):
 ADVICE = [
     Advice(
         lambda: rate(lambda x: np.array([x, x])),
-        "To join Tensors write np.stack([t1, t2]) or np.concatenate([t1, t2]), not np.array([t1, t2]), and to fill an array np.where(mask, t, a), not a[i:j] = t; inside a rule, keep to NumPy functions that return new arrays; for the plain array, off the tape, write t.value",
+        "turning a Tensor into a NumPy array would drop it from the tape. To join Tensors write np.stack([t1, t2]) or np.concatenate([t1, t2]), not np.array([t1, t2]), and to fill an array np.where(mask, t, a), not a[i:j] = t; inside a rule, keep to NumPy functions that return new arrays; for the plain array, off the tape, write t.value",
         (
             lambda: rate(lambda x: np.stack([x, x])),
             lambda: rate(lambda x: np.concatenate([x, x])),
@@ -273,13 +273,13 @@ ADVICE = [
     ),
     Advice(
         lambda: scipy.special.softmax(X, axis=Tensor(0)),
-        "is static, and a Tensor came: no gradient would reach it. Pass axis=t.value",
+        "argument 'axis' of scipy.special.softmax is static, and a Tensor came: no gradient would reach it. Pass axis=t.value",
         (lambda: scipy.special.softmax(X, axis=Tensor(0).value),),
     ),
     Advice(lambda: rate(lambda x: np.add(x, x, where=MASK)), "write np.where(mask, np.add(...), otherwise)", (lambda: rate(lambda x: np.where(MASK, np.add(x, x), 0.0)),)),
     Advice(lambda: rate(lambda x: np.add(x, x, dtype=np.float32)), "write np.astype(np.add(...), dtype)", (lambda: rate(lambda x: np.astype(np.add(x, x), np.float32)),)),
     Advice(lambda: rate(lambda x: np.add(x, x, order="F")), "write np.copy(np.add(...), order)", (lambda: rate(lambda x: np.copy(np.add(x, x), "F")),)),
-    Advice(lambda: grad(lambda x: x * x)(3), "write 3.0", (lambda: grad(lambda x: x * x)(3.0),)),
+    Advice(lambda: grad(lambda x: x * x)(3), "an argument of dtype int64 is not differentiable: integers and bools have no small changes; write 3.0", (lambda: grad(lambda x: x * x)(3.0),)),
     Advice(
         lambda: rate(lambda x: x, np.arange(3)),
         "write x.astype(np.float64)",

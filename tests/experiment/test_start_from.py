@@ -84,6 +84,14 @@ def test_what_cannot_be_begun_with(saved, override, message):
     assert message in str(caught.value)
 
 
+def test_a_start_is_written_as_the_example_of_the_message(saved):
+    with pytest.raises(ConfigError) as caught:
+        load("c.yaml", ["start_from={parameters: [0.*]}"])
+    said = advised(caught.value, "start_from needs 'path'; for example start_from: runs/20260131-174502-mlp")
+    key, value = said.rpartition("for example ")[2].split(": ")
+    assert build(load("c.yaml", [f"{key}={value.replace('runs/20260131-174502-mlp', 'saved.safetensors')}"])).initial
+
+
 def test_a_file_of_another_program_is_taken_without_a_digest_and_a_run_folder_is_not(saved, tmp_path):
     (tmp_path / "saved.safetensors.sha256").unlink()
     training = build(load("c.yaml"))

@@ -74,10 +74,9 @@ def with_parts(
     Raises DataError, with the file and the row, for rows that are not as those of training are.
     """
     if dataset.mapped:
-        raise DataError(
-            f"data set {dataset.name!r} is read from disk while it trains, so its test is its last rows: leave "
-            f"{' and '.join(f'{part}_path' for part in files)} out"
-        )
+        named = [f"{part}_path" for part in files]
+        what = f"data set {dataset.name!r} is read from disk while it trains, so its test is its last rows"
+        raise DataError(f"{what}: leave {' and '.join(named)} out", named[0] if named[0] in reading else "path")
     inputs, targets, part, remarks = [dataset.inputs], [dataset.targets], [np.zeros(dataset.rows, np.int64)], []
     for name, path in files.items():
         try:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -368,7 +369,19 @@ def scaled(dataset: Dataset, **options: Any) -> list[int]:
     return list(step.columns.tolist())
 
 
+EMPTY = Dataset("d", np.column_stack([np.ones(60), np.full(60, np.nan)]), np.zeros(60), "regression", has_missing=True)
+
+
+def filled(dataset: Dataset) -> object:
+    return Preprocessing.fit([("simple_imputer", SimpleImputer())], dataset, ROWS)
+
+
 ADVICE = [
+    Advice(
+        lambda: filled(EMPTY),
+        "simple_imputer: 'column 1' has no value in any training row, so nothing can be learnt of it; leave it out",
+        (lambda: filled(replace(EMPTY, inputs=EMPTY.inputs[:, :1])),),
+    ),
     Advice(
         lambda: scaled(table(), columns=[]),
         "columns is an empty list; leave it out for all columns that are numbers",

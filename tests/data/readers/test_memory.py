@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from ast import literal_eval
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -155,6 +156,16 @@ def test_what_is_no_frame_is_refused_in_a_line(frame, message):
     with pytest.raises(DataError) as raised:
         read(frame)
     assert str(raised.value).startswith(message)
+
+
+def test_a_column_is_renamed_as_it_is_said():
+    frame = pd.DataFrame([[1, 2.5], [2, 3.5]])
+    with pytest.raises(DataError) as caught:
+        read(frame)
+    said = advised(caught.value, "the frame: the name 0 of a column is no text; rename it, '0'")
+    with pytest.raises(DataError, match="the name 1 of a column is no text; rename it, '1'"):
+        read(frame.rename(columns={0: literal_eval(said.rpartition(" ")[2])}))
+    assert read(frame.rename(columns=str)).feature_names == ("0",)
 
 
 def test_a_fingerprint_is_of_names_types_and_values():

@@ -181,7 +181,12 @@ HINTS: list[tuple[str, dict[str, Any], str, dict[str, list[str]]]] = [
         "'-' is not a number; if it says that a value is missing, say",
         {"missing_values: ['', '-'], missing: allow": ["x"]},
     ),
-    (columns("a;b|y", "N;N|N"), {}, "d.csv: both ';' and '|' may separate the cells; say", {}),
+    (
+        "a|b;y\n" + "".join(f"{1 + i % 2}|{i % 3 % 2};{i % 5 % 2}\n" for i in range(20)),
+        {"categorical": "auto", "task": "classification"},
+        "d.csv: both ';' and '|' may separate the cells; say delimiter: ';' or delimiter: '|'",
+        {"delimiter: ';'": ["a|b=1|0"], "delimiter: '|'": ["a"]},
+    ),
     (
         columns("a\ty", "N,5\tN"),
         {"delimiter": ","},
