@@ -5,7 +5,7 @@ A float32 product of BLAS's changes in its last bits with the number of its thre
 loop: 30 to 60 times as long as with a thread each. So a run pins it at one, writes down what it got, and puts back what
 it found. What is divided among processors is the machine's instructions, by what they write: no sum is divided, so that
 with every number of threads the bits are the same, and where dividing is not quicker, or somebody else is at work on a
-processor, it does not divide (trainer/compiler/machine/threads.c).
+processor, it does not divide (trainer/compiler/machine/ways.c).
 """
 
 from __future__ import annotations

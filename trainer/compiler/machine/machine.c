@@ -33,6 +33,7 @@ typedef struct {
     PyObject_HEAD
     instruction *table;
     Py_ssize_t count;
+    judge judge;
     PyObject *keep; /* every object that an instruction points into */
     void *room;     /* for what instructions pack, one after the other */
     int raised;     /* by the last run: NPY_FPE_DIVIDEBYZERO and so on */
@@ -53,7 +54,7 @@ static PyObject *machine_run(machine *self, PyObject *args) {
         }
     }
     enum ending how;
-    Py_ssize_t iteration = run_table(self->table, self->count, start, stop, pieces, &how, &self->raised);
+    Py_ssize_t iteration = run_table(self->table, self->count, &self->judge, start, stop, pieces, &how, &self->raised);
     /* An inner loop may raise on its own: an integer to a negative power. */
     if (how == FAILED || PyErr_Occurred()) return NULL;
     if (how == WRONG_INDEX) {
@@ -171,7 +172,26 @@ static PyObject *threads(PyObject *module, PyObject *args) {
     return PyLong_FromLong(wanted > 0 ? set_threads(wanted) : threads_now());
 }
 
+/* What a judge says of iterations that take so many seconds, one after the other: which of them are divided. */
+static PyObject *divided(PyObject *module, PyObject *args) {
+    PyObject *seconds[2], *found = PyList_New(0);
+    judge judge = {0};
+    if (!found || !PyArg_ParseTuple(args, "O!O!", &PyList_Type, &seconds[0], &PyList_Type, &seconds[1])) {
+        Py_XDECREF(found);
+        return NULL;
+    }
+    for (Py_ssize_t i = 0; found && i < PyList_GET_SIZE(seconds[0]) && i < PyList_GET_SIZE(seconds[1]); i++) {
+        const enum way way = next_way(&judge);
+        PyObject *is = way == DIVIDED || way == TRY_PIECES || way == TRY_TOGETHER ? Py_True : Py_False;
+        const double taken = PyFloat_AsDouble(PyList_GET_ITEM(seconds[is == Py_True], i));
+        if (PyErr_Occurred() || PyList_Append(found, is) < 0) Py_CLEAR(found);
+        settle(&judge, taken);
+    }
+    return found;
+}
+
 static PyMethodDef functions[] = {
+    {"divided", divided, METH_VARARGS, "divided(whole, in pieces) -> of iterations that take so many seconds, which would be"},
     {"threads", threads, METH_VARARGS, "threads([n]) -> how many threads instructions are spread over; from now on n"},
     {"count_lines", count_lines, METH_O, "count_lines(text) -> (lines, whether it is ASCII)"},
     {"read_cells", read_cells, METH_VARARGS,

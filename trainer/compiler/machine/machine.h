@@ -8,6 +8,7 @@
  *     divide.c      an instruction in pieces, by what it writes
  *     stretches.c   instructions in a row that are cut alike, so that nobody waits between them
  *     threads.c     who does the pieces
+ *     ways.c        whether there are pieces: what is quicker, and whether that is so today
  */
 #ifndef TRAINER_MACHINE_H
 #define TRAINER_MACHINE_H
@@ -97,13 +98,21 @@ typedef struct {
 
 enum { UNDIVIDED = -1, ROWS_OF_PRODUCT = -2, COLUMNS_OF_PRODUCT = -3, ROW_OF_SUMS = -4, NUMBERS = -5 };
 
-#define TRIALS 3 /* of either way, to know which is the quicker one */
+#define WORTH 0.9 /* of what it takes whole; what divides for less keeps a processor busy for nothing */
 
-/* Which of two ways is taken: one thing after the other, or divided. */
+/* How an iteration is run: whole; divided, as it is quicker; or so that this is found out: everything whole, in pieces,
+ * stretches one by one, together. */
+enum way { WHOLE, DIVIDED, TRY_WHOLE, TRY_PIECES, TRY_SINGLY, TRY_TOGETHER };
+enum { TRIES = TRY_TOGETHER - TRY_WHOLE + 1 };
+
+/* What decides it for one table. */
 typedef struct {
-    int turn;          /* how often it was run with threads since it was tried last; negative until it is */
-    double seconds[2]; /* that it takes at its quickest, either way */
-} trial;
+    int turn, repeat;   /* iterations since trials began, and after how many they do again */
+    int divided;        /* whether iterations are, now */
+    double whole;       /* seconds of one that is not, as it was known last */
+    double sum, count;  /* seconds of those since it was judged last, and how many they were */
+    double pause, lost; /* seconds of iterations that are run whole before they are divided again; and since that gained */
+} judge;
 
 struct instruction;
 typedef void (*product_function)(const struct instruction *in, const char *a, const char *b, char *c);
@@ -117,13 +126,13 @@ typedef struct instruction {
     int raises;        /* LOOP: whether Python may hear an error of it: a whole number to a negative power */
     int cut;           /* the axis of the walk along which it is divided, or one of the following */
     npy_intp unit;     /* of that axis, what stays together */
-    trial alone;       /* whole against in pieces */
+    double alone[2];   /* seconds that it takes at its quickest, whole and in pieces */
     int slice;         /* along what it is cut in a stretch, as `cut` */
     npy_intp slices;   /* in so many equal ones, 1 where it cannot be */
     Py_ssize_t stretch; /* how many instructions make one that begins here; 0 for none */
     npy_intp together;  /* slices of that stretch */
     size_t room;        /* for what its products pack */
-    trial as_stretch;   /* one by one against together */
+    double as_stretch[2]; /* likewise one by one and together */
     union {
         struct {
             call *calls;
@@ -212,12 +221,21 @@ int set_threads(int wanted);
 int threads_now(void);
 double seconds_now(void);
 
+/* Whether the second of two ways is the quicker one; the least of what was taken; and a judge's next way, whether he
+ * wants to know what it took, and his answer to that. */
+int gains(const double seconds[2]);
+void note(double *least, double taken);
+enum way next_way(const judge *j);
+int is_judged(const judge *j);
+void settle(judge *j, double taken);
+
 /* Iterations `start` to `stop` of the table; gives the first that was not completed, and in `raised` what the processor
  * has noted on the way, as NPY_FPE_DIVIDEBYZERO and so on. With `pieces` every instruction that can be is divided in so
- * many, however short it is; with -pieces every stretch, one of a single instruction too. Called and left with the
- * interpreter lock, which is released in between. */
+ * many, however short it is; with -pieces every stretch, one of a single instruction too; else the judge says how it is
+ * run. Called and left with the interpreter lock, which is released in between. */
 Py_ssize_t run_table(
-    instruction *table, Py_ssize_t count, Py_ssize_t start, Py_ssize_t stop, npy_intp pieces, enum ending *how, int *raised);
+    instruction *table, Py_ssize_t count, judge *judge, Py_ssize_t start, Py_ssize_t stop, npy_intp pieces, enum ending *how,
+    int *raised);
 
 /* In numbers.c: cells of a text as numbers, which is no part of running programs. */
 PyObject *count_lines(PyObject *self, PyObject *content);

@@ -5,8 +5,6 @@
 #define PIECE 5e-6    /* seconds of a piece at least: handing one on takes about one microsecond */
 #define PIECES_EACH 4 /* for each thread, so that one that is held up does fewer */
 #define SHARES_EACH 1 /* likewise of a stretch */
-#define REPEAT 5000   /* times that it is run until it is tried again */
-#define WORTH 0.9     /* of what it takes whole; what divides for less keeps a processor busy for nothing */
 
 /* Call `body` on every row of the walk: the pointers of its operands, with the last axis left to do. With `count` a
  * number that the compiler knows, the loops over the operands unroll. */
@@ -371,30 +369,25 @@ static enum ending run_piece(const instruction *in, npy_intp k, npy_intp count, 
     return run_whole(&part);
 }
 
-/* The way that is tried in this turn, 0 or 1, or the quicker one; `began` is set where it is timed. */
-static int way_of(trial *t, double *began) {
-    const int turn = t->turn;
-    t->turn = turn < REPEAT ? turn + 1 : 0;
-    *began = turn >= 0 && turn < 2 * TRIALS ? seconds_now() : 0;
-    return turn < 2 * TRIALS ? turn >= TRIALS : t->seconds[1] <= WORTH * t->seconds[0];
-}
-
-static void note(trial *t, double began) {
-    const int turn = t->turn - 1, way = turn >= TRIALS;
-    const double taken = began > 0 ? seconds_now() - began : 0;
-    if (began > 0 && (turn % TRIALS == 0 || taken < t->seconds[way])) t->seconds[way] = taken;
-}
+/* What is run now. */
+typedef struct {
+    Py_ssize_t iteration;
+    npy_intp pieces;
+    enum way way;
+    int noted;
+    PyThreadState *saved;
+} run;
 
 /* In pieces, by as many threads as there are, where that is quicker. */
-static enum ending run_divided(instruction *in, int *noted) {
-    double began;
-    const int way = way_of(&in->alone, &began);
-    const double most = fmin((double)most_pieces(in), PIECES_EACH * threads_now());
-    const npy_intp pieces = way ? (npy_intp)fmin(in->alone.seconds[0] / PIECE, most) : 1;
+static enum ending run_divided(instruction *in, run *r) {
+    const int tried = r->way == TRY_WHOLE || r->way == TRY_PIECES;
+    const int divided = tried ? r->way == TRY_PIECES : gains(in->alone);
+    const double began = tried ? seconds_now() : 0, most = fmin((double)most_pieces(in), PIECES_EACH * threads_now());
+    const npy_intp pieces = divided ? (npy_intp)fmin(in->alone[0] / PIECE, most) : 1;
     enum ending how;
     if (pieces < 2) how = run_whole(in);
-    else how = spread(in, pieces, run_piece, in->kind == PRODUCT ? product_room(in) : 0, noted);
-    note(&in->alone, began);
+    else how = spread(in, pieces, run_piece, in->kind == PRODUCT ? product_room(in) : 0, &r->noted);
+    if (tried) note(&in->alone[divided], seconds_now() - began);
     return how;
 }
 
@@ -422,57 +415,62 @@ static enum ending run_pieces(instruction *in, npy_intp pieces, piece_function p
     return how;
 }
 
-static enum ending run_one(instruction *in, Py_ssize_t iteration, npy_intp pieces, int *noted, PyThreadState **saved) {
+static enum ending run_one(instruction *in, run *r) {
     switch (in->kind) {
-    case STREAM: run_stream(in, iteration); return DONE;
+    case STREAM: run_stream(in, r->iteration); return DONE;
     case CALL:
-        *noted |= fetestexcept(FE_ALL_EXCEPT); /* NumPy wipes them, and warns of its own */
-        return call_back(in, saved) < 0 ? FAILED : DONE;
+        r->noted |= fetestexcept(FE_ALL_EXCEPT); /* NumPy wipes them, and warns of its own */
+        return call_back(in, &r->saved) < 0 ? FAILED : DONE;
     default: break;
     }
-    if (in->cut == UNDIVIDED || pieces < 0 || (!pieces && threads_now() == 1)) return run_whole(in);
-    if (!pieces) return run_divided(in, noted);
-    if (pieces > most_pieces(in)) pieces = most_pieces(in);
-    return run_pieces(in, pieces, run_piece, in->kind == PRODUCT ? product_room(in) : 0, noted);
+    if (in->cut == UNDIVIDED || r->pieces < 0 || (!r->pieces && r->way == WHOLE)) return run_whole(in);
+    if (!r->pieces) return run_divided(in, r);
+    const npy_intp pieces = r->pieces < most_pieces(in) ? r->pieces : most_pieces(in);
+    return run_pieces(in, pieces, run_piece, in->kind == PRODUCT ? product_room(in) : 0, &r->noted);
 }
 
 /* What begins with this instruction, and how many it was: a stretch, where that is quicker, or it alone. */
-static Py_ssize_t run_next(
-    instruction *in, Py_ssize_t iteration, npy_intp pieces, enum ending *how, int *noted, PyThreadState **saved) {
+static Py_ssize_t run_next(instruction *in, run *r, enum ending *how) {
     const Py_ssize_t stretch = in->stretch;
-    double began = 0;
-    if (pieces < 0 && stretch) {
-        *how = run_pieces(in, -pieces < in->together ? -pieces : in->together, run_slices, in->room, noted);
+    if (r->pieces < 0 && stretch) {
+        const npy_intp pieces = -r->pieces < in->together ? -r->pieces : in->together;
+        *how = run_pieces(in, pieces, run_slices, in->room, &r->noted);
         return stretch;
     }
-    if (pieces || stretch < 2 || threads_now() == 1) {
-        *how = run_one(in, iteration, pieces, noted, saved);
+    if (r->pieces || stretch < 2 || r->way == WHOLE || r->way == TRY_WHOLE || r->way == TRY_PIECES) {
+        *how = run_one(in, r);
         return 1;
     }
-    if (way_of(&in->as_stretch, &began)) {
+    const int tried = r->way != DIVIDED, together = tried ? r->way == TRY_TOGETHER : gains(in->as_stretch);
+    const double began = tried ? seconds_now() : 0;
+    if (together) {
         const npy_intp most = SHARES_EACH * threads_now();
-        *how = spread(in, in->together < most ? in->together : most, run_slices, in->room, noted);
+        *how = spread(in, in->together < most ? in->together : most, run_slices, in->room, &r->noted);
     } else {
-        for (Py_ssize_t i = 0; i < stretch && *how == DONE; i++) *how = run_one(in + i, iteration, 0, noted, saved);
+        for (Py_ssize_t i = 0; i < stretch && *how == DONE; i++) *how = run_one(in + i, r);
     }
-    note(&in->as_stretch, began);
+    if (tried) note(&in->as_stretch[together], seconds_now() - began);
     return stretch;
 }
 
 Py_ssize_t run_table(
-    instruction *table, Py_ssize_t count, Py_ssize_t start, Py_ssize_t stop, npy_intp pieces, enum ending *how, int *raised) {
-    Py_ssize_t iteration = start;
-    int noted = 0;
+    instruction *table, Py_ssize_t count, judge *judge, Py_ssize_t start, Py_ssize_t stop, npy_intp pieces, enum ending *how,
+    int *raised) {
+    run r = {.iteration = start, .pieces = pieces};
     feclearexcept(FE_ALL_EXCEPT);
-    PyThreadState *saved = PyEval_SaveThread();
+    r.saved = PyEval_SaveThread();
     *how = DONE;
-    for (; iteration < stop; iteration++) {
-        for (Py_ssize_t i = 0; i < count && *how == DONE;) i += run_next(&table[i], iteration, pieces, how, &noted, &saved);
+    for (; r.iteration < stop; r.iteration++) {
+        const int judged = !pieces && is_judged(judge);
+        const double began = judged ? seconds_now() : 0;
+        r.way = judged ? next_way(judge) : WHOLE;
+        for (Py_ssize_t i = 0; i < count && *how == DONE;) i += run_next(&table[i], &r, how);
         if (*how != DONE) break;
+        if (judged) settle(judge, seconds_now() - began);
     }
-    noted |= fetestexcept(FE_ALL_EXCEPT);
+    const int noted = r.noted | fetestexcept(FE_ALL_EXCEPT);
     *raised = (noted & FE_DIVBYZERO ? NPY_FPE_DIVIDEBYZERO : 0) | (noted & FE_OVERFLOW ? NPY_FPE_OVERFLOW : 0) |
               (noted & FE_UNDERFLOW ? NPY_FPE_UNDERFLOW : 0) | (noted & FE_INVALID ? NPY_FPE_INVALID : 0);
-    PyEval_RestoreThread(saved);
-    return iteration;
+    PyEval_RestoreThread(r.saved);
+    return r.iteration;
 }

@@ -123,7 +123,6 @@ static void find_from(instruction *table, const spans *all, Py_ssize_t start, Py
         while (!asked && at < end && fits(table, all, start, at, slices)) at++;
         if (at - start > head->stretch) head->stretch = at - start, head->together = slices;
     }
-    head->as_stretch.turn = -2 * TRIALS; /* which its instructions take to find how they are the quickest alone */
     for (Py_ssize_t at = start; at < start + head->stretch; at++)
         if (table[at].kind == PRODUCT && product_room(&table[at]) > head->room) head->room = product_room(&table[at]);
 }

@@ -3,10 +3,7 @@
  * asleep after that.
  *
  * A ticket says which instruction is at work, in how many pieces, and which piece is next: whoever raises it by one has
- * that piece. It is one number, so that nobody who comes late takes a piece of another instruction for one of this.
- *
- * Where a piece is long in coming, its thread has no processor: then all is done by the one that asks, for a while, and
- * for longer every time. */
+ * that piece. It is one number, so that nobody who comes late takes a piece of another instruction for one of this. */
 #include "machine.h"
 
 #if defined(_WIN32) || defined(__STDC_NO_ATOMICS__)
@@ -18,7 +15,6 @@ enum ending spread(const instruction *in, npy_intp count, piece_function piece, 
 }
 #else
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -26,9 +22,6 @@ enum ending spread(const instruction *in, npy_intp count, piece_function piece, 
 
 #define MOST 64            /* threads */
 #define TURNS 4000         /* of a waiting loop: some twenty microseconds */
-#define LATE 3e-4          /* seconds that a piece may take longer than those of others */
-#define FIRST_PAUSE 0.05   /* seconds */
-#define LONGEST_PAUSE 5.0
 
 typedef unsigned long long ticket; /* 32 bits of which instruction, 16 of how many pieces, 16 of the next one */
 
@@ -39,18 +32,19 @@ static struct {
     atomic_int left;     /* pieces that are not done yet */
     atomic_int able;     /* threads that have room for a piece; another number may be wanted meanwhile */
     atomic_int ending, noted;
-    atomic_int asleep;
+    atomic_int asleep;   /* threads that wait for an instruction */
+    atomic_int waiting;  /* whether the one that asked waits for pieces */
     pthread_mutex_t lock;
-    pthread_cond_t wake;
+    pthread_cond_t wake, done;
     /* The rest belongs to whoever is busy. */
     int running;         /* threads that were started */
     unsigned number;     /* of the instruction */
-    double until, pause; /* when threads are asked again, and how long the last pause was */
     const instruction *in;
     piece_function piece;
     void *room[MOST];    /* for each thread what it packs */
     size_t bytes[MOST];
-} pool = {.wanted = 1, .busy = ATOMIC_FLAG_INIT, .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+} pool = {.wanted = 1, .busy = ATOMIC_FLAG_INIT,
+          .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER, .done = PTHREAD_COND_INITIALIZER};
 
 double seconds_now(void) {
     struct timespec t;
@@ -64,9 +58,14 @@ static void breathe(void) {
 #endif
 }
 
-/* The pieces of the instruction `number` that are left, one after the other. Returns how many. */
-static int take_pieces(unsigned number, int who) {
-    int taken = 0;
+static void tell(pthread_cond_t *who) {
+    pthread_mutex_lock(&pool.lock);
+    pthread_cond_broadcast(who);
+    pthread_mutex_unlock(&pool.lock);
+}
+
+/* The pieces of the instruction `number` that are left, one after the other. */
+static void take_pieces(unsigned number, int who) {
     ticket now = atomic_load_explicit(&pool.ticket, memory_order_acquire);
     while ((unsigned)(now >> 32) == number && (now & 0xffff) < (now >> 16 & 0xffff)) {
         if (!atomic_compare_exchange_weak_explicit(&pool.ticket, &now, now + 1, memory_order_acq_rel, memory_order_acquire))
@@ -76,11 +75,9 @@ static int take_pieces(unsigned number, int who) {
         if (how != DONE) atomic_store_explicit(&pool.ending, how, memory_order_relaxed);
         int noted = fetestexcept(FE_ALL_EXCEPT);
         if (noted) atomic_fetch_or_explicit(&pool.noted, noted, memory_order_relaxed);
-        atomic_fetch_sub_explicit(&pool.left, 1, memory_order_release);
+        if (atomic_fetch_sub(&pool.left, 1) == 1 && atomic_load(&pool.waiting)) tell(&pool.done);
         now = atomic_load_explicit(&pool.ticket, memory_order_acquire);
-        taken++;
     }
-    return taken;
 }
 
 static unsigned number_now(void) { return (unsigned)(atomic_load(&pool.ticket) >> 32); }
@@ -106,14 +103,16 @@ static void *work(void *argument) {
 /* A process that was forked has the one thread that forked it. What another one was at is nobody's here: neither the
  * pieces that were left, nor the room, which may have been changing hands. */
 static void forget(void) {
-    pool.running = 0, pool.until = pool.pause = 0;
+    pool.running = 0;
     atomic_store(&pool.asleep, 0);
+    atomic_store(&pool.waiting, 0);
     atomic_store(&pool.ticket, (ticket)pool.number << 32);
     const int at_work = atomic_flag_test_and_set(&pool.busy);
     for (int who = 0; at_work && who < MOST; who++) pool.room[who] = NULL, pool.bytes[who] = 0;
     atomic_flag_clear(&pool.busy);
     pthread_mutex_init(&pool.lock, NULL);
     pthread_cond_init(&pool.wake, NULL);
+    pthread_cond_init(&pool.done, NULL);
 }
 
 /* As many as are wanted, none of which signals reach; with room for so many bytes each. Returns whether they are there. */
@@ -138,18 +137,16 @@ static int ready(int wanted, size_t room) {
     return told && pool.running >= wanted - 1;
 }
 
-/* Wait for the pieces that others are at, and note whether one takes far longer than `each` of one's own did. */
-static void join(double each) {
+/* Wait for the pieces that others are at: a moment, and then asleep. Who yields again and again instead is let run last,
+ * where others are at work on its processor. */
+static void join(void) {
     for (int turn = 0; turn < TURNS && atomic_load_explicit(&pool.left, memory_order_acquire); turn++) breathe();
-    double began = atomic_load_explicit(&pool.left, memory_order_acquire) || pool.pause ? seconds_now() : 0, now = began;
-    while (atomic_load_explicit(&pool.left, memory_order_acquire)) sched_yield(), now = seconds_now();
-    if (now - began > LATE + 2 * each) {
-        pool.pause = pool.pause ? 2 * pool.pause : FIRST_PAUSE;
-        if (pool.pause > LONGEST_PAUSE) pool.pause = LONGEST_PAUSE;
-        pool.until = now + pool.pause;
-    } else if (pool.pause && now > pool.until + 4 * pool.pause) {
-        pool.pause = 0;
-    }
+    if (!atomic_load_explicit(&pool.left, memory_order_acquire)) return;
+    pthread_mutex_lock(&pool.lock);
+    atomic_store(&pool.waiting, 1);
+    while (atomic_load(&pool.left)) pthread_cond_wait(&pool.done, &pool.lock);
+    atomic_store(&pool.waiting, 0);
+    pthread_mutex_unlock(&pool.lock);
 }
 
 int set_threads(int wanted) {
@@ -162,8 +159,7 @@ int threads_now(void) { return atomic_load_explicit(&pool.wanted, memory_order_r
 enum ending spread(const instruction *in, npy_intp count, piece_function piece, size_t room, int *noted) {
     const int wanted = threads_now();
     if (wanted < 2 || atomic_flag_test_and_set(&pool.busy)) return piece(in, 0, 1, NULL);
-    const double began = seconds_now();
-    if ((pool.pause && began < pool.until) || !ready(wanted, room)) {
+    if (!ready(wanted, room)) {
         atomic_flag_clear(&pool.busy);
         return piece(in, 0, 1, NULL);
     }
@@ -175,13 +171,9 @@ enum ending spread(const instruction *in, npy_intp count, piece_function piece, 
     atomic_store_explicit(&pool.able, wanted, memory_order_relaxed);
     pool.number++;
     atomic_store(&pool.ticket, (ticket)pool.number << 32 | (ticket)count << 16);
-    if (atomic_load(&pool.asleep)) {
-        pthread_mutex_lock(&pool.lock);
-        pthread_cond_broadcast(&pool.wake);
-        pthread_mutex_unlock(&pool.lock);
-    }
-    const int taken = take_pieces(pool.number, 0);
-    join(taken ? (seconds_now() - began) / taken : 0);
+    if (atomic_load(&pool.asleep)) tell(&pool.wake);
+    take_pieces(pool.number, 0);
+    join();
     *noted |= atomic_load_explicit(&pool.noted, memory_order_relaxed);
     feclearexcept(FE_ALL_EXCEPT);
     enum ending how = (enum ending)atomic_load_explicit(&pool.ending, memory_order_relaxed);
