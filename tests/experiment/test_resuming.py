@@ -182,7 +182,8 @@ def test_a_name_that_would_be_another_is_told_by_both_names(tmp_path: Path) -> N
         ("optimizer=sgd", "optimizer was adam and would be sgd, and "),
         ("step_size=0.3", "step_size was plateau and would be 0.3, and "),
         ("cost=huber", "cost was mean_squared_error and would be huber, and "),
-        ("metrics=[r2]", "metrics.0 was not set and would be r2, and "),
+        ("metrics=[r2]", "metrics was not set and would be r2, and "),
+        ("penalty={l2: 0.1}", "penalty was not set and would be given, and "),
         ("network.0.dense=5", "network.0.dense.units was 4 and would be 5, and "),
     ):
         with pytest.raises(UsageError, match=rf"cannot change in a run that goes on: {re.escape(said)}"):

@@ -58,6 +58,7 @@ _FREE = (
     "name",
 )
 _MEMORY = ("stop.watched", "stop.part", "stop.better", "stop.best")
+_NOT_SET = "not set"
 # Why a section has to stay, for those that a person may want to change.
 _REASONS = {
     "seed": "the order of the rows and all else that is random follow from it",
@@ -181,26 +182,30 @@ def _change(key: str, before: Mapping[str, object], now: Mapping[str, object]) -
 
     >>> _change("optimizer.adam.beta1", {"optimizer.adam.beta1": 0.9}, {"optimizer": "sgd"})
     'optimizer was adam and would be sgd'
+    >>> _change("penalty.0.l1", {}, {"penalty.0.l1": 0.0, "penalty.0.l2": 0.1})
+    'penalty was not set and would be given'
     """
     steps = key.split(".")
-    for end in range(1, len(steps) + 1):
-        above = ".".join(steps[:end])
-        was, new = _name_at(before, above), _name_at(now, above)
-        if was is not None and new is not None and was != new:
-            return f"{above} was {was} and would be {new}"
-    return f"{key} was {_told(before.get(key))} and would be {_told(now.get(key))}"
+    levels = (".".join(steps[:end]) for end in range(1, len(steps) + 1))
+    found = [(level, _at(before, level), _at(now, level)) for level in levels]
+    told = (each for each in found if each[1] != each[2] and (None not in each or _NOT_SET in each))
+    level, was, new = next(told, found[-1])
+    return f"{level} was {was or 'given'} and would be {new or 'given'}"
 
 
-def _name_at(settings: Mapping[str, object], path: str) -> str | None:
-    """The one name, or the value, that stands at a path; None where there are several, or nothing."""
+def _at(settings: Mapping[str, object], path: str) -> str | None:
+    """The value at a path, or the one name above its options; None where there are several things."""
     if path in settings:
         return _told(settings[path])
     names = {key[len(path) + 1 :].partition(".")[0] for key in settings if key.startswith(f"{path}.")}
-    return names.pop() if len(names) == 1 else None
+    if len(names) > 1:
+        return None
+    name = next(iter(names), _NOT_SET)
+    return _at(settings, f"{path}.{name}") if name.isdecimal() else name
 
 
 def _told(value: object) -> str:
-    return "not set" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return _NOT_SET if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _state(path: Path, checkpoint: Checkpoint, changes: Mapping[str, object], epochs: int) -> TrainingState:
