@@ -22,6 +22,7 @@ from typer.core import TyperGroup
 
 from trainer.cli.commands import COMMANDS
 from trainer.cli.settings import ConfigCommand
+from trainer.engine.uncollected import beginning
 from trainer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ def _complain(plugin: str, message: str) -> None:
     print(f"warning: {text}", file=sys.stderr)  # noqa: T201
 
 
+@beginning()
 def _ours(name: str) -> Any:
     """The command that the file of its name holds."""
     module, about = import_module(f"trainer.cli.commands.{name.replace('-', '_')}"), COMMANDS[name]

@@ -126,30 +126,29 @@ class NativeExecutor(NumpyExecutor):
             alone = [(m.Machine([i]), -ROWS if i.kind == m.PRODUCT else -SLICES) for i in lowered]
         except (LookupError, ValueError) as error:  # no inner loop for these types, or too many axes
             return str(error)
+        whole, pieces = partial(machine.run, 0, 1), partial(machine.run, 0, 1, PIECES)
+        slices = partial(_all, [partial(each.run, 0, 1, count) for each, count in alone])
+        ways = (partial(_all, bound.calls), whole, pieces, slices)
         try:
-            tries = (self._difference(bound, machine, alone, rng) for _ in range(_trials(bound)))
-            return next(filter(None, tries), "")
+            with np.errstate(all="ignore"):
+                alike = all(self._agree(bound, ways, rng) for _ in range(_trials(bound)))
         except (LookupError, ValueError) as error:
             return str(error)
+        return "" if alike else "its bits differ from NumPy's"
 
-    def _difference(
-        self, bound: Bound, machine: m.Machine, alone: list[tuple[m.Machine, int]], rng: np.random.Generator
-    ) -> str:
-        """What differs between NumPy's result and the machine's, whole, in pieces or in slices, on random numbers;
-        empty where no bit does."""
+    def _agree(self, bound: Bound, ways: Sequence[Callable[[], object]], rng: np.random.Generator) -> bool:
+        """Whether NumPy's result and the machine's, whole, in pieces and in slices, have the same bits on the same
+        random numbers."""
         owners = {self.buffers.owner(v) for v in bound.instruction.inputs if not v.constant}
         arrays = [self._arrays[owner] for owner in owners]
         starts = [int(rng.integers(NUMBERS)) for _ in arrays]
         results = set()
-        with np.errstate(all="ignore"):
-            whole, pieces = partial(machine.run, 0, 1), partial(machine.run, 0, 1, PIECES)
-            slices = partial(_all, [partial(each.run, 0, 1, count) for each, count in alone])
-            for run in (partial(_all, bound.calls), whole, pieces, slices):
-                for array, start in zip(arrays, starts, strict=True):  # again, where a call writes over its argument
-                    self._fill(array, bound, start)
-                run()
-                results.add(tuple(map(_content, bound.outputs)))
-        return "" if len(results) == 1 else "its bits differ from NumPy's"
+        for run in ways:
+            for array, start in zip(arrays, starts, strict=True):  # again, where a call writes over its argument
+                self._fill(array, bound, start)
+            run()
+            results.add(tuple(map(_content, bound.outputs)))
+        return len(results) == 1
 
     def _fill(self, array: Array, bound: Bound, start: int) -> None:
         """Numbers for a comparison, the same for the same start; indices within the shortest axis."""
