@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import trainer
+from tests.hints import advised
 from trainer.config import load
 from trainer.errors import ConfigError
 from trainer.experiment import build
@@ -80,6 +81,27 @@ def test_what_looks_across_the_rows_of_a_batch_is_refused(change, said, tmp_path
     with pytest.raises(ConfigError, match=re.escape(said)):
         build(load(config))
     build(load({**config, "compute": {}}))
+
+
+@pytest.mark.parametrize("instead", ["layer_norm", {"group_norm": 4}])
+def test_what_looks_at_one_row_is_cut_as_the_message_says(instead):
+    config = {**LINE, "network": [{"dense": 32}, "batch_norm", {"dense": 1}]}
+    with pytest.raises(ConfigError) as caught:
+        build(load(config))
+    advised(caught.value, "layer_norm and group_norm look at one row; or leave compute.shards out")
+    assert build(load({**config, "network": [{"dense": 32}, instead, {"dense": 1}]})).shards == 4
+    assert build(load({**config, "compute": {}})).shards is None
+
+
+def test_what_is_kept_from_step_to_step_is_frozen_as_the_message_says(tmp_path):
+    (tmp_path / "mine.py").write_text(PLUGIN)
+    config = {**LINE, "plugins": [str(tmp_path / "mine.py")], "network": ["counting", {"dense": 1}]}
+    with pytest.raises(ConfigError) as caught:
+        build(load(config))
+    said = advised(caught.value, "there would be one of each shard; freeze it, or leave compute.shards out")
+    assert f"counting keeps 0.seen from step to step, and {BY_ITSELF}: {said}" in str(caught.value)
+    assert build(load({**config, "freeze": ["0.seen"]})).shards == 4
+    assert build(load({**config, "compute": {}})).shards is None
 
 
 def test_dropout_and_layer_norm_are_no_look_across_rows():
