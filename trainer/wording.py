@@ -30,6 +30,7 @@ __all__ = [
     "printable",
     "shape_of",
     "source_of",
+    "typed",
     "visible",
 ]
 
@@ -172,6 +173,17 @@ def in_yaml(name: str | int) -> str:
     if isinstance(name, int) or (_PLAIN.fullmatch(name) and name.lower() not in _WORDS_OF_YAML):
         return str(name)
     return json.dumps(name, ensure_ascii=False)
+
+
+def typed(word: object) -> str:
+    """A path or a text as one types it behind a command, in quotes where a shell would read it as something else.
+
+    >>> typed("runs/mlp"), typed("my runs/mlp")
+    ('runs/mlp', "'my runs/mlp'")
+    """
+    import shlex
+
+    return shlex.quote(str(word))
 
 
 def cut(text: str, length: int) -> str:

@@ -81,6 +81,12 @@ TYPED = [
     ),
     Typed(["run small.yaml dataset=zzzzz"], "see trainer list datasets", ["list datasets"]),
     Typed(["ops new bent"], "trainer ops check bent.py", ["ops check bent.py"]),
+    Typed(["init 'my configs'"], "next: trainer run 'my configs/mlp.yaml'", ["run 'my configs/mlp.yaml' epochs=1"]),
+    Typed(
+        ["init 'my configs'", "init 'my configs'"],
+        "name another: trainer init 'my configs/mlp-2.yaml'",
+        ["init 'my configs/mlp-2.yaml'"],
+    ),
     Typed(
         ["ops check zzzzz"],
         "`trainer ops list` names the ops, and a file ends in .py",

@@ -339,13 +339,13 @@ def test_a_signal_writes_a_checkpoint_and_says_how_to_go_on(
     number: int, code: int, tmp_path: Path, start: Callable[..., subprocess.Popen[Any]]
 ) -> None:
     (tmp_path / "c.yaml").write_text(json.dumps({**KILLED, "epochs": 10**6, "checkpoint": {"steps": 1}}))
-    process = start_command(["run", "c.yaml", "-q"], start, tmp_path)
-    wait_for_steps(tmp_path / "runs", process)
+    process = start_command(["run", "c.yaml", "-q", "--out", "my runs"], start, tmp_path)
+    wait_for_steps(tmp_path / "my runs", process)
     process.send_signal(number)
     out, err = process.communicate(timeout=120)  # two seconds, and many more where the machine is busy
     folder = out.strip()
     assert process.returncode == code
-    assert err.splitlines()[-1] == f"go on with: trainer resume {folder}"
+    assert err.splitlines()[-1] == f"go on with: trainer resume '{folder}'"
     newest = Checkpoints(tmp_path / folder / "checkpoints").newest()
     assert newest is not None
     assert newest.facts["metrics"]["bytes"] > 0 or newest.step < 16

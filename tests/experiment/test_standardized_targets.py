@@ -236,8 +236,15 @@ def test_what_has_no_units_is_refused(case):
 
 def test_outputs_that_are_no_values_of_several_targets_are_refused():
     config = {**two(), "network": [{"dense": 4}], "cost": {"pinball": {"levels": [0.1, 0.9]}}, "metrics": []}
-    with pytest.raises(ConfigError, match="and there are 2 targets, each with a scale of its own: give one output"):
+    with pytest.raises(ConfigError) as caught:
         build(load_config(config))
+    advised(
+        caught.value,
+        "there are 2 targets, each with a scale of its own: give one output for each, or leave standardize_targets out",
+    )
+    build(load_config({**config, "network": [{"dense": 2}], "cost": {"pinball": {"levels": [0.5]}}}))
+    without = {key: value for key, value in config["dataset"].items() if key != "standardize_targets"}
+    build(load_config({**config, "dataset": without}))
 
 
 @pytest.mark.parametrize("cost", ["mean_absolute_error", "huber", "log_cosh", {"pinball": {"levels": [0.1, 0.5, 0.9]}}])

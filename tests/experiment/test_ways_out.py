@@ -15,6 +15,10 @@ from trainer.experiment import build
 
 IRIS = {"dataset": "iris", "network": [{"dense": 3}], "cost": "softmax_cross_entropy", "step_size": 0.1}
 ADDING = {"dataset": {"name": "adding", "rows": 50, "length": 10}, "cost": "mean_squared_error", "step_size": 0.1}
+LINE = {
+    "dataset": {"name": "linear", "rows": 40}, "network": [{"dense": 1}], "cost": "mean_squared_error",
+    "step_size": 0.1,
+}  # fmt: skip
 LABELS = {
     "dataset": {"name": "multilabel_classification", "rows": 40}, "network": [{"dense": 5}],
     "cost": "sigmoid_cross_entropy", "step_size": 0.1,
@@ -59,6 +63,21 @@ ADVICE = [
         of(IRIS, metrics=["top_k_accuracy"]),
         "top_k_accuracy of k=5 among 3 classes is always 1; choose a k below 3",
         (of(IRIS, metrics=[{"top_k_accuracy": 2}]),),
+    ),
+    Advice(
+        of(LINE, dataset={**LINE["dataset"], "one_hot": True}),
+        "is a regression, whose targets are numbers already: leave one_hot out",
+        (of(LINE),),
+    ),
+    Advice(
+        of(IRIS, dataset={"name": "iris", "one_hot": True}),
+        "of data set 'iris' are 3 numbers per row, and the cost wants class indices: leave one_hot out",
+        (of(IRIS),),
+    ),
+    Advice(
+        of(IRIS, dataset={"name": "iris", "test_fraction": 0.99}),
+        "leave 2 rows to train 3 classes, and every class needs one; use a smaller test_fraction",
+        (of(IRIS, dataset={"name": "iris", "test_fraction": 0.9}),),
     ),
     Advice(
         of(IRIS, metrics=["accuracy", "accuracy"]),

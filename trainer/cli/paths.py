@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import shlex
 from pathlib import Path
 
 import typer
 
 from trainer.errors import UsageError
 from trainer.files import expanded
-from trainer.wording import did_you_mean, nearest_file
+from trainer.wording import did_you_mean, nearest_file, typed
 
 __all__ = ["find_config", "find_run", "find_runs", "with_home"]
 
@@ -102,7 +101,7 @@ def find_run(name: str, root: Path) -> Path:
 
 def _listing(root: Path) -> str:
     """The command that lists the runs of a folder."""
-    return "trainer runs" if root == Path("runs") else f"trainer runs --in {shlex.quote(str(root))}"
+    return "trainer runs" if root == Path("runs") else f"trainer runs --in {typed(root)}"
 
 
 def find_runs(name: str, root: Path) -> list[Path]:

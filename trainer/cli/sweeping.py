@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ from trainer.cli.watching import second_at_once
 from trainer.runs.groups import Reached
 from trainer.sweeps.sweep import Sweep
 from trainer.sweeps.sweeping import Plan, Watcher, train
-from trainer.wording import count, cut, duration, number
+from trainer.wording import count, cut, duration, number, typed
 
 if TYPE_CHECKING:
     from trainer.sweeps.trials import Member, Trial
@@ -68,7 +67,7 @@ def _print_end(plan: Plan, *, quiet: bool) -> None:
     if failed:
         raise typer.Exit(1)
     if not reached:
-        said = f"trainer explain {shlex.quote(str(best.members[0].path))}"
+        said = f"trainer explain {typed(best.members[0].path)}"
         typer.echo(f"no trial reached a finite number; what may be wrong with the first: {said}", err=True)
         raise typer.Exit(3)
 

@@ -14,6 +14,7 @@ import typer
 from trainer.cli.terminal.abilities import is_terminal
 from trainer.errors import DivergedError
 from trainer.experiment.observer import Observer
+from trainer.wording import typed
 
 if TYPE_CHECKING:
     from trainer.experiment import Outcome
@@ -55,7 +56,7 @@ def _observed(start: Callable[[Sequence[Observer]], Outcome], *, quiet: bool) ->
         if place.folder is not None:
             typer.echo(str(place.folder))
             if not isinstance(error, DivergedError) and any(place.folder.glob("checkpoints/*.json")):
-                typer.echo(f"go on with: trainer resume {place.folder}", err=True)
+                typer.echo(f"go on with: trainer resume {typed(place.folder)}", err=True)
         if isinstance(error, KeyboardInterrupt) and place.training is not None:
             raise typer.Exit(130) from None
         raise

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -43,6 +42,7 @@ from trainer.training import Training, TrainingState
 from trainer.training.ranks import World
 from trainer.training.schedules import schedule_of
 from trainer.training.threads import pinned
+from trainer.wording import typed
 
 __all__ = ["follow_run", "resume"]
 
@@ -104,7 +104,7 @@ def resume(
     with locked(path):
         if not (path / "resolved.yaml").exists():
             what = f"{path} was stopped before it had written down what it trains: there is no resolved.yaml in it"
-            rid = f"trainer runs rm {shlex.quote(str(path))}"
+            rid = f"trainer runs rm {typed(path)}"
             raise DataError(f"{what}. Begin again: trainer run CONFIG; nothing is lost with {rid}")
         if loaded is None:
             loaded = load(checked(path / "resolved.yaml"), overrides, () if plugins is None else plugins)
@@ -169,7 +169,7 @@ def _changes(checkpoint: Checkpoint, config: Mapping[str, object]) -> dict[str, 
         top = key.partition(".")[0]
         reason = _REASONS.get(top, "it has had a part in the steps so far")
         reason = "the best number so far belongs to it" if remembered else reason
-        run = shlex.quote(str(checkpoint.path.parent.parent))
+        run = typed(checkpoint.path.parent.parent)
         raise UsageError(
             f"{top} cannot change in a run that goes on: {_change(key, before, now)}, and {reason}. A run of its own "
             f"may begin from these parameters: trainer run CONFIG start_from={run}"
@@ -248,7 +248,7 @@ def _lengths(path: Path, checkpoint: Checkpoint) -> dict[str, int]:
 
 
 def _anew(path: Path) -> str:
-    return f"begin a run of its own: trainer run {shlex.quote(str(path / 'resolved.yaml'))}"
+    return f"begin a run of its own: trainer run {typed(path / 'resolved.yaml')}"
 
 
 def _differences(checkpoint: Checkpoint, loaded: LoadedConfig, training: Training, data: str) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from trainer.explaining.evidence import BOUNDED, Evidence, Moved, rms
 from trainer.explaining.findings import Finding, line_of, other_initial_values
 from trainer.nn.several import Several
 from trainer.training import Training
-from trainer.wording import number
+from trainer.wording import number, typed
 
 if TYPE_CHECKING:
     from trainer.config import LoadedConfig
@@ -94,7 +93,7 @@ def _wrong_rule(loaded: LoadedConfig, training: Training) -> Iterator[Finding]:
     if wrong:
         worst = wrong[-1]
         names = ", ".join(sorted({choice.name for choice in foreign}))
-        sources = " ".join(sorted({shlex.quote(choice.component.plugin) for choice in foreign}))
+        sources = " ".join(sorted({typed(choice.component.plugin) for choice in foreign}))
         ways = [
             f"network.{i}=tanh"
             for i, choice in enumerate(loaded.config.network)

@@ -6,7 +6,6 @@ import hashlib
 import importlib
 import inspect
 import os
-import shlex
 import sys
 import threading
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from trainer.errors import PluginError
 from trainer.files import expanded
 from trainer.plugins.entries import called
 from trainer.plugins.registry import KINDS, Component, component, is_ours
-from trainer.wording import described, did_you_mean, nearest_file
+from trainer.wording import described, did_you_mean, nearest_file, typed
 
 __all__ = ["Plugin", "explained", "is_file", "listed"]
 
@@ -135,7 +134,7 @@ def _lacking(error: BaseException, file: str | None) -> str:
         return ""
     folder = Path(file).parent if file is not None else None
     if folder is not None and (folder / f"{missing}.py").is_file():
-        return f"; set PYTHONPATH={shlex.quote(str(folder))}, and Python finds the {missing}.py beside it"
+        return f"; set PYTHONPATH={typed(folder)}, and Python finds the {missing}.py beside it"
     return f"; install '{missing}' into the environment of {sys.executable}"
 
 

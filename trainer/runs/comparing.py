@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from trainer.runs.columns import COLUMNS, PARTS, split
 from trainer.runs.lines import Line, line_of, lines_of
 from trainer.runs.listing import STAMPED
 from trainer.runs.loading import Run
-from trainer.wording import did_you_mean, either, listed, printable
+from trainer.wording import did_you_mean, either, listed, printable, typed
 
 if TYPE_CHECKING:
     from trainer.runs.metrics import Metrics
@@ -101,7 +100,7 @@ def _apart(runs: Sequence[Run], metric: str) -> str:
     """That there are no rows of which all runs measured a number."""
     names = [*(f"{part}_{metric}" for part in PARTS), metric]
     told = listed([f"{either([n for n in names if n in run.metrics], 'and')} in {run.path}" for run in runs], 3)
-    one = shlex.quote(str(runs[0].path)) + ("" if metric == "loss" else f" -m {metric}")
+    one = typed(runs[0].path) + ("" if metric == "loss" else f" -m {metric}")
     return f"the runs measured {metric} of different rows: {told}; draw each by itself, trainer plot {one}"
 
 

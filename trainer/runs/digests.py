@@ -12,13 +12,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from trainer.errors import DataError
-from trainer.wording import describe
+from trainer.wording import describe, typed
 
 __all__ = [
     "MADE_OF", "STATUS", "agrees", "checked", "content_of", "digest", "facts", "read", "read_mapping", "read_text",
@@ -137,7 +136,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
 def _out(path: Path) -> str:
     return (
         f"Put it back from a copy; if it was changed on purpose, take it as it is: "
-        f"trainer runs check {shlex.quote(str(path.parent))} --accept"
+        f"trainer runs check {typed(path.parent)} --accept"
     )
 
 

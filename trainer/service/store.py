@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import queue
-import shlex
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
@@ -21,6 +20,7 @@ from typing import Any, TypeVar
 
 from trainer.errors import TrainerError, UsageError
 from trainer.service.tables import MIGRATIONS
+from trainer.wording import typed
 
 __all__ = ["Event", "Store", "Unwritable", "Writing", "connected"]
 
@@ -70,7 +70,7 @@ def connected(path: Path) -> sqlite3.Connection:
         raise UsageError(
             f"{path} is damaged ({error}): move it away, and {path.name}-wal with it, if that is there; then put a "
             "backup in its place, or find what the folders know: "
-            f"trainer serve --root {shlex.quote(str(path.parent))} --reindex"
+            f"trainer serve --root {typed(path.parent)} --reindex"
         ) from None
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA foreign_keys = ON")

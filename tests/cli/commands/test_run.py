@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.hints import advised
 from trainer import runs
 from trainer.compiler.executors import native_available
 from trainer.compiler.processors import processors
@@ -256,7 +257,7 @@ def test_an_interrupted_run_is_readable_and_has_the_parameters_so_far(
     assert last == str(path.relative_to(folder))
     assert (train.split()[:2], test.split()[:2]) == (["train", "loss"], ["test", "loss"])
     assert "epoch" in loss
-    assert err.endswith(f"go on with: trainer resume {last}\n")
+    typed = advised(err, f"go on with: trainer resume {last}\n").partition("trainer ")[2]
     run = runs.load(path)
     assert (run.status, run.reason) == ("interrupted", reason)
     assert len(run.metrics["epoch"]) == run.about["epochs"] >= 2
@@ -264,6 +265,9 @@ def test_an_interrupted_run_is_readable_and_has_the_parameters_so_far(
     assert (path / "loss.svg").is_file()
     assert (path / "loss.png").is_file()
     assert not list(path.glob("*.tmp"))
+    longer = run.about["epochs"] + 1
+    subprocess.run([*command, *typed.split(), f"epochs={longer}", "-q"], check=True, capture_output=True)
+    assert len(runs.load(path).metrics["epoch"]) == longer
     if sent == signal.SIGINT:
         assert err.startswith("interrupted in epoch ")
 

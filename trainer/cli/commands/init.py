@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from trainer.errors import UsageError
+from trainer.wording import typed
 
 __all__ = ["command", "write_starter"]
 
@@ -90,7 +91,7 @@ def write_starter(where: Path, *, with_plugin: bool = False) -> None:
     config = where if is_file else where / "mlp.yaml"
     if where.is_file() and not is_file:
         raise UsageError(
-            f"{where} is a file and no folder; a config ends in .yaml: trainer init {where.with_suffix('.yaml')}"
+            f"{where} is a file and no folder; a config ends in .yaml: trainer init {typed(where.with_suffix('.yaml'))}"
         )
     plugins = (
         "\nplugins: [bent.py]              # a file beside this one: an operation of your own\n" if with_plugin else ""
@@ -100,11 +101,13 @@ def write_starter(where: Path, *, with_plugin: bool = False) -> None:
         texts[config.with_name("bent.py")] = _PLUGIN
     for path in texts:
         if path.exists():
-            raise UsageError(f"{path} exists already and stays as it is; name another: trainer init {_free(path)}")
+            raise UsageError(
+                f"{path} exists already and stays as it is; name another: trainer init {typed(_free(path))}"
+            )
     for path, text in texts.items():
         _write_new(path, text)
         typer.echo(f"wrote {path}")
-    typer.echo(f"next: trainer run {config}")
+    typer.echo(f"next: trainer run {typed(config)}")
 
 
 def _write_new(path: Path, text: str) -> None:

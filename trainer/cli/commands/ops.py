@@ -15,6 +15,7 @@ import typer
 from trainer.cli.arguments import PluginOption
 from trainer.cli.plugin_commands import report_problems
 from trainer.cli.terminal.tables import print_table
+from trainer.wording import typed
 
 if TYPE_CHECKING:
     from trainer.engine.op import Op
@@ -221,7 +222,7 @@ def _new(
     from trainer.plugins import available
 
     written, test = write_op(name, folder, registered_ops(available(plugin or ())))
-    steps = [f"trainer ops check {written}", f"pytest {test}"]
+    steps = [f"trainer ops check {typed(written)}", f"pytest {typed(test)}"]
     if find_spec("pytest") is None:
         steps.insert(1, "pip install pytest")
     typer.echo("\n    ".join([f"wrote {written} and {test}\n\nNext:", *steps]))

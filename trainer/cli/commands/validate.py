@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +10,7 @@ import typer
 from trainer.cli.arguments import Config, Overrides, PluginOption
 from trainer.cli.opening import opened
 from trainer.cli.terminal.tables import print_table
-from trainer.wording import count, listed, shape_of
+from trainer.wording import count, listed, shape_of, typed
 
 if TYPE_CHECKING:
     from trainer.config import schema
@@ -48,7 +47,7 @@ def command(
     _print_layers(training)
     if deep:
         plugins = [*loaded.config.plugins, *(plugin or ())]
-        _check_gradient(training, "".join(f" --plugin {shlex.quote(each)}" for each in plugins))
+        _check_gradient(training, "".join(f" --plugin {typed(each)}" for each in plugins))
 
 
 def _print_account(data: Prepared) -> None:
