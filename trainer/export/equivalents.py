@@ -7,8 +7,7 @@ gives the name of the result. A table where ONNX has the same function, a few li
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from itertools import islice
 from string import ascii_letters
@@ -17,43 +16,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trainer.compiler.packed import Packed
-from trainer.compiler.program import Instruction, Value
+from trainer.compiler.program import Instruction
 from trainer.errors import UsageError
-from trainer.export.graph import Graph, Length
+from trainer.export.calls import Call, Converter
+from trainer.export.graph import Graph
+from trainer.export.indexing import FIRST, LAST, getitem
 
-__all__ = ["CONVERTERS", "Call", "Converter"]
+__all__ = ["CONVERTERS"]
 
-_LAST, _FIRST = np.iinfo(np.int64).max, np.iinfo(np.int64).min
-
-
-@dataclass(frozen=True)
-class Call:
-    """One instruction as the two records have it, with the names of its inputs in the graph."""
-
-    one: Instruction
-    two: Instruction
-    inputs: list[str]
-
-    @property
-    def attributes(self) -> dict[str, Any]:
-        return self.one.attributes
-
-    def lengths(self, value: int | None = None) -> list[Length]:
-        """The shape of an input, or of the output."""
-        a, b = (i.outputs[0] if value is None else i.inputs[value] for i in (self.one, self.two))
-        return [Length(m, n) for m, n in zip(a.shape, b.shape, strict=True)]
-
-    def rank(self, value: int | None = None) -> int:
-        return len(self.lengths(value))
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        dtype: np.dtype[Any] = self.one.outputs[0].dtype
-        return dtype
-
-
-Converter = Callable[[Graph, Call], str]
 CONVERTERS: dict[str, Converter] = {}
 
 
@@ -338,7 +308,7 @@ def _flip(g: Graph, call: Call) -> str:
     named = {"fliplr": 1, "flipud": 0}.get(call.one.op.name, call.attributes.get("axis"))
     axes = list(range(call.rank(0))) if named is None else [a % call.rank(0) for a in np.atleast_1d(named).tolist()]
     count = len(axes)
-    bounds = [_LAST] * count, [_FIRST] * count, axes, [-1] * count
+    bounds = [LAST] * count, [FIRST] * count, axes, [-1] * count
     return g.node("Slice", call.inputs[0], *map(g.integers, bounds))
 
 
@@ -347,77 +317,7 @@ def _take_along(g: Graph, call: Call) -> str:
     return g.node("GatherElements", call.inputs[0], g.cast(call.inputs[1], np.int64), axis=_axis(call))
 
 
-@_converts("getitem")
-def _getitem(g: Graph, call: Call) -> str:
-    """Slices, numbers, new axes, and one array of whole numbers."""
-    rank, pairs = call.rank(0), list(zip(_index(call.one), _index(call.two), strict=True))
-    used = sum(item is not None and item is not Ellipsis for item, _ in pairs)
-    full = [(slice(None), slice(None))] * (rank - used)
-    where = next((i for i, (item, _) in enumerate(pairs) if item is Ellipsis), len(pairs))
-    pairs = [*pairs[:where], *full, *pairs[where + 1 :]]
-    starts: list[int] = []
-    ends: list[int] = []
-    steps: list[int] = []
-    axes, gone, new = [], [], []
-    name, gathered, axis, place = call.inputs[0], None, 0, 0
-    for item, other in pairs:
-        if item is None:
-            new.append(place)
-            place += 1
-            continue
-        if isinstance(item, slice):
-            if item != slice(None):
-                bounds = _bounds(item, other, call.lengths(0)[axis])
-                for values, value in zip((starts, ends, steps), bounds, strict=True):
-                    values.append(value)
-                axes.append(axis)
-            place += 1
-        elif np.ndim(item) == 0:
-            starts.append(int(item))
-            ends.append(int(item) + 1 if int(item) != -1 else _LAST)
-            steps.append(1)
-            axes.append(axis)
-            gone.append(axis)
-        elif gathered is None and np.asarray(item).dtype.kind in "iu":
-            gathered = (axis, np.asarray(item))
-            place += np.ndim(item)
-        else:
-            raise UsageError(f"x[{_index(call.one)}] has no ONNX equivalent: of arrays an index may hold one")
-        axis += 1
-    if axes:
-        name = g.node("Slice", name, *(g.integers(values) for values in (starts, ends, axes, steps)))
-    if gathered is not None:
-        name = g.node("Gather", name, g.constant(gathered[1].astype(np.int64)), axis=gathered[0])
-        if gone and max(gone) > gathered[0]:
-            gone = [a + gathered[1].ndim - 1 if a > gathered[0] else a for a in gone]
-    if gone:
-        name = g.node("Squeeze", name, g.integers(gone))
-    return g.node("Unsqueeze", name, g.integers(new)) if new else name
-
-
-def _index(instruction: Instruction) -> tuple[Any, ...]:
-    values: Sequence[Value] = instruction.inputs[1:]
-    if any(not value.constant for value in values):
-        what = "x[index] with an index that is computed has no ONNX equivalent here"
-        raise UsageError(f"{what}; write np.take(x, index, axis)")
-    known = [value.known for value in values]
-    forward = instruction.op.forward
-    if isinstance(forward, Packed):
-        known = list(forward.arguments([None, *known])[1:])
-    index = known[0] if len(known) == 1 else tuple(known)
-    return index if isinstance(index, tuple) else (index,)
-
-
-def _bounds(one: slice, two: slice, length: Length) -> tuple[int, int, int]:
-    """Start, end and step of a slice, where both records agree or it goes as far as the axis does."""
-    step = 1 if one.step is None else int(one.step)
-    start = (0 if step > 0 else _LAST) if one.start is None else int(one.start)
-    end = (_LAST if step > 0 else _FIRST) if one.stop is None else int(one.stop)
-    if one != two:
-        if one.start != two.start or one.stop != length.first or two.stop != length.second:
-            raise UsageError(f"a slice is {one} for some rows and {two} for others: it has no ONNX equivalent")
-        end = _LAST
-    return start, end, step
+CONVERTERS["getitem"] = getitem
 
 
 # Sums and the like.

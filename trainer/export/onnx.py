@@ -16,7 +16,8 @@ import numpy.typing as npt
 from trainer import __version__
 from trainer.compiler.program import Instruction, Program, Value
 from trainer.errors import UsageError
-from trainer.export.equivalents import CONVERTERS, Call
+from trainer.export.calls import Call
+from trainer.export.equivalents import CONVERTERS
 from trainer.export.graph import BATCHES, Graph, Length
 from trainer.export.recording import recorded
 from trainer.export.steps import preprocessed

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from trainer.export.equivalents import Call, Converter
+from trainer.export.calls import Call, Converter
 from trainer.export.graph import Graph
 from trainer.types import Shape
 
