@@ -32,7 +32,7 @@ BAD = [
     (CLASSES, "{path: c.csv, folds: 50}", "1:31: data set 'c.csv' has 20 rows, and folds: 50 needs one for each fold: use fewer folds"),
     (CLASSES, "{path: c.csv, nsplits: 5, fold: 7}", "1:24: unknown option 'nsplits' of dataset; it is called 'folds' here"),
     (CLASSES, "{path: c.csv, split: random, stratify: true}", "1:49: split: random and stratify: true both say how rows are divided: leave stratify out"),
-    (CLASSES, "{path: c.csv, split: grouped}", "1:31: split: grouped keeps the rows of a group together, and data set 'c.csv' has no groups: name the column that tells them, as in group: patient"),
+    (CLASSES, "{path: c.csv, split: grouped}", "1:31: split: grouped keeps the rows of a group together, and data set 'c.csv' has no groups: name the column that tells them, as in group: patient, save them as an array called groups beside those of an .npz file, or leave split out"),
     (CLASSES, "{path: c.csv, group: same, split: grouped}", "1:44: data set 'c.csv' has 1 group, and split: grouped needs at least 2, a group for each part"),
     (CLASSES, "{path: c.csv, group: kind, target: y, split: grouped, folds: 5}", "1:55: data set 'c.csv' has 2 groups, and split: grouped needs at least 5, one for each fold"),
     (CLASSES, "{path: c.csv, split: ordered, test_fraction: 0.5}", "1:31: data set 'c.csv': with split: ordered no training row is of class 'no', which could not be learnt; use a smaller test, or split: stratified if time does not matter"),

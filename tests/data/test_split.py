@@ -233,7 +233,7 @@ BAD: list[tuple[Dataset, dict[str, Any], str]] = [
     (
         regression(9),
         {"by": "grouped"},
-        "split: grouped keeps the rows of a group together, and data set 'd' has no groups: name the column that tells them, as in group: patient",
+        "split: grouped keeps the rows of a group together, and data set 'd' has no groups: name the column that tells them, as in group: patient, save them as an array called groups beside those of an .npz file, or leave split out",
     ),
     (
         regression(4, [7, 7, 7, 7]),

@@ -14,6 +14,7 @@ import pytest
 
 from tests.hints import Advice
 from trainer.data import Dataset, Split, load, prepare
+from trainer.data.prepared import Prepared
 from trainer.data.rows import open_rows
 from trainer.data.spec import InputSpec
 from trainer.errors import DataError
@@ -119,6 +120,10 @@ def parts_of_a_table() -> Dataset:
     np.save("inputs.npy", values[:, :-1])
     np.save("FILE.npy", values[:, -1])
     return load("inputs.npy", {"mapped": True, "targets": "FILE.npy"})
+
+
+def grouped(data: Dataset) -> Prepared:
+    return prepare(data, targets="values", split=Split(by="grouped"))
 
 
 ADVICE = [
@@ -239,6 +244,11 @@ ADVICE = [
         (lambda: new_rows("a,b,name\n1,2,Bj\xf6rn\n"),),
     ),
     Advice(
+        lambda: text('{"name": "Björn", "y": 1.5}\n'.encode("latin-1"), "d.jsonl", categorical="auto"),
+        "d.jsonl:1: byte 0xf6 is not UTF-8; save the file in the encoding UTF-8",
+        (lambda: text('{"name": "Björn", "y": 1.5}\n', "d.jsonl", categorical="auto"),),
+    ),
+    Advice(
         lambda: text("x,name\n1,Müller\n2,Meier\n", encoding="ascii"),
         "d.csv:2: byte 0xc3 is not ascii, and the whole file is UTF-8: leave encoding out",
         (lambda: load("d.csv"),),
@@ -254,9 +264,13 @@ ADVICE = [
         (lambda: text("x,name\n1,café\n2,b\n"),),
     ),
     Advice(
-        lambda: prepare(text(PATIENTS), targets="values", split=Split(by="grouped")),
-        "data set 'd.csv' has no groups: name the column that tells them, as in group: patient",
-        (lambda: prepare(load("d.csv", {"group": "patient"}), targets="values", split=Split(by="grouped")),),
+        lambda: grouped(text(PATIENTS)),
+        "has no groups: name the column that tells them, as in group: patient, save them as an array called groups beside those of an .npz file, or leave split out",
+        (
+            lambda: grouped(load("d.csv", {"group": "patient"})),
+            lambda: grouped(arrays(x=np.eye(6), y=np.arange(6.0), groups=np.arange(6) % 3)),
+            lambda: prepare(load("d.csv"), targets="values"),
+        ),
     ),
     Advice(
         lambda: text(b"x,name\n1,M\x81ller\n2,Meier\n"),

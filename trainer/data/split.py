@@ -232,7 +232,8 @@ def _check_fits(split: Split, dataset: Dataset) -> None:
     if split.wanted == "grouped" and dataset.groups is None:
         raise DataError(
             f"split: grouped keeps the rows of a group together, and data set {dataset.name!r} has no groups: name the "
-            f"column that tells them, as in group: patient",
+            f"column that tells them, as in group: patient, save them as an array called groups beside those of an "
+            f".npz file, or leave split out",
             "split",
         )
     if dataset.mapped and split.wanted not in (None, "ordered"):

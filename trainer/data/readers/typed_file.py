@@ -202,7 +202,7 @@ def _json_lines(shown: str, spelling: Spelling) -> Table:
     names: dict[str, None] = {}
     objects: list[dict[str, str]] = []
     lines: list[int] = []
-    for line, text in enumerate(decoded_lines(shown), 1):
+    for line, text in enumerate(decoded_lines(shown, settled=True), 1):
         if text.strip():
             objects.append(_object(f"{shown}:{line}", text))
             names |= dict.fromkeys(objects[-1])
@@ -250,7 +250,7 @@ def _arff(shown: str, spelling: Spelling) -> Table:
         import arff
     except ImportError:
         raise _library(shown, "liac-arff") from None
-    lines = read_text_of(shown).splitlines()
+    lines = read_text_of(shown, settled=True).splitlines()
     head = next((i for i, line in enumerate(lines, 1) if line.strip().lower() == "@data"), len(lines))
     places = [i for i, line in enumerate(lines, 1) if i > head and line.strip() and line.strip()[0] != "%"]
     sparse = next((i for i in places if lines[i - 1].lstrip().startswith("{")), None)
