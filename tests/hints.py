@@ -122,18 +122,32 @@ def _rewritten(said: str, text: str, start: int, end: int) -> Iterator[str]:
     if value := re.search(r"; put the value after the '([:=])'$", said):
         at = text.index(value[1], line_start) + 1
         yield f"{text[:at]} 2{text[at:]}".replace("= ", "=")
+    if option := re.search(r"; write ((\w+: )\{.+\}) if it is an option of", said):
+        at = text.rindex(option[2], 0, start)
+        yield text[:at] + option[1] + text[line_end:]
+    yield from ((text[:line_start] + new + text[line_end:]) for new in _punctuated(said, line, start - line_start))
+
+
+def _punctuated(said: str, line: str, column: int) -> Iterator[str]:
+    """A line with what YAML wants of it, and a line more where it begins one."""
+    before, after = line[:column], line[column:]
     if closed := re.search(r"; write '([]}])' after it, and ',' between its items$", said):
-        yield text[:line_end] + closed[1] + text[line_end:]
+        yield line + closed[1]
     if said.endswith("; write it before this one"):
-        yield f"{text[:start]}, {text[start:]}"
+        yield f"{before}, {after}"
     if said.endswith("; write 'key: value'"):
-        yield text[:line_start] + line.replace(" ", ": ", 1) + text[line_end:]
+        yield re.sub(" ?= ?| ", ": ", line, count=1)
+    if "; use single quotes, in which" in said:
+        yield line.replace('"', "'")
+    if said.endswith("; put the value in quotes"):
+        yield f"{before}'{after}'"
+    if said.endswith("; begin it on the next, indented"):
+        yield f"{before.rstrip()}\n  {after}"
     if "; put each 'key: value' on a line of its own, indented like its neighbours, and quote text" in said:
+        first, _, second = before.rpartition(" ")
+        yield f"{first}\n{re.match(' *', line)[0]}{second}{after}"
         key, value = line.split(": ", 1)
-        first, _, second = line[: start - line_start].rpartition(" ")
-        neighbours = " " * (len(line) - len(line.lstrip()))
-        yield f"{text[:line_start]}{first}\n{neighbours}{second}{text[start:]}"
-        yield f"{text[:line_start]}{key}: '{value}'{text[line_end:]}"
+        yield f"{key}: '{value}'"
 
 
 _TAIL = re.compile(r"(?:^|[;:,.] |\bor )(?:leave|say|use|write|add|put|give|keep|begin|Write) ")

@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 MANY = 20  # names; a message does not list more
+NAMING = ("name", "type", "class", "class_name", "kind")  # keys by which others name what is chosen
 # The keys that a data set has whatever it is.
 PREPARATION = tuple(
     key for key in DatasetConfig.model_fields if key not in ("name", "path", "frame", "component", "options")
@@ -210,20 +211,32 @@ class Chooser:
             self._add_several(section, value)
             return None
         ((name, given),) = value.items()
+        named = name in NAMING and isinstance(given.value, str) and not self.component(section, name)
+        if named and self.component(section, given.value):
+            span = node.span if node.on_its_line else node.name_span
+            self.problems.add(span, f"the name stands alone; write {given.value}")
+            return None
         return name, given.key_span or node.span, None if given.value is None else given
 
     def _add_several(self, section: str, value: dict[str, Node]) -> None:
         """Explain a mapping of several keys, where one with a single key, the name, belongs."""
         (first, chosen), *others = value.items()
         name = str(chosen.value)
-        if first in ("name", "type", "class", "class_name", "kind") and self.component(section, name):
+        if first in NAMING and self.component(section, name):
             options = ", ".join(f"{key}: {item.written or '...'}" for key, item in others)
             self.problems.add(chosen.key_span or chosen.span, f"the name itself is the key: {name}: {{{options}}}")
             return
         stray, node = others[0]
         span = node.key_span or node.span
-        if self.component(section, first) and not self.component(section, stray):
-            text = f"'{stray}' is not {_a(SECTIONS[section].noun)}; indent it further if it is an option of {first}"
+        component = self.component(section, first)
+        if component and not self.component(section, stray):
+            text = f"'{stray}' is not {_a(SECTIONS[section].noun)}; "
+            if chosen.value is not None and chosen.on_its_line and component.parameters:
+                items = {component.parameters[0].name: chosen, **dict(others)}.items()
+                inside = ", ".join(f"{key}: {each.on_its_line or '...'}" for key, each in items)
+                text += f"write {first}: {{{inside}}} if it is an option of {first}"
+            else:
+                text += f"indent it further if it is an option of {first}"
         else:
             text = f"one entry names one {SECTIONS[section].noun}, found '{first}' and '{stray}'"
             is_list = SECTIONS[section].form == "choices"

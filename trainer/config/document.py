@@ -260,6 +260,7 @@ class _Tree:
 
 # What PyYAML says, and what it means to a person who wrote a config. The first that is contained in the message counts.
 _SYNTAX = {
+    "unknown escape": 'no such escape in double quotes; use single quotes, in which "\\" is a plain character',
     "found character '\\t'": "a tab; YAML is indented with spaces",
     "mapping values are not allowed": (
         "a second ':' in one entry; put each 'key: value' on a line of its own, indented like its neighbours, "
@@ -271,7 +272,6 @@ _SYNTAX = {
     "expected <block end>": "not indented like its neighbours; entries of one list or mapping begin in one column",
     "sequence entries are not allowed": "a list cannot begin on the line of its key; begin it on the next, indented",
     "quoted scalar": "the quote that begins here is not closed",
-    "unknown escape": 'no such escape in double quotes; use single quotes, in which "\\" is a plain character',
     "that cannot start any token": "a value cannot begin with this character; put the value in quotes",
 }
 
@@ -282,10 +282,19 @@ def _add_syntax_problem(source: Source, problems: Problems, error: yaml.MarkedYA
     # In some cases the place that matters is where the thing began, not where the parser gave up.
     begins = any(words in said for words in ("quoted scalar", "expected ',' or", "could not find expected ':'"))
     at, since = error.problem_mark, error.context_mark
-    if at and since and at.line == since.line and re.search(r"expected ',' or .*, but got '(<scalar>|\[|\{)'", said):
-        message, begins = "a ',' is missing between two items; write it before this one", False
-    mark = (error.context_mark if begins else None) or error.problem_mark or error.context_mark
+    mark = (since if begins and "unknown escape" not in said else None) or at or since
     if mark is None:
         problems.add(source, message)
-    else:
-        problems.add(Span(source, mark.line, mark.column, mark.column + 1), message)
+        return
+    place = mark.line, mark.column
+    if at and since and at.line == since.line and (got := re.search(r"expected ',' or .*, but got '(.+)'", said)):
+        if got[1] in ("<scalar>", "[", "{", ":"):
+            before = re.sub(r"[^\s,{[]+$", "", source.lines[at.line][: at.column]) if got[1] == ":" else ""
+            message = "a ',' is missing between two items; write it before this one"
+            place = at.line, len(before) or at.column
+    elif at and "mapping values are not allowed" in said and ":" not in source.lines[at.line][: at.column]:
+        line = next((i for i in range(at.line - 1, -1, -1) if source.lines[i].strip()), at.line)  # which goes on here
+        if ":" not in source.lines[line] and (key := source.lines[line].lstrip())[0] != "-":
+            message = _SYNTAX["could not find expected ':'"]
+            place = line, len(source.lines[line]) - len(key)
+    problems.add(Span(source, *place, place[1] + 1), message)

@@ -176,6 +176,8 @@ def _hint_for_text(text: str, admitted: set[object]) -> str:
             return f"a decimal point is a point: {text.replace(',', '.')}"
         if re.fullmatch(r"\d+(\.\d+)? *%", text):
             return f"write {float(text.rstrip('% ')) / 100:g}"
+        if isinstance(scalar(text.rstrip(",;")), int | float):
+            return f"write {text.rstrip(',;')}"
     return did_you_mean(text.lower(), [name for name in admitted if isinstance(name, str)])
 
 
