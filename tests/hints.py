@@ -109,10 +109,11 @@ def _rewritten(said: str, text: str, start: int, end: int) -> Iterator[str]:
     if below := re.search(r"; write it below '(\w+:)', indented$", said):
         rest = text[:line_start] + text[line_end + 1 :]
         there = re.search(rf"^{below[1]}\n", rest, re.MULTILINE)
-        at = there.end() if there else len(rest)
-        yield f"{rest[:at]}{'' if there else below[1] + chr(10)}  {line}\n{rest[at:]}"
+        assert there is not None, said
+        yield f"{rest[: there.end()]}  {line}\n{rest[there.end() :]}"
     if into := re.search(r" belongs to \w+; write ((\w+): \{.+\})$", said):
-        yield re.sub(rf"^{into[2]}: .*$", into[1], text[:line_start] + text[line_end + 1 :], flags=re.MULTILINE)
+        rest, there = text[:line_start] + text[line_end + 1 :], re.compile(rf"^{into[2]}: .*$", re.MULTILINE)
+        yield there.sub(into[1], rest) if there.search(rest) else f"{rest}{into[1]}\n"
     if "; begin each with '- ' on a line of its own" in said:
         yield f"{text[: start - 2]}- {text[start:]}"
     if said.endswith("; begin each of its entries with '- '"):

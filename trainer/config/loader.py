@@ -339,30 +339,31 @@ class _Loader:
         unknown = [key for key in self.root.value if key not in Config.model_fields]
         of_files = {o: "dataset" for each in Formats(self.plugins).values() for o in each.options} if unknown else {}
         inner = {**of_files, **_INNER}
+        misplaced: list[tuple[str, str, str, Node]] = []
         for key in unknown:
             section, name = inner.get(key), key
             if section is None and not hint_of(key, "config", "") and not exactly(key, Config.model_fields, KEYS):
                 name = exactly(key, inner, KEYS) or key
                 section = inner.get(name)
             if section:
-                item = self.root.value.pop(key)
-                span = item.key_span or item.span
-                way = f"write {section}.{name}=..." if span.source.argument else self._into(section, name, item)
-                called = "" if name == key else f"is called '{name}' here and "
-                self.problems.add(span, f"'{key}' {called}belongs to {section}; {way}")
+                misplaced.append((key, name, section, self.root.value.pop(key)))
+        for key, name, section, item in misplaced:
+            span = item.key_span or item.span
+            alike = {name: each for _, name, of, each in misplaced if of == section and not each.span.source.argument}
+            way = f"write {section}.{name}=..." if span.source.argument else self._into(section, alike)
+            called = "" if name == key else f"is called '{name}' here and "
+            self.problems.add(span, f"'{key}' {called}belongs to {section}; {way}")
         self.doubtful |= rename_keys(self.root, list(Config.model_fields), self.problems, kind="config")
 
-    def _into(self, section: str, name: str, item: Node) -> str:
-        """How to write a key into its section, which may stand there on a line of its own, or not at all."""
-        there = self.root.value.get(section)
-        if there is not None and there.on_its_line:
-            node = spread_dataset(there, self.plugins) if section == "dataset" else there
-            short = SECTIONS[section].short
-            node = Node({short: node}, node.span) if short and isinstance(node.value, str) else node
-            if isinstance(node.value, dict):
-                items = {**node.value, name: item}.items()
-                inside = ", ".join(f"{key}: {each.on_its_line or '...'}" for key, each in items)
-                return f"write {section}: {{{inside}}}"
+    def _into(self, section: str, items: Mapping[str, Node]) -> str:
+        """How to write keys into their section, which may stand there on a line of its own, or not at all."""
+        there: Node = self.root.value.get(section, Node({}, self.root.span))
+        node = spread_dataset(there, self.plugins) if section == "dataset" else there
+        short = SECTIONS[section].short
+        node = Node({short: node}, node.span) if short and isinstance(node.value, str) else node
+        if (there.on_its_line or there.value == {}) and isinstance(node.value, dict):
+            inside = [f"{key}: {each.on_its_line or '...'}" for key, each in {**node.value, **items}.items()]
+            return f"write {section}: {{{', '.join(inside)}}}"
         return f"write it below '{section}:', indented"
 
     def _value(self, key: str, node: Node) -> Any:
