@@ -202,19 +202,19 @@ WRONG = {
     "a missing column": ({"age": [1.0], "city": ["Rome"]}, "the rows given has no column 'height'"),
     "an unknown category": (
         {"age": [1.0, 2.0], "city": ["Rome", "Bonn"], "height": [1.0, 2.0]},
-        "row 1, counted from 0: column 'city': 'Bonn' is a category that no training row had; they had 'Oslo', 'Paris'",
+        "the rows given: row 2: column 'city': 'Bonn' is a category that no training row had; they had 'Oslo', 'Paris'",
     ),
     "a text for a number": (
         {"age": ["x"], "city": ["Rome"], "height": [1.0]},
-        "row 0, counted from 0: column 'age': values of type <U1 are not real numbers",
+        "the rows given: row 1: column 'age': 'x' is not a finite number; put one there",
     ),
     "a nan": (
         {"age": [1.0, float("nan")], "city": ["Rome"] * 2, "height": [1.0, 2.0]},
-        "row 1, counted from 0: column 'age': nan is not a finite number; put one there",
+        "the rows given: row 2: column 'age': an empty cell is a missing value; fill it in or remove the row",
     ),
     "columns of two lengths": (
         {"age": [1.0, 2.0], "city": ["Rome"] * 2, "height": [1.0]},
-        "column 'height' has shape (1,), and the first (2,)",
+        "the frame: column 'height' has 1 row, and 'age' has 2",
     ),
     "a table of another width": (
         np.zeros((2, 4)), "config takes inputs of shape (rows, 5), and these are (2, 4)",

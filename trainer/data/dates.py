@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from trainer.types import Array
 
-__all__ = ["Dates", "formats", "is_date", "moment", "moments", "numbers_of", "parts_of"]
+__all__ = ["Dates", "formats", "is_date", "moment", "numbers_of", "parts_of"]
 
 DAY = ("year", "month", "day", "weekday")
 ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?)?")
@@ -75,23 +75,6 @@ def formats(cells: Sequence[str]) -> list[str]:
         return [""]
     forms = (day + time for time in TIMES for day in OTHERS)
     return [form for form in forms if all(moment(cell, form) is not None for cell in some)]
-
-
-def moments(values: Sequence[Any] | Array) -> list[datetime | None]:
-    """Python's times of NumPy's, or of objects among which there are times, days and gaps.
-
-    >>> moments(np.array(["2022-07-02", "NaT"], dtype="datetime64[ns]"))
-    [datetime.datetime(2022, 7, 2, 0, 0), None]
-    """
-    if isinstance(values, np.ndarray) and values.dtype.kind == "M":
-        values = values.astype("datetime64[us]").tolist()
-    return [_moment(value) for value in values]
-
-
-def _moment(value: Any) -> datetime | None:
-    if isinstance(value, datetime):
-        return None if value != value else value.replace(tzinfo=None)  # pandas' NaT is a datetime
-    return datetime(value.year, value.month, value.day) if isinstance(value, date) else None
 
 
 def parts_of(times: Sequence[datetime | None]) -> tuple[str, ...]:

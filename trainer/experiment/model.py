@@ -282,7 +282,7 @@ class Model:
         from trainer.data.rows.columns import of_columns
 
         if isinstance(x, Mapping) or hasattr(x, "columns"):
-            return of_columns(self.inputs, x)
+            return of_columns(self.inputs, x, self.reading)
         array = np.asarray(x)
         if array.dtype.kind not in "biuf":
             raise DataError(f"{self.name} takes numbers, and these are of type {array.dtype}; give columns by name")

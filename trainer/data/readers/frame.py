@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 import numpy as np
@@ -44,9 +44,11 @@ class Frame(Typed):
     """Columns with types.
 
     given: each column, numbers as an array, and everything else as Python's objects.
+    before: how many rows of the file are before these.
     """
 
     given: Sequence[Array | list[object]] = ()
+    before: int = 0
     _made: dict[int, list[str]] = field(default_factory=dict, compare=False, repr=False)
 
     def __len__(self) -> int:
@@ -65,7 +67,7 @@ class Frame(Typed):
 
     def error(self, row: int, column: int, problem: str) -> DataError:
         """An error that begins with file, row, counted from 1, and column."""
-        return DataError(f"{self.path}: row {row + 1:,}: {self.label(column)}: {problem}")
+        return DataError(f"{self.path}: row {self.before + row + 1:,}: {self.label(column)}: {problem}")
 
     def place(self) -> str:
         return self.path
@@ -103,6 +105,18 @@ class Frame(Typed):
             plain = not self.spelling.marked_numbers and not np.isinf(values).any()
             return values if plain else super().numbers(column, way_out, missing)
         return super().numbers(column, way_out, missing)
+
+    def booleans(self, column: int, missing: bool | None = None) -> Array:
+        """A column of true and false, see `Table.booleans`; truth itself need not become text for it."""
+        values = self.given[column]
+        if isinstance(values, list) and set(map(type, values)) <= ({bool, type(None)} if missing else {bool}):
+            return np.array(values, dtype=np.float64)  # None becomes NaN
+        return super().booleans(column, missing)
+
+    def dates(self, column: int, form: str, missing: bool | None = None) -> list[datetime | None]:
+        """The times of a column of dates, see `Table.dates`; times themselves are in no format."""
+        timed = any(isinstance(value, date) for value in self.given[column])
+        return super().dates(column, "" if timed else form, missing)
 
 
 def frame_of(path: str, columns: Mapping[str, Array | list[object]], named: Sequence[str], spelling: Spelling) -> Frame:

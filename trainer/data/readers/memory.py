@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -25,7 +25,7 @@ from trainer.errors import DataError
 from trainer.types import Array
 from trainer.wording import count
 
-__all__ = ["Columns", "columns_of", "read_frame"]
+__all__ = ["Columns", "columns_of", "pairs_of", "read_frame"]
 
 WHERE = "the frame"
 
@@ -53,13 +53,7 @@ def columns_of(frame: Any) -> Columns:
 
     Raises DataError for anything else, for a name that is none or is there twice, and for columns of several lengths.
     """
-    if hasattr(frame, "collect"):
-        raise DataError(f"{WHERE} is a {type(frame).__name__}, which has no rows yet; give frame.collect()")
-    if not isinstance(frame, Mapping) and not (hasattr(frame, "columns") and hasattr(frame, "dtypes")):
-        raise DataError(
-            f"{WHERE} is one of pandas or polars, or a mapping of names to columns, not a {type(frame).__name__}"
-        )
-    pairs = [*_pairs(frame)]
+    pairs = pairs_of(frame)
     names = [name for name, _ in pairs]
     for name in names:
         if not isinstance(name, str):
@@ -76,6 +70,24 @@ def columns_of(frame: Any) -> Columns:
         if len(column) != rows:
             raise DataError(f"{WHERE}: column {name!r} has {count(len(column), 'row')}, and {names[0]!r} has {rows}")
     return Columns(values, tuple(named))
+
+
+def pairs_of(frame: Any) -> list[tuple[Any, Any]]:
+    """Names and columns of a frame or a mapping, in order; of pandas by place, since a name may be there twice.
+
+    Raises DataError for anything else.
+    """
+    if hasattr(frame, "collect"):
+        raise DataError(f"{WHERE} is a {type(frame).__name__}, which has no rows yet; give frame.collect()")
+    if not isinstance(frame, Mapping) and not (hasattr(frame, "columns") and hasattr(frame, "dtypes")):
+        raise DataError(
+            f"{WHERE} is one of pandas or polars, or a mapping of names to columns, not a {type(frame).__name__}"
+        )
+    if isinstance(frame, Mapping):
+        return [*frame.items()]
+    if hasattr(frame, "iloc"):
+        return [(name, frame.iloc[:, j]) for j, name in enumerate(frame.columns)]
+    return [(name, frame[name]) for name in frame.columns]
 
 
 def read_frame(
@@ -109,16 +121,6 @@ def read_frame(
     return dataset_of(table, roles, ["the frame names the columns"])
 
 
-def _pairs(frame: Any) -> Iterator[tuple[Any, Any]]:
-    """Names and columns in order; of pandas by place, since a name may be there twice."""
-    if isinstance(frame, Mapping):
-        yield from frame.items()
-    elif hasattr(frame, "iloc"):
-        yield from ((name, frame.iloc[:, j]) for j, name in enumerate(frame.columns))
-    else:
-        yield from ((name, frame[name]) for name in frame.columns)
-
-
 def _column(name: str, column: Any) -> tuple[Array | list[object], bool]:
     """The cells of a column, and whether it says that they are names."""
     if hasattr(column, "null_count"):
@@ -134,6 +136,8 @@ def _column(name: str, column: Any) -> tuple[Array | list[object], bool]:
         raise DataError(f"{WHERE}: column {name!r} has shape {values.shape}, and a column has one value for each row")
     if values is not None and values.dtype.kind in "iuf":
         return values, False
+    if values is not None and values.dtype.kind == "M":  # finer than Python's times are
+        values = values.astype("datetime64[us]")
     return _plain(column if values is None else values.astype(object)), False
 
 

@@ -35,7 +35,7 @@ from trainer.wording import count
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["ARROW", "ENDINGS", "PARQUET", "TEXTS", "read_typed", "typed_spelling", "typed_table"]
+__all__ = ["ARROW", "ENDINGS", "PARQUET", "TEXTS", "read_typed", "typed_spelling", "typed_table", "values_of"]
 
 PARQUET = (".parquet", ".pq")
 ARROW = (".arrow", ".feather", ".ipc")
@@ -163,15 +163,16 @@ def _columns(
     if end != rows:
         raise DataError(f"{shown} is damaged: it says that it has {count(rows, 'row')}, and has others")
     found: dict[int, Array | list[object]] = {j: table[:, place] for place, j in enumerate(floats)}
-    found |= {j: _values(pa.chunked_array(pieces, schema.types[j])) for j, pieces in others.items()}
+    found |= {j: values_of(pa.chunked_array(pieces, schema.types[j])) for j, pieces in others.items()}
     return {name: found[j] for j, name in enumerate(schema.names)}
 
 
-def _values(values: pa.ChunkedArray) -> Array | list[object]:
+def values_of(values: pa.ChunkedArray) -> Array | list[object]:
+    """A column of Arrow's: numbers as an array, and everything else as Python's objects."""
     import pyarrow as pa
 
     kind = values.type
-    if pa.types.is_integer(kind) and not values.null_count:
+    if pa.types.is_floating(kind) or (pa.types.is_integer(kind) and not values.null_count):
         numbers: Array = np.asarray(values.to_numpy())
         return numbers
     inner = kind.value_type if pa.types.is_dictionary(kind) else kind

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from trainer.data.rows.columns import encoded, ignored, of_array, places, width
+from trainer.data.readers.spelling import Spelling
+from trainer.data.readers.typed_file import typed_spelling, values_of
+from trainer.data.rows.columns import ignored, of_values, places, width
 from trainer.data.rows.stream import AT_ONCE, Block, Blocks, Stream
 from trainer.data.spec import Column, InputSpec
 from trainer.errors import DataError, UsageError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["parquet_rows"]
 
 
-def parquet_rows(path: Path, spec: InputSpec, known: Sequence[str] = ()) -> Stream:
+def parquet_rows(path: Path, spec: InputSpec, reading: Mapping[str, Any], known: Sequence[str] = ()) -> Stream:
     """The rows of a Parquet file with the columns of a model among its own, in any order.
 
     Raises UsageError without pyarrow, and DataError for a file that is damaged or lacks a column, and as it is read for
@@ -48,10 +48,12 @@ def parquet_rows(path: Path, spec: InputSpec, known: Sequence[str] = ()) -> Stre
     remarks = ignored(spec, names, known) if spec.named else ()
     if not file.metadata.num_rows:
         raise DataError(f"{shown} has no rows; there is no row to predict")
-    return Stream(shown, _parquet_blocks(shown, file, spec, wanted), remarks)
+    return Stream(shown, _parquet_blocks(shown, file, spec, wanted, typed_spelling(reading)), remarks)
 
 
-def _parquet_blocks(shown: str, file: parquet.ParquetFile, spec: InputSpec, wanted: list[str]) -> Blocks:
+def _parquet_blocks(
+    shown: str, file: parquet.ParquetFile, spec: InputSpec, wanted: list[str], spelling: Spelling
+) -> Blocks:
     import pyarrow as pa
 
     done = 0
@@ -63,31 +65,22 @@ def _parquet_blocks(shown: str, file: parquet.ParquetFile, spec: InputSpec, want
             raise DataError(f"{shown} is damaged after {count(done, 'row')}: {_sentence(error)}") from None
         if batch is None:
             return
-        columns = []
-        for column, name in zip(spec.columns, wanted, strict=True):
-            values = _plain(batch.column(batch.schema.get_field_index(name)), column)
-            columns.append(of_array(spec, column, values, _place(shown, done)))
-        yield Block(encoded(spec, columns))
+        given = [batch.column(batch.schema.get_field_index(name)) for name in wanted]
+        named = [c.name for c, values in zip(spec.columns, given, strict=True) if pa.types.is_dictionary(values.type)]
+        columns = [_values(values, column) for column, values in zip(spec.columns, given, strict=True)]
+        yield Block(of_values(spec, shown, columns, named, spelling, done))
         done += batch.num_rows
 
 
-def _place(shown: str, done: int) -> Any:
-    return lambda row: f"{shown}: row {done + row + 1:,}"
-
-
-def _plain(values: pa.Array, column: Column) -> Array:
-    """A column as NumPy has it: texts and what has gaps as objects, numbers as they are."""
+def _values(values: pa.Array, column: Column) -> Array | list[object]:
+    """A column as training has it; whole numbers with gaps need not be told from others where they are no names."""
     import pyarrow as pa
 
     kind = values.type
-    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        values = values.cast(pa.timestamp("us"))
-    if not column.categories and (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
-        plain: Array = np.asarray(values.to_numpy(zero_copy_only=False))
-        return plain
-    objects = np.empty(len(values), dtype=object)
-    objects[:] = values.to_pylist()
-    return objects
+    number = not column.categories and column.dates is None and not column.boolean
+    if pa.types.is_integer(kind) and number and values.null_count:
+        values = values.cast(pa.float64(), safe=False)
+    return values_of(pa.chunked_array([values]))
 
 
 def _sentence(error: Exception) -> str:

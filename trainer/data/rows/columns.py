@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from trainer.data.dates import moment, moments, numbers_of
+from trainer.data.dates import numbers_of
+from trainer.data.readers.frame import frame_of
+from trainer.data.readers.memory import columns_of, pairs_of
 from trainer.data.readers.spelling import Spelling, shown
-from trainer.data.readers.table import BOOLEANS, MOST_COLUMNS, Table
+from trainer.data.readers.table import MOST_COLUMNS, Table
+from trainer.data.readers.typed_file import typed_spelling
 from trainer.data.spec import Column, InputSpec
 from trainer.errors import DataError
 from trainer.types import Array
 from trainer.wording import either, listed, nearest
 
-__all__ = ["encoded", "ignored", "index_of", "of_columns", "of_table", "only", "places", "width"]
+__all__ = ["ignored", "index_of", "of_columns", "of_table", "of_values", "only", "places", "width"]
 
-USUAL = Spelling()
-TRUTH = {**{word: value for pair in BOOLEANS for word, value in pair.items()}, "0": 0.0, "1": 1.0}
+GIVEN = "the rows given"
 SHOWN = 6  # columns, or categories, that a message lists
 
 
@@ -70,7 +72,7 @@ def of_table(spec: InputSpec, table: Table, where: Sequence[int]) -> Array:
 
     Raises DataError, with line and column, for a cell that is no number and for a category that is not known.
     """
-    return encoded(spec, [_of_cells(spec, table, j, column) for j, column in zip(where, spec.columns, strict=True)])
+    return _encoded(spec, [_of_cells(spec, table, j, column) for j, column in zip(where, spec.columns, strict=True)])
 
 
 def _of_cells(spec: InputSpec, table: Table, j: int, column: Column) -> Array:
@@ -95,7 +97,7 @@ def _unknown(column: Column, cell: str, spelling: Spelling) -> str:
     return f"{what} that no training row had; they had {known}"
 
 
-def encoded(spec: InputSpec, columns: Sequence[Array]) -> Array:
+def _encoded(spec: InputSpec, columns: Sequence[Array]) -> Array:
     """Inputs (rows, columns): the columns side by side, those of categories as the data set had them."""
     inputs = np.zeros((len(columns[0]), spec.shape[0]))
     end = 0
@@ -108,91 +110,49 @@ def encoded(spec: InputSpec, columns: Sequence[Array]) -> Array:
     return inputs
 
 
-def of_columns(spec: InputSpec, frame: Any) -> Array:
+def of_columns(spec: InputSpec, frame: Any, reading: Mapping[str, Any] | None = None) -> Array:
     """Inputs (rows, columns) of columns by name: a mapping, or a frame of pandas or polars.
+
+    reading: how the rows of training were read, see `Model.reading`; what said there that a value is missing says it.
 
     >>> spec = InputSpec((3,), ("age", "city=Paris", "city=Rome"), {"city": ("Paris", "Rome")})
     >>> of_columns(spec, {"city": ["Rome"], "age": [30]})
     array([[30.,  0.,  1.]])
     """
     width(spec)
-    names = [str(name) for name in (frame if isinstance(frame, Mapping) else frame.columns)]
-    places(spec, names, "the rows given")
-    values = [np.asarray(frame[column.name]) for column in spec.columns]
-    for column, array in zip(spec.columns, values, strict=True):
-        if array.shape != values[0].shape or array.ndim != 1:
-            raise DataError(f"column {column.name!r} has shape {array.shape}, and the first {values[0].shape}")
-    return encoded(spec, [of_array(spec, c, v, _place) for c, v in zip(spec.columns, values, strict=True)])
+    pairs = pairs_of(frame)
+    names = [str(name) for name, _ in pairs]
+    by_place = not spec.named and len(names) == len(spec.columns)
+    where = range(len(names)) if by_place else places(spec, names, GIVEN)
+    given = columns_of({column.name: pairs[j][1] for column, j in zip(spec.columns, where, strict=True)})
+    return of_values(spec, GIVEN, [*given.values.values()], given.named, typed_spelling(reading or {}))
 
 
-def _place(row: int) -> str:
-    return f"row {row}, counted from 0"
+def of_values(
+    spec: InputSpec,
+    path: str,
+    values: Sequence[Array | list[object]],
+    named: Sequence[str],
+    spelling: Spelling,
+    before: int = 0,
+) -> Array:
+    """Inputs of the values of the model's columns, read as those of a file or frame with types are in training.
+
+    named: the columns that say that they hold names.
+    before: how many rows of the file are before these.
+    """
+    columns = {c.name: _as_learnt(c, v) for c, v in zip(spec.columns, values, strict=True)}
+    table = replace(frame_of(path, columns, named, spelling), before=before, settled=True)
+    return of_table(spec, table, range(len(columns)))
 
 
-def of_array(spec: InputSpec, column: Column, values: Array, place: Callable[[int], str]) -> Array:
-    """A column's numbers, float64, or the numbers of its categories; `place` says where a row is, for the error."""
-    if column.categories:
-        texts = ["" if text is None or text != text else str(text).strip() for text in values.tolist()]
-        known = {text: index_of(column, text, USUAL) for text in set(texts)}
-        for row, text in enumerate(texts):
-            if known[text] is None:
-                raise DataError(f"{place(row)}: column {column.name!r}: {_unknown(column, text, USUAL)}")
-        return np.array([known[text] for text in texts], dtype=np.int64)
-    if column.dates is not None:
-        return _dates(spec, column, values, place)
-    if column.boolean and values.dtype.kind in "OU":
-        return _words_of_truth(spec, column, values, place)
-    if values.dtype.kind == "O":
-        values = _numbers(column, values, place)
-    if values.dtype.kind not in "biuf":
-        raise DataError(f"{place(0)}: column {column.name!r}: values of type {values.dtype} are not real numbers")
-    numbers = values.astype(np.float64, copy=False)
-    good = np.isfinite(numbers) | np.isnan(numbers) if spec.has_missing else np.isfinite(numbers)
-    if not good.all():
-        row = int(good.argmin())
-        raise DataError(f"{place(row)}: column {column.name!r}: {numbers[row]} is not a finite number; put one there")
-    return numbers
-
-
-def _dates(spec: InputSpec, column: Column, values: Array, place: Callable[[int], str]) -> Array:
-    """The parts of a column of times, of days, or of texts in the format that training had."""
-    assert column.dates is not None
-    given = values.tolist()
-    if any(isinstance(value, str) for value in given):
-        times = [moment(value.strip(), column.dates.format) if isinstance(value, str) else None for value in given]
-    else:
-        times = moments(values)
-    for row, time in enumerate(times):
-        absent = given[row] is None or given[row] != given[row]
-        if time is None and not (spec.has_missing and absent):
-            what = "a missing value" if absent else f"{shown(str(given[row]))}, which is no date"
-            raise DataError(f"{place(row)}: column {column.name!r} has {what}; put one there")
-    return numbers_of(times, column.dates.parts)
-
-
-def _words_of_truth(spec: InputSpec, column: Column, values: Array, place: Callable[[int], str]) -> Array:
-    """Truth as a file of texts spells it, or as Python has it."""
-    texts = ["" if value is None or value != value else str(value).strip().lower() for value in values.tolist()]
-    numbers = np.empty(len(texts))
-    for row, text in enumerate(texts):
-        absent = spec.has_missing and USUAL.is_missing(text)
-        if not absent and text not in TRUTH:
-            what = (
-                "a missing value" if USUAL.is_missing(text) else f"{shown(text)}, not one of {either(map(repr, TRUTH))}"
-            )
-            raise DataError(f"{place(row)}: column {column.name!r} has {what}; put one there")
-        numbers[row] = math.nan if absent else TRUTH[text]
-    return numbers
-
-
-def _numbers(column: Column, values: Array, place: Callable[[int], str]) -> Array:
-    """Python's own numbers, and None for what is missing."""
-    numbers = np.empty(len(values))
-    for row, value in enumerate(values.tolist()):
-        if value is not None and not isinstance(value, bool | int | float | np.number):
-            raise DataError(f"{place(row)}: column {column.name!r}: {shown(str(value))} is not a number; put one there")
-        try:
-            numbers[row] = math.nan if value is None else float(value)
-        except OverflowError:
-            raise DataError(f"{place(row)}: column {column.name!r}: {shown(str(value))} is too large") from None
-    return numbers
+def _as_learnt(column: Column, values: Array | list[object]) -> Array | list[object]:
+    """Truth as 1 and 0 where training had numbers, and 1 and 0 as truth where it had that."""
+    if column.categories or column.dates is not None:
+        return values
+    if column.boolean:
+        cells = values.tolist() if isinstance(values, np.ndarray) else values
+        return [bool(cell) if isinstance(cell, int | float) and cell in (0, 1) else cell for cell in cells]
+    if isinstance(values, list) and set(map(type, values)) <= {bool, type(None)}:
+        return [None if cell is None else int(bool(cell)) for cell in values]
+    return values

@@ -63,7 +63,7 @@ def open_rows(
     if ending in PARQUET:
         from trainer.data.rows.arrow import parquet_rows
 
-        return parquet_rows(path, spec, known)
+        return parquet_rows(path, spec, reading, known)
     if ending in (*ARROW, *TEXTS):
         from trainer.data.rows.typed_rows import typed_rows
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ def typed_rows(path: Path, spec: InputSpec, reading: Mapping[str, Any], known: S
     Raises DataError for a file that is damaged or lacks a column, and for a row that is not as those of training were.
     """
     width(spec)
-    table = typed_table(path, typed_spelling(reading))
+    table = replace(typed_table(path, typed_spelling(reading)), settled=True)
     if not len(table):
         raise DataError(f"{path} has no rows; there is no row to predict")
     by_place = not spec.named and len(table.names) == len(spec.columns)
