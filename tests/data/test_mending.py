@@ -50,7 +50,7 @@ ADVICE = [
     ),
     Advice(
         lambda: saved(HOLES),
-        "nan at [2, 1] is not a finite number; fill in the missing values or remove their rows: "
+        "nan at [2, 1] is not a finite number; fill in the missing values or remove their rows; "
         "nothing is dropped silently",
         (lambda: saved(np.nan_to_num(HOLES)), lambda: saved(HOLES[np.isfinite(HOLES).all(axis=1)])),
     ),
