@@ -19,6 +19,8 @@ LINE = {
     "dataset": {"name": "linear", "rows": 40}, "network": [{"dense": 1}], "cost": "mean_squared_error",
     "step_size": 0.1,
 }  # fmt: skip
+CITIES = {"frame": {"city": [0, 1, 2, 3] * 10, "y": [0.5 * i for i in range(40)]}, "target": "y"}
+EMBEDDED = [{"embedding": {"entries": 4, "size": 2}}, "flatten", {"dense": 1}]
 LABELS = {
     "dataset": {"name": "multilabel_classification", "rows": 40}, "network": [{"dense": 5}],
     "cost": "sigmoid_cross_entropy", "step_size": 0.1,
@@ -63,6 +65,11 @@ ADVICE = [
         of(IRIS, metrics=["top_k_accuracy"]),
         "top_k_accuracy of k=5 among 3 classes is always 1; choose a k below 3",
         (of(IRIS, metrics=[{"top_k_accuracy": 2}]),),
+    ),
+    Advice(
+        of(LINE, *EMBEDDED, dataset={**CITIES, "standardize": True}),
+        "numbers of categories must not be scaled: leave standardize out",
+        (of(LINE, *EMBEDDED, dataset=CITIES),),
     ),
     Advice(
         of(LINE, dataset={**LINE["dataset"], "one_hot": True}),
