@@ -62,7 +62,7 @@ def test_defaults_are_as_yaml_has_them():
     } == {
         "cost": "required",
         "optimizer": "sgd",
-        "compute": "{dtype: float32, executor: auto, threads: auto}",
+        "compute": "{dtype: float32, executor: auto, threads: auto, memory: balanced}",
         "stop": "none",
         "freeze": "none",
         "stop.watched": "loss",

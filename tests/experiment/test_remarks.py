@@ -55,12 +55,16 @@ SAID = [
         "compute.threads: 2 does nothing here: it is the native executor that divides its work",
     ),
     (
+        "compute={memory: less, executor: eager}",
+        "compute.memory: less does nothing here: the tape keeps what the rules ask for, and nothing else",
+    ),
+    (
         "stop.seconds=100 step_size.cosine=0.1",
         "cosine descends over all 40 steps of the run, and stop.seconds may end it before; give it steps of its own",
     ),
 ]
 SILENT = [
-    "compute.executor=eager", "compute={threads: 1, executor: numpy}",
+    "compute.executor=eager", "compute={threads: 1, executor: numpy}", "compute.memory=less",
     "batch_size=80", "batch_size=all", "stop.patience=9", "step_size={plateau: {start: 0.1, patience: 8}}",
     "average=0.9", "stop.seconds=100", "stop.seconds=100 step_size={cosine: {start: 0.1, steps: 10}}",
     "stop.seconds=100 step_size={step: {start: 0.1, every: 3}}",

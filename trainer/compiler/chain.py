@@ -68,6 +68,27 @@ class Chain:
         op.operations(lambda *_: count)
         return Instruction(op, inputs, {}, outputs, like.scope)
 
+    def alone(self, instruction: Instruction, output: Value) -> Instruction:
+        """What computes one output of an instruction that is this chain: the calls that lead there, and no other.
+
+        >>> both = Chain(((np.add, (0, 1)), (np.square, (2,)), (np.sqrt, (~0,))), (1, 2))
+        >>> values = [Value(np.ones(3)) for _ in range(5)]
+        >>> both.alone(both.instruction(values[:3], values[3:], Instruction(None, (), {}, ())), values[4]).op.forward
+        ~0 = add(0, 1); ~1 = sqrt(~0)
+        """
+        needed = {self.results[instruction.outputs.index(output)]}
+        for k in range(len(self.steps) - 1, -1, -1):
+            if k in needed:
+                needed |= {~t for t in self.steps[k][1] if t < 0}
+        kept = sorted(needed)
+        taken = sorted({t for k in kept for t in self.steps[k][1] if t >= 0})
+        steps = tuple(
+            (self.steps[k][0], tuple(taken.index(t) if t >= 0 else ~kept.index(~t) for t in self.steps[k][1]))
+            for k in kept
+        )
+        inputs = tuple(instruction.inputs[t] for t in taken)
+        return Chain(steps, (len(kept) - 1,)).instruction(inputs, (output,), instruction)
+
     def __repr__(self) -> str:
         names = [", ".join(f"~{~t}" if t < 0 else str(t) for t in taken) for _, taken in self.steps]
         return "; ".join(

@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from trainer.compiler.buffers import Buffers, dense
+from trainer.compiler.buffers import Buffers
 from trainer.compiler.chain import Chain, chain_of
 from trainer.compiler.functions import UNKNOWN, Known, known_ops
+from trainer.compiler.lifetimes import Lifetimes, dense
 from trainer.compiler.program import Instruction, Program, Value
 from trainer.engine.dispatch import TABLE
 from trainer.engine.memory import aligned
@@ -70,21 +71,16 @@ class NumpyExecutor:
     def __init__(self, program: Program, carried: int = 0, beside: NumpyExecutor | None = None) -> None:
         self.program, self.carried = program, carried
         self.called_back: list[tuple[Bound, str]] = []
-        first = len(program.outputs) - carried
-        given = set(program.outputs[:first])
-        known = max((p for p, i in enumerate(program.instructions) if not given.isdisjoint(i.outputs)), default=-1)
-        pairs = dict(zip(program.outputs[first:], program.inputs, strict=False))
         self._lock = threading.Lock()
         self._known = known_ops()
-        spare = () if beside is None else beside.buffers.blocks
-        self._views = self._find_views()
-        self.buffers: Buffers = Buffers(program, self._views, pairs, known, spare)
+        self.lives = Lifetimes(program, carried)
+        self.buffers: Buffers = Buffers(self.lives, () if beside is None else beside.buffers.blocks)
         self._arrays: dict[Value, Any] = {}
         self._between: dict[Any, Any] = {}  # by register and layout, what lies between two calls of a chain
         shared = [] if beside is None else beside.inputs[:carried]
         self.inputs: list[Any] = [self._input(v, a) for v, a in zip_longest(program.inputs, shared)]
         bound = [self._bind(i) for i in program.instructions]
-        self.checked = sum(b is not None for b in bound[: known + 1])
+        self.checked = sum(b is not None for b in bound[: self.lives.known + 1])
         self.bound = [b for b in bound if b is not None]
         self._first = [call for bound in self.bound[: self.checked] for call in bound.calls]
         self._rest = [call for bound in self.bound[self.checked :] for call in bound.calls]
@@ -131,7 +127,7 @@ class NumpyExecutor:
 
     @property
     def alive(self) -> int:
-        return self.buffers.alive
+        return self.lives.alive
 
     def _input(self, value: Value, shared: Array | None) -> Array:
         array = self._arrays[value] = dense(value, aligned(value.nbytes)) if shared is None else shared
@@ -143,7 +139,7 @@ class NumpyExecutor:
     def _bind(self, instruction: Instruction) -> Bound | None:
         """An instruction with its places; None for a view, which is there already."""
         inputs = [self._array(v) for v in instruction.inputs]
-        if instruction in self._views:
+        if instruction in self.lives.views:
             self._arrays[instruction.outputs[0]] = instruction.op.forward(*inputs, **instruction.attributes)
             return None
         outputs = [self._output(o) for o in instruction.outputs]
@@ -152,33 +148,8 @@ class NumpyExecutor:
         return Bound(instruction, inputs, outputs, self._calls(instruction, known, inputs, outputs), known)
 
     def _output(self, value: Value) -> Any:
-        source = self.buffers.over.get(value)
+        source = self.lives.over.get(value)
         return self.buffers.array(value) if source is None else self._arrays[source]
-
-    def _find_views(self) -> set[Instruction]:
-        """The instructions whose result is a view, found out on zeros that all values share."""
-        program, found = self.program, set()
-        values = [*program.inputs, *(o for i in program.instructions for o in i.outputs)]
-        zeros = aligned(max((v.nbytes for v in values), default=0))
-        arrays: dict[Value, Any] = {v: dense(v, zeros) for v in program.inputs}
-        for instruction in program.instructions:
-            view = self._view(instruction, [v.known if v.constant else arrays[v] for v in instruction.inputs])
-            if view is not None:
-                found.add(instruction)
-                arrays[instruction.outputs[0]] = view
-            else:
-                arrays.update((o, dense(o, zeros)) for o in instruction.outputs)
-        return found
-
-    def _view(self, instruction: Instruction, inputs: list[object]) -> object:
-        """The result as a view of the first input's buffer, or None where it is none."""
-        if not self._known.get(instruction.op, UNKNOWN).view or instruction.inputs[0].constant:
-            return None
-        if not all(v.constant for v in instruction.inputs[1:]) or not _is_basic(inputs[1:]):
-            return None
-        result = instruction.op.forward(*inputs, **instruction.attributes)
-        shares = isinstance(result, np.ndarray) and np.may_share_memory(result, inputs[0])
-        return result if shares or (isinstance(result, np.ndarray) and not result.size) else None
 
     def _calls(self, instruction: Instruction, known: Known, inputs: list[Any], outputs: list[Array]) -> list[Call]:
         op, attributes = instruction.op, instruction.attributes
@@ -283,11 +254,3 @@ def _into(outputs: tuple[Any, ...], forward: Callable[..., Any], *inputs: object
                 "them"
             )
         output[...] = array
-
-
-def _is_basic(rest: Sequence[object]) -> bool:
-    """Whether what follows the array is a basic index (or nothing)."""
-    if not rest:
-        return True
-    index = rest[0] if isinstance(rest[0], tuple) else (rest[0],)
-    return all(i is None or i is Ellipsis or (isinstance(i, slice | int) and not isinstance(i, bool)) for i in index)

@@ -7,7 +7,7 @@ is small fits between what is large, and little is lost.
 Threads that go through some rows of a batch each have to wait for one another where rows begin elsewhere than they did
 for what was there before. So a small value does not come soon to where something else was, unless that had as many
 bytes, in rows as long: values of one size begin at multiples of it, and two of them are in one place, or apart. Where
-that takes too much, it is soon enough.
+that takes too much, what stays the longest is placed first, or it is soon enough.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from typing import NamedTuple
 import numpy as np
 
 from trainer.engine.memory import ALIGNMENT
+from trainer.types import Array
 
-__all__ = ["Stay", "end_of", "lines", "most_at_once", "offsets", "placed"]
+__all__ = ["Stay", "at_once", "end_of", "lines", "most_at_once", "offsets", "placed"]
 
 SMALL = 1 << 16  # bytes
 SOON = 64, 16, 0  # instructions: the first is taken that does not take too much
@@ -46,12 +47,22 @@ def offsets(stays: Sequence[Stay], walls: Sequence[int] = ()) -> list[int]:
     >>> offsets([Stay(128_000, 0, 4), Stay(256_000, 2, 9), Stay(96_000, 5, 9)])
     [256000, 0, 256000]
     """
-    most = max(LITTLE, TOO_MUCH * most_at_once(stays))
-    return next(found for soon in SOON if end_of(stays, found := placed(stays, walls, soon)) <= most or not soon)
+    enough = max(LITTLE, TOO_MUCH * most_at_once(stays))
+    best: tuple[int, list[int]] | None = None
+    for soon in SOON:
+        for longest_first in (False, True):
+            found = placed(stays, walls, soon, longest_first)
+            end = end_of(stays, found)
+            if end <= enough:
+                return found
+            best = min(best or (end, found), (end, found))
+    assert best is not None
+    return best[1]
 
 
-def placed(stays: Sequence[Stay], walls: Sequence[int], soon: int) -> list[int]:
-    """The offsets, where what comes so many instructions later comes soon."""
+def placed(stays: Sequence[Stay], walls: Sequence[int], soon: int, longest_first: bool = False) -> list[int]:
+    """The offsets, where what comes so many instructions later comes soon; the largest first, and of equal ones the
+    longest, or the other way round."""
     found = [0] * len(stays)
     kinds: dict[tuple[int, int], int] = {}  # of the small ones
     # Those that are placed, a column each, by where they begin: where they begin and end, from when on nothing else may
@@ -60,7 +71,8 @@ def placed(stays: Sequence[Stay], walls: Sequence[int], soon: int) -> list[int]:
     for count, wall in enumerate(walls):
         columns[:, count] = wall, wall, -1, -1, _NEVER, -1
     count = len(walls)
-    for i in sorted(range(len(stays)), key=lambda i: (-stays[i].nbytes, stays[i].first - stays[i].last)):
+    ranks = [(-stay.nbytes, stay.first - stay.last) for stay in stays]
+    for i in sorted(range(len(stays)), key=lambda i: ranks[i][::-1] if longest_first else ranks[i]):
         size, first, last, row = stays[i]
         begins, ends, sinces, firsts, lasts, theirs = columns[:, :count]
         if size > SMALL or not soon:
@@ -91,11 +103,16 @@ def most_at_once(stays: Sequence[Stay]) -> int:
     >>> most_at_once([Stay(128_000, 0, 4), Stay(256_000, 2, 9), Stay(96_000, 5, 9)])
     384000
     """
+    return int(at_once(stays).max())
+
+
+def at_once(stays: Sequence[Stay]) -> Array:
+    """The bytes that are there at each instruction."""
     change = np.zeros(max((stay.last for stay in stays), default=0) + 2, np.int64)
     for stay in stays:
         change[stay.first] += stay.nbytes
         change[stay.last + 1] -= stay.nbytes
-    return int(change.cumsum().max())
+    return change.cumsum()
 
 
 def lines(nbytes: int) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +39,12 @@ class Value:
         self.order: tuple[int, ...] = memory_order(like) if is_array else ()
         self.constant = constant
         self.known: Any = like if constant else None
+
+    def like(self) -> Value:
+        """Another value that lies as this one does."""
+        value = copy(self)
+        value.constant, value.known = False, None
+        return value
 
     def __repr__(self) -> str:
         kind = "constant " if self.constant else ""

@@ -349,6 +349,11 @@ class Compute(SectionModel):
         description="Among how many processors the native executor divides its work: by default those that the process "
         "was given. No bit depends on it, and what is not quicker in pieces is not divided.",
     )
+    memory: Literal["less", "balanced"] = Field(
+        "balanced",
+        description="Of a step's program: with less it computes again what is cheap, such as the windows of a "
+        "convolution, instead of keeping it from the forward pass to the backward one. The results are the same.",
+    )
     shards: Annotated[int, Field(ge=1)] | None = Field(
         None,
         description="Into how many pieces a batch is cut, whose gradients are added up: what up to so many ranks "

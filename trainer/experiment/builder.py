@@ -159,6 +159,7 @@ class Builder:
             "seed": config.seed,
             "dtype": np.dtype(config.compute.dtype),
             "executor": self.executor(),
+            "memory": config.compute.memory,
             "places": (*(self._line("network", i) for i in range(len(network.layers))), self._line("cost")),
             "initial": saved,
             "stopping": self.stopping(data, scores),

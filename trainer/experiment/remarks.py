@@ -29,6 +29,7 @@ def remarks(loaded: LoadedConfig, training: Training) -> list[str]:
     return [
         *training.data.remarks,
         *_of_threads(config, training),
+        *_of_memory(config, training),
         *_of_batches(config, training),
         *_of_length(config, training),
         *_of_choosing(training),
@@ -44,6 +45,11 @@ def _of_threads(config: Config, training: Training) -> Iterator[str]:
         yield f"compute.threads: {asked} does nothing here: it is the native executor that divides its work"
     elif asked > given:
         yield f"compute.threads: {asked} is more than the {count(given, 'processor')} that this process was given"
+
+
+def _of_memory(config: Config, training: Training) -> Iterator[str]:
+    if config.compute.memory == "less" and training.runs_on == "eager":
+        yield "compute.memory: less does nothing here: the tape keeps what the rules ask for, and nothing else"
 
 
 def _of_batches(config: Config, training: Training) -> Iterator[str]:

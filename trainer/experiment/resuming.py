@@ -52,6 +52,7 @@ _FREE = (
     "stop",
     "compute.threads",
     "compute.executor",
+    "compute.memory",
     "log.tensorboard",
     "log.mlflow",
     "log.trackers",
@@ -90,7 +91,8 @@ def resume(
     """Go on with the run in a folder, from its newest whole checkpoint, or from the beginning where there is none.
 
     Args:
-        overrides: `key=value`; `epochs`, `stop`, `checkpoint`, `compute.threads` and `compute.executor` may change.
+        overrides: `key=value`; `epochs`, `stop`, `checkpoint`, `compute.threads`, `compute.executor` and
+            `compute.memory` may change.
         observers: are told what there is to know by `notice`, then every step and epoch from there on.
         plugins: instead of what is installed.
         ranks: who computes along (see `execute`), as many as there may be, whatever their number was before.

@@ -23,7 +23,7 @@ __all__ = ["Group", "Reached", "better_of", "differing", "grouped", "reached"]
 
 BY_CHANCE = ("seed", "dataset.fold")  # in which runs differ that are told apart by chance alone
 # What no number depends on.
-_ASIDE = ("checkpoint", "compute.executor", "compute.threads", "log")
+_ASIDE = ("checkpoint", "compute.executor", "compute.memory", "compute.threads", "log")
 
 
 @dataclass(frozen=True)

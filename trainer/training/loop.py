@@ -40,7 +40,7 @@ from trainer.training.shards import Sharded, ShardGradient
 from trainer.training.signals import undivided
 from trainer.training.standing import Standing
 from trainer.training.state import TrainingState
-from trainer.training.step import StepFunction, record_step
+from trainer.training.step import MemoryUse, StepFunction, record_step
 from trainer.training.stopping import Stopping
 from trainer.types import Array, CostFunction
 from trainer.wording import describe
@@ -80,6 +80,7 @@ class Training(Standing):
         executor: who runs a step (see `trainer.training.runners`): "eager" records every step anew; "numpy",
             "native" or another back end has it recorded once and runs the program; "auto" is the quickest that there
             is. The bits are the same.
+        memory: for "less", a program computes again what is cheap instead of keeping it; the bits are the same.
         places: where each layer, and last the cost, stands in a config; for messages.
         debug: look at every value of every step, and stop at the first that is not finite.
         initial: parameters and layers' state by name, to begin with instead of the network's own initial values.
@@ -104,6 +105,7 @@ class Training(Standing):
     seed: int = 0
     dtype: npt.DTypeLike = np.float32
     executor: str | Backend = "auto"
+    memory: MemoryUse = "balanced"
     places: tuple[str, ...] = ()
     debug: bool = False
     initial: Mapping[str, Array] = field(default_factory=dict, repr=False)
@@ -123,7 +125,7 @@ class Training(Standing):
             self.objective, prepared(self.optimizer, [part.slice for part in network.parts])
         )
         self.schedule = schedule_of(self.step_size, self.steps)
-        self._runner = runner(self.executor, self.step_function, self.data.train.arrays, self.shards)
+        self._runner = runner(self.executor, self.step_function, self.data.train.arrays, self.shards, self.memory)
         backend = None if self.runs_on == "eager" else self.backend
         self._evaluation = Evaluation(
             self.predicting, self.cost, self.data.unscaled or self.data, self.metrics, self.reports, backend
@@ -228,7 +230,7 @@ class Training(Standing):
     def program(self, rows: int | None = None) -> Program:
         """The program of one step, on a full batch, or the largest shard of one, or on so many rows."""
         state, rows = self.now, rows or math.ceil(self.batch_size / (self.shards or 1))
-        return record_step(self.step_function, state.theta, state.carried, self.data.train.arrays, rows)
+        return record_step(self.step_function, state.theta, state.carried, self.data.train.arrays, rows, self.memory)
 
     def check_program(self) -> None:
         """Hold two steps of the program against the tape; nothing moves. Raises OpError where they differ in a bit."""
@@ -237,7 +239,7 @@ class Training(Standing):
         sizes = self.schedule.sizes(self.step, STEPS, state.schedule)
         tape = runner("eager", step, sources, self.shards)
         another = self.runs_on == "eager" or self._lent  # one that has lent θ would move it
-        program = runner(self.backend, step, sources, self.shards) if another else self._runner
+        program = runner(self.backend, step, sources, self.shards, self.memory) if another else self._runner
         compare_with_tape(program, tape, self.network, state, np.stack(full[:STEPS]), sizes)
 
     def records(self) -> Iterator[Step | Epoch]:

@@ -17,7 +17,7 @@ from trainer.compiler.executors import Backend, best_backend, named
 from trainer.engine.tree import flatten, leaves, tree_map
 from trainer.errors import Hint, UsageError
 from trainer.training.shards import Sharded
-from trainer.training.step import Carried, StepFunction, gathered, record_step
+from trainer.training.step import Carried, MemoryUse, StepFunction, gathered, record_step
 from trainer.types import Array
 
 if TYPE_CHECKING:
@@ -109,8 +109,11 @@ class Recorded:
     runs_ahead = lends = True
     whole = True
 
-    def __init__(self, step: StepFunction, sources: Sequence[Array], backend: Backend) -> None:
+    def __init__(
+        self, step: StepFunction, sources: Sequence[Array], backend: Backend, memory: MemoryUse = "balanced"
+    ) -> None:
         self.step, self.sources, self.backend, self.name = step, sources, backend, backend.name
+        self.memory = memory
         self.loops: dict[int, StepLoop] = {}
         self._programs: dict[int, Program] = {}
 
@@ -142,7 +145,7 @@ class Recorded:
         self._count = 1 + len(list(leaves(carried)))
         for rows in sizes:
             if rows not in self.loops:
-                self._programs[rows] = record_step(self.step, theta, carried, self.sources, rows)
+                self._programs[rows] = record_step(self.step, theta, carried, self.sources, rows, self.memory)
 
     def build(self) -> None:
         """Have the programs that were recorded ready to run. They are tried on any numbers, where nothing lies yet."""
@@ -161,16 +164,22 @@ class Recorded:
         self.loops = {}
 
 
-def runner(executor: str | Backend, step: StepFunction, sources: Sequence[Array], shards: int | None = None) -> Runner:
+def runner(
+    executor: str | Backend,
+    step: StepFunction,
+    sources: Sequence[Array],
+    shards: int | None = None,
+    memory: MemoryUse = "balanced",
+) -> Runner:
     """The runner of that name, or of a back end; "auto" is the quickest that there is. With `shards`, the one whose
-    gradient is a sum of so many.
+    gradient is a sum of so many. Its programs take so much memory.
 
     Raises UsageError for a back end that cannot be used here.
     """
     backend = None if executor == "eager" else _backend(executor)
     if shards is not None:
-        return Sharded(step, sources, shards, backend)
-    return Eager(step, sources) if backend is None else Recorded(step, sources, backend)
+        return Sharded(step, sources, shards, backend, memory)
+    return Eager(step, sources) if backend is None else Recorded(step, sources, backend, memory)
 
 
 def _backend(executor: str | Backend) -> Backend:

@@ -26,7 +26,7 @@ from trainer.engine.memory import aligned
 from trainer.engine.tree import flatten
 from trainer.optimizers import State
 from trainer.training.objective import Objective
-from trainer.training.step import Carried, StepFunction, gathered, record_gradient, record_update
+from trainer.training.step import Carried, MemoryUse, StepFunction, gathered, record_gradient, record_update
 from trainer.types import Array
 
 __all__ = ["Ranks", "ShardGradient", "Sharded", "Turn", "turns"]
@@ -119,6 +119,7 @@ class ShardGradient:
         sources: what a batch is gathered from.
         shards: K.
         backend: runs the program of a shard; without one the tape does.
+        memory: of that program.
         ranks: who computes along; nobody by default.
     """
 
@@ -126,6 +127,7 @@ class ShardGradient:
     sources: Sequence[Array]
     shards: int
     backend: Backend | None = None
+    memory: MemoryUse = "balanced"
     ranks: Ranks | None = None
     _programs: dict[tuple[int, int], Callable[..., tuple[Any, Any]]] = field(default_factory=dict, repr=False)
     _slots: list[Array] = field(default_factory=list, repr=False)
@@ -198,7 +200,7 @@ class ShardGradient:
             known = (
                 _Tape(objective, self.sources)
                 if self.backend is None
-                else _Program(objective, self.sources, self.backend, theta, layers, len(rows))
+                else _Program(objective, self.sources, self.backend, theta, layers, len(rows), self.memory)
             )
             self._programs[len(rows), batch] = known
         return known(theta, layers, rows, number)
@@ -221,9 +223,9 @@ class _Program:
 
     def __init__(
         self, objective: Objective, sources: Sequence[Array], backend: Backend, theta: Array, layers: dict[str, Array],
-        rows: int,
+        rows: int, memory: MemoryUse,
     ) -> None:  # fmt: skip
-        self.executor = backend.executor(record_gradient(objective, theta, layers, sources, rows))
+        self.executor = backend.executor(record_gradient(objective, theta, layers, sources, rows, memory))
         self.sources = sources
 
     def __call__(self, theta: Array, layers: dict[str, Array], rows: Array, number: np.int64) -> tuple[Any, Any]:
@@ -244,11 +246,19 @@ class Sharded:
         sources: what a batch is gathered from, row by row.
         shards: into how many pieces.
         backend: of the programs; without one the tape runs them.
+        memory: of the program of a shard.
     """
 
-    def __init__(self, step: StepFunction, sources: Sequence[Array], shards: int, backend: Backend | None) -> None:
+    def __init__(
+        self,
+        step: StepFunction,
+        sources: Sequence[Array],
+        shards: int,
+        backend: Backend | None,
+        memory: MemoryUse = "balanced",
+    ) -> None:
         self.optimizer = step.optimizer
-        self.gradient = ShardGradient(step.objective, sources, shards, backend)
+        self.gradient = ShardGradient(step.objective, sources, shards, backend, memory)
         self.name = "eager" if backend is None else backend.name
         self.backend, self.runs_ahead = backend or best_backend(), backend is not None
         self.lends, self.whole = False, True

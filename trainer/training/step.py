@@ -10,11 +10,11 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from trainer.compiler.passes import simplify
+from trainer.compiler.passes import recompute, simplify
 from trainer.compiler.program import Program, Value
 from trainer.compiler.scope import move, named_scope
 from trainer.compiler.tracing import trace
@@ -26,9 +26,19 @@ from trainer.optimizers import Optimizer, State
 from trainer.training.objective import Objective
 from trainer.types import Array, Numeric
 
-__all__ = ["Carried", "StepFunction", "gathered", "record_gradient", "record_step", "record_update", "step_names"]
+__all__ = [
+    "Carried",
+    "MemoryUse",
+    "StepFunction",
+    "gathered",
+    "record_gradient",
+    "record_step",
+    "record_update",
+    "step_names",
+]
 
 Carried = tuple[State, dict[str, Array]]  # the optimizer's state and the layers'
+MemoryUse = Literal["less", "balanced"]  # of a program: whether it computes again what it could keep
 
 
 @dataclass(frozen=True)
@@ -64,8 +74,15 @@ class StepFunction:
 
 
 @uncollected()
-def record_step(step: StepFunction, theta: Array, carried: Carried, sources: Sequence[Array], rows: int) -> Program:
-    """The program of one step on so many rows of `sources`.
+def record_step(
+    step: StepFunction,
+    theta: Array,
+    carried: Carried,
+    sources: Sequence[Array],
+    rows: int,
+    memory: MemoryUse = "balanced",
+) -> Program:
+    """The program of one step on so many rows of `sources`; for less memory, what is cheap is computed again.
 
     Its inputs are θ, the arrays of `carried`, those of a batch, ε, and τ twice, in θ's dtype and as a whole number; its
     outputs the loss, g, and θ and what is carried after the step.
@@ -83,12 +100,18 @@ def record_step(step: StepFunction, theta: Array, carried: Carried, sources: Seq
             program = trace(scoped, arguments).program
     places = program.inputs[: 1 + len(list(leaves(carried)))]
     _check_kept(step.optimizer, places, program.outputs[2:])
-    return simplify(program)
+    program = simplify(program)
+    return recompute(program, len(places)) if memory == "less" else program
 
 
 @uncollected()
 def record_gradient(
-    objective: Objective, theta: Array, layers: dict[str, Array], sources: Sequence[Array], rows: int
+    objective: Objective,
+    theta: Array,
+    layers: dict[str, Array],
+    sources: Sequence[Array],
+    rows: int,
+    memory: MemoryUse = "balanced",
 ) -> Program:
     """The program of the loss and g alone, on so many rows. Its inputs are θ, the layers' state, a batch, and τ as a
     whole number."""
@@ -101,7 +124,8 @@ def record_gradient(
 
     with np.errstate(all="ignore"):
         batch = tuple(array[example] for array in sources)
-        return simplify(trace(gradient, (theta, layers, batch, np.int64(0))).program)
+        program = simplify(trace(gradient, (theta, layers, batch, np.int64(0))).program)
+    return recompute(program) if memory == "less" else program
 
 
 @uncollected()

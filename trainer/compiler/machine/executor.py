@@ -139,7 +139,7 @@ class NativeExecutor(NumpyExecutor):
     def _agree(self, bound: Bound, ways: Sequence[Callable[[], object]], rng: np.random.Generator) -> bool:
         """Whether NumPy's result and the machine's, whole, in pieces and in slices, have the same bits on the same
         random numbers."""
-        owners = {self.buffers.owner(v) for v in bound.instruction.inputs if not v.constant}
+        owners = {self.lives.owner(v) for v in bound.instruction.inputs if not v.constant}
         arrays = [self._arrays[owner] for owner in owners]
         starts = [int(rng.integers(NUMBERS)) for _ in arrays]
         results = set()
