@@ -5,6 +5,7 @@
 #define PIECE 5e-6    /* seconds of a piece at least: handing one on takes about one microsecond */
 #define PIECES_EACH 4 /* for each thread, so that one that is held up does fewer */
 #define SHARES_EACH 1 /* likewise of a stretch */
+#define BLOCKS 2      /* of random numbers, at a time */
 
 /* Call `body` on every row of the walk: the pointers of its operands, with the last axis left to do. With `count` a
  * number that the compiler knows, the loops over the operands unroll. */
@@ -271,38 +272,54 @@ static int run_gather(const instruction *in) {
 }
 
 static npy_uint64 high_product(npy_uint64 a, npy_uint64 b) {
+#if defined(__SIZEOF_INT128__)
+    return (npy_uint64)((unsigned __int128)a * b >> 64);
+#else
     npy_uint64 al = a & 0xffffffff, ah = a >> 32, bl = b & 0xffffffff, bh = b >> 32;
     npy_uint64 low = al * bl, m = ah * bl + (low >> 32), n = al * bh + (m & 0xffffffff);
     return ah * bh + (m >> 32) + (n >> 32);
+#endif
 }
 
-/* Block `number` of Philox 4×64 with ten rounds (Salmon et al., Parallel random numbers: as easy as 1, 2, 3, 2011). */
-static void philox(npy_uint64 block[4], npy_uint64 number, npy_uint64 step, const unsigned long long key[2]) {
-    npy_uint64 c[4] = {number, 0, 0, step}, k0 = key[0], k1 = key[1];
+/* Blocks `number` and after it of Philox 4×64 with ten rounds (Salmon et al., Parallel random numbers: as easy as 1, 2, 3,
+ * 2011); side by side, since each multiplication waits for the one before. */
+static void philox(npy_uint64 blocks[BLOCKS][4], npy_uint64 number, npy_uint64 step, const unsigned long long key[2]) {
+    npy_uint64 c[4][BLOCKS], k0 = key[0], k1 = key[1];
+    for (int i = 0; i < BLOCKS; i++) c[0][i] = number + (npy_uint64)i, c[1][i] = c[2][i] = 0, c[3][i] = step;
     for (int round = 0; round < 10; round++) {
-        npy_uint64 a = c[0], b = c[2];
-        c[0] = high_product(0xCA5A826395121157u, b) ^ c[1] ^ k0;
-        c[1] = 0xCA5A826395121157u * b;
-        c[2] = high_product(0xD2E7470EE14C6C93u, a) ^ c[3] ^ k1;
-        c[3] = 0xD2E7470EE14C6C93u * a;
+        for (int i = 0; i < BLOCKS; i++) {
+            npy_uint64 a = c[0][i], b = c[2][i];
+            c[0][i] = high_product(0xCA5A826395121157u, b) ^ c[1][i] ^ k0;
+            c[1][i] = 0xCA5A826395121157u * b;
+            c[2][i] = high_product(0xD2E7470EE14C6C93u, a) ^ c[3][i] ^ k1;
+            c[3][i] = 0xD2E7470EE14C6C93u * a;
+        }
         k0 += 0x9E3779B97F4A7C15u;
         k1 += 0xBB67AE8584CAA73Bu;
     }
-    memcpy(block, c, sizeof c);
+    for (int i = 0; i < BLOCKS; i++)
+        for (int word = 0; word < 4; word++) blocks[i][word] = c[word][i];
 }
 
 /* NumPy counts before it draws, so its first block is number 1. A double takes 53 bits of a word, a float 24 bits of each
- * half, the lower one first. */
+ * half, the lower one first. What is drawn begins with a block. */
 static void run_random(const instruction *in) {
-    npy_uint64 block[4], step = (npy_uint64) * (const npy_int64 *)in->walk.data[1];
-    int each = in->random.type == NPY_DOUBLE ? 4 : 8;
-    for (npy_intp i = in->random.first; i < in->random.first + in->random.length; i++) {
-        int place = (int)(i % each);
-        if (place == 0) philox(block, (npy_uint64)(i / each) + 1, step, in->random.key);
-        if (in->random.type == NPY_DOUBLE)
-            ((double *)in->walk.data[0])[i] = (double)(block[place] >> 11) * (1.0 / 9007199254740992.0);
-        else
-            ((float *)in->walk.data[0])[i] = (float)((npy_uint32)(block[place / 2] >> (place % 2 * 32)) >> 8) * (1.0f / 16777216.0f);
+    npy_uint64 blocks[BLOCKS][4], step = (npy_uint64) * (const npy_int64 *)in->walk.data[1];
+    const int single = in->random.type == NPY_FLOAT, each = single ? 8 : 4;
+    const npy_intp end = in->random.first + in->random.length;
+    for (npy_intp i = in->random.first; i < end; i += BLOCKS * each) {
+        const size_t count = (size_t)(end - i < BLOCKS * each ? end - i : BLOCKS * each);
+        philox(blocks, (npy_uint64)(i / each) + 1, step, in->random.key);
+        if (single) {
+            npy_float numbers[BLOCKS * 8];
+            for (int k = 0; k < BLOCKS * 8; k++)
+                numbers[k] = (npy_float)(npy_int32)((npy_uint32)(blocks[k / 8][k % 8 / 2] >> (k % 2 * 32)) >> 8) * (1.0f / 16777216.0f);
+            memcpy((npy_float *)in->walk.data[0] + i, numbers, count * sizeof(npy_float));
+        } else {
+            npy_double numbers[BLOCKS * 4];
+            for (int k = 0; k < BLOCKS * 4; k++) numbers[k] = (npy_double)(blocks[k / 4][k % 4] >> 11) * (1.0 / 9007199254740992.0);
+            memcpy((npy_double *)in->walk.data[0] + i, numbers, count * sizeof(npy_double));
+        }
     }
 }
 
