@@ -176,13 +176,13 @@ def _lstm(
     before and the tanh of the cell."""
     units = recurrent.shape[0]
     s, rest, _ = _gates("ssst", units, z.dtype)
-    z, recurrent = z * s, recurrent * s
+    recurrent = recurrent * s
     positions = _Existing(mask, z.dtype)
     h: Any = None
     c: Any = None
     after, before, seen = [], [], []
     for t in range(len(z)):
-        a = np.tanh(z[t] + _after(h, recurrent))
+        a = np.tanh(s * z[t] + _after(h, recurrent))
         i, f, o, g = gates = _split(s * a + rest, units)
         new = i * g if c is None else f * c + i * g
         squashed = np.tanh(new)
@@ -197,7 +197,6 @@ def _lstm(
 def _(dy: Array, z: Array, recurrent: Array, mask: Any) -> tuple[Array, Array]:
     _, before, seen = _lstm(z, recurrent, mask)
     square = _gates("ssst", recurrent.shape[0], z.dtype)[2]
-    back = (recurrent * square).T
     positions = _Existing(mask, z.dtype)
     dh: Any = 0
     dc: Any = None
@@ -210,11 +209,11 @@ def _(dy: Array, z: Array, recurrent: Array, mask: Any) -> tuple[Array, Array]:
         if dc is not None:
             dnew = dnew + positions.at(t, dc)
         dgates = [dnew * g, np.zeros_like(dnew) if c is None else dnew * c, dout * squashed, dnew * i]
-        dz.append(np.concatenate(dgates, axis=-1) * (1 - a * a))
+        dz.append(np.concatenate(dgates, axis=-1) * ((1 - a * a) * square))
         if t:
-            dh, dc = positions.plus(np.matmul(dz[-1], back), t, dh), positions.plus(dnew * f, t, dc)
+            dh, dc = positions.plus(np.matmul(dz[-1], recurrent.T), t, dh), positions.plus(dnew * f, t, dc)
     stacked = np.stack(dz[::-1])
-    return stacked * square, _weights_rule(before, stacked, recurrent) * square
+    return stacked, _weights_rule(before, stacked, recurrent)
 
 
 # The gated recurrent unit.
@@ -257,14 +256,13 @@ def _gru(
     """The states after each position, those before, and of each position the tanh of the gates, the gates, p_n + b and
     the candidate."""
     units = recurrent.shape[0]
-    s = _gates("sst", units, z.dtype)[0]
-    z, recurrent = z * s, recurrent * s
+    recurrent = recurrent * _gates("sst", units, z.dtype)[0]
     positions = _Existing(mask, z.dtype)
     h: Any = None
     after, before, seen = [], [], []
     for t in range(len(z)):
         p = None if h is None else np.matmul(h, recurrent)
-        a = np.tanh(z[t, :, : 2 * units] + (0 if p is None else p[:, : 2 * units]))
+        a = np.tanh(0.5 * z[t, :, : 2 * units] + (0 if p is None else p[:, : 2 * units]))
         r, u = _split(0.5 * a + 0.5, units)
         q = bias if p is None else p[:, 2 * units :] + bias
         n = np.tanh(z[t, :, 2 * units :] + r * q)
@@ -279,8 +277,6 @@ def _gru(
 def _(dy: Array, z: Array, recurrent: Array, bias: Array, mask: Any) -> tuple[Array, Array, Array]:
     _, before, seen = _gru(z, recurrent, bias, mask)
     units = recurrent.shape[0]
-    square = _gates("sst", units, z.dtype)[2]
-    back = (recurrent * square).T
     positions = _Existing(mask, z.dtype)
     dh: Any = 0
     dz, dp = [], []
@@ -291,14 +287,14 @@ def _(dy: Array, z: Array, recurrent: Array, bias: Array, mask: Any) -> tuple[Ar
         through = dnew * u
         dn = (dnew - through) * (1 - n * n)
         du = dnew * (-n if h is None else h - n)
-        both = np.concatenate([dn * q, du], axis=-1) * (1 - a * a)
+        both = np.concatenate([dn * q, du], axis=-1) * (0.25 * (1 - a * a))
         dz.append(np.concatenate([both, dn], axis=-1))
         dp.append(np.concatenate([both, dn * r], axis=-1))
         if t:
-            dh = positions.plus(through + np.matmul(dp[-1], back), t, dh)
+            dh = positions.plus(through + np.matmul(dp[-1], recurrent.T), t, dh)
     stacked = np.stack(dp[::-1])
     dbias = np.sum(stacked[..., 2 * units :], axis=(0, 1))
-    return np.stack(dz[::-1]) * square, _weights_rule(before, stacked, recurrent) * square, dbias
+    return np.stack(dz[::-1]), _weights_rule(before, stacked, recurrent), dbias
 
 
 # Operations: the products, and what each gate and state takes beside them. Samples.
