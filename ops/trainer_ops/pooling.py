@@ -92,12 +92,12 @@ def max_pool(
 def _place(dy: Array, x: Array, y: Array, g: Geometry) -> Array:
     """Zeros like x, with each element of dy added where its window's maximum, y, was found in x."""
     dy, x, y = turned(dy), framed(x, g, math.nan), turned(y)  # padding, a nan, equals no maximum, not even −∞
-    parts, taken = [], None
+    parts, left = [], dy
     for tap in g.taps[:-1]:
-        hit = x[(_ALL, *tap)] == y
-        parts.append(dy * (hit if taken is None else hit > taken))
-        taken = hit if taken is None else hit | taken
-    parts.append(dy if taken is None else dy * ~taken)
+        element = x[(_ALL, *tap)]
+        parts.append(left * (element == y))
+        left = left * (element != y)
+    parts.append(left)
     places = tuple((_ALL, *tap) for tap in g.taps)
     dx = overlap_add(*parts, places=places, shape=x.shape, overlapping=g.overlapping)
     return np.swapaxes(dx[(_ALL, *g.inside)] if g.pads else dx, 0, -1)

@@ -134,7 +134,8 @@ def _(dy: Array, z: Array, recurrent: Array, mask: Any, *, activation: str) -> t
     dz = []
     for t in reversed(range(len(given))):
         dh = dy[t] + dh
-        dz.append(positions.at(t, dh) * (1 - given[t] * given[t] if activation == "tanh" else given[t] > 0))
+        f, dout = given[t], positions.at(t, dh)
+        dz.append((1 - f * f) * dout if activation == "tanh" else dout * (f > 0))
         if t:
             dh = positions.plus(np.matmul(dz[-1], recurrent.T), t, dh)
     stacked = np.stack(dz[::-1])
@@ -205,7 +206,7 @@ def _(dy: Array, z: Array, recurrent: Array, mask: Any) -> tuple[Array, Array]:
         a, (i, f, o, g), c, squashed = seen[t]
         dh = dy[t] + dh
         dout = positions.at(t, dh)
-        dnew = dout * o * (1 - squashed * squashed)
+        dnew = (1 - squashed * squashed) * (dout * o)
         if dc is not None:
             dnew = dnew + positions.at(t, dc)
         dgates = [dnew * g, np.zeros_like(dnew) if c is None else dnew * c, dout * squashed, dnew * i]
@@ -285,9 +286,9 @@ def _(dy: Array, z: Array, recurrent: Array, bias: Array, mask: Any) -> tuple[Ar
         dh = dy[t] + dh
         dnew = positions.at(t, dh)
         through = dnew * u
-        dn = (dnew - through) * (1 - n * n)
+        dn = (1 - n * n) * (dnew - through)
         du = dnew * (-n if h is None else h - n)
-        both = np.concatenate([dn * q, du], axis=-1) * (0.25 * (1 - a * a))
+        both = np.concatenate([dn * q, du], axis=-1) * ((1 - a * a) * 0.25)
         dz.append(np.concatenate([both, dn], axis=-1))
         dp.append(np.concatenate([both, dn * r], axis=-1))
         if t:

@@ -228,8 +228,11 @@ LONGER = {
     "MOVING_AVERAGE": lambda a, b: 0.9 * a + 0.1 * b,
     "MOVING_SQUARE": lambda a, b: 0.9 * a + 0.1 * np.square(b),
     "TANH_VJP": lambda a, b: (1.0 + a * -a) * b,
+    "TANH_VJP, as a difference": lambda a, b: (1.0 - a * a) * b,
     "RELU_VJP": lambda a, b: b * (a > 0.0),
     "ADAM_STEP": lambda a, b: a - 0.1 * (a / (np.sqrt(b) * 0.5 + 1e-8)),
+    "MULTIPLY_ADD": lambda a, b: a * b + b,
+    "MULTIPLY_ADD, the other way round": lambda a, b: b + a * b,
 }
 ALONE = {
     known.code: (f if not known.compares else (lambda a, b, f=f: a * f(a, b)))
@@ -240,11 +243,11 @@ ALONE = {
 
 @needs_machine
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("code", [*ALONE, *LONGER])
-def test_arithmetic_is_one_walk_of_the_machine(code, dtype):
+@pytest.mark.parametrize("name", [*ALONE, *LONGER])
+def test_arithmetic_is_one_walk_of_the_machine(name, dtype):
     from trainer.compiler.machine import _machine as m
 
-    f = {**ALONE, **LONGER}[code]
+    f, code = {**ALONE, **LONGER}[name], name.partition(",")[0]
     count = getattr(f, "nin", 2)
     (instruction,) = table_of(f, *[np.abs(some(dtype, 40)) + n for n in range(count)])
     assert instruction.kind == m.FUSED

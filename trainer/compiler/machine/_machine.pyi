@@ -40,6 +40,7 @@ AXPY: int
 MOVING_AVERAGE: int
 MOVING_SQUARE: int
 ADAM_STEP: int
+MULTIPLY_ADD: int
 TANH_VJP: int
 RELU_VJP: int
 

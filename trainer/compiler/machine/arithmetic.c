@@ -34,6 +34,7 @@
             case MOVING_AVERAGE: EACH(s * a[k] + t * b[k]);                                                                       \
             case MOVING_SQUARE: EACH(s * a[k] + t * (b[k] * b[k]));                                                       \
             case ADAM_STEP: EACH(a[k] - s * (b[k] / (root(e[k]) * t + u)));                                             \
+            case MULTIPLY_ADD: EACH(a[k] * b[k] + e[k]);                                                                \
             case TANH_VJP: EACH((s + a[k] * -a[k]) * b[k]);                                                            \
             case RELU_VJP: EACH(b[k] * (a[k] > s ? (T)1 : (T)0));                                                      \
             default: break;                                                                                             \

@@ -50,7 +50,10 @@ _LONGER: tuple[tuple[int, _Pattern, str], ...] = (
     (m.MOVING_AVERAGE, (np.add, (np.multiply, "s", "a"), (np.multiply, "t", "b")), "ab-st"),
     (m.AXPY, (np.subtract, "a", (np.multiply, "s", "b")), "ab-s"),
     (m.TANH_VJP, (np.multiply, (np.add, "s", (np.multiply, "a", (np.negative, "a"))), "b"), "ab-s"),
+    (m.TANH_VJP, (np.multiply, (np.subtract, "s", (np.multiply, "a", "a")), "b"), "ab-s"),
     (m.RELU_VJP, (np.multiply, "b", (np.greater, "a", "s")), "ab-s"),
+    (m.MULTIPLY_ADD, (np.add, (np.multiply, "a", "b"), "e"), "abe"),
+    (m.MULTIPLY_ADD, (np.add, "e", (np.multiply, "a", "b")), "abe"),
 )
 
 

@@ -75,6 +75,7 @@
     X(MOVING_AVERAGE, 5)   /* s a + t b */                                                                              \
     X(MOVING_SQUARE, 5)    /* s a + t b^2: the moving average of a square */                                            \
     X(ADAM_STEP, 6)        /* a - s (b / (t root(e) + u)): a step over a root */                                        \
+    X(MULTIPLY_ADD, 3)     /* a b + e */                                                                                \
     X(TANH_VJP, 4)         /* (s + a (-a)) b, with a = tanh x, b its cotangent and s = 1 */                             \
     X(RELU_VJP, 4)         /* b where a > s, else 0 */
 
