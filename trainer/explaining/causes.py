@@ -26,6 +26,7 @@ FAR = 1000.0  # rms of the targets of a cost of differences, from which on outpu
 RATIO = 1e-3  # of the gradients of the first and the last layer of weights
 GROWN = 30.0  # times as large as the inputs of the network are the outputs of a layer
 SAFE = 10.0  # times shorter than the best first step on the same rows is one for all steps and all rows
+TOGETHER = 2**18  # numbers that are looked at together
 MOST = 0.9  # of a layer's units, or values
 
 
@@ -163,9 +164,14 @@ def _inputs_apart(training: Training) -> str:
     x = data.train.inputs
     if data.scaling is not None or data.preprocessing is not None or data.mapped or x.dtype.kind != "f":
         return ""
-    some = x[:4096].astype(np.float64)
-    size = rms(some)
-    deviations = some.std(axis=0).reshape(-1)
+    rows = x[:4096].reshape(min(len(x), 4096), -1)
+    width = max(1, TOGETHER // len(rows))
+    sizes, spreads = [], []
+    for left in range(0, rows.shape[1], width):
+        some = rows[:, left : left + width].astype(np.float64)
+        sizes.append(np.sum(np.square(some)))
+        spreads.append(some.std(axis=0))
+    size, deviations = math.sqrt(math.fsum(sizes) / rows.size), np.concatenate(spreads)
     there = deviations[deviations > 0]
     if not len(there) or not (size > SCALE or there.max() > APART * there.min() or size < 1 / SCALE):
         return ""

@@ -23,6 +23,7 @@ __all__ = ["alike", "never_predicted", "never_told_apart"]
 RARE = 0.5  # of an equal share of the rows
 NEIGHBOURS = 512  # rows that are compared with one another
 ENOUGH = 40
+TOGETHER = 512  # columns that are compared together: of large pictures not all are copied at once
 
 
 def never_predicted(loaded: LoadedConfig, now: Evidence) -> Iterator[Finding]:
@@ -62,7 +63,7 @@ def alike(loaded: LoadedConfig, training: Training, told: str) -> Iterator[Findi
     which = np.linspace(0, len(rows) - 1, min(NEIGHBOURS, len(rows))).round().astype(np.int64)
     if len(which) < ENOUGH:
         return
-    same, chance = _agreement(rows.inputs[which].reshape(len(which), -1), rows.targets[which])
+    same, chance = _agreement(rows.inputs.reshape(len(rows), -1), rows.targets, which)
     if same <= chance + 2 * math.sqrt(chance * (1 - chance) / len(which)):
         yield Finding(
             "the labels look shuffled",
@@ -72,12 +73,16 @@ def alike(loaded: LoadedConfig, training: Training, told: str) -> Iterator[Findi
         )
 
 
-def _agreement(x: Array, y: Array) -> tuple[float, float]:
-    """How many rows have their nearest neighbour's class, and how many would by chance."""
-    scale = x.std(axis=0, dtype=np.float64)
-    x = (x - x.mean(axis=0)) / np.where(scale > 0, scale, 1)
-    squares = np.sum(x * x, axis=1)
-    distances = squares[:, None] + squares - 2 * (x @ x.T)
+def _agreement(inputs: Array, targets: Array, which: Array) -> tuple[float, float]:
+    """How many of these rows have their nearest neighbour's class, and how many would by chance."""
+    distances = np.zeros((len(which), len(which)))
+    for left in range(0, inputs.shape[1], TOGETHER):
+        x = inputs[which, left : left + TOGETHER].astype(np.float64)
+        scale = x.std(axis=0)
+        x = (x - x.mean(axis=0)) / np.where(scale > 0, scale, 1)
+        squares = np.sum(x * x, axis=1)
+        distances += squares[:, None] + squares - 2 * (x @ x.T)
     np.fill_diagonal(distances, np.inf)
+    y = targets[which]
     shares = np.bincount(y - y.min()) / len(y)
     return float(np.mean(y[distances.argmin(axis=1)] == y)), float(np.sum(shares**2))

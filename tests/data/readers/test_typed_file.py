@@ -220,3 +220,53 @@ def test_without_the_library_it_is_named(ending, module, tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, module, None)
     with pytest.raises(UsageError, match=r"which is not installed: pip install 'tape-trainer\[tables\]'"):
         load(path, OPTIONS)
+
+
+def written(path: Path, table: Any, rows: int) -> Path:
+    """A file of that ending with so many rows together."""
+    import pyarrow as pa
+    from pyarrow import feather, parquet
+
+    if path.suffix == ".parquet":
+        parquet.write_table(table, path, row_group_size=rows)
+    elif path.suffix == ".feather":
+        feather.write_feather(table, path, chunksize=rows)
+    else:
+        make = pa.ipc.new_file if path.suffix == ".arrow" else pa.ipc.new_stream
+        with make(path, table.schema) as writer:
+            writer.write_table(table, max_chunksize=rows)
+    return path
+
+
+@pytest.mark.parametrize(("ending", "rows"), [(".parquet", 1 << 16), (".arrow", 512), (".ipc", 512), (".feather", 512)])
+def test_floats_are_in_memory_once_while_they_are_read(ending, rows, tmp_path, monkeypatch):
+    pa = pytest.importorskip("pyarrow")
+    monkeypatch.setattr("trainer.data.readers.typed_file.TOGETHER", 1 << 15)
+    numbers = np.random.default_rng(0).standard_normal((1 << 14, 64))
+    path = written(tmp_path / f"rows{ending}", pa.table({f"x{i}": numbers[:, i] for i in range(64)}), rows)
+    before, counted = pa.default_memory_pool(), pa.proxy_memory_pool(pa.default_memory_pool())
+    pa.set_memory_pool(counted)
+    try:
+        data = load(path)
+    finally:
+        pa.set_memory_pool(before)
+    np.testing.assert_array_equal(np.column_stack([data.inputs, data.targets]), numbers)
+    assert 0 < counted.max_memory() < numbers.nbytes / 4
+    assert counted.bytes_allocated() == 0
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".arrow", ".ipc", ".feather"])
+def test_columns_are_told_apart_whatever_their_names_begin_with(ending, tmp_path, monkeypatch):
+    pa = pytest.importorskip("pyarrow")
+    monkeypatch.setattr("trainer.data.readers.typed_file.TOGETHER", 1)  # a column at a time
+    columns = {
+        "a": [1.0, 2.0, 3.0],
+        "a.b": [4.0, 5.0, 6.0],
+        ".a": [7.0, 8.0, 9.0],
+        "c": ["u", "v", "u"],
+        "y": [0, 1, 2],
+    }
+    path = written(tmp_path / f"rows{ending}", pa.table(columns), 2)
+    data = load(path, {"target": "y", "task": "regression", "ignore": ["c"]})
+    assert data.inputs.tolist() == [[1.0, 4.0, 7.0], [2.0, 5.0, 8.0], [3.0, 6.0, 9.0]]
+    assert data.targets.tolist() == [0.0, 1.0, 2.0]

@@ -35,11 +35,14 @@ from trainer.wording import count
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    Piece = tuple[int, pa.Table | pa.RecordBatch]  # its first row, and columns from there on
+
 __all__ = ["ARROW", "ENDINGS", "PARQUET", "TEXTS", "read_typed", "typed_spelling", "typed_table", "values_of"]
 
 PARQUET = (".parquet", ".pq")
 ARROW = (".arrow", ".feather", ".ipc")
 TEXTS = (".jsonl", ".ndjson", ".arff")
+TOGETHER = 2**18  # numbers that are read together, where the file lets one choose
 ENDINGS = (*PARQUET, *ARROW, *(f"{kind}{packed}" for packed in ("", *COMPRESSED) for kind in TEXTS))
 
 
@@ -108,63 +111,98 @@ def _arrow(shown: str, ending: str, spelling: Spelling) -> Table:
         raise _library(shown, "pyarrow") from None
     what, opened = ("Parquet", _parquet) if ending in PARQUET else ("Arrow", _ipc)
     try:
-        schema, rows, batches = opened(shown)
+        schema, rows, pieces = opened(shown)
         _check_once(shown, schema.names)
-        columns = _columns(shown, schema, rows, batches)
+        columns = _columns(shown, schema, rows, pieces)
         named = [field.name for field in schema if pa.types.is_dictionary(field.type)]
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{shown} cannot be read as {what}: {' '.join(str(error).split()).rstrip('.')}") from None
     return frame_of(shown, columns, named, spelling)
 
 
-def _parquet(shown: str) -> tuple[pa.Schema, int, Iterator[pa.RecordBatch]]:
-    """The columns of a file, how many rows it has, and the rows, some at a time."""
+def _parquet(shown: str) -> tuple[pa.Schema, int, Iterator[Piece]]:
+    """The columns of a file, how many rows it has, and pieces of them: in a group of rows each column lies as a whole,
+    so that to read some rows of all is to have all in memory, and some columns after another are not."""
     from pyarrow import parquet
 
     file = parquet.ParquetFile(shown)
-    return file.schema_arrow, file.metadata.num_rows, file.iter_batches()
+    schema, about = file.schema_arrow, file.metadata
+
+    def pieces() -> Iterator[Piece]:
+        start = 0
+        for group in range(about.num_row_groups):
+            rows = about.row_group(group).num_rows
+            width = max(1, TOGETHER // max(rows, 1))
+            for left in range(0, len(schema.names), width):
+                yield start, file.read_row_group(group, schema.names[left : left + width], use_threads=False)
+            start += rows
+
+    return schema, about.num_rows, pieces()
 
 
-def _ipc(shown: str) -> tuple[pa.Schema, int, Iterator[pa.RecordBatch]]:
+def _ipc(shown: str) -> tuple[pa.Schema, int, Iterator[Piece]]:
     """The same of a file with a footer, which Feather is, or a stream."""
-    import pyarrow as pa
 
     with open(shown, "rb") as file:
         beginning = file.read(6)
-        file.seek(0)
-        if beginning.startswith(b"FEA1"):
-            from pyarrow import feather
+    if beginning.startswith(b"FEA1"):
+        from pyarrow import feather
 
-            table = feather.read_table(shown, memory_map=False)
-        else:
-            table = (pa.ipc.open_file if beginning == b"ARROW1" else pa.ipc.open_stream)(file).read_all()
-    return table.schema, table.num_rows, iter(table.to_batches())
+        table = feather.read_table(shown, memory_map=False)
+        return table.schema, table.num_rows, iter([(0, table)])
+    schema, batches = _batches(shown, beginning)
+    _, first = _batches(shown, beginning, included_fields=[0] if schema.names else None)  # to count its rows
+
+    def pieces() -> Iterator[Piece]:
+        start = 0
+        for batch in batches:
+            yield start, batch
+            start += batch.num_rows
+
+    return schema, sum(batch.num_rows for batch in first), pieces()
 
 
-def _columns(
-    shown: str, schema: pa.Schema, rows: int, batches: Iterator[pa.RecordBatch]
-) -> dict[str, Array | list[object]]:
+def _batches(
+    shown: str, beginning: bytes, included_fields: list[int] | None = None
+) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    """The columns of such a file, and its rows, as many at a time as were written together."""
+    import pyarrow as pa
+
+    source, options = pa.OSFile(shown), pa.ipc.IpcReadOptions(included_fields=included_fields)
+    if beginning != b"ARROW1":
+        reader = pa.ipc.open_stream(source, options=options)
+        return reader.schema, iter(reader)
+    file = pa.ipc.open_file(source, options=options)
+    return file.schema, (file.get_batch(i) for i in range(file.num_record_batches))
+
+
+def _columns(shown: str, schema: pa.Schema, rows: int, pieces: Iterator[Piece]) -> dict[str, Array | list[object]]:
     """The columns by name; those of floats lie side by side in one table, which is that of the inputs as a rule."""
     import pyarrow as pa
 
-    floats = [j for j, kind in enumerate(schema.types) if pa.types.is_floating(kind)]
-    wide = any(schema.types[j] == pa.float64() for j in floats)
+    floats = [name for name, kind in zip(schema.names, schema.types, strict=True) if pa.types.is_floating(kind)]
+    wide = any(schema.field(name).type == pa.float64() for name in floats)
     table = pages((rows, len(floats)), np.float64 if wide else np.float32)
-    others: dict[int, list[pa.Array]] = {j: [] for j in range(len(schema.names)) if j not in floats}
-    end = 0
-    for batch in batches:
-        start, end = end, end + batch.num_rows
-        if end > rows:
-            break
-        for place, j in enumerate(floats):
-            table[start:end, place] = batch.column(j).to_numpy(zero_copy_only=False)
-        for j, pieces in others.items():
-            pieces.append(batch.column(j))
-    if end != rows:
+    places = {name: table[:, place] for place, name in enumerate(floats)}
+    others: dict[str, list[pa.Array]] = {name: [] for name in schema.names if name not in places}
+    ends = dict.fromkeys(schema.names, 0)
+    for start, piece in pieces:
+        for name in piece.schema.names:
+            if ends[name] != start or start + piece.num_rows > rows:
+                continue  # it was there already, by a name that begins like it; or it is told below
+            column = piece.column(name)
+            for part in column.chunks if isinstance(column, pa.ChunkedArray) else [column]:
+                begin, ends[name] = ends[name], ends[name] + len(part)
+                if name in places:
+                    places[name][begin : ends[name]] = part.to_numpy(zero_copy_only=False)
+                else:
+                    others[name].append(part)
+    if any(end != rows for end in ends.values()):
         raise DataError(f"{shown} is damaged: it says that it has {count(rows, 'row')}, and has others")
-    found: dict[int, Array | list[object]] = {j: table[:, place] for place, j in enumerate(floats)}
-    found |= {j: values_of(pa.chunked_array(pieces, schema.types[j])) for j, pieces in others.items()}
-    return {name: found[j] for j, name in enumerate(schema.names)}
+    found: dict[str, Array | list[object]] = {**places}
+    found |= {name: values_of(pa.chunked_array(parts, schema.field(name).type)) for name, parts in others.items()}
+    pa.default_memory_pool().release_unused()
+    return {name: found[name] for name in schema.names}
 
 
 def values_of(values: pa.ChunkedArray) -> Array | list[object]:
