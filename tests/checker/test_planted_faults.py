@@ -34,6 +34,16 @@ def mutating_the_input(dy, x):
     return g
 
 
+def doubled_in_place(x):
+    x *= 2
+    return x
+
+
+def cut_in_place(x):  # which a second call does not change any further
+    x[x < 0] = 0
+    return x
+
+
 def single_precision_inside(dy, x):
     return (2 * x).astype(np.float16).astype(x.dtype) * dy if x.dtype == np.float32 else 2 * x * dy
 
@@ -104,6 +114,12 @@ FAULTS = {
     "float64 for float32": (square(only_for_float64), (X,), "float32"),
     "a rule that writes into dy": (square(mutating), (X,), "unchanged"),
     "a rule that writes into an input": (square(mutating_the_input), (X,), "unchanged"),
+    "a forward function that writes into its input": (
+        op(doubled_in_place, name="doubled").defvjp(x=lambda dy: 2 * dy), (X,), "unchanged",
+    ),
+    "a forward function that cuts its input": (
+        op(cut_in_place, name="cut").defvjp(x=lambda dy, y: dy * (y > 0)), (X,), "unchanged",
+    ),
     "a forgotten broadcasting sum": (
         plus(a=lambda dy: dy, b=lambda dy, b_shape: dy if dy.shape == b_shape else np.full(b_shape, dy.flat[0])),
         (X, X), "broadcasting",

@@ -77,6 +77,7 @@ class Case:
         place: where the sample was written, as `file.py:12`.
         positions: the arguments that are differentiated: arrays of real or complex numbers that have a rule.
         xs: these arguments.
+        given: the arguments as they came; `arguments` are copies, which a forward function may have written to.
         order: to which order the checks could differentiate; they set it to 1 where a rule leaves NumPy.
         complex: whether the rules have proven right for complex numbers as well.
     """
@@ -100,6 +101,7 @@ class Case:
         self.positions: tuple[int, ...] = tuple(
             i for i, a in enumerate(arguments) if subject.differentiable(i) and is_float_array(a)
         )
+        self.given = tuple(arguments)
         self.arguments = tuple(
             np.array(a) if isinstance(a, np.ndarray) or i in self.positions else a for i, a in enumerate(arguments)
         )
@@ -221,6 +223,10 @@ class Case:
     def replaced(self, xs: Sequence[ArrayLike]) -> Case:
         """The same call with other values for the differentiable arguments."""
         return Case(self.subject, self.number, self.arguments_with(xs), self.attributes, self.place, self._rebuild)
+
+    def afresh(self) -> Case:
+        """The same call with the arguments as they came."""
+        return Case(self.subject, self.number, self.given, self.attributes, self.place, self._rebuild)
 
     def all_as(self, change: Callable[[ArrayLike], ArrayLike]) -> Case:
         """The same call with every array changed."""

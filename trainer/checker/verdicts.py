@@ -35,7 +35,7 @@ from trainer.plugins.registry import is_ours
 
 __all__ = ["Verdict", "digest_of", "ensure_checked", "verdict_of"]
 
-FORMAT = 4  # raise it when a check changes: verdicts of other formats are made again
+FORMAT = 5  # raise it when a check changes: verdicts of other formats are made again
 
 
 @dataclass(frozen=True)

@@ -101,20 +101,20 @@ def _terms(case: Case, weights: ArrayLike) -> ArrayLike:
 
 def unchanged(case: Case) -> Iterator[Failure | str]:
     """Neither the forward function nor a rule writes into an input, into dy or into the result."""
-    xs = [x.copy() for x in case.xs]
-    others = [a.copy() if isinstance(a, np.ndarray) else a for a in case.arguments]
-    fresh = case.replaced(xs)
-    xs, ys, pullback = fresh.taped(xs)
-    dys = case.outputs.cotangents(np.random.default_rng([case.number, 9]).normal(size=case.outputs.size))
+    fresh = case.afresh()  # another check's call may have written what a second one writes
+    xs, ys, pullback = fresh.taped(fresh.xs)
+    outputs = Space(ys)
+    dys = outputs.cotangents(np.random.default_rng([case.number, 9]).normal(size=outputs.size))
     before = [a.copy() for a in (*ys, *dys)]
     for _ in range(2):
         pullback(dys)
     names = [f"y[{i}]" if len(ys) > 1 else "y" for i in range(len(ys))]
     names += [f"dy[{i}]" if len(dys) > 1 else "dy" for i in range(len(dys))]
     pairs = [*zip(names, (*ys, *dys), before, strict=True)]
-    pairs += [(case.label(k), x, case.xs[k]) for k, x in enumerate(xs)]
-    rest = [i for i, a in enumerate(others) if isinstance(a, np.ndarray) and i not in case.positions]
-    pairs += [(case.subject.label(i), fresh.arguments[i], others[i]) for i in rest]
+    given = [np.asarray(case.given[position]) for position in fresh.positions]
+    pairs += [(fresh.label(k), x, then) for k, (x, then) in enumerate(zip(xs, given, strict=True))]
+    rest = [i for i, a in enumerate(case.given) if isinstance(a, np.ndarray) and i not in case.positions]
+    pairs += [(case.subject.label(i), fresh.arguments[i], case.given[i]) for i in rest]
     for name, now, then in pairs:
         if _bytes(now) != _bytes(then):
             where = tuple(int(i) for i in np.argwhere(~_equal(now, then))[0])
