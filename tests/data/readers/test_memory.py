@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from ast import literal_eval
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -135,6 +135,26 @@ def test_types_that_a_csv_file_has_not_are_cells_like_others():
         DataError, match="row 1: column 'x': a cell is a number, a text, a date, or true or false, not a"
     ):
         read({"x": [pd.Timedelta(1), pd.Timedelta(2)], "y": [1.5, 2]})
+
+
+OTHERS: dict[str, list[Any]] = {
+    "a list": [[1], [2, 3]],
+    "a mapping": [{"a": 1}, {"a": 2}],
+    "bytes": [b"u", b"v"],
+    "times": [timedelta(1), None],
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+@pytest.mark.parametrize("made", [dict, pd.DataFrame, pl.DataFrame])
+def test_a_column_of_what_is_no_cell_can_be_left_out(made, kind):
+    frame = made({"x": [1.0, 2.0], "other": OTHERS[kind], "y": [1.5, 2.5]})
+    with pytest.raises(DataError, match=r"column 'other': a cell is .*; leave the column out, ignore: \[other\]"):
+        read(frame)
+    left = read(frame, ignore=["other"])
+    assert left.feature_names == ("x",)
+    assert left.account is not None
+    assert [column.missing for column in left.account.columns] == [0, sum(cell is None for cell in OTHERS[kind]), 0]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from trainer.data.readers.spelling import Spelling
 from trainer.data.readers.table import Kind, Table
 from trainer.errors import DataError
 from trainer.types import Array
+from trainer.wording import in_yaml
 
 __all__ = ["Frame", "Typed", "frame_of"]
 
@@ -72,8 +73,16 @@ class Frame(Typed):
     def place(self) -> str:
         return self.path
 
+    def missing(self, column: int) -> int:
+        values = self.given[column]
+        if isinstance(values, list) and not all(map(_is_cell, values)):
+            return sum(value is None for value in values)
+        return super().missing(column)
+
     def first(self, column: int, rows: int) -> list[str]:
-        return [self.text(column, row) for row in range(min(rows, len(self)))]
+        """The first cells; of a column that is left out, anything may stand in one."""
+        some = self.given[column][:rows]
+        return [self.text(column, row) if _is_cell(value) else _what(value) for row, value in enumerate(some)]
 
     def text(self, column: int, row: int) -> str:
         """A cell as it would stand in a CSV file, empty where there is nothing. Raises DataError for what is none."""
@@ -88,7 +97,8 @@ class Frame(Typed):
             return value.isoformat()
         if isinstance(value, bool | int | float | Decimal):
             return str(value)
-        raise self.error(row, column, f"a cell is a number, a text, a date, or true or false, not {_what(value)}")
+        way = "" if self.settled else f"; leave the column out, ignore: [{in_yaml(self.option(column))}]"
+        raise self.error(row, column, f"a cell is a number, a text, a date, or true or false, not {_what(value)}{way}")
 
     def _finite(self, column: int) -> Array | None:
         values = self.given[column]
@@ -124,6 +134,10 @@ def frame_of(path: str, columns: Mapping[str, Array | list[object]], named: Sequ
     names = [*columns]
     where = frozenset(map(names.index, named))
     return Frame(path, names, True, [], [], spelling, named=where, given=[*columns.values()])
+
+
+def _is_cell(value: object) -> bool:
+    return value is None or isinstance(value, str | date | bool | int | float | Decimal | np.generic)
 
 
 def _what(value: object) -> str:
