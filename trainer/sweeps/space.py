@@ -72,10 +72,16 @@ class Range:
     @property
     def listed(self) -> tuple[str, ...]:
         """All of them; none where there is no end of them."""
-        if self.steps is None:
-            return ()
-        count = int((self.high - self.low) / self.steps * (1 + 1e-12)) + 1
-        return tuple(written(_rounded(self.low + i * self.steps, self.whole)) for i in range(count))
+        return tuple(map(self._text, range(self._count)))
+
+    @property
+    def _count(self) -> int:
+        """How many it has; 0 where there is no end of them."""
+        return 0 if self.steps is None else int((self.high - self.low) / self.steps * (1 + 1e-12)) + 1
+
+    def _text(self, i: int) -> str:
+        assert self.steps is not None
+        return written(_rounded(self.low + i * self.steps, self.whole))
 
     @property
     def ends(self) -> tuple[str, ...]:
@@ -84,8 +90,8 @@ class Range:
 
     def at(self, share: float) -> str:
         """The number at a share of the way from low to high, below 1."""
-        if self.listed:
-            return self.listed[int(share * len(self.listed))]
+        if self._count:
+            return self._text(int(share * self._count))
         if self.log:
             value = math.exp(math.log(self.low) + share * (math.log(self.high) - math.log(self.low)))
         else:
@@ -170,6 +176,8 @@ def written(value: object) -> str:
 
     item = getattr(value, "item", None)  # a number of NumPy's
     value = item() if item is not None else value
+    if type(value) is int:  # of which a range may have many, and YAML takes its time
+        return str(value)
     try:
         text: str = yaml.safe_dump(value, default_flow_style=True, width=math.inf, allow_unicode=True, sort_keys=False)
     except yaml.YAMLError:

@@ -118,6 +118,11 @@ TYPED = [
         ["step_size=0.1,0.2 sampler=random trials=20"],
     ),
     Typed(
+        ["seed=0..999 epochs=1..999"],
+        "the grid has 999,000 trials, above 100,000; draw some with sampler=random trials=100",
+        ["seed=0..999 epochs=1..999 sampler=random trials=100"],
+    ),
+    Typed(
         ["'sweep.parameters={step_size: []}'"],
         "step_size has no value; write one or more, such as [1, 2]",
         ["'sweep.parameters={step_size: [1, 2]}'"],
