@@ -168,3 +168,22 @@ def test_one_complex_number_is_multiplied_as_the_function_does(dtype, shape):
         rng = np.random.default_rng(seed)
         x, y = (np.asarray(rng.normal(size=shape) + 1j * rng.normal(size=shape), dtype) for _ in range(2))
         assert compiled(x, y).tobytes() == f(x, y).tobytes()
+
+
+def test_arguments_by_name_are_arguments_whatever_their_order():
+    def loss(w, x, *, scale=1.0, mode="sum"):
+        total = scale * np.sum((x @ w) ** 2)
+        return total if mode == "sum" else total / len(x)
+
+    compiled, plain = compile(grad(loss)), grad(loss)
+    w, x = np.ones((3, 2)), np.arange(12.0).reshape(4, 3)
+    for _ in range(2):
+        for named in (
+            {}, {"scale": 2.0}, {"scale": 3.0}, {"scale": np.float32(2)}, {"scale": 2}, {"mode": "mean"},
+            {"mode": "mean", "scale": 0.5}, {"scale": 0.5, "mode": "mean"},
+        ):  # fmt: skip
+            np.testing.assert_array_equal(compiled(w, x, **named), plain(w, x, **named))
+        np.testing.assert_array_equal(compiled(w, x=x[:2]), plain(w, x[:2]))
+    assert compiled.program(w, x=x, scale=2.0) is compiled.program(w, scale=4.0, x=x)
+    with pytest.raises(TypeError, match=r"loss\(\) got an unexpected keyword argument 'scal'"):
+        compiled(w, x, scal=2.0)

@@ -57,7 +57,7 @@ class Compiled:
 
     Attributes:
         programs: by signature (shapes, dtypes and layouts of the arrays, and everything else by value, but for Python
-            floats) what runs, the one used last at the end.
+            floats) what runs, the one used last at the end; of calls with arguments by name there are others.
     """
 
     def __init__(self, f: Callable[..., object], backend: Backend | None = None) -> None:
@@ -68,9 +68,13 @@ class Compiled:
         self._by_value: set[Any] = set()  # signatures whose floats are constants
         self._last: Prepared | None = None
         self._warned = False
+        self._named: dict[tuple[str, ...], Compiled] = {}
         self._lock = threading.Lock()
 
-    def __call__(self, *args: object) -> Any:
+    def __call__(self, *args: object, **named: object) -> Any:
+        if named:
+            names = tuple(sorted(named))
+            return self._by_name(names)(*args, *(named[name] for name in names))
         leaves: list[Any] = []
         structure = tuple([_structure(a, leaves) for a in args])
         signature: list[Any] = []
@@ -94,8 +98,11 @@ class Compiled:
             return self.f(*args)  # which warns as NumPy does, at its line
         return prepared.record.rebuild(results)
 
-    def program(self, *args: object) -> Program:
+    def program(self, *args: object, **named: object) -> Program:
         """The program for arguments like these."""
+        if named:
+            names = tuple(sorted(named))
+            return self._by_name(names).program(*args, *(named[name] for name in names))
         leaves: list[Any] = []
         structure = tuple([_structure(a, leaves) for a in args])
         prepared = self._prepared(args, leaves, (structure, tuple(map(_signature, leaves))))
@@ -105,6 +112,16 @@ class Compiled:
                 "byte order: the function itself is called; x.copy() has one"
             )
         return prepared.executor.program
+
+    def _by_name(self, names: tuple[str, ...]) -> Compiled:
+        """The function that takes the arguments of these names last, compiled."""
+        f = self.f
+        if names not in self._named:
+            self._named[names] = Compiled(
+                lambda *args: f(*args[: -len(names)], **dict(zip(names, args[-len(names) :], strict=True))),
+                self.backend,
+            )
+        return self._named[names]
 
     def _prepared(self, args: tuple[object, ...], leaves: list[object], key: tuple[object, ...]) -> Prepared | None:
         """What runs for these arguments; None where no program does."""
@@ -162,14 +179,15 @@ class Compiled:
 def compile(f: Callable[..., object]) -> Compiled:
     """`f`, recorded at its first call for arrays of given shapes and dtypes, and run from the record after that.
 
-    The results are those of `f`, to the bit. Arrays and Python floats may come in nested dicts, lists and tuples;
-    whatever else comes (a whole number, a string) is a constant of the record, and a new value is a new record; so is a
-    float that decides something. Of the records the 64 used last are kept. A function that decides by the values of
-    arrays (`if t > 0:`), takes them off the tape (`float(t)`, `t.value`) or draws random numbers is refused with the
-    fix. Arrays and objects that it reads from outside of its arguments are looked at before every call: where they have
-    changed, it is recorded again. For an array with gaps, a broadcast or reversed one, one that is not aligned or of
-    another byte order, `f` itself is called: NumPy adds up such arrays in orders of their own, and x.copy() makes one
-    that a program takes. Where a result is to warn (np.errstate), `f` is called again, to warn as NumPy does.
+    The results are those of `f`, to the bit. Arrays and Python floats may come by name, in nested dicts, lists and
+    tuples; whatever else comes (a whole number, a string) is a constant of the record, and a new value is a new record;
+    so is a float that decides something. Of the records the 64 used last are kept. A function that decides by the
+    values of arrays (`if t > 0:`), takes them off the tape (`float(t)`, `t.value`) or draws random numbers is refused
+    with the fix. Arrays and objects that it reads from outside of its arguments are looked at before every call: where
+    they have changed, it is recorded again. For an array with gaps, a broadcast or reversed one, one that is not
+    aligned or of another byte order, `f` itself is called: NumPy adds up such arrays in orders of their own, and
+    x.copy() makes one that a program takes. Where a result is to warn (np.errstate), `f` is called again, to warn as
+    NumPy does.
 
     >>> from trainer import compile, grad
     >>> slope = compile(grad(lambda x: np.sum(np.tanh(x) * x)))
