@@ -142,6 +142,12 @@ BAD: list[tuple[Dataset, str, dict[str, Any], str]] = [
         "data set 'prices' is a regression, its targets are numbers, and the cost wants class indices: use a cost for numbers, such as mean_squared_error; if the numbers of a data file stand for classes, say task: classification under dataset",
     ),
     (
+        Dataset("codes", np.zeros((4, 2)), np.array([10000001.0, 10000002.0] * 2), "regression"),
+        "classes",
+        {},
+        "data set 'codes' is a regression, its targets are numbers, and the cost wants class indices: say task: classification under dataset if they stand for classes (10000001, 10000002), or use a cost for numbers, such as mean_squared_error",
+    ),
+    (
         prices(),
         "values",
         {"one_hot": True},

@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from trainer.types import Array
+from trainer.wording import either, in_yaml
 
-__all__ = ["Dates", "formats", "is_date", "moment", "numbers_of", "parts_of"]
+__all__ = ["Dates", "formats", "in_form", "is_date", "moment", "numbers_of", "parts_of"]
 
 DAY = ("year", "month", "day", "weekday")
 ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?)?")
+COUNTED = re.compile(r"-?(\d{9,10}|\d{13}|\d{16}|\d{19})(\.\d*)?")  # seconds, or thousandths of them, since 1970
 # What a message offers where a column is written in none but one of these.
 OTHERS = (
     "%Y/%m/%d", "%d.%m.%Y", "%d.%m.%y", "%d/%m/%Y", "%m/%d/%Y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%Y", "%m-%d-%Y",
@@ -75,6 +77,22 @@ def formats(cells: Sequence[str]) -> list[str]:
         return [""]
     forms = (day + time for time in TIMES for day in OTHERS)
     return [form for form in forms if all(moment(cell, form) is not None for cell in some)]
+
+
+def in_form(name: str | int, cells: Sequence[str]) -> str:
+    """What to say of a column of dates whose different cells are not all of ISO 8601.
+
+    >>> in_form("sold", ["02.07.2022"])
+    "; say dates: {sold: '%d.%m.%Y'}"
+    """
+    if cells and all(map(COUNTED.fullmatch, cells)):
+        return (
+            "; if it counts from 1970 on, write dates in its place, as pandas.to_datetime makes them, or leave it out "
+            "of dates: it is a number then"
+        )
+    named = in_yaml(name)
+    ways = [f"dates: {{{named}: {form!r}}}" for form in formats(cells)[:3] if form]
+    return f"; say {either(ways)}" if ways else f"; say in which format it is, as in dates: {{{named}: '%d.%m.%Y'}}"
 
 
 def parts_of(times: Sequence[datetime | None]) -> tuple[str, ...]:

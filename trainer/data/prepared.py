@@ -431,7 +431,7 @@ def _instead_of_numbers(dataset: Dataset) -> str:
     if targets.shape[1] > 1 and np.isin(values, (0, 1)).all() and (targets.sum(axis=1) == 1).all():
         return f"each row has one 1 among zeros, so save the class itself, targets.argmax(axis=1); or {cost}"
     if targets.shape[1] == 1 and len(values) <= MOST_CLASSES and (values == np.floor(values)).all():
-        listed = ", ".join(f"{value:g}" for value in values)
+        listed = ", ".join(f"{value:.17g}" for value in values)
         return f"say task: classification under dataset if they stand for classes ({listed}), or {cost}"
     if targets.shape[1] > 1:
         wrong = np.argwhere((targets != 0) & (targets != 1))

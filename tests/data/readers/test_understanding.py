@@ -425,3 +425,13 @@ def test_what_a_message_tells_to_write_names_the_column_whatever_it_is_called(na
         told = yaml.safe_load(f"{{{hint}}}")
         assert next(iter(told.values())) in ([name], {name: "%d.%m.%Y"}), hint
         assert load(path, {"header": True, **told}).rows == 20
+
+
+@pytest.mark.parametrize("times", [["1711834200", "1711859400.5"], ["1711834200000"], ["1711834200000000000", ""]])
+def test_times_that_are_counted_are_no_dates_in_a_format(times, tmp_path) -> None:
+    path = tmp_path / "d.csv"
+    path.write_text("".join(["seen,y\n", *(f"{time},1.5\n" for time in times)]))
+    way = r"if it counts from 1970 on, write dates in its place, as pandas\.to_datetime makes them, or leave it out "
+    with pytest.raises(DataError, match=way):
+        load(path, {"dates": ["seen"], "missing": "allow"})
+    assert load(path, {"missing": "allow"}).feature_names == ("seen",)

@@ -22,7 +22,7 @@ from typing import Literal
 import numpy as np
 
 from trainer.data.dataset import class_indices
-from trainer.data.dates import formats, moment
+from trainer.data.dates import formats, in_form, moment
 from trainer.data.readers import spelling as spellings
 from trainer.data.readers.decoding import read_text_of
 from trainer.data.readers.header import names_of
@@ -211,12 +211,8 @@ class Table:
                 named = repr(form) if form else "ISO 8601"
                 raise self.error(row, column, f"{shown(cell)} is no date as {named} has it")
             else:
-                forms = formats(self.present(column))
-                raise self.error(
-                    row,
-                    column,
-                    f"{shown(cell)} is no date as ISO 8601 has it, 2026-01-31{in_form(self.option(column), forms)}",
-                )
+                way = in_form(self.option(column), self.present(column))
+                raise self.error(row, column, f"{shown(cell)} is no date as ISO 8601 has it, 2026-01-31{way}")
         return [known[cell] for cell in cells]
 
     def _why_missing(self, cell: str, missing: bool | None) -> str:
@@ -329,13 +325,6 @@ def find(path: str, names: Sequence[str], has_header: bool, column: str | int, p
         places = [str(j) for j, name in enumerate(names) if name == column]
         raise DataError(f"{path}: columns {either(places, 'and')} are all named {column!r}; give an index", *option)
     return names.index(column)
-
-
-def in_form(name: str | int, forms: Sequence[str]) -> str:
-    """The hint at formats that would fit."""
-    named = in_yaml(name)
-    ways = [f"dates: {{{named}: {form!r}}}" for form in forms[:3] if form]
-    return f"; say {either(ways)}" if ways else f"; say in which format it is, as in dates: {{{named}: '%d.%m.%Y'}}"
 
 
 def said(delimiter: str) -> str:
