@@ -10,6 +10,7 @@ from typing import Any
 from zipfile import ZipFile
 
 import numpy as np
+import pandas
 import pytest
 
 from tests.hints import Advice
@@ -215,6 +216,18 @@ ADVICE = [
         lambda: text("sold,y\n2022.07.02,1\n2023.08.03,2\n", dates=["sold"]),
         "is no date as ISO 8601 has it, 2026-01-31; say in which format it is, as in dates: {sold: '%d.%m.%Y'}",
         (lambda: load("d.csv", {"dates": {"sold": "%Y.%m.%d"}}),),
+    ),
+    Advice(
+        lambda: text("sold,y\n1711834200000,1\n1711920600000,2\n", dates=["sold"]),
+        "is no date as ISO 8601 has it, 2026-01-31; if it counts from 1970 on, write dates in its place, as pandas.to_datetime makes them, or leave it out of dates: it is a number then",
+        (
+            lambda: load("d.csv", {}),
+            lambda: replaced(
+                "1711834200000,1\n1711920600000",
+                f"{pandas.to_datetime(1711834200000, unit='ms')},1\n{pandas.to_datetime(1711920600000, unit='ms')}",
+                dates=["sold"],
+            ),
+        ),
     ),
     Advice(
         lambda: text("x,z,name\n" + "".join(f"{i},{i / 7},n{i}\n" for i in range(40))),
