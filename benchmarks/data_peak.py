@@ -159,7 +159,7 @@ def write(case: Case, rows: int, folder: Path) -> None:
         "dataset": dataset,
         "network": ["flatten", {"dense": 10}] if classes else [{"dense": 1}],
         "cost": "softmax_cross_entropy" if classes else "mean_squared_error",
-        "batch_size": 64,
+        "batch_size": max(1, min(64, 2**20 // case[1])),  # which is gathered, too: of large pictures one
         "step_size": 1e-9,
         "epochs": 1,
     }
