@@ -21,7 +21,7 @@ from trainer_ops import conv2d, relu, softmax_cross_entropy
 from trainer_ops.layers.convolution import Conv2d
 from trainer_ops.layers.recurrent import Lstm
 
-pass_module = importlib.import_module("trainer.compiler.passes.recompute")
+pass_module = importlib.import_module("trainer.compiler.passes.recomputed")
 
 
 @pytest.fixture

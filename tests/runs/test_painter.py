@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -75,17 +74,14 @@ def test_leaving_the_block_leaves_no_process():
         os.kill(process.pid, 0)
 
 
-def test_it_ends_when_its_run_is_gone():
+def test_it_ends_when_its_run_is_gone(start):
     command = [sys.executable, "-P", "-m", "trainer.runs.painter"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as alone:
-        assert alone.communicate(timeout=60)[0] == b""
+    alone = start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert alone.communicate(timeout=60)[0] == b""
     assert alone.returncode == 0
 
 
-def test_a_run_that_takes_long_is_not_waited_for():
+def test_a_run_that_takes_long_is_not_waited_for(start):
     code = "import trainer.runs.painter as p; p.ASKED_WITHIN = 0.05; p.main()"
-    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as waiting:
-        began = time.monotonic()
-        while waiting.poll() is None and time.monotonic() < began + 60:
-            time.sleep(0.01)
-        assert waiting.poll() == 1
+    waiting = start([sys.executable, "-c", code], stdin=subprocess.PIPE)  # which stays open
+    assert waiting.wait(timeout=60) == 1

@@ -9,7 +9,7 @@ from trainer.compiler.passes.constants import fold_constants
 from trainer.compiler.passes.dead import drop_dead
 from trainer.compiler.passes.fusion import fuse
 from trainer.compiler.passes.noops import drop_noops
-from trainer.compiler.passes.recompute import recompute
+from trainer.compiler.passes.recomputed import recompute
 from trainer.compiler.program import Program
 
 __all__ = ["drop_dead", "drop_noops", "fold_constants", "fuse", "recompute", "share_common", "simplify"]
