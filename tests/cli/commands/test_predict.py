@@ -420,7 +420,8 @@ BAD = {
     ),
     "a Parquet file with nan": (
         "table", "a.parquet", parquet(lambda c: {**c, "age": [1.0, float("nan")]}),
-        "a.parquet: row 2: column 'age': nan is not a finite number; put one there",
+        "a.parquet: row 2: column 'age': an empty cell is a missing value; fill it in or remove the row; nothing is "
+        "dropped silently",
     ),
     "a Parquet file with a gap": (
         "table", "a.parquet", parquet(lambda c: {**c, "city": ["Rome", None]}),
@@ -431,7 +432,7 @@ BAD = {
     ),
     "a Parquet file with text": (
         "table", "a.parquet", parquet(lambda c: {**c, "age": ["1", "x"]}),
-        "a.parquet: row 1: column 'age': '1' is not a number; put one there",
+        "a.parquet: row 2: column 'age': 'x' is not a finite number; put one there",
     ),
     "a folder without images": ("pictures", "new", lambda path: path.mkdir(), "new has no images; an image ends in …"),
     "an image that is damaged": (
