@@ -9,7 +9,23 @@
  * but for those of small products there: adding them to -0 leaves them as they are. */
 #include "machine.h"
 
-#define PANEL 64 /* columns that are gone through at a time */
+#define PANEL 64          /* columns that are gone through at a time, at least */
+#define WIDEST 1024       /* and at most, where sums are short: then rows of c are written in long runs */
+#define NEAR (128 * 1024) /* bytes of b that stay in the second cache, while c goes through it as well */
+
+/* How many columns a panel has, of sums whose longest piece has so many places. */
+static npy_intp panel_of(const instruction *in, npy_intp longest) {
+    npy_intp most = (in->matmul.m + PANEL - 1) / PANEL * PANEL, near = NEAR / (longest * in->size) / PANEL * PANEL;
+    if (most > WIDEST) most = WIDEST;
+    return near < PANEL ? PANEL : near < most ? near : most;
+}
+
+static npy_intp longest_piece(const instruction *in) {
+    npy_intp longest = 1;
+    for (npy_intp piece = 0, q = 0; piece < in->matmul.pieces; q = in->matmul.cuts[piece++])
+        if (in->matmul.cuts[piece] - q > longest) longest = in->matmul.cuts[piece] - q;
+    return longest;
+}
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #include <immintrin.h>
@@ -64,10 +80,9 @@
         else tile_##name(a, ar, ak, b, bk, c, cr, k, R, N, two, 0, zero);                                              \
         break;
 
-/* Rows of b's panel behind one another, filled up with zeros to whole vectors. */
+/* Rows of b's panel behind one another, each so wide. */
 #define PACK(T)                                                                                                        \
     static void pack_##T(T *t, npy_intp width, const T *b, npy_intp bk, npy_intp bm, npy_intp k, npy_intp m) {         \
-        if (m < width) memset(t, 0, (size_t)(k * width) * sizeof(T));                                                  \
         if (bm == 1) {                                                                                                 \
             for (npy_intp q = 0; q < k; q++) memcpy(t + q * width, b + q * bk, (size_t)m * sizeof(T));                 \
             return;                                                                                                    \
@@ -82,58 +97,66 @@
 PACK(npy_float)
 PACK(npy_double)
 
-/* One product. `most` is the number of vectors that a tile of single chains may have; of double ones it is half. */
+/* One product. `most` is the number of vectors that a tile of single chains may have; of double ones it is half. A piece
+ * of the sums is done for all rows before the next one, so that the part of b's panel that it takes stays near. */
 #define PRODUCT(name, T, V, most)                                                                                      \
     NOINLINE static void product_##name(const instruction *in, const char *pa, const char *pb, char *pc) {             \
         enum { W = sizeof(V) / sizeof(T), BLOCKS = W > 8 ? W / 8 : 1 };                                                \
-        const npy_intp n = in->matmul.n, k = in->matmul.k, m = in->matmul.m, *s = in->matmul.stride;                   \
+        const npy_intp n = in->matmul.n, m = in->matmul.m, *s = in->matmul.stride;                                     \
         const npy_intp ar = s[0] / (npy_intp)sizeof(T), ak = s[1] / (npy_intp)sizeof(T), bk = s[2] / (npy_intp)sizeof(T), \
                        bm = s[3] / (npy_intp)sizeof(T), cr = s[4] / (npy_intp)sizeof(T), blocks = (m + 7) / 8;         \
         const T zero = (T)in->matmul.zero;                                                                             \
         T *packed = (T *)(((uintptr_t)in->matmul.buffer + VECTOR - 1) / VECTOR * VECTOR);                              \
+        const npy_intp panel = panel_of(in, longest_piece(in));                                                        \
         _Alignas(VECTOR) T whole[2][TILE * PANEL];                                                                     \
-        for (npy_intp start = 0; start < m; start += PANEL) {                                                          \
-            const npy_intp columns = m - start < PANEL ? m - start : PANEL;                                            \
+        for (npy_intp start = 0, columns; start < m; start += columns) {                                               \
+            columns = m - start < panel ? m - start : panel;                                                           \
+            if (columns > PANEL) columns -= columns % PANEL; /* what is left is a panel by itself */                   \
             const int vectors = (int)((columns + W - 1) / W), part = columns % W != 0;                                 \
-            const T *b = (const T *)pb + start * bm;                                                                   \
-            npy_intp step = bk;                                                                                        \
-            if (bm != 1 || part || (n >= 96 && bk * (npy_intp)sizeof(T) >= 2048)) {                                    \
-                pack_##T(packed, vectors * W, b, bk, bm, k, columns);                                                  \
-                b = packed, step = vectors * W;                                                                        \
-            }                                                                                                          \
-            for (npy_intp row = 0, R; row < n; row += R) {                                                             \
-                const unsigned char *class = in->matmul.classes + row * in->matmul.blocks;                             \
-                for (R = 1; R < TILE && row + R < n && !memcmp(class, class + R * in->matmul.blocks, (size_t)blocks);) R++; \
-                T *c = part ? whole[0] : (T *)pc + row * cr + start;                                                   \
-                const npy_intp width = part ? PANEL : cr;                                                              \
-                for (int v = 0, N; v < vectors; v += N) {                                                              \
-                    const unsigned char *of = class + (start + v * W) / 8, two = of[0] == 2;                           \
-                    const int mixed = BLOCKS > 1 && (start + v * W) / 8 + 1 < blocks && of[0] != of[1];                \
-                    for (N = 1; !mixed && N < (two ? most / 2 : most) && v + N < vectors; N++) {                       \
-                        const unsigned char *next = class + (start + (v + N) * W) / 8;                                 \
-                        if (next[0] != of[0] || (BLOCKS > 1 && next + 1 < class + blocks && next[1] != of[0])) break;  \
+            const int packs = bm != 1 || part || (n >= 48 && bk * (npy_intp)sizeof(T) >= 2048);                        \
+            for (npy_intp piece = 0, q = 0, k; piece < in->matmul.pieces; piece++, q += k) {                           \
+                k = in->matmul.cuts[piece] - q;                                                                        \
+                const T *b = (const T *)pb + start * bm + q * bk;                                                      \
+                const npy_intp step = packs ? vectors * W : bk;                                                        \
+                if (part) memset(packed, 0, (size_t)(k * step) * sizeof(T)); /* whole vectors are multiplied */        \
+                for (npy_intp i = 0; packs && i < columns; i += PANEL)                                                 \
+                    pack_##T(packed + i, step, b + i * bm, bk, bm, k, columns - i < PANEL ? columns - i : PANEL);      \
+                if (packs) b = packed;                                                                                 \
+                for (npy_intp row = 0, R; row < n; row += R) {                                                         \
+                    const unsigned char *class = in->matmul.classes + row * in->matmul.blocks;                         \
+                    for (R = 1; R < TILE && row + R < n && !memcmp(class, class + R * in->matmul.blocks, (size_t)blocks);) R++; \
+                    const T *a = (const T *)pa + row * ar + q * ak;                                                    \
+                    T *c = part ? whole[0] : (T *)pc + row * cr + start;                                               \
+                    const npy_intp width = part ? PANEL : cr;                                                          \
+                    for (npy_intp i = 0; part && piece && i < R; i++)                                                  \
+                        memcpy(whole[0] + i * PANEL, (T *)pc + (row + i) * cr + start, (size_t)columns * sizeof(T));   \
+                    for (int v = 0, N; v < vectors; v += N) {                                                          \
+                        const unsigned char *of = class + (start + v * W) / 8, two = of[0] == 2;                       \
+                        const int mixed = BLOCKS > 1 && (start + v * W) / 8 + 1 < blocks && of[0] != of[1];            \
+                        for (N = 1; !mixed && N < (two ? most / 2 : most) && v + N < vectors; N++) {                   \
+                            const unsigned char *next = class + (start + (v + N) * W) / 8;                             \
+                            if (next[0] != of[0] || (BLOCKS > 1 && next + 1 < class + blocks && next[1] != of[0])) break; \
+                        }                                                                                              \
+                        if (!mixed) {                                                                                  \
+                            sized_##name(a, ar, ak, b + v * W, step, c + v * W, width, k, (int)R, N, two, piece > 0, zero); \
+                            continue;                                                                                  \
+                        }                                                                                              \
+                        /* Both ways, beside one another, and of each the half that is wanted. */                      \
+                        for (int way = 0; way < 2; way++) {                                                            \
+                            for (npy_intp i = 0; piece && i < R; i++)                                                  \
+                                memcpy(whole[1] + i * PANEL + way * W, c + i * width + v * W, sizeof(V));              \
+                            sized_##name(                                                                              \
+                                a, ar, ak, b + v * W, step, whole[1] + way * W, PANEL, k, (int)R, 1, way, piece > 0, zero); \
+                        }                                                                                              \
+                        for (npy_intp i = 0; i < R; i++)                                                               \
+                            for (int block = 0; block < BLOCKS; block++)                                               \
+                                memcpy(                                                                                \
+                                    c + i * width + v * W + block * 8,                                                 \
+                                    whole[1] + i * PANEL + (of[block] == 2) * W + block * 8, 8 * sizeof(T));           \
                     }                                                                                                  \
-                    npy_intp q = 0;                                                                                    \
-                    for (npy_intp piece = 0; piece < in->matmul.pieces; piece++) {                                          \
-                        const npy_intp end = in->matmul.cuts[piece];                                                   \
-                        const T *a = (const T *)pa + row * ar + q * ak, *x = b + q * step + v * W;                     \
-                        if (!mixed)                                                                                    \
-                            sized_##name(a, ar, ak, x, step, c + v * W, width, end - q, (int)R, N, two, piece > 0, zero); \
-                        else /* both ways, beside one another, and of each the half that is wanted */                  \
-                            for (int way = 0; way < 2; way++)                                                          \
-                                sized_##name(                                                                          \
-                                    a, ar, ak, x, step, whole[1] + way * W, PANEL, end - q, (int)R, 1, way, piece > 0, \
-                                    zero);                                                                             \
-                        q = end;                                                                                       \
-                    }                                                                                                  \
-                    for (npy_intp i = 0; mixed && i < R; i++)                                                          \
-                        for (int block = 0; block < BLOCKS; block++)                                                   \
-                            memcpy(                                                                                    \
-                                c + i * width + v * W + block * 8, whole[1] + i * PANEL + (of[block] == 2) * W + block * 8, \
-                                8 * sizeof(T));                                                                        \
+                    for (npy_intp i = 0; part && i < R; i++)                                                           \
+                        memcpy((T *)pc + (row + i) * cr + start, whole[0] + i * PANEL, (size_t)columns * sizeof(T));   \
                 }                                                                                                      \
-                for (npy_intp i = 0; part && i < R; i++)                                                               \
-                    memcpy((T *)pc + (row + i) * cr + start, whole[0] + i * PANEL, (size_t)columns * sizeof(T));       \
             }                                                                                                          \
         }                                                                                                              \
     }
@@ -170,5 +193,8 @@ int product_width(void) { return 0; }
 product_function product_of(npy_intp width, npy_intp size) { return NULL; }
 #endif
 
-/* Bytes that a packed panel takes. */
-size_t product_room(const instruction *in) { return (size_t)(in->matmul.k * PANEL * in->size + VECTOR); }
+/* Bytes that the packed part of a panel takes. */
+size_t product_room(const instruction *in) {
+    const npy_intp longest = longest_piece(in);
+    return (size_t)(longest * panel_of(in, longest) * in->size + VECTOR);
+}
