@@ -420,8 +420,10 @@ BAD = {
     ),
     "a Parquet file with nan": (
         "table", "a.parquet", parquet(lambda c: {**c, "age": [1.0, float("nan")]}),
-        "a.parquet: row 2: column 'age': an empty cell is a missing value; fill it in or remove the row; nothing is "
-        "dropped silently",
+        (
+            "a.parquet: row 2: column 'age': an empty cell is a missing value; fill it in or remove the row; nothing is "
+            "dropped silently"
+        ),
     ),
     "a Parquet file with a gap": (
         "table", "a.parquet", parquet(lambda c: {**c, "city": ["Rome", None]}),
