@@ -309,8 +309,8 @@ BAD = {
     "an empty cell": (
         "table", "a.csv", text(lines_with(3, "20,Rome,,no")),
         (
-            "a.csv:3: column 'height': an empty cell is a missing value; fill it in or remove the row; nothing is "
-            "dropped silently"
+            "a.csv:3: column 'height': an empty cell is a missing value; fill it in or remove the row; nothing "
+            "is dropped silently"
         ),
     ),
     "an unseen category": (
@@ -421,8 +421,8 @@ BAD = {
     "a Parquet file with nan": (
         "table", "a.parquet", parquet(lambda c: {**c, "age": [1.0, float("nan")]}),
         (
-            "a.parquet: row 2: column 'age': an empty cell is a missing value; fill it in or remove the row; nothing is "
-            "dropped silently"
+            "a.parquet: row 2: column 'age': an empty cell is a missing value; fill it in or remove the row; nothing "
+            "is dropped silently"
         ),
     ),
     "a Parquet file with a gap": (
