@@ -2,7 +2,7 @@
 
 Every system gets a process of its own for each number of threads. A process is restricted to as many cores as it may
 use threads, so that what one library calls a thread and another a pool comes to the same. All get ready (two at a time,
-untimed), then they take turns: while one runs, the others wait for their input.
+untimed) and warm up one after the other, then they take turns: while one runs, the others wait for their input.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ TOLERANCE = 1e-4
 TUNING = ("OPENBLAS_", "MKL_", "BLIS_", "NPY_", "ONEDNN_", "DNNL_", "ATEN_CPU_", "XLA_FLAGS", "JAX_")
 
 ROOT = Path(__file__).parent.parent
+
+WARM_UP = 3  # times as long as it is timed in its turn
 
 
 class Spread(NamedTuple):
@@ -165,6 +167,13 @@ class _Worker:
         last = (self.process.stderr.read() if self.process.stderr else "").strip().splitlines()[-1:]
         return {"failed": f"the process ended: {last[0] if last else f'exit {self.process.wait()}'}"}
 
+    def warm_up(self, seconds: float) -> None:
+        """Have it run alone, untimed: what it found out while others were getting ready is found out again."""
+        kept = len(self.measured.microseconds)
+        self.time(seconds)
+        for numbers in (self.measured.microseconds, self.measured.busy, self.measured.evaluating):
+            del numbers[kept:]
+
     def time(self, seconds: float) -> None:
         """Have it measure, and keep what it answers; a note if the process is gone."""
         assert self.process.stdin is not None
@@ -213,6 +222,8 @@ def measure(
                 measured.memory = answer.get("memory")
                 workers.append(worker)
                 report(f"{workload.name}: {measured.system} on {measured.threads} is {measured.note or 'ready'}")
+        for worker in (w for w in workers if not w.measured.note):
+            worker.warm_up(WARM_UP * seconds)
         for worker in _turns([w for w in workers if not w.measured.note], rounds):
             if not worker.measured.note:
                 worker.time(seconds)

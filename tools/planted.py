@@ -65,12 +65,20 @@ def copied(folder: Path) -> Path:
     return folder
 
 
+# By the file alone: its package would load the machine, and refuse one that is of other sources.
+_BUILD = """
+import shutil, sys
+sys.path.insert(0, "trainer/compiler/machine")
+from pathlib import Path
+from build import compile_machine
+shutil.copy2(compile_machine(Path("."), Path(sys.argv[1])), "trainer/compiler/machine")
+"""
+
+
 def built(tree: Path) -> None:
     """Compile the machine of a copy."""
-    code = "import sys; from pathlib import Path; from trainer.compiler.machine.build import compile_machine as c; "
-    code += "import shutil; shutil.copy2(c(Path('.'), Path(sys.argv[1])), Path('trainer/compiler/machine'))"
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([sys.executable, "-c", code, folder], cwd=tree, env=environment(tree), check=True)
+        subprocess.run([sys.executable, "-c", _BUILD, folder], cwd=tree, env=environment(tree), check=True)
 
 
 def environment(tree: Path) -> dict[str, str]:
