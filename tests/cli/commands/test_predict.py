@@ -258,6 +258,7 @@ def picture(size, mode="L"):
 
 
 LIBRARY = "…"  # from here on a library speaks
+EMPTY = "an empty cell is a missing value; fill it in or remove the row; nothing is dropped silently"
 # The run, the file and what is in it, and all that is said.
 BAD = {
     "no such file": ("table", "nowhere.csv", None, "there is no file nowhere.csv"),
@@ -420,10 +421,7 @@ BAD = {
     ),
     "a Parquet file with nan": (
         "table", "a.parquet", parquet(lambda c: {**c, "age": [1.0, float("nan")]}),
-        (
-            "a.parquet: row 2: column 'age': an empty cell is a missing value; fill it in or remove the row; nothing "
-            "is dropped silently"
-        ),
+        f"a.parquet: row 2: column 'age': {EMPTY}",
     ),
     "a Parquet file with a gap": (
         "table", "a.parquet", parquet(lambda c: {**c, "city": ["Rome", None]}),
