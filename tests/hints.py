@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
 import yaml
 
 from trainer.config.schema import Config
@@ -23,6 +24,13 @@ class Advice(NamedTuple):
     wrong: Callable[[], object]
     said: str
     ways: tuple[Callable[[], object], ...]
+
+    def followed(self, error: type[Exception]) -> list[Any]:
+        """What comes of each thing that the message says, which is an `error` and has these words."""
+        with pytest.raises(error) as caught:
+            self.wrong()
+        assert self.said in str(caught.value)
+        return [way() for way in self.ways]
 
 
 class Typed(NamedTuple):

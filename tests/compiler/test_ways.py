@@ -75,4 +75,4 @@ def test_what_an_iteration_takes_whole_is_learnt_again():
 
 def test_seconds_are_numbers():
     with pytest.raises(TypeError):
-        m.divided(["a"], [1.0])  # type: ignore[list-item]
+        m.divided(["a"], [1.0])  # type: ignore[list-item]  # which is what it refuses

@@ -60,11 +60,8 @@ ADVICE = [
 @pytest.mark.parametrize("advice", ADVICE, ids=[each.said for each in ADVICE])
 def test_an_array_that_is_saved_as_is_said_is_read_from_disk(advice, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(DataError) as caught:
-        advice.wrong()
-    assert advice.said in str(caught.value)
-    for way in advice.ways:
-        assert way().inputs.dtype == np.float32
+    for dataset in advice.followed(DataError):
+        assert dataset.inputs.dtype == np.float32
 
 
 def test_arrays_that_are_saved_in_the_precision_of_the_training_are_used(tmp_path, monkeypatch):

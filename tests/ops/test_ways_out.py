@@ -88,8 +88,5 @@ ADVICE = [
 
 @pytest.mark.parametrize("advice", ADVICE, ids=[each.said[:60] for each in ADVICE])
 def test_what_a_message_says_to_write_works(advice: Advice) -> None:
-    with pytest.raises(TrainerError) as caught:
-        advice.wrong()
-    assert advice.said in str(caught.value)
-    for way in advice.ways:
-        assert np.isfinite(np.asarray(getattr(made := way(), "value", made))).all()
+    for made in advice.followed(TrainerError):
+        assert np.isfinite(np.asarray(getattr(made, "value", made))).all()

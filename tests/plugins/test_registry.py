@@ -219,11 +219,7 @@ ADVICE = [
 
 @pytest.mark.parametrize("advice", ADVICE, ids=[each.said[:60] for each in ADVICE])
 def test_what_a_message_says_to_write_is_registered(advice):
-    with pytest.raises(PluginError) as caught:
-        advice.wrong()
-    assert advice.said in str(caught.value)
-    for way in advice.ways:
-        way()
+    advice.followed(PluginError)
 
 
 def test_a_signature_that_is_written_as_a_message_says_is_taken():
@@ -242,7 +238,7 @@ def test_a_signature_that_is_written_as_a_message_says_is_taken():
         "has a method init that takes (shape), and is called with (rng, input_shape); "
         "write def init(self, rng, input_shape)",
     )
-    exec(f"{said.rpartition('; write ')[2]}: return {{}}, input_shape", names)  # noqa: S102
+    exec(f"{said.rpartition('; write ')[2]}: return {{}}, input_shape", names)  # noqa: S102 - likewise
     assert make("layers", dataclass(frozen=True)(type("Scale", (LayerNorm,), {"init": names["init"]}))).name == "scale"
 
 

@@ -99,7 +99,7 @@ def test_at_another_address_it_serves_with_a_certificate_or_behind_a_proxy(serve
     tls = shlex.split(f"{certificate.replace('FILE', str(made.certificate))} {key.replace('FILE', str(made.key))}")
     for options, trusted in ((tls, made.certificate), ([proxy], None)):
         there = serve("--host", "0.0.0.0", *options, certificate=trusted)  # noqa: S104  that it may is the question
-        there.url = there.url.replace("0.0.0.0", "127.0.0.1")  # noqa: S104
+        there.url = there.url.replace("0.0.0.0", "127.0.0.1")  # noqa: S104  it is replaced
         assert there.ask("GET", "/v1/runs").status == 200
         there.stop()
 

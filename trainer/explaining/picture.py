@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from trainer.errors import UsageError
 from trainer.explaining.step_size import Search
+from trainer.files import check_ending
 from trainer.runs.lines import PALETTE
-from trainer.runs.plots import check_ending, save_figure
+from trainer.runs.plots import ENDINGS, save_figure
 from trainer.wording import count
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ _HIGHEST = 1.5  # times the loss before the first step: what is above is as bad 
 
 def check_place(path: Path) -> None:
     """Raises UsageError where `save_search` could not write: said before the minutes that a search takes, not after."""
-    check_ending(path)
+    check_ending(path, "a picture", *ENDINGS)
     if not path.parent.is_dir():
         raise UsageError(f"{path} cannot be written: there is no folder {path.parent}")
 

@@ -22,8 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trainer.engine.uncollected import uncollected
-from trainer.errors import UsageError
-from trainer.files import atomic_write
+from trainer.files import atomic_write, check_ending
 from trainer.runs.columns import PARTS
 from trainer.runs.lines import PALETTE, Line, Lowest, line_of, lines_of, lowest, scale_of
 from trainer.runs.scale import Scale, epoch_ticks
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ENDINGS",
-    "check_ending",
     "load_library",
     "loss_figure",
     "loss_pictures",
@@ -110,7 +108,7 @@ def save_figure(draw: Callable[[], Figure], path: Path) -> None:
 
     Raises UsageError for another ending.
     """
-    check_ending(path)
+    check_ending(path, "a picture", *ENDINGS)
     ending = path.suffix.lower()
     atomic_write(path, _printed(draw, [ending])[ending])
 
@@ -120,7 +118,7 @@ def load_library() -> None:
     _settings()
     import matplotlib.backends.backend_agg
     import matplotlib.backends.backend_svg
-    import matplotlib.figure  # noqa: F401
+    import matplotlib.figure  # noqa: F401  for its sake: what draws finds it there
 
 
 @uncollected()
@@ -135,12 +133,6 @@ def _printed(draw: Callable[[], Figure], endings: Iterable[str]) -> dict[str, by
         figure = draw()
         # An SVG leaves its figure with 72 dots per inch, so that it is the last.
         return {ending: _content(figure, ending) for ending in sorted(endings)}
-
-
-def check_ending(path: Path) -> None:
-    """Raise UsageError for a file that `save_figure` does not write."""
-    if path.suffix.lower() not in ENDINGS:
-        raise UsageError(f"a picture ends in .png or .svg, and {path.name} does not")
 
 
 def _content(figure: Figure, ending: str) -> bytes:
