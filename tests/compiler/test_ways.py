@@ -34,11 +34,13 @@ def test_what_gains_is_divided():
     assert taken < 0.56
 
 
-@pytest.mark.parametrize("times", [0.95, 1.0, 1.3, 3.0])
-def test_what_does_not_gain_costs_next_to_nothing(times):
-    divided, taken = judged(WHOLE, times * WHOLE)
-    assert divided.mean() < 0.02
-    assert taken < 1.03
+@pytest.mark.parametrize(("times", "most"), [(0.95, 0.04), (1.0, 0.02), (1.3, 0.01), (3.0, 0.005)])
+def test_what_does_not_gain_costs_next_to_nothing(times, most):
+    """The less is lost, the longer it is borne: then only a processor's time is."""
+    two_minutes = np.tile(WHOLE, 6)  # the first of which have pauses that are short yet
+    divided, taken = judged(two_minutes, times * two_minutes)
+    assert divided.mean() < most
+    assert taken < 1.01
 
 
 @pytest.mark.parametrize("step", [5e-4, 4e-3, 27e-3])
@@ -50,6 +52,12 @@ def test_who_is_at_work_now_and_then_is_no_loss(times, step):
     busy = np.searchsorted(changes, np.arange(len(whole)) * step) % 2 == 1
     _, taken = judged(whole, np.where(busy, times, 0.55) * whole)
     assert taken < 1.03
+
+
+def test_threads_have_time_to_get_processors_of_their_own():
+    """A system may let two threads share one until both have been at work for a while: here 50 ms, again and again."""
+    divided, _ = judged(WHOLE, np.where(np.arange(COUNT) * STEP % 1 < 0.05, 1.0, 0.55) * WHOLE)
+    assert divided.mean() > 0.98
 
 
 def test_a_hiccup_is_forgotten_soon():

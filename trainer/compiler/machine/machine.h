@@ -112,7 +112,9 @@ typedef struct {
     int divided;        /* whether iterations are, now */
     double whole;       /* seconds of one that is not, as it was known last */
     double sum, count;  /* seconds of those since it was judged last, and how many they were */
-    double pause, lost; /* seconds of iterations that are run whole before they are divided again; and since that gained */
+    double pause;       /* seconds of iterations that are run whole before they are divided again */
+    double lost;        /* seconds, since dividing gained */
+    double beyond;      /* seconds beyond what is worth it, since it gained or there was a pause */
 } judge;
 
 struct instruction;

@@ -3,15 +3,17 @@
  * What an instruction takes at its quickest, whole and in pieces, and a stretch one by one and together, is found by
  * trial: the first iterations are there for that, and some later ones, at ever greater distances, since a trial may have
  * met somebody else at work. What they take now is another matter. While iterations are divided, a moment's mean is held
- * against what one takes whole. Where that does not gain, the next ones are run whole, which tells what that takes now,
- * for a pause: a short one at first, for it may have been a hiccup; then twice as long each time, and so long that what
- * was lost is a small part of it. */
+ * against what one takes whole. Where that does not gain, it is borne for a while, since threads that slept may get
+ * processors of their own only after a time of work. Then the next ones are run whole, which tells what that takes now, for
+ * a pause: a short one at first, for it may have been a hiccup; then twice as long each time, and so long that what was
+ * lost is a small part of it. */
 #include "machine.h"
 #include <math.h>
 
 #define TRIALS 3         /* iterations of each kind */
 #define SMALL 2e-5       /* seconds of an iteration in which there is nothing to divide */
 #define MOMENT 0.01      /* seconds: in which two that share a processor have had it several times each */
+#define PATIENCE 0.01    /* seconds beyond what is worth it, before there is a pause */
 #define FIRST_PAUSE 0.05 /* seconds */
 #define LONGEST_PAUSE 10.0
 #define SHARE 30         /* how many times what was lost a pause takes at least */
@@ -37,6 +39,7 @@ void settle(judge *j, double taken) {
     if (turn == 0) j->whole = 0;
     if (turn < TRIALS) note(&j->whole, taken);
     if (turn >= TRIALS && (turn < TRIES * TRIALS || j->divided)) j->lost += taken - j->whole;
+    if (turn >= TRIES * TRIALS && j->divided) j->beyond += taken - WORTH * j->whole;
     if (turn < TRIES * TRIALS) {
         j->divided = 1, j->sum = j->count = 0;
         return;
@@ -45,12 +48,12 @@ void settle(judge *j, double taken) {
     if (j->sum < (j->divided ? MOMENT : j->pause)) return;
     const double mean = j->sum / j->count;
     if (!j->divided) {
-        j->whole = fmin(mean, RISE * j->whole), j->divided = 1;
-    } else if (mean > WORTH * j->whole) {
+        j->whole = fmin(mean, RISE * j->whole), j->divided = 1, j->beyond = 0;
+    } else if (mean <= WORTH * j->whole) {
+        j->pause = j->lost = j->beyond = 0;
+    } else if (j->beyond > PATIENCE) {
         j->pause = j->pause ? fmin(fmax(2 * j->pause, SHARE * j->lost), LONGEST_PAUSE) : FIRST_PAUSE;
         j->divided = 0;
-    } else {
-        j->pause = j->lost = 0;
     }
     j->sum = j->count = 0;
     const int repeat = j->repeat ? j->repeat : FIRST_REPEAT;
