@@ -13,6 +13,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -38,6 +39,7 @@ TUNING = ("OPENBLAS_", "MKL_", "BLIS_", "NPY_", "ONEDNN_", "DNNL_", "ATEN_CPU_",
 ROOT = Path(__file__).parent.parent
 
 WARM_UP = 3  # times as long as it is timed in its turn
+REST = 0.3  # seconds before a turn: threads of OpenMP go on waiting in a loop for some 0.2 s after the last one
 
 
 class Spread(NamedTuple):
@@ -226,6 +228,7 @@ def measure(
             worker.warm_up(WARM_UP * seconds)
         for worker in _turns([w for w in workers if not w.measured.note], rounds):
             if not worker.measured.note:
+                time.sleep(REST)
                 worker.time(seconds)
         for worker in workers:
             if len(worker.measured.microseconds) < rounds:
