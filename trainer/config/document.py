@@ -275,6 +275,8 @@ _SYNTAX = {
     "that cannot start any token": "a value cannot begin with this character; put the value in quotes",
 }
 
+_WITHIN = re.compile(r"\s*(\w+): +(\w+: +[^#]*\w)\s*")  # a mapping that begins on the line of its key
+
 
 def _add_syntax_problem(source: Source, problems: Problems, error: yaml.MarkedYAMLError) -> None:
     said = f"{error.context or ''} {error.problem or ''}"
@@ -292,6 +294,11 @@ def _add_syntax_problem(source: Source, problems: Problems, error: yaml.MarkedYA
             before = re.sub(r"[^\s,{[]+$", "", source.lines[at.line][: at.column]) if got[1] == ":" else ""
             message = "a ',' is missing between two items; write it before this one"
             place = at.line, len(before) or at.column
+    elif at and "mapping values" in said and (within := _WITHIN.fullmatch(source.lines[at.line])):
+        message = (
+            f"a second ':' in one entry; what is within {within[1]} goes into braces, {within[1]}: {{{within[2]}}}, "
+            f"or on lines of its own below it, indented; quote text that contains ': '"
+        )
     elif at and "mapping values are not allowed" in said and ":" not in source.lines[at.line][: at.column]:
         line = next((i for i in range(at.line - 1, -1, -1) if source.lines[i].strip()), at.line)  # which goes on here
         if ":" not in source.lines[line] and (key := source.lines[line].lstrip())[0] != "-":

@@ -9,7 +9,9 @@ import pytest
 
 from trainer.data.dataset import Dataset
 from trainer.data.readers.csv_file import read_csv
+from trainer.data.readers.spelling import Spelling
 from trainer.data.rows import open_rows
+from trainer.data.rows.columns import index_of
 from trainer.data.spec import Column, InputSpec, TargetSpec
 from trainer.errors import DataError
 
@@ -107,6 +109,25 @@ def test_a_file_without_a_header_has_categories_by_their_places(tmp_path):
     assert read(path, InputSpec.of(data), reading) == (
         f"{path}:2: column 1: 'Oslo' is a category that no training row had; they had 'Paris', 'Rome'"
     )
+
+
+@pytest.mark.parametrize(
+    ("categories", "cell", "index"),
+    [
+        (("1", "2", "?"), "2.0", 1),
+        (("1.0", "2.0"), "2", 1),
+        (("-1", "1"), "-1.0", 0),
+        (("2", "2.0"), "2.0", 1),
+        (("2", "2.0"), "2", 0),
+        (("2", "2.0"), "2.00", None),  # either
+        (("2", "02"), "02.0", 1),
+        (("2", "3"), "2.5", None),
+        (("1.1", "1"), "1.10", None),  # a version is no number
+        (("a", "b"), "c", None),
+    ],
+)
+def test_a_whole_number_is_the_category_that_it_is_with_decimals_too(categories, cell, index):
+    assert index_of(Column("grade", categories), cell, Spelling()) == index
 
 
 def test_what_a_spec_is_survives_json():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -62,9 +63,22 @@ def ignored(spec: InputSpec, names: Iterable[str], known: Iterable[str] = ()) ->
 
 
 def index_of(column: Column, cell: str, spelling: Spelling) -> int | None:
-    """The number of a category; of a missing one that of "?", where there was such. None for one that is not known."""
+    """The number of a category; of a missing one that of "?", where there was such. None for one that is not known.
+
+    A whole number is the same one as 3 and as 3.0, which is what pandas makes of it beside a gap; where both spellings
+    are categories, each is its own.
+    """
     cell = "?" if "?" in column.categories and spelling.is_missing(cell) else cell
-    return column.categories.index(cell) if cell in column.categories else None
+    if cell in column.categories:
+        return column.categories.index(cell)
+    alike = [index for index, name in enumerate(column.categories) if _whole(name) == _whole(cell) is not None]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _whole(text: str) -> str | None:
+    """The digits of a whole number, without decimals that are zeros; None for any other text."""
+    found = re.fullmatch(r"(-?[0-9]+)(?:\.0+)?", text)
+    return found[1] if found else None
 
 
 def of_table(spec: InputSpec, table: Table, where: Sequence[int]) -> Array:
