@@ -22,8 +22,10 @@ from trainer.types import Array
 __all__ = ["Sums", "sums_of"]
 
 BLOCK = 8  # columns of one class
+ALL = np.ones(BLOCK, bool).view(np.uint64)  # of which each is right
 SMALL, LARGE, LARGEST = 1 << 18, 1 << 24, 1 << 31  # multiply-adds
 BYTES = 1 << 25  # of matrices that are tried
+NUMBERS = 16_411  # random ones, of which they are made; a prime, so that no two rows or columns begin alike
 # The length at which OpenBLAS cuts sums along k, and the unit of what it cuts off the rest, by dtype: with its kernels
 # for AVX2, and with those for AVX-512.
 _CUTS = {np.dtype(np.float32): ((320, 8), (448, 16)), np.dtype(np.float64): ((256, 4), (384, 16))}
@@ -101,8 +103,9 @@ def _found_by(a: Array, b: Array, out: Array, cuts: tuple[int, ...], zero: float
     numpys, own = [], []
     draws = 3 if work < LARGE else 2  # of two ways that differ, no eight elements agree by luck in all of them
     bits = np.dtype(f"u{dtype.itemsize}")  # which tell zeros of different signs apart
+    numbers, place = rng.standard_normal(NUMBERS, dtype.type), np.empty(out.shape, dtype)
     for draw in range(draws):
-        left, top, place = _like(a, rng), _like(b, rng), np.empty(out.shape, dtype)
+        left, top = (_like(array, numbers, int(rng.integers(NUMBERS))) for array in (a, b))
         if draw == 0:  # sums of products below the smallest number, from the negative side
             left[[0, -1]], top[:, [0, -1]] = -np.finfo(dtype).tiny, np.finfo(dtype).tiny
         began = thread_time()
@@ -114,16 +117,15 @@ def _found_by(a: Array, b: Array, out: Array, cuts: tuple[int, ...], zero: float
             machine.run(0, 1)
             own.append(thread_time() - began)
             right[way, :, :columns] &= place.view(bits) == expected.view(bits)
-        one, two = (way.reshape(n, blocks, BLOCK).all(axis=-1) for way in right)
+        one, two = right.view(np.uint64) == ALL  # eight elements at a time
         if not (one | two).all():
             return None
     slower = work > SMALL and min(own) > min(numpys)  # small ones are quicker wherever right
     return Sums(np.where(one, 1, 2).astype(np.uint8).tobytes(), cuts, zero, np.matmul if slower else None)
 
 
-def _like(array: Array, rng: np.random.Generator) -> Array:
-    """Random numbers in the array's layout."""
+def _like(array: Array, numbers: Array, start: int) -> Array:
+    """These numbers in the array's layout, from `start` on and over and over."""
     given = np.empty_like(array)
-    numbers = rng.standard_normal(given.size, given.dtype.type)
-    given.ravel("K")[...] = numbers  # a view, since nothing lies between its elements
+    given.ravel("K")[...] = np.resize(np.roll(numbers, start), given.size)  # a view: nothing lies between its elements
     return given
