@@ -99,7 +99,7 @@ PACK(npy_double)
 
 /* One product. `most` is the number of vectors that a tile of single chains may have; of double ones it is half. A piece
  * of the sums is done for all rows before the next one, so that the part of b's panel that it takes stays near. */
-#define PRODUCT(name, T, V, most)                                                                                      \
+#define PRODUCT(name, T, V, most, narrow)                                                                              \
     NOINLINE static void product_##name(const instruction *in, const char *pa, const char *pb, char *pc) {             \
         enum { W = sizeof(V) / sizeof(T), BLOCKS = W > 8 ? W / 8 : 1 };                                                \
         const npy_intp n = in->matmul.n, m = in->matmul.m, *s = in->matmul.stride;                                     \
@@ -108,7 +108,7 @@ PACK(npy_double)
         const T zero = (T)in->matmul.zero;                                                                             \
         T *packed = (T *)(((uintptr_t)in->matmul.buffer + VECTOR - 1) / VECTOR * VECTOR);                              \
         const npy_intp panel = panel_of(in, longest_piece(in));                                                        \
-        _Alignas(VECTOR) T whole[2][TILE * PANEL];                                                                     \
+        _Alignas(VECTOR) T whole[TILE * PANEL];                                                                        \
         for (npy_intp start = 0, columns; start < m; start += columns) {                                               \
             columns = m - start < panel ? m - start : panel;                                                           \
             if (columns > PANEL) columns -= columns % PANEL; /* what is left is a panel by itself */                   \
@@ -126,10 +126,10 @@ PACK(npy_double)
                     const unsigned char *class = in->matmul.classes + row * in->matmul.blocks;                         \
                     for (R = 1; R < TILE && row + R < n && !memcmp(class, class + R * in->matmul.blocks, (size_t)blocks);) R++; \
                     const T *a = (const T *)pa + row * ar + q * ak;                                                    \
-                    T *c = part ? whole[0] : (T *)pc + row * cr + start;                                               \
+                    T *c = part ? whole : (T *)pc + row * cr + start;                                                  \
                     const npy_intp width = part ? PANEL : cr;                                                          \
                     for (npy_intp i = 0; part && piece && i < R; i++)                                                  \
-                        memcpy(whole[0] + i * PANEL, (T *)pc + (row + i) * cr + start, (size_t)columns * sizeof(T));   \
+                        memcpy(whole + i * PANEL, (T *)pc + (row + i) * cr + start, (size_t)columns * sizeof(T));      \
                     for (int v = 0, N; v < vectors; v += N) {                                                          \
                         const unsigned char *of = class + (start + v * W) / 8, two = of[0] == 2;                       \
                         const int mixed = BLOCKS > 1 && (start + v * W) / 8 + 1 < blocks && of[0] != of[1];            \
@@ -141,21 +141,13 @@ PACK(npy_double)
                             sized_##name(a, ar, ak, b + v * W, step, c + v * W, width, k, (int)R, N, two, piece > 0, zero); \
                             continue;                                                                                  \
                         }                                                                                              \
-                        /* Both ways, beside one another, and of each the half that is wanted. */                      \
-                        for (int way = 0; way < 2; way++) {                                                            \
-                            for (npy_intp i = 0; piece && i < R; i++)                                                  \
-                                memcpy(whole[1] + i * PANEL + way * W, c + i * width + v * W, sizeof(V));              \
-                            sized_##name(                                                                              \
-                                a, ar, ak, b + v * W, step, whole[1] + way * W, PANEL, k, (int)R, 1, way, piece > 0, zero); \
-                        }                                                                                              \
-                        for (npy_intp i = 0; i < R; i++)                                                               \
-                            for (int block = 0; block < BLOCKS; block++)                                               \
-                                memcpy(                                                                                \
-                                    c + i * width + v * W + block * 8,                                                 \
-                                    whole[1] + i * PANEL + (of[block] == 2) * W + block * 8, 8 * sizeof(T));           \
+                        for (int block = 0; block < BLOCKS; block++) /* each in its way, by vectors as wide as it is */ \
+                            sized_##narrow(                                                                            \
+                                a, ar, ak, b + v * W + block * 8, step, c + v * W + block * 8, width, k, (int)R, 1,    \
+                                of[block] == 2, piece > 0, zero);                                                      \
                     }                                                                                                  \
                     for (npy_intp i = 0; part && i < R; i++)                                                           \
-                        memcpy((T *)pc + (row + i) * cr + start, whole[0] + i * PANEL, (size_t)columns * sizeof(T));   \
+                        memcpy((T *)pc + (row + i) * cr + start, whole + i * PANEL, (size_t)columns * sizeof(T));      \
                 }                                                                                                      \
             }                                                                                                          \
         }                                                                                                              \
@@ -165,15 +157,15 @@ PACK(npy_double)
 #pragma GCC target("avx2,fma")
 KERNEL(float_8, npy_float, __m256, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_set1_ps, _mm256_fmadd_ps, _mm256_add_ps, _mm256_setzero_ps)
 KERNEL(double_4, npy_double, __m256d, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_set1_pd, _mm256_fmadd_pd, _mm256_add_pd, _mm256_setzero_pd)
-PRODUCT(float_8, npy_float, __m256, 2)
-PRODUCT(double_4, npy_double, __m256d, 2)
+PRODUCT(float_8, npy_float, __m256, 2, float_8)
+PRODUCT(double_4, npy_double, __m256d, 2, double_4)
 #pragma GCC pop_options
 #pragma GCC push_options
 #pragma GCC target("avx512f")
 KERNEL(float_16, npy_float, __m512, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_set1_ps, _mm512_fmadd_ps, _mm512_add_ps, _mm512_setzero_ps)
 KERNEL(double_8, npy_double, __m512d, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_set1_pd, _mm512_fmadd_pd, _mm512_add_pd, _mm512_setzero_pd)
-PRODUCT(float_16, npy_float, __m512, 4)
-PRODUCT(double_8, npy_double, __m512d, 4)
+PRODUCT(float_16, npy_float, __m512, 4, float_8)
+PRODUCT(double_8, npy_double, __m512d, 4, double_4)
 #pragma GCC pop_options
 
 int product_width(void) {
