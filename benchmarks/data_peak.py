@@ -58,10 +58,18 @@ def _pictures(folder: Path, rows: int) -> dict[str, Any]:
     return {"path": "rows.npz", "standardize": True}
 
 
-def _parts(folder: Path, rows: int) -> dict[str, Any]:
-    parts = {"inputs.picture": _pixels(rows, SIDE * SIDE), "inputs.likes": _numbers(rows, 4, np.float64)}
-    np.savez(folder / "rows.npz", **parts, targets=np.arange(rows) * 0.1)
-    return {"path": "rows.npz"}
+def _parts(ending: str, dtype: Any = np.uint8, **options: Any) -> Callable[[Path, int], dict[str, Any]]:
+    def write(folder: Path, rows: int) -> dict[str, Any]:
+        pictures = _pixels(rows, SIDE * SIDE).astype(dtype)
+        parts = {"inputs.picture": pictures, "inputs.likes": _numbers(rows, 4, np.float64)}
+        arrays, path = {**parts, "targets": np.arange(rows) * 0.1}, folder / f"rows{ending}"
+        if ending == ".npz":
+            np.savez(path, **arrays)
+        else:
+            _write_hdf5(path, {name.replace(".", "/"): array for name, array in arrays.items()})
+        return {"path": path.name, **options}
+
+    return write
 
 
 def _npy(folder: Path, rows: int) -> dict[str, Any]:
@@ -122,11 +130,16 @@ def _parquet(dtype: Any) -> Callable[[Path, int], dict[str, Any]]:
 
 
 def _hdf5(folder: Path, rows: int) -> dict[str, Any]:
+    _write_hdf5(folder / "rows.h5", {"inputs": _numbers(rows, FEATURES), "targets": np.arange(rows) * 0.1})
+    return {"path": "rows.h5"}
+
+
+def _write_hdf5(path: Path, arrays: dict[str, Any]) -> None:
     import h5py
 
-    with h5py.File(folder / "rows.h5", "w") as file:
-        file["inputs"], file["targets"] = _numbers(rows, FEATURES), np.arange(rows) * 0.1
-    return {"path": "rows.h5"}
+    with h5py.File(path, "w") as file:
+        for name, array in arrays.items():
+            file[name] = array
 
 
 CASES: tuple[Case, ...] = (
@@ -137,7 +150,9 @@ CASES: tuple[Case, ...] = (
     ("npz float64, standardize", 8 * FEATURES, _npz(np.float64, **STANDARDIZED)),
     ("npz int16", 4 * FEATURES, _npz(np.int16)),
     ("npz uint8 pictures, standardize", 4 * SIDE * SIDE, _pictures),
-    ("npz inputs.NAME, pictures and doubles", 4 * (SIDE * SIDE + 4), _parts),
+    ("npz inputs.NAME, pictures and doubles", 4 * (SIDE * SIDE + 4), _parts(".npz")),
+    ("npz inputs.NAME, float32 and doubles", 4 * (SIDE * SIDE + 4), _parts(".npz", np.float32)),
+    ("npz inputs.NAME, standardize", 4 * (SIDE * SIDE + 4), _parts(".npz", **STANDARDIZED)),
     ("npy table", 4 * FEATURES, _npy),
     ("npy pair, mapped: false", 4 * FEATURES, _pair),
     ("IDX, gzip", 4 * SIDE * SIDE, _idx),
@@ -146,6 +161,7 @@ CASES: tuple[Case, ...] = (
     ("parquet float32", 4 * FEATURES, _parquet(np.float32)),
     ("parquet float64", 8 * FEATURES, _parquet(np.float64)),
     ("hdf5 float32", 4 * FEATURES, _hdf5),
+    ("hdf5 inputs.NAME, float32 and doubles", 4 * (SIDE * SIDE + 4), _parts(".h5", np.float32)),
     ("csv", 8 * FEATURES, _csv),
     ("csv, units", 8 * FEATURES, _units),
 )

@@ -152,12 +152,22 @@ def held(few: Path, path: Path, consumed: bool, *options: str) -> float:
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
+KINDS = ("images", "npz", "npz of floats", "packed npz", "parts", "parts with doubles", "hdf5 parts with doubles")
+
+
 def written(folder: Path, kind: str, rows: int) -> Path:
     x = RNG.integers(0, 256, (rows, 900)).astype(np.uint8)
     y, path = np.arange(rows) % 3, folder / f"{rows}.npz"
     if kind == "images":
         return pictures(folder / str(rows), rows // 10, (95, 95))
-    if kind == "parts":
+    if kind == "parts with doubles":
+        np.savez(path, **{"inputs.picture": x, "inputs.likes": np.repeat(x[:, :2] / 3, 2, axis=1), "targets": y})
+    elif kind == "hdf5 parts with doubles":
+        h5py = pytest.importorskip("h5py")
+        path = path.with_suffix(".h5")
+        with h5py.File(path, "w") as file:
+            file["inputs/speeds"], file["inputs/likes"], file["targets"] = x.astype(np.float32), x[:, :2] / 3, y
+    elif kind == "parts":
         np.savez(path, **{"inputs.picture": x.reshape(-1, 30, 30), "inputs.flags": x[:, :2] > 100, "targets": y})
     elif kind == "packed npz":
         np.savez_compressed(path, inputs=x.astype(np.float32), targets=y)
@@ -169,7 +179,7 @@ def written(folder: Path, kind: str, rows: int) -> Path:
 @linux
 @needs_pages
 @pytest.mark.parametrize("options", [(), ("standardize",)], ids=["as they are", "standardised"])
-@pytest.mark.parametrize("kind", ["images", "npz", "npz of floats", "packed npz", "parts"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_memory_is_at_most_1_3_of_what_is_trained_on(kind, options, tmp_path) -> None:
     few, path = written(tmp_path, kind, 300), written(tmp_path, kind, 8000)
     assert held(few, path, True, *options) < 1.3

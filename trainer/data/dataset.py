@@ -22,8 +22,9 @@ import numpy as np
 
 from trainer.data.account import Account
 from trainer.data.dates import Dates
+from trainer.data.packed import shape_of, unpacked, widths_of
 from trainer.errors import DataError
-from trainer.types import Array
+from trainer.types import Array, Shape
 
 __all__ = ["Array", "Dataset", "Facts", "Task", "as_numbers", "class_indices", "in_blocks", "narrow_type", "some_rows"]
 
@@ -61,7 +62,8 @@ class Dataset:
     """Rows of inputs with their targets.
 
     inputs: shape (n, ...), stored as C-contiguous float64; n and every other length are at least 1. With `narrow` they
-        stay of their type if it is narrower.
+        stay of their type if it is narrower, and `parts` of several types may be a structured array of shape (n,),
+        which `trainer.data.packed` makes.
     targets: for a classification, shape (n,), or (n, positions) where each position of a sequence has a class: indices
         into `class_names`, and a negative number at a position without a class, stored as int64; for a regression,
         shape (n,) or (n, k), stored as float64.
@@ -144,12 +146,17 @@ class Dataset:
 
     def __repr__(self) -> str:
         classes = f" of {len(self.class_names)} classes" if self.class_names else ""
-        return f"Dataset {self.name!r}: {self.rows} rows, inputs {self.inputs.shape[1:]}, {self.task}{classes}"
+        return f"Dataset {self.name!r}: {self.rows} rows, inputs {self.input_shape}, {self.task}{classes}"
 
     @property
     def rows(self) -> int:
         """How many rows there are."""
         return len(self.inputs)
+
+    @property
+    def input_shape(self) -> Shape:
+        """Shape of one row's inputs, as `numbers` has them."""
+        return shape_of(self.inputs)[1:]
 
     def numbers(self, kept: Array | None = None) -> Array:
         """Some of `inputs`, all by default, as they are learnt from: float64, divided by `divisor`.
@@ -179,7 +186,7 @@ class Dataset:
     def facts(self) -> Facts:
         """Name, rows, shape of one row's inputs, task, number of classes (None for a regression), description."""
         classes = len(self.class_names) or None
-        return Facts(self.name, self.rows, self.inputs.shape[1:], self.task, classes, self.description)
+        return Facts(self.name, self.rows, self.input_shape, self.task, classes, self.description)
 
     def _checked_inputs(self) -> Array:
         what = f"inputs of data set {self.name!r}"
@@ -193,24 +200,25 @@ class Dataset:
         return inputs
 
     def _check_inputs(self, inputs: Array) -> None:
-        if inputs.ndim < 2:
+        shape = shape_of(inputs)
+        if len(shape) < 2:
             raise DataError(
-                f"inputs of data set {self.name!r} have shape {inputs.shape}: the first axis counts the rows and at "
+                f"inputs of data set {self.name!r} have shape {shape}: the first axis counts the rows and at "
                 f"least one more the features, as in inputs.reshape(-1, 1)"
             )
-        if 0 in inputs.shape:
+        if 0 in shape:
+            raise DataError(f"inputs of data set {self.name!r} have shape {shape}: there is nothing to learn from")
+        if self.feature_names and (len(shape) != 2 or len(self.feature_names) != shape[1]):
             raise DataError(
-                f"inputs of data set {self.name!r} have shape {inputs.shape}: there is nothing to learn from"
-            )
-        if self.feature_names and (inputs.ndim != 2 or len(self.feature_names) != inputs.shape[1]):
-            raise DataError(
-                f"data set {self.name!r} has inputs of shape {inputs.shape}, and its feature names are "
+                f"data set {self.name!r} has inputs of shape {shape}, and its feature names are "
                 f"{len(self.feature_names)} in number: give one per column, or none"
             )
-        if self.parts and inputs.shape[1:] != (sum(map(math.prod, self.parts.values())),):
-            shapes = ", ".join(f"{name} {tuple(shape)}" for name, shape in self.parts.items())
+        widths = {name: math.prod(part) for name, part in self.parts.items()}
+        fields = widths_of(inputs.dtype)
+        if (widths and shape[1:] != (sum(widths.values()),)) or (fields and [*fields.items()] != [*widths.items()]):
+            shapes = ", ".join(f"{name} {tuple(part)}" for name, part in self.parts.items()) or "none"
             raise DataError(
-                f"data set {self.name!r} has inputs of shape {inputs.shape}, and its parts are {shapes}: the parts of "
+                f"data set {self.name!r} has inputs of shape {shape}, and its parts are {shapes}: the parts of "
                 f"a row, each laid flat, fill it"
             )
 
@@ -304,7 +312,7 @@ def as_numbers(
     mending: str = "fill in the missing values or remove their rows",
     narrow: bool = False,
 ) -> Array:
-    """`values` as float64, C-contiguous, or some of the columns of a table that is.
+    """`values` as float64, C-contiguous, or some of the columns of a table that is; packed ones stay, with `narrow`.
 
     missing: whether NaN is let through, as what is missing; `mending` is for the error, what to do about it if not.
     narrow: whether a narrower type stays, of which every number is one of float64.
@@ -315,14 +323,16 @@ def as_numbers(
     array([1., 2.])
     """
     array = np.asarray(values)
-    if array.dtype.kind not in "biuf":
-        raise DataError(f"{what}: values of type {array.dtype} are not real numbers")
-    dtype = narrow_type(array.dtype) if narrow else np.dtype(np.float64)
-    if not _is_part(array, dtype):
-        array = np.ascontiguousarray(array, dtype=dtype) if array.ndim else array.astype(dtype)
-    if dtype.kind != "f":
-        return array
+    if not (narrow and _is_packed(array)):
+        if array.dtype.kind not in "biuf":
+            raise DataError(f"{what}: values of type {array.dtype} are not real numbers")
+        dtype = narrow_type(array.dtype) if narrow else np.dtype(np.float64)
+        if not _is_part(array, dtype):
+            array = np.ascontiguousarray(array, dtype=dtype) if array.ndim else array.astype(dtype)
+        if dtype.kind != "f":
+            return array
     if not all(np.isfinite(some).all() or (missing and not np.isinf(some).any()) for some in in_blocks(array)):
+        array = array if array.dtype.names is None else unpacked(array)
         wrong = np.isinf(array) if missing else ~np.isfinite(array)
         place = tuple(int(i) for i in np.argwhere(wrong)[0])
         way_out = "a missing value is nan" if missing else mending
@@ -335,11 +345,23 @@ def as_numbers(
 
 def in_blocks(array: Array) -> Iterator[Array]:
     """An array some rows at a time, so that what is asked of its numbers takes no memory of its size."""
+    if array.dtype.names is not None:
+        rows = max(1, BLOCK // max(1, shape_of(array)[1]))
+        yield from (unpacked(array, slice(start, start + rows)) for start in range(0, len(array), rows))
+        return
     if array.ndim < 1 or not array.size:
         yield array
         return
     rows = max(1, BLOCK * len(array) // array.size)
     yield from (array[start : start + rows] for start in range(0, len(array), rows))
+
+
+def _is_packed(array: Array) -> bool:
+    """Whether these are rows of parts that are kept in types of their own."""
+    dtype = array.dtype
+    fields = [dtype[name] for name in dtype.names or ()]
+    plain = all(len(field.shape) == 1 and field.base.kind in "biuf" for field in fields)
+    return bool(fields) and plain and array.ndim == 1 and all(field.base == narrow_type(field.base) for field in fields)
 
 
 def _is_part(array: Array, dtype: np.dtype[Any]) -> bool:
@@ -349,9 +371,21 @@ def _is_part(array: Array, dtype: np.dtype[Any]) -> bool:
 
 def numbers_of(kept: Array, divisor: int) -> Array:
     """The float64 that numbers are which are kept as `divisor` times what they are."""
+    if kept.dtype.names is not None:
+        kept = unpacked(kept)
     if divisor == 1:
         return kept.astype(np.float64, copy=False)
     return np.divide(kept, divisor, dtype=np.float64)
+
+
+def laid_flat(inputs: Array) -> Array:
+    """Inputs (n, ...) as (n, total); packed ones as they are."""
+    return inputs.reshape(len(inputs), math.prod(inputs.shape[1:])) if inputs.dtype.names is None else inputs
+
+
+def some_numbers(flat: Array, divisor: int, rows: slice | Array, columns: slice) -> Array:
+    """The numbers of some rows and columns of what `laid_flat` made."""
+    return numbers_of(flat[rows, columns] if flat.dtype.names is None else unpacked(flat, rows, columns), divisor)
 
 
 def narrow_type(dtype: np.dtype[Any]) -> np.dtype[Any]:

@@ -3,12 +3,12 @@ and put where they belong, so that each can be forgotten when it is there."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from trainer.data.dataset import Dataset
+from trainer.data.dataset import Dataset, laid_flat, some_numbers
+from trainer.data.packed import shape_of
 from trainer.data.pages import give_back
 from trainer.data.preprocessing.scaling import Scaling
 from trainer.types import Array
@@ -65,8 +65,8 @@ def gathered(
     parts: the indices of the rows of each.
     consumed: whether the inputs of the data set are given back on the way.
     """
-    width = math.prod(dataset.inputs.shape[1:])
-    table = dataset.inputs.reshape(dataset.rows, width)
+    flat = laid_flat(dataset.inputs)
+    width = shape_of(flat)[1]
     found = [Gathered(rows, width, dtype) for rows in parts]
     pieces = [slice(left, left + TOGETHER) for left in range(0, width, TOGETHER)]  # a row may be a large picture
     scalings = [None if scaling is None else scaling.of(columns) for columns in pieces]
@@ -76,8 +76,8 @@ def gathered(
             for part in found:
                 rows, places = part.among(start + together)
                 for columns, some in zip(pieces, scalings, strict=True) if len(rows) else ():
-                    values = dataset.numbers(table[rows, columns])
+                    values = some_numbers(flat, dataset.divisor, rows, columns)
                     part.put(places, columns, values if some is None else some.apply(values))
             if consumed:
-                give_back(table, start + together)
+                give_back(flat, start + together)
     return found

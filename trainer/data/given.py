@@ -16,7 +16,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from trainer.data.dataset import Dataset
+from trainer.data.dataset import Dataset, numbers_of
+from trainer.data.packed import packed
 from trainer.data.pages import joined
 from trainer.data.readers.image_folder import visible
 from trainer.data.readers.registry import Formats
@@ -133,15 +134,18 @@ def _kept(dataset: Dataset, values: Array) -> Array:
     """Inputs in the type in which the data set keeps its own, where that says the same; otherwise float64 still."""
     dtype, divisor = dataset.inputs.dtype, dataset.divisor
     with np.errstate(over="ignore", invalid="ignore"):
-        kept = (np.rint(values * divisor) if dtype.kind in "iu" else values).astype(dtype, copy=False)
-    return kept if np.array_equal(kept / divisor, values, equal_nan=True) else values
+        if dtype.names is not None:
+            kept = packed(values, dtype)
+        else:
+            kept = (np.rint(values * divisor) if dtype.kind in "iu" else values).astype(dtype, copy=False)
+    return kept if np.array_equal(numbers_of(kept, divisor), values, equal_nan=True) else values
 
 
 def _alike(dataset: Dataset, pieces: list[Array]) -> tuple[list[Array], int]:
     """Inputs all kept as the data set keeps its own, or all float64 where some cannot be; and their divisor."""
     if all(x.dtype == dataset.inputs.dtype for x in pieces):
         return pieces, dataset.divisor
-    return [x if x.dtype == np.float64 else x / np.float64(dataset.divisor) for x in pieces], 1
+    return [x if x.dtype == np.float64 else numbers_of(x, dataset.divisor) for x in pieces], 1
 
 
 def _roles(reading: Mapping[str, Any]) -> list[str]:

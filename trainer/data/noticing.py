@@ -98,7 +98,9 @@ def _is_identity(values: Array, name: str) -> bool:
 
 def _of_pixels(dataset: Dataset) -> Iterator[str]:
     inputs = dataset.inputs
-    if dataset.divisor != 1 or (inputs.ndim == 2 and (inputs.shape[1] < PIXELS or dataset.categories or dataset.parts)):
+    if dataset.parts or dataset.divisor != 1:
+        return
+    if inputs.ndim == 2 and (inputs.shape[1] < PIXELS or dataset.categories):
         return
     low, high = float(inputs.min()), float(inputs.max())
     if low < 0 or not 128 <= high <= 255 or dataset.targets.ndim > 1:

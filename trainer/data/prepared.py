@@ -284,7 +284,7 @@ def _arrays(
     else:
         if gathered.largest is not None:
             raise _too_large(dataset, "inputs", gathered.largest, dtype)
-        inputs = gathered.inputs.reshape(len(rows), *dataset.inputs.shape[1:])
+        inputs = gathered.inputs.reshape(len(rows), *dataset.input_shape)
     if encoded is None:
         return inputs, inputs.reshape(len(inputs), math.prod(inputs.shape[1:]))  # -1 is undefined for no rows
     return inputs, _cast(dataset, "targets", _rows(dataset, encoded, rows), dtype)

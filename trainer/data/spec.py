@@ -70,9 +70,8 @@ class InputSpec:
     @classmethod
     def of(cls, dataset: Dataset) -> Self:
         """Of the rows of a data set."""
-        shape = dataset.inputs.shape[1:]
         return cls(
-            shape,
+            dataset.input_shape,
             dataset.feature_names,
             dataset.categories,
             dataset.parts,
@@ -146,7 +145,7 @@ class InputSpec:
 def _spans(dataset: Dataset) -> tuple[tuple[float, float], ...]:
     """Those of a data set whose rows are two numbers each, seen in some of the rows of a large one."""
     inputs = dataset.inputs
-    if inputs.shape[1:] != (2,) or dataset.categories or dataset.dates or dataset.booleans or not len(inputs):
+    if dataset.input_shape != (2,) or dataset.categories or dataset.dates or dataset.booleans or not len(inputs):
         return ()
     some = dataset.numbers(inputs[:: max(1, len(inputs) // SEEN)])
     there = [column[np.isfinite(column)] for column in some.T]

@@ -59,13 +59,13 @@ def rows_of_run(model: Model, run: Path) -> Array:
     from trainer.data.loading import load as load_dataset
 
     config = load(checked(run / "resolved.yaml")).config
-    inputs = load_dataset(config.dataset.component, config.dataset.options, seed=config.seed).inputs
-    if inputs.shape[1:] != model.inputs.shape:
+    dataset = load_dataset(config.dataset.component, config.dataset.options, seed=config.seed)
+    if dataset.input_shape != model.inputs.shape:
         raise UsageError(
-            f"the data set of {run.name} has inputs of shape {inputs.shape[1:]} now; give rows with --rows"
+            f"the data set of {run.name} has inputs of shape {dataset.input_shape} now; give rows with --rows"
         )
-    chosen = np.unique(np.linspace(0, len(inputs) - 1, min(ROWS, len(inputs))).astype(int))
-    return np.asarray(inputs[chosen], dtype=np.float64)
+    chosen = np.unique(np.linspace(0, dataset.rows - 1, min(ROWS, dataset.rows)).astype(int))
+    return dataset.numbers(dataset.inputs[chosen])
 
 
 def rows_of_data(model: Model, data: Path) -> Array:

@@ -120,7 +120,7 @@ class Preprocessing:
         table = dataset.numbers(dataset.inputs[rows]).reshape(len(rows), -1)
         names = _names(dataset)
         categories = frozenset(dataset.categories)
-        shape, done = dataset.inputs.shape[1:], []
+        shape, done = dataset.input_shape, []
         for index, (name, preprocessor) in enumerate(steps):
             columns = _columns(index, name, preprocessor, names, categories, shape)
             _check_complete(index, name, preprocessor, table, columns, names)
@@ -136,7 +136,7 @@ class Preprocessing:
             shape = shape if made.shape[1] == table.shape[1] else (made.shape[1],)
             table = made
             done.append(step)
-        return cls(tuple(done), dataset.inputs.shape[1:], shape, tuple(names))
+        return cls(tuple(done), dataset.input_shape, shape, tuple(names))
 
     def apply(self, inputs: Array) -> Array:
         """What the steps make of `inputs`, shape (n, *input_shape), computed in float64: shape (n, *output_shape).
@@ -211,7 +211,7 @@ def _names(dataset: Dataset) -> list[str]:
     """The columns' names; where there are none, what a message can call them."""
     if dataset.feature_names:
         return [*dataset.feature_names]
-    shape = dataset.inputs.shape[1:]
+    shape = dataset.input_shape
     if len(shape) == 1:
         return [f"column {i}" for i in range(shape[0])]
     return [f"element {list(map(int, np.unravel_index(i, shape)))}" for i in range(math.prod(shape))]

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from trainer.data.dataset import numbers_of
+from trainer.data.dataset import laid_flat, some_numbers
+from trainer.data.packed import shape_of
 from trainer.data.preprocessing import SCALING
 from trainer.errors import DataError, ShapeError
 from trainer.types import Array
@@ -55,18 +56,17 @@ class Scaling:
         variance* (1983), in the order of operations of scikit-learn's `_incremental_mean_and_var`.
         Raises DataError when a feature's squares overflow.
         """
-        table = inputs.reshape(len(inputs), math.prod(inputs.shape[1:]))
-        moments = [
-            _moments(_Columns(table, rows, some, divisor)) for some in _together(table.shape[1], max(2, TOGETHER))
-        ]
-        mean, variance, constant = (
-            np.concatenate([each[i] for each in moments]).reshape(inputs.shape[1:]) for i in range(3)
-        )
+        flat, shape = laid_flat(inputs), shape_of(inputs)[1:]
+        together = _together(math.prod(shape), max(2, TOGETHER))
+        moments = [_moments(_Columns(flat, rows, some, divisor)) for some in together]
+        mean, variance, constant = (np.concatenate([each[i] for each in moments]).reshape(shape) for i in range(3))
         if not np.isfinite(variance).all():
-            place = tuple(int(i) for i in np.argwhere(~np.isfinite(variance))[0])
-            largest = np.abs(inputs[(slice(None) if rows is None else rows, *place)]).max()
+            column = int(np.isfinite(variance).argmin())
+            place = [int(i) for i in np.unravel_index(column, shape)]
+            numbers = _Columns(flat, rows, slice(column, column + 1), divisor).pieces()
+            largest = max(np.abs(some).max() for some in numbers)
             raise DataError(
-                f"feature {list(place)} has numbers up to {largest:.3g}, whose squares overflow: leave "
+                f"feature {place} has numbers up to {largest:.3g}, whose squares overflow: leave "
                 f"standardize out and write preprocess: [max_abs_scaler, standard_scaler], which divides them first",
                 "standardize",
             )
@@ -135,9 +135,9 @@ def _together(columns: int, most: int) -> Iterator[slice]:
 
 
 class _Columns(NamedTuple):
-    """Some columns of some rows of a table, of numbers that are kept as `divisor` times what they are."""
+    """Some columns of some rows of inputs laid flat, of numbers that are kept as `divisor` times what they are."""
 
-    table: Array
+    flat: Array
     rows: Array | None
     columns: slice
     divisor: int
@@ -145,16 +145,15 @@ class _Columns(NamedTuple):
     @property
     def n(self) -> int:
         """How many rows there are."""
-        return len(self.table) if self.rows is None else len(self.rows)
+        return len(self.flat) if self.rows is None else len(self.rows)
 
     def pieces(self) -> Iterator[Array]:
         """The numbers, some rows at a time; a column alone goes whole, for NumPy adds it up in pairs."""
-        width = self.table[:1, self.columns].shape[1]
+        width = len(range(*self.columns.indices(shape_of(self.flat)[1])))
         together = max(1, TOGETHER // width) if width > 1 else self.n
         for start in range(0, self.n, together):
             some = slice(start, start + together)
-            kept = self.table[some, self.columns] if self.rows is None else self.table[self.rows[some], self.columns]
-            yield numbers_of(kept, self.divisor)
+            yield some_numbers(self.flat, self.divisor, some if self.rows is None else self.rows[some], self.columns)
 
     def totals(self, *of: Callable[[Array], Array]) -> list[Array]:
         """The sums over the rows of what each function makes of them, with the bits of NumPy's sum of all at once.

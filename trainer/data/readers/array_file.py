@@ -16,14 +16,16 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from trainer.data.dataset import Dataset, Task, as_numbers, narrow_type
-from trainer.data.pages import pages
+from trainer.data.packed import packed_type
+from trainer.data.pages import give_back, pages
 from trainer.data.readers.archive import PARTS, arrays_of, targets_in
 from trainer.data.readers.mapped import read_pair
 from trainer.data.readers.room import check_room
@@ -31,7 +33,7 @@ from trainer.data.readers.spelling import MENDING
 from trainer.data.readers.stored import NPY, beginning_of, classes_of, load_entry, task_of, texts_of
 from trainer.data.readers.unrolled import Held, Unrolled
 from trainer.errors import DataError
-from trainer.types import Array
+from trainer.types import Array, Shape
 from trainer.wording import nearest
 
 __all__ = ["read_npy", "read_npz"]
@@ -71,7 +73,7 @@ def read_npz(
     _check_missing(missing)
     arrays = arrays_of(shown)
     check_room(shown, sum(math.prod(array.shape) * array.dtype.itemsize for array in arrays.values()))
-    inputs, parts = _inputs(shown, arrays)
+    inputs, parts = _inputs(shown, arrays, target)
     found = _find(shown, arrays, (target,) if target else ("targets", "y"), "targets", "target")
     targets = targets_in(shown, arrays, found, task)
     for name in arrays:
@@ -162,8 +164,11 @@ def _check_missing(missing: str) -> None:
         raise DataError(f"missing is 'error' or 'allow', not {missing!r}", "missing")
 
 
-def _inputs(path: str, arrays: Mapping[str, Unrolled | Held]) -> tuple[Array, dict[str, tuple[int, ...]]]:
-    """The inputs; several of them laid flat, side by side, with the shape of each."""
+def _inputs(
+    path: str, arrays: Mapping[str, Unrolled | Held], target: str | None
+) -> tuple[Array, dict[str, tuple[int, ...]]]:
+    """The inputs; several of them laid flat, side by side, with the shape of each. Those in memory are given back,
+    unless somebody wants one for the targets."""
     named = {name: array for name, array in arrays.items() if name.startswith(PARTS)}
     if not named:
         return arrays[_find(path, arrays, ("inputs", "x"), "inputs")].whole(narrow_type), {}
@@ -187,16 +192,29 @@ def _inputs(path: str, arrays: Mapping[str, Unrolled | Held]) -> tuple[Array, di
         if array.dtype.kind not in "biuf":
             raise DataError(f"{path}: array {name!r}: values of type {array.dtype} are not real numbers")
     parts = {name.removeprefix(PARTS): array.shape[1:] for name, array in named.items()}
-    dtype = np.result_type(*map(_narrowest, named.values()))
-    inputs = pages((rows, sum(map(math.prod, parts.values()))), dtype)
-    end = 0
-    for array in named.values():
-        width, row = math.prod(array.shape[1:]), 0
-        for some in array.pieces(max(1, TOGETHER // width)):
-            inputs[row : row + len(some), end : end + width] = some.reshape(len(some), width)
-            row += len(some)
-        end += width
+    inputs, places = _room(rows, parts, [_narrowest(array) for array in named.values()])
+    held = [array.array for name, array in named.items() if isinstance(array, Held) and name != target]
+    together = max(1, TOGETHER // sum(place.shape[1] for place in places))
+    with ExitStack() as stack:
+        pieces = [stack.enter_context(closing(array.pieces(together))) for array in named.values()]
+        for start, some in zip(range(0, rows, together), zip(*pieces, strict=True), strict=True):
+            for piece, place in zip(some, places, strict=True):
+                place[start : start + together] = piece.reshape(len(piece), place.shape[1])
+            for values in held:
+                give_back(values, start + together)
     return inputs, parts
+
+
+def _room(rows: int, parts: Mapping[str, Shape], types: Sequence[np.dtype[Any]]) -> tuple[Array, Sequence[Array]]:
+    """Memory for so many rows of parts, and where in it each part goes; packed where some need double precision, to
+    which all would be widened, and others do not."""
+    widths = {part: math.prod(shape) for part, shape in parts.items()}
+    kept, whole = [narrow_type(dtype) for dtype in types], narrow_type(np.result_type(*types))
+    if whole == np.float64 and {*kept} != {whole}:
+        inputs = pages((rows,), packed_type(dict(zip(parts, kept, strict=True)), widths))
+        return inputs, [inputs[part] for part in parts]
+    inputs = pages((rows, sum(widths.values())), whole)
+    return inputs, np.split(inputs, np.cumsum([*widths.values()])[:-1], axis=1)
 
 
 def _narrowest(array: Unrolled | Held) -> np.dtype[Any]:
@@ -209,8 +227,9 @@ def _narrowest(array: Unrolled | Held) -> np.dtype[Any]:
         with np.errstate(over="ignore"):
             single = all(np.array_equal(some.astype(np.float32), some, equal_nan=True) for some in array.pieces(rows))
         return np.dtype(np.float32) if single else dtype
-    least, most = zip(*((some.min(), some.max()) for some in array.pieces(rows)), strict=True)
-    return np.result_type(np.min_scalar_type(min(least)), np.min_scalar_type(max(most)))
+    ends = [(some.min(), some.max()) for some in array.pieces(rows)]
+    least, most = min(low for low, _ in ends), max(high for _, high in ends)
+    return np.min_scalar_type(most if least >= 0 else min(least, -most - 1))  # as many negative numbers as others
 
 
 def _find(path: str, arrays: Mapping[str, Unrolled | Held], names: tuple[str, ...], what: str, *option: str) -> str:
