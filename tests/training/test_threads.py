@@ -1,10 +1,12 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import numpy as np  # noqa: F401  loads the BLAS library
 import pytest
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from trainer.compiler.executors import native_available, spread_over
 from trainer.compiler.processors import VARIABLES, processors, quota, said
@@ -37,6 +39,49 @@ def test_the_machines_threads_are_set_inside_and_restored_outside() -> None:
         with pinned(3) as used:
             assert used.threads == spread_over() == (3 if native_available() else 1)
         assert spread_over() == 1
+
+
+def test_blocks_of_several_threads_that_end_in_any_order_keep_to_one_and_put_back_what_the_first_found() -> None:
+    before, machines = blas_threads(), spread_over()
+    first, second = pinned(2), pinned(3)
+    with first:
+        within = ExitStack()
+        with ThreadPoolExecutor(1) as another:
+            another.submit(within.enter_context, second).result()
+    one = [1] * len(before)
+    assert (blas_threads(), spread_over()) == (one, 3 if native_available() else 1)  # the second is still in its block
+    within.close()
+    assert (blas_threads(), spread_over()) == (before, machines)
+
+
+def test_blas_is_pinned_for_a_thread_although_another_one_has_said_how_many_there_are() -> None:
+    before = blas_threads()
+    with threadpool_limits(2), ThreadPoolExecutor(1) as another:
+
+        def inside() -> list[int]:
+            with pinned(1):
+                return blas_threads()
+
+        assert another.submit(inside).result() == [1] * len(before)
+        assert blas_threads() == [2] * len(before)
+    assert blas_threads() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="only some systems fork")
+def test_a_process_that_is_forked_while_another_thread_enters_a_block_can_enter_one() -> None:
+    script = """
+import os, signal
+from trainer.training import threads
+with threads._setting._lock:  # as another thread may hold it
+    child = os.fork()
+    if not child:
+        signal.alarm(20)
+        with threads.pinned(1):
+            os._exit(0)
+print(os.waitpid(child, 0)[1])
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ended.stdout == "0\n"
 
 
 @pytest.mark.parametrize("number", [0, -1, True, 1.5, "many"])

@@ -6,9 +6,9 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from threadpoolctl import ThreadpoolController
+    from threadpoolctl import LibController, ThreadpoolController
 
-__all__ = ["libraries", "threads"]
+__all__ = ["give", "libraries", "threads"]
 
 _found: tuple[frozenset[str], ThreadpoolController] | None = None  # under the names of the modules then
 
@@ -28,3 +28,12 @@ def libraries() -> ThreadpoolController:
 def threads() -> tuple[int, ...]:
     """How many threads each of them has now."""
     return tuple(library.num_threads for library in libraries().lib_controllers)
+
+
+def give(library: LibController, number: int) -> None:
+    """Have a library take so many threads, whichever thread asks: threadpoolctl 3.8 hears the one that asked first, and
+    no other one until that is forgotten."""
+    forget = getattr(library, "clear_controlling_thread", lambda force: None)
+    forget(force=True)
+    library.set_num_threads(number)
+    forget(force=True)
