@@ -16,6 +16,7 @@ from trainer.data.given import with_parts
 from trainer.data.packed import packed, packed_type, unpacked
 from trainer.data.pages import pages
 from trainer.data.preprocessing.transformers import SimpleImputer, StandardScaler
+from trainer.data.spec import InputSpec
 from trainer.errors import DataError
 from trainer.experiment.evaluating import evaluate
 from trainer.experiment.predicting import write_predictions
@@ -90,6 +91,21 @@ def test_parts_of_one_type_and_such_as_need_no_doubles_are_one_array(tmp_path) -
     ):
         path = save(tmp_path / "d.npz", {f"inputs.{name}": part for name, part in parts.items()} | {"y": x[:, 0]})
         assert load(path).inputs.dtype == dtype
+
+
+@pytest.mark.parametrize("name", ["d.npz", "d.h5"])
+def test_parts_in_any_order_of_bytes_and_axes_are_the_same(name, tmp_path, data) -> None:
+    parts = arrays()
+    for part, change in {"a_picture": np.asfortranarray, "b_likes": lambda a: np.asfortranarray(a, ">f8")}.items():
+        parts[f"inputs.{part}"] = change(parts[f"inputs.{part}"])
+    np.testing.assert_array_equal(load(save(tmp_path / name, parts)).inputs, data.inputs, strict=True)
+
+
+def test_two_numbers_of_two_types_are_told_from_where_to_where_they_go(tmp_path) -> None:
+    parts = {"inputs.a": np.array([[3], [250], [7]], np.uint8), "inputs.b": np.array([[0.1], [-2], [1]])}
+    data = load(save(tmp_path / "d.npz", {**parts, "y": np.array([0.5, 1, 2])}))
+    assert data.inputs.dtype.names == ("a", "b")
+    assert InputSpec.of(data).spans == ((3, 250), (-2, 1))
 
 
 def test_whole_numbers_that_singles_cannot_have_stay_beside_them(tmp_path) -> None:
