@@ -182,6 +182,14 @@ def test_numbers_too_large_for_the_dtype_are_refused() -> None:
     )
 
 
+def test_the_column_of_a_number_too_large_is_named_where_it_has_a_name() -> None:
+    inputs = np.ones((5, 3))
+    inputs[1, 0], inputs[3, 2] = 1e40, -1e41
+    dataset = Dataset("d", inputs, np.zeros(5), "regression", feature_names=("a", "b", "c"))
+    with pytest.raises(DataError, match=r"inputs of data set 'd', column 'c': -1e\+41 is too large for float32; give"):
+        prepare(dataset, targets="values", split=Split(test_fraction=0), dtype=np.float32, consumed=True)
+
+
 def test_a_class_per_position_passes_through() -> None:
     targets = np.arange(120).reshape(30, 4) % 3
     dataset = Dataset("text", np.zeros((30, 4)), targets, "classification", ("a", "b", "c"))

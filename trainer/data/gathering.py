@@ -32,7 +32,7 @@ class Gathered:
         self._order = None if ascending else np.argsort(rows, kind="stable")
         self._rows = rows if self._order is None else rows[self._order]
         self._end = 0
-        self._largest: list[float] = []
+        self._largest: list[tuple[float, int]] = []
 
     def among(self, end: int) -> tuple[Array, slice | Array]:
         """The rows before row `end` of the data set that were not asked for yet, and their places here."""
@@ -45,12 +45,14 @@ class Gathered:
         cast = values.astype(self.inputs.dtype, copy=False)
         self.inputs[places, columns] = cast
         if not np.isfinite(cast).all():
-            self._largest.append(values.flat[np.abs(values).argmax()])
+            at = int(np.abs(values).argmax())
+            self._largest.append((values.flat[at], columns.start + at % values.shape[1]))
 
     @property
-    def largest(self) -> float | None:
-        """The number that is farthest from 0, where one is too large for the type; None where all fit."""
-        return self._largest[int(np.abs(self._largest).argmax())] if self._largest else None
+    def largest(self) -> tuple[float, int] | None:
+        """The number that is farthest from 0 and its column, where one is too large for the type; None where all
+        fit."""
+        return max(self._largest, key=lambda found: abs(found[0]), default=None)
 
 
 def gathered(

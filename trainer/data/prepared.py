@@ -283,7 +283,9 @@ def _arrays(
         inputs = _cast(dataset, "inputs", inputs, dtype)
     else:
         if gathered.largest is not None:
-            raise _too_large(dataset, "inputs", gathered.largest, dtype)
+            largest, column = gathered.largest
+            where = f", column {dataset.feature_names[column]!r}" if dataset.feature_names else ""
+            raise _too_large(dataset, "inputs", largest, dtype, where)
         inputs = gathered.inputs.reshape(len(rows), *dataset.input_shape)
     if encoded is None:
         return inputs, inputs.reshape(len(inputs), math.prod(inputs.shape[1:]))  # -1 is undefined for no rows
@@ -488,10 +490,10 @@ def _cast(dataset: Dataset, what: str, values: Array, dtype: np.dtype[np.generic
     return cast
 
 
-def _too_large(dataset: Dataset, what: str, largest: float, dtype: np.dtype[np.generic]) -> DataError:
+def _too_large(dataset: Dataset, what: str, largest: float, dtype: np.dtype[np.generic], where: str = "") -> DataError:
     scales = what == "inputs" and abs(largest) < SCALABLE
     scaled = [Hint("standardize", True, "inputs of one scale")] if scales else []
     return DataError(
-        f"{what} of data set {dataset.name!r}: {largest:.6g} is too large for {dtype}; give it in larger units",
+        f"{what} of data set {dataset.name!r}{where}: {largest:.6g} is too large for {dtype}; give it in larger units",
         hints=[Hint("dtype", "float64", "a wider type"), *scaled],
     )
