@@ -74,6 +74,14 @@ def test_leaving_the_block_leaves_no_process():
         os.kill(process.pid, 0)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there no process inherits a pipe in this way")
+def test_it_answers_although_a_process_that_the_run_forked_holds_its_pipe_open(metrics, start):
+    with Painter() as painter:
+        pipe = painter._process.stdin.fileno()
+        start([sys.executable, "-c", "import time; time.sleep(600)"], pass_fds=[pipe])
+        assert painter.pictures(metrics, "mlp", []) == loss_pictures(read_metrics(metrics), "mlp")
+
+
 def test_it_ends_when_its_run_is_gone(start):
     command = [sys.executable, "-P", "-m", "trainer.runs.painter"]
     alone = start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)

@@ -61,7 +61,7 @@ class Painter:
             return None
         asked = json.dumps({"metrics": os.fspath(metrics), "title": title, "steps": [*steps]})
         try:
-            answer, _ = process.communicate(asked.encode(), ANSWERED_WITHIN)
+            answer, _ = process.communicate(f"{asked}\n".encode(), ANSWERED_WITHIN)
         except TimeoutExpired:
             return None
         return _parts(answer) if process.returncode == 0 else None
@@ -91,7 +91,7 @@ def main() -> None:
     waiting = Timer(ASKED_WITHIN, os._exit, (1,))
     waiting.daemon = True
     waiting.start()
-    asked = sys.stdin.buffer.read()
+    asked = sys.stdin.buffer.readline()  # and not all: what the run forks may hold the other end open
     waiting.cancel()
     if asked:
         given = json.loads(asked)
