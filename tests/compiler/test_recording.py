@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from tests.hints import advised
 from trainer import Op, compile, grad, hessian, jacobian, op
 from trainer.compiler import PROGRAMS, ProgramsWarning
+from trainer.compiler.tracing import trace
 from trainer.errors import DetachError, OpError, ShapeError
 
 X = np.arange(12.0).reshape(3, 4)
@@ -151,6 +153,19 @@ def test_random_numbers_are_refused(name):
         with pytest.raises(DetachError) as caught:
             compile(function)(np.ones(3), *args)
         assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("draw", [np.random.random, random.random])
+def test_random_numbers_that_another_thread_draws_meanwhile_are_none_of_the_functions(draw):
+    with ThreadPoolExecutor(1) as another:
+        waiting = [draw]
+
+        def f(x):
+            if waiting:
+                another.submit(waiting.pop()).result()
+            return x * 2.0
+
+        assert str(trace(f, [X]).program).splitlines()[1:] == ["%1 = multiply(%0, 2.0)  float64 (3, 4)", "return %1"]
 
 
 RATE, TABLE = 2.0, np.ones(3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from ast import literal_eval
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -210,3 +211,30 @@ def test_a_frozen_layer_is_tried_as_it_will_be_called_however_deep_it_stands(lay
     x = np.array([[1.0, 2.0]])
     y = try_layers(network, network.initial_values(0), x)
     np.testing.assert_array_equal(y, network.predict(network.initial_values(0), x))
+
+
+@dataclass(frozen=True)
+class Disturbed:
+    """x, while another thread draws, once."""
+
+    another: ThreadPoolExecutor
+    waiting: list[Any]
+
+    def init(self, rng: Any, input_shape: Any) -> Any:
+        return {}, input_shape
+
+    def apply(self, parameters: Any, x: Any) -> Any:
+        return x
+
+    def train(self, parameters: Any, x: Any, draw: Any) -> Any:
+        if self.waiting:
+            self.another.submit(self.waiting.pop()).result()
+        return x, {}
+
+
+def test_numbers_that_another_thread_draws_while_a_layer_is_tried_are_none_of_the_layers():
+    with ThreadPoolExecutor(1) as another:
+        waiting: list[Any] = [np.random.random]
+        network, x = Network([Disturbed(another, waiting)], (2,)), np.array([[1.0, 2.0]])
+        assert np.array_equal(try_layers(network, network.initial_values(0), x), x)
+        assert not waiting

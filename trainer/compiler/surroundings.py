@@ -11,6 +11,7 @@ import functools
 import operator
 import random
 import sys
+import threading
 import types
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,6 +27,7 @@ __all__ = ["Draws", "Surroundings", "same_bits"]
 
 LIMIT = 2000  # objects that are looked at
 SHORT = 1 << 14  # bytes of an array that is compared as bytes, of which there is a copy then
+_SHARED = ("np.random", "Python's random")  # from which every thread of the process draws
 _OURS = frozenset({"numpy", "scipy", "trainer", "trainer_ops", "builtins"})
 _LEAVES = (np.ndarray, np.generic, int, float, complex, str, bytes, np.ufunc, np.dtype)
 
@@ -267,8 +269,8 @@ class Draws:
 
     def __init__(self, f: Callable[..., object], args: Sequence[object]) -> None:
         self._sources: list[tuple[str, Callable[[], Any]]] = [
-            ("np.random", lambda: np.random.get_state(legacy=False)),
-            ("Python's random", random.getstate),
+            (_SHARED[0], lambda: np.random.get_state(legacy=False)),
+            (_SHARED[1], random.getstate),
         ]
         for thing in _Walk([f, *args]).objects:
             if isinstance(thing, np.random.Generator | np.random.RandomState):
@@ -287,6 +289,10 @@ class Draws:
             if _frozen(state()) != before:
                 return name
         return ""
+
+    def doubtful(self) -> bool:
+        """Whether numbers have been drawn since, and another thread may have drawn them, which hardly does so again."""
+        return self.source() in _SHARED and threading.active_count() > 1
 
     def refuse(self) -> None:
         """Raise DetachError where numbers have been drawn since: the function is recorded."""

@@ -33,6 +33,8 @@ from trainer.types import Array
 
 __all__ = ["Record", "trace"]
 
+ATTEMPTS = 3  # to record what another thread may have disturbed
+
 
 @dataclass(frozen=True)
 class Record:
@@ -73,20 +75,11 @@ def trace(
     %2 = multiply(%1, 2.0)  float64 (3,)
     return %2
     """
-    leaves, rebuild = flatten(tuple(args))
-    tracer = _Tracer(whole, forgotten)
-    inputs = []
-    for i, leaf in enumerate(leaves):
-        if isinstance(leaf, np.ndarray | np.generic):
-            leaves[i] = _given(leaf)
-            inputs.append(tracer.add(leaves[i]))
-        elif numbers and type(leaf) is float:
-            value = Value(np.float64(leaf))
-            leaves[i] = tracer.number(leaf, value)
-            inputs.append(value)
-    draws = Draws(f, args)
-    with observed(tracer.observe, strict=True):
-        result = f(*rebuild(leaves))
+    for _ in range(ATTEMPTS):
+        tracer, draws = _Tracer(whole, forgotten), Draws(f, args)
+        inputs, result = _observed(f, args, tracer, numbers=numbers)
+        if not draws.doubtful():
+            break
     draws.refuse()
     outputs, rebuild_outputs = flatten(result)
     if any(type(o) is Number for o in outputs):
@@ -96,6 +89,22 @@ def trace(
     _, rebuild_outputs = flatten(rebuild_outputs([None] * len(outputs)))  # holds no Tensor, and so no tape
     arrays = [i for i, o in enumerate(outputs) if _is_point(o)]
     return Record(program, _with_arrays(rebuild_outputs, arrays) if arrays else rebuild_outputs, tracer.taken())
+
+
+def _observed(f: Callable[..., Any], args: Sequence[Any], tracer: _Tracer, *, numbers: bool) -> tuple[list[Value], Any]:
+    """Run `f` while a tracer watches: the program's inputs, and what came."""
+    leaves, rebuild = flatten(tuple(args))
+    inputs = []
+    for i, leaf in enumerate(leaves):
+        if isinstance(leaf, np.ndarray | np.generic):
+            leaves[i] = _given(leaf)
+            inputs.append(tracer.add(leaves[i]))
+        elif numbers and type(leaf) is float:
+            value = Value(np.float64(leaf))
+            leaves[i] = tracer.number(leaf, value)
+            inputs.append(value)
+    with observed(tracer.observe, strict=True):
+        return inputs, f(*rebuild(leaves))
 
 
 def _given(argument: Array | np.generic) -> Tensor:

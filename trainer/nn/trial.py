@@ -88,8 +88,10 @@ class _Tried:
             return self._trained(parameters, x, draw)
         again, draws = copy(draw), Draws(self.layer, ())
         given = self._trained(parameters, x, draw)
-        source = draws.source()
+        source, anew = draws.source(), Draws(self.layer, ()) if draws.doubtful() else None
         found, repeated = _plain(given), _plain(self._trained(parameters, x, again))
+        if anew is not None:
+            source = anew.source()
         if source or len(found) != len(repeated) or not all(map(same_bits, found, repeated)):
             random = f"drew random numbers from {source}" if source else "gave other numbers for the same rows"
             method = "apply" if own_train(self.inner) is None else "train"
