@@ -96,6 +96,20 @@ def test_a_chain_is_no_longer_than_the_machine_takes():
     np.testing.assert_array_equal(compile(f)(np.ones(3)), f(np.ones(3)))
 
 
+def test_what_is_seen_as_a_whole_in_another_shape_is_written_over_and_a_part_of_it_is_not():
+    x = np.arange(6.0).reshape(2, 3)
+    ways = {
+        True: [lambda y: np.reshape(y, (3, 2)) + 1.0, lambda y: np.swapaxes(y, 0, 1) * 2.0],
+        False: [lambda y: y[:1] + 1.0, lambda y: y[:, ::-1] + 1.0, lambda y: np.swapaxes(y, 0, 1) + y[:1, :1] * 0.5],
+    }
+    for over, functions in ways.items():
+        for function in functions:
+            program = trace(lambda x, function=function: function(np.tanh(x)), [x]).program
+            executor = NumpyExecutor(program)
+            assert (len(executor.lives.stays) == 1) == over
+            assert executor.run([x])[0].tobytes() == np.asarray(function(np.tanh(x))).tobytes()
+
+
 def test_an_output_may_lie_over_an_argument_that_no_later_call_reads():
     chain = Chain(((np.multiply, (0, 1)), (np.add, (~0, 0)), (np.subtract, (~1, 1))), (0, 1, 2))
     one, two = object(), object()

@@ -1,7 +1,8 @@
 """How long the values of a program live, and which of them share their place.
 
 A value that owns memory has a stay there: from the instruction that computes it to the last that reads it or a view of
-it. An element-wise call writes over an argument that it is the last to use, and both have one stay; the parts of a
+it. An element-wise call writes over an argument that it is the last to use, also where that is a view of all of another
+value, as what a convolution computes is before its bias is added, and both have one stay; the parts of a
 concatenation are computed where they will stand; and what is carried from one run to the next takes its new value where
 it lies.
 """
@@ -33,21 +34,21 @@ def dense(value: Value, block: Array) -> Array:
 class Lifetimes:
     """The stays of a program's values.
 
-    In this program the view %2 lets its owner %1 live on until %3 is computed from it, in another place therefore; and
-    %4 is written over %3, which it is the last to read:
+    In this program the view %2, a part of its owner %1, lets that live on until %3 is computed from it, in another
+    place therefore; and %4 is written over %3, which it is the last to read:
 
     >>> from trainer.compiler.tracing import trace
-    >>> program = trace(lambda x: np.negative(np.tanh(np.reshape(np.exp(x), (2, 2)))), [np.zeros(4)]).program
+    >>> program = trace(lambda x: np.negative(np.tanh(np.exp(x)[:2])), [np.zeros(4)]).program
     >>> program
     %0 = input  float64 (4,)
     %1 = exp(%0)  float64 (4,)
-    %2 = reshape(%1, shape=(2, 2))  float64 (2, 2)
-    %3 = tanh(%2)  float64 (2, 2)
-    %4 = negative(%3)  float64 (2, 2)
+    %2 = getitem(%1, slice(None, 2, None))  float64 (2,)
+    %3 = tanh(%2)  float64 (2,)
+    %4 = negative(%3)  float64 (2,)
     return %4
     >>> lives = Lifetimes(program)
     >>> lives.stays
-    [Stay(nbytes=64, first=0, last=2, row=8), Stay(nbytes=64, first=2, last=4, row=16)]
+    [Stay(nbytes=64, first=0, last=2, row=8), Stay(nbytes=64, first=2, last=4, row=8)]
     >>> names = program.names()
     >>> {names[value]: number for value, number in lives.stay.items()}
     {'%1': 0, '%3': 1, '%4': 1}
@@ -73,7 +74,7 @@ class Lifetimes:
         first = len(program.outputs) - carried
         given = set(program.outputs[:first])
         self.known = max((p for p, i in enumerate(program.instructions) if not given.isdisjoint(i.outputs)), default=-1)
-        self.views = _views(program)
+        self.views, self._whole = _views(program)
         self.stays: list[Stay] = []
         self.stay: dict[Value, int] = {}
         self.over: dict[Value, Value] = {}
@@ -125,8 +126,9 @@ class Lifetimes:
             if argument is None:
                 self._arrive(position, value)
             else:
-                self._gone.add(argument)
-                self.stay[value] = self.stay[argument]
+                owner = self.owner(argument)
+                self._gone.add(owner)
+                self.stay[value] = self.stay[owner]
 
     def _arrive(self, position: int, value: Value) -> None:
         self.stay[value] = len(self.stays)
@@ -138,10 +140,14 @@ class Lifetimes:
         return free and _may_overwrite(instruction, value, source) and not self._views_of(source, instruction)
 
     def _over_an_argument(self, position: int, instruction: Instruction, value: Value) -> Value | None:
-        """An argument that an element-wise call may write over."""
+        """An argument that an element-wise call may write over: what owns memory, or all of it, seen otherwise."""
         for argument in instruction.inputs:
-            owned = argument in self.stay and argument not in self._gone and self.last[argument] == position
-            if owned and _may_overwrite(instruction, value, argument) and not self._views_of(argument, instruction):
+            owner = self.owner(argument)
+            owned = owner in self.stay and owner not in self._gone and self.last[owner] == position
+            if argument is not owner and (argument not in self._whole or argument.nbytes != owner.nbytes):
+                continue
+            others = any(v is not argument and self.owner(v) is owner for v in instruction.inputs)
+            if owned and not others and _may_overwrite(instruction, value, argument):
                 return argument
         return None
 
@@ -149,9 +155,10 @@ class Lifetimes:
         return any(self._owner.get(v) is value for v in instruction.inputs)
 
 
-def _views(program: Program) -> set[Instruction]:
-    """The instructions whose result is a view of their first argument, found out on zeros that all values share."""
-    functions, found = known_ops(), set()
+def _views(program: Program) -> tuple[set[Instruction], set[Value]]:
+    """The instructions whose result is a view of their first argument, found out on zeros that all values share; and
+    those results that begin where the memory does and lie as an array of their own would."""
+    functions, found, own = known_ops(), set[Instruction](), set[Value]()
     values = [*program.inputs, *(o for i in program.instructions for o in i.outputs)]
     zeros = aligned(max((v.nbytes for v in values), default=0))
     arrays: dict[Value, Any] = {v: dense(v, zeros) for v in program.inputs}
@@ -162,9 +169,13 @@ def _views(program: Program) -> set[Instruction]:
         if view is None:
             arrays.update((o, dense(o, zeros)) for o in instruction.outputs)
         else:
+            (value,) = instruction.outputs
             found.add(instruction)
-            arrays[instruction.outputs[0]] = view
-    return found
+            arrays[value] = view
+            alike = all(n == 1 or a == b for n, a, b in zip(view.shape, view.strides, _strides(value), strict=True))
+            if alike and view.ctypes.data == zeros.ctypes.data:
+                own.add(value)
+    return found, own
 
 
 def _view(instruction: Instruction, inputs: Sequence[Any]) -> Array | None:
