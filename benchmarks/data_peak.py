@@ -113,18 +113,29 @@ def _csv(folder: Path, rows: int, unit: str = "") -> dict[str, Any]:
     return {"path": "rows.csv"}
 
 
+def _csv_with_category(folder: Path, rows: int) -> dict[str, Any]:
+    dataset = _csv(folder, rows)
+    head, *lines = (folder / "rows.csv").read_text().splitlines()
+    cities = (f"city {i % 5}" for i in range(rows))
+    mixed = [f"city,{head}", *(f"{city},{line}" for city, line in zip(cities, lines, strict=True))]
+    (folder / "rows.csv").write_text("\n".join(mixed) + "\n")
+    return {**dataset, "categorical": "city"}
+
+
 def _units(folder: Path, rows: int) -> dict[str, Any]:
     return {**_csv(folder, rows, " kg"), "units": ["kg"]}
 
 
-def _parquet(dtype: Any) -> Callable[[Path, int], dict[str, Any]]:
+def _parquet(dtype: Any, *mixed: str) -> Callable[[Path, int], dict[str, Any]]:
     def write(folder: Path, rows: int) -> dict[str, Any]:
         import pyarrow as pa
         from pyarrow import parquet
 
         x = _numbers(rows, FEATURES, dtype)
-        parquet.write_table(pa.table({f"x{i}": x[:, i] for i in range(FEATURES)}), folder / "rows.parquet")
-        return {"path": "rows.parquet"}
+        columns = {f"x{i}": x[:, i] for i in range(FEATURES)}
+        others = {"count": np.arange(rows) % 100, "city": [f"city {i % 5}" for i in range(rows)]}
+        parquet.write_table(pa.table({**{name: others[name] for name in mixed}, **columns}), folder / "rows.parquet")
+        return {"path": "rows.parquet", **({"categorical": "city"} if "city" in mixed else {})}
 
     return write
 
@@ -160,9 +171,12 @@ CASES: tuple[Case, ...] = (
     ("large images", 4 * LARGE * LARGE * 3, _images(LARGE)),
     ("parquet float32", 4 * FEATURES, _parquet(np.float32)),
     ("parquet float64", 8 * FEATURES, _parquet(np.float64)),
+    ("parquet float32 and counts", 4 * FEATURES, _parquet(np.float32, "count")),
+    ("parquet float32 and a category", 4 * FEATURES, _parquet(np.float32, "city")),
     ("hdf5 float32", 4 * FEATURES, _hdf5),
     ("hdf5 inputs.NAME, float32 and doubles", 4 * (SIDE * SIDE + 4), _parts(".h5", np.float32)),
     ("csv", 8 * FEATURES, _csv),
+    ("csv and a category", 8 * FEATURES, _csv_with_category),
     ("csv, units", 8 * FEATURES, _units),
 )
 

@@ -152,7 +152,10 @@ def held(few: Path, path: Path, consumed: bool, *options: str) -> float:
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
-KINDS = ("images", "npz", "npz of floats", "packed npz", "parts", "parts with doubles", "hdf5 parts with doubles")
+KINDS = (
+    "images", "npz", "npz of floats", "packed npz", "parts", "parts with doubles", "hdf5 parts with doubles",
+    "parquet with a category",
+)  # fmt: skip
 
 
 def written(folder: Path, kind: str, rows: int) -> Path:
@@ -167,6 +170,11 @@ def written(folder: Path, kind: str, rows: int) -> Path:
         path = path.with_suffix(".h5")
         with h5py.File(path, "w") as file:
             file["inputs/speeds"], file["inputs/likes"], file["targets"] = x.astype(np.float32), x[:, :2] / 3, y
+    elif kind == "parquet with a category":
+        pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+        path = path.with_suffix(".parquet")
+        numbers = {f"x{j}": x[:, j].astype(np.float32) for j in range(x.shape[1])}
+        parquet.write_table(pa.table({"size": y, "on": (y == 1).tolist(), **numbers, "y": np.array([*"abc"])[y]}), path)
     elif kind == "parts":
         np.savez(path, **{"inputs.picture": x.reshape(-1, 30, 30), "inputs.flags": x[:, :2] > 100, "targets": y})
     elif kind == "packed npz":

@@ -83,7 +83,7 @@ def read_csv(
     options = {"decimal": decimal, "thousands": thousands, "units": units, "missing_values": missing_values}
     layout, spelling = Layout(delimiter, encoding, comment), Spelling.of(options)
     table = quick_table(path, header, layout, spelling) or read_table(path, header, layout, spelling)
-    return dataset_of(table, roles, _said(table, encoding))
+    return dataset_of(table, roles, _said(table, encoding), consumed=True)
 
 
 def _said(table: Table, encoding: str) -> list[str]:

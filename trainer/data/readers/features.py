@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from trainer.data.dates import Dates
-from trainer.data.pages import pages
+from trainer.data.pages import give_back, pages
 from trainer.errors import DataError
 from trainer.types import Array
 from trainer.wording import in_yaml
@@ -46,12 +46,13 @@ class Features:
     categories: dict[str, tuple[str, ...]]
 
 
-def encode_features(features: Sequence[Feature], encode: Encoding, where: str) -> Features:
+def encode_features(features: Sequence[Feature], encode: Encoding, where: str, consumed: bool = False) -> Features:
     """The columns side by side, in order.
 
     encode: "one_hot" makes of a column `city` a column of 0 and 1 for each category, named `city=Rome`; "index" keeps
         one column, of whole numbers that an embedding looks up.
     where: begins the error.
+    consumed: whether the tables that columns are parts of are given back to the system on the way.
 
     Raises DataError for an unknown encoding, and for one_hot of more categories than are sensible.
 
@@ -85,7 +86,8 @@ def encode_features(features: Sequence[Feature], encode: Encoding, where: str) -
     beside = _beside([values for values, categories in columns if not categories])
     if beside is not None and beside.shape[1] == len(names):
         return Features(beside, tuple(names), {f.name: f.categories for f in features if f.categories})
-    single = all(values.dtype == np.float32 for values, categories in columns if not categories)
+    single = _are_single([values for values, categories in columns if not categories])
+    tables = {id(values.base): values.base for values, _ in columns if consumed and values.base is not None}
     inputs = pages((len(features[0].values), len(names)), np.float32 if single else np.float64)
     for start in range(0, len(inputs), TOGETHER):  # what lies beside one another is written while it is at hand
         rows, end = slice(start, start + TOGETHER), 0
@@ -94,7 +96,20 @@ def encode_features(features: Sequence[Feature], encode: Encoding, where: str) -
             some = some == np.arange(categories) if categories else some
             inputs[rows, end : end + some.shape[1]] = some
             end += some.shape[1]
+        for table in tables.values():
+            give_back(table, rows.stop)
     return Features(inputs, tuple(names), {f.name: f.categories for f in features if f.categories})
+
+
+def _are_single(columns: Sequence[Array]) -> bool:
+    """Whether single precision keeps every number: columns of it, and beside such others that it has, as of counts."""
+    single = [values.dtype == np.float32 for values in columns]
+    return all(single) or (any(single) and all(map(_has_single, columns)))
+
+
+def _has_single(values: Array) -> bool:
+    with np.errstate(over="ignore"):
+        return np.array_equal(values, values.astype(np.float32, copy=False), equal_nan=True)
 
 
 def _beside(columns: Sequence[Array]) -> Array | None:

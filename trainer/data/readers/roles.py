@@ -96,8 +96,10 @@ class Roles:
         return self.missing == "allow"
 
 
-def dataset_of(table: Source, roles: Roles, said: Sequence[str] = ()) -> Dataset:
+def dataset_of(table: Source, roles: Roles, said: Sequence[str] = (), consumed: bool = False) -> Dataset:
     """The data set that a table is by these roles; `said` is how its file is written, for the account.
+
+    consumed: whether the table is given back to the system while inputs are made of it, as it is nobody else's.
 
     Raises DataError, with row and column, for whatever is not a complete table of numbers and categories with a
     target.
@@ -122,8 +124,14 @@ def dataset_of(table: Source, roles: Roles, said: Sequence[str] = ()) -> Dataset
     taken.check_names()
     columns = _Columns(taken, chosen, dated, roles.allows_missing)
     features = columns.features()
-    inputs = encode_features(features, roles.encode, table.path)
     values, task, class_names = _targets(table, targets, roles.task)
+    row_weights = _weights(table, weights[0]) if weights else None
+    row_groups = table.indices(groups[0], "group", codes=True)[0] if groups else None
+    account = _account(taken, columns, roles, class_names, said)
+    # From here on nothing is asked of the table any more, nor of what lies in it.
+    values = np.ascontiguousarray(values)
+    row_weights = None if row_weights is None else np.ascontiguousarray(row_weights)
+    inputs = encode_features(features, roles.encode, table.path, consumed)
     named = table.has_header or any(feature.categories or feature.dates or feature.boolean for feature in features)
     return Dataset(
         Path(table.path).name,
@@ -132,15 +140,15 @@ def dataset_of(table: Source, roles: Roles, said: Sequence[str] = ()) -> Dataset
         task,
         class_names,
         inputs.names if named else (),
-        groups=table.indices(groups[0], "group", codes=True)[0] if groups else None,
-        weights=_weights(table, weights[0]) if weights else None,
+        groups=row_groups,
+        weights=row_weights,
         categories=inputs.categories,
         narrow=True,
         has_missing=roles.allows_missing,
         target_names=tuple(table.names[j] for j in targets) if table.has_header else (),
         dates={feature.name: feature.dates for feature in features if feature.dates is not None},
         booleans=tuple(feature.name for feature in features if feature.boolean) if named else (),
-        account=_account(taken, columns, roles, class_names, said),
+        account=account,
     )
 
 

@@ -83,7 +83,7 @@ def read_typed(
     """
     roles = Roles(target, task, categorical, encode, dates, group, weight, ignore, missing)
     table = typed_table(path, typed_spelling({"missing_values": missing_values}))
-    return dataset_of(table, roles, ["the file names the columns"])
+    return dataset_of(table, roles, ["the file names the columns"], consumed=True)
 
 
 def typed_spelling(reading: Mapping[str, Any]) -> Spelling:
