@@ -65,6 +65,13 @@ def test_saving_the_same_step_again_replaces_it(tmp_path):
     assert checkpoints.newest().arrays["theta"][0] == 8
 
 
+def test_a_runs_folder_that_was_taken_away_is_not_made_anew(tmp_path):
+    run = tmp_path / "run"
+    with pytest.raises(StorageError, match="checkpoints cannot be written: No such file"):
+        save(Checkpoints(run / "checkpoints"), 1)
+    assert not run.exists()
+
+
 SAVED = [1, 2, 2, 3, 3, 3]  # the steps: the last one of a run is saved again once its epoch was told
 
 

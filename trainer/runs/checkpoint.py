@@ -78,6 +78,7 @@ class Checkpoints:
         pieces = list(safetensors_pieces(arrays))
         with writing(self.folder):
             if not self.folder.exists():
+                self.folder.parent.stat()  # a run's folder that somebody took away is not made anew, with half a run
                 new_folder(self.folder)
         path, digest = self._free(step), hashlib.sha256()
         with ThreadPoolExecutor(1) as digesting, writing_whole(path) as write:
