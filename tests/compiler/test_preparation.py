@@ -7,6 +7,7 @@ import pytest
 
 from trainer.compiler import blas
 from trainer.compiler.executors import native_available
+from trainer.compiler.numpy_executor import NumpyExecutor
 from trainer.compiler.tracing import trace
 from trainer.training.threads import pinned
 
@@ -78,3 +79,14 @@ def test_of_verdicts_the_last_thousands_are_kept(monkeypatch):
     for program in (programs[-1], programs[0]):
         NativeExecutor(program)
     assert tried == ["exp"]  # of the first
+
+
+@needs_machine
+@pytest.mark.parametrize("f", [lambda z: np.abs(z[::-1]), lambda z: np.square(z[::-1])])
+def test_few_complex_numbers_in_another_order_are_tried_often(f):
+    """NumPy's loops round them otherwise in vectors than one by one, which two thirds of single numbers do not show."""
+    rng, program = np.random.default_rng(0), trace(f, [np.ones(1, complex)]).program
+    native, plain = NativeExecutor(program), NumpyExecutor(program)
+    for _ in range(60):
+        z = rng.normal(size=1) + 1j * rng.normal(size=1)
+        assert native.run([z])[0].tobytes() == plain.run([z])[0].tobytes()

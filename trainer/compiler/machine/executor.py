@@ -196,7 +196,7 @@ def _trials(bound: Bound) -> int:
         return 1 if size > 256 else 32 if bound.known.reduces else 4
     arrays = [a for a in (*bound.inputs, *bound.outputs) if isinstance(a, np.ndarray) and a.ndim]
     alike = all((a.shape, a.strides) == (arrays[0].shape, arrays[0].strides) and a.flags.forc for a in arrays)
-    exact = ufunc in EXACT and bound.outputs[0].dtype.kind != "c"
+    exact = ufunc in EXACT and all(np.asarray(a).dtype.kind != "c" for a in (*bound.inputs, *bound.outputs))
     return 1 if alike or exact else min(64, 1 + 2048 // size)
 
 
