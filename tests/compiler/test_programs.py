@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from trainer import Tensor, compile, grad, op, value_and_grad
-from trainer.compiler import trace
 from trainer.compiler.numpy_executor import NumpyExecutor
 from trainer.compiler.passes import drop_dead, drop_noops, fold_constants, share_common, simplify
+from trainer.compiler.tracing import trace
 from trainer.engine.memory import ALIGNMENT
 from trainer.errors import DetachError
 from trainer_ops import softmax

@@ -14,7 +14,7 @@ import pytest
 
 from tests.hints import advised
 from trainer import Op, compile, grad, hessian, jacobian, op
-from trainer.compiler import PROGRAMS, ProgramsWarning
+from trainer.compiler.compiled import PROGRAMS, ProgramsWarning
 from trainer.compiler.tracing import trace
 from trainer.errors import DetachError, OpError, ShapeError
 

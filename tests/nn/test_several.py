@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from trainer import grad
-from trainer.compiler import trace
 from trainer.compiler.executors import best_executor
 from trainer.compiler.numpy_executor import NumpyExecutor
 from trainer.compiler.passes import simplify
+from trainer.compiler.tracing import trace
 from trainer.engine.transforms import value_and_grad
 from trainer.errors import DataError, ShapeError, UsageError
 from trainer.nn.several import Part, Several

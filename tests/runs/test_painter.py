@@ -17,7 +17,7 @@ from trainer.runs.plots import loss_pictures
 
 @pytest.fixture(autouse=True)
 def two_processors(monkeypatch):
-    monkeypatch.setattr("trainer.compiler.processors.processors", lambda: 2)
+    monkeypatch.setattr("trainer.runs.painter.processors", lambda: 2)
 
 
 @pytest.fixture
@@ -35,8 +35,20 @@ def test_it_draws_the_bytes_that_the_run_would(metrics):
         assert painter.pictures(missing, "字", [4.0, 3.0]) == loss_pictures({}, "字", [4.0, 3.0])
 
 
+def test_one_block_draws_for_several_runs(metrics):
+    with Painter() as painter:
+        first = painter._process
+        painter.ready()
+        assert painter._process is first, "who waits to be asked already"
+        drawn = painter.pictures(metrics, "mlp", [])
+        assert painter.pictures(metrics, "mlp", []) is None
+        painter.ready()
+        assert painter._process is not None
+        assert painter.pictures(metrics, "mlp", []) == drawn == loss_pictures(read_metrics(metrics), "mlp")
+
+
 def test_on_one_processor_the_run_draws(metrics, monkeypatch):
-    monkeypatch.setattr("trainer.compiler.processors.processors", lambda: 1)
+    monkeypatch.setattr("trainer.runs.painter.processors", lambda: 1)
     monkeypatch.setattr(subprocess, "Popen", None)
     with Painter() as painter:
         assert painter.pictures(metrics, "mlp", []) is None

@@ -6,12 +6,6 @@ buffers     its values get their places
 executors   it runs
 
 step = trainer.compile(f)     # the same results as f, to the bit
+
+What is asked for is imported from its module: whoever asks for processors alone needs no NumPy.
 """
-
-from trainer.compiler.compiled import PROGRAMS, Compiled, ProgramsWarning, compile
-from trainer.compiler.program import Instruction, Program, Value
-from trainer.compiler.tracing import Record, trace
-
-__all__ = [
-    "PROGRAMS", "Compiled", "Instruction", "Program", "ProgramsWarning", "Record", "Value", "compile", "trace",
-]  # fmt: skip

@@ -1,4 +1,4 @@
-"""How many processors this process was given, whatever the machine has."""
+"""How many processors this process was given, whatever the machine has, and how many ranks it is one of."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["LIMIT", "VARIABLES", "most", "processors", "quota", "said"]
+__all__ = ["LIMIT", "VARIABLES", "most", "processors", "quota", "ranks_started", "said"]
 
 # What OpenMP and the BLAS libraries read the number of threads from that they were given.
 VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 LIMIT = "OMP_THREAD_LIMIT"  # more than so many there are not, whoever asks for them
+# How many ranks there are, as Open MPI, MPICH and its descendants (Intel MPI), and MVAPICH2 say; and a name that PMIx
+# has under Slurm, which does not say how many.
+_SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE")
+_PMIX = "PMIX_RANK"
 
 
 def processors(environ: Mapping[str, str] | None = None, root: Path = Path("/")) -> int:
@@ -45,6 +49,16 @@ def most(threads: int, environ: Mapping[str, str] | None = None) -> int:
     """
     text = (os.environ if environ is None else environ).get(LIMIT, "").strip()
     return min(threads, int(text)) if text.isdecimal() and int(text) > 0 else threads
+
+
+def ranks_started(environ: Mapping[str, str]) -> int | None:
+    """How many ranks this process was started with; 1 by itself, None where only MPI can tell.
+
+    >>> ranks_started({}), ranks_started({"OMPI_COMM_WORLD_SIZE": "4"}), ranks_started({"PMIX_RANK": "0"})
+    (1, 4, None)
+    """
+    said = [int(environ[name]) for name in _SIZES if environ.get(name, "").isdecimal()]
+    return said[0] if said else None if _PMIX in environ else 1
 
 
 def quota(root: Path = Path("/")) -> int | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from trainer.compiler import compile
+from trainer.compiler.compiled import compile
 from trainer.rng import generator
 from trainer.training.loop import Training
 from trainer.types import Array

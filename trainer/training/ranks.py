@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from trainer.compiler.processors import quota
+from trainer.compiler.processors import quota, ranks_started
 from trainer.errors import TrainerError, UsageError
 from trainer.training.signals import INTERRUPTING
 from trainer.types import Array
@@ -32,27 +32,12 @@ from trainer.wording import described
 if TYPE_CHECKING:
     from mpi4py.MPI import Intracomm, Request
 
-__all__ = ["World", "ranks_started", "world"]
-
-# How many ranks there are, as Open MPI, MPICH and its descendants (Intel MPI), and MVAPICH2 say; and a name that PMIx
-# has under Slurm, which does not say how many.
-_SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE")
-_PMIX = "PMIX_RANK"
+__all__ = ["World", "world"]
 
 _FACTS, _FAILED = 1, 2  # tags of what is told beside the sums
 _QUIT = -1  # ordered at the end of everything
 _POLLS = 500  # before a wait begins to sleep, where every rank has a processor of its own
 _NAP, _LONGEST_NAP = 2e-5, 1e-3  # seconds, at first and at last
-
-
-def ranks_started(environ: Mapping[str, str]) -> int | None:
-    """How many ranks this process was started with; 1 by itself, None where only MPI can tell.
-
-    >>> ranks_started({}), ranks_started({"OMPI_COMM_WORLD_SIZE": "4"}), ranks_started({"PMIX_RANK": "0"})
-    (1, 4, None)
-    """
-    said = [int(environ[name]) for name in _SIZES if environ.get(name, "").isdecimal()]
-    return said[0] if said else None if _PMIX in environ else 1
 
 
 def world() -> World | None:

@@ -11,7 +11,7 @@ from trainer.checker.case import Case
 from trainer.checker.evidence import failure, leaves_numpy
 from trainer.checker.references import quietly
 from trainer.checker.report import Failure
-from trainer.compiler import compile
+from trainer.compiler.compiled import compile
 from trainer.engine.rules import Rule
 from trainer.engine.tape import Tape
 from trainer.engine.tensor import Tensor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
@@ -16,8 +17,10 @@ from trainer.cli.ranks import ranks as sharing
 from trainer.cli.terminal.tables import print_table
 from trainer.cli.terminal.unread import going_on_unread
 from trainer.cli.watching import watched
+from trainer.compiler.processors import ranks_started
 from trainer.engine.uncollected import beginning
 from trainer.errors import DoneError
+from trainer.runs.painter import Painter
 from trainer.wording import number
 
 if TYPE_CHECKING:
@@ -39,18 +42,19 @@ def command(
     allow_unchecked: AllowUnchecked = False,
 ) -> None:
     """Train a network, and leave a folder with its curve and its parameters; with folds or seeds, one for each."""
-    with going_on_unread(), sharing() as ranks:
+    drawing = Painter() if ranks_started(os.environ) == 1 else nullcontext()
+    with going_on_unread(), drawing as painter, sharing() as ranks:
         loaded = opened(config, overrides, plugin)
         with beginning():
             from trainer.experiment import execute, follow
-            from trainer.runs.painter import Painter
 
         def run(loaded: LoadedConfig, again: bool) -> Outcome:
             start = partial(
                 execute, loaded, out, again=again, debug=debug, allow_unchecked=allow_unchecked, ranks=ranks
             )
-            with nullcontext() if ranks else Painter() as painter:
-                return watched(partial(start, painter=painter), quiet)
+            if painter is not None:
+                painter.ready()
+            return watched(partial(start, painter=painter), quiet)
 
         members = _members(loaded)
         every = [opened(loaded.path, [*(overrides or ()), *more], plugin) for _, more in members]
