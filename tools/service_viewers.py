@@ -157,7 +157,7 @@ async def measured(served: Served, many: int, lazy: int, seconds: float) -> list
     asleep = [await stalled(served, newest(served)) for _ in range(lazy)]
     await until(lambda: all(viewer.heard for viewer in viewers))
     both, told = await spent(served, seconds)
-    each = (both - alone * told / events) / (many * told)
+    each = max(both - alone * told / events, 1 / TICKS) / (many * told)  # no less than a processor's time is told in
     memory, _ = look(served.process.pid)
     print(f"{many} viewers, {lazy} that never read, {told / seconds:.1f} events a second")
     print(

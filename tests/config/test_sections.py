@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic_core import core_schema
 
 import trainer
 from tests.hints import advised
 from trainer.config import load
 from trainer.config.schema import SECTIONS, Config
-from trainer.config.sections import place
+from trainer.config.sections import SectionModel, place
+from trainer.config.values import adapter
 from trainer.errors import ConfigError
 from trainer.plugins import Plugins
 from trainer.plugins.registry import KINDS
@@ -152,3 +156,25 @@ def test_a_new_section_is_one_file_and_one_line(tmp_path):
         "command line: unknown option 'aprt' of pruning; did you mean 'apart'?",
         "command line: pruning.apart expects a whole number of at least 1, found 0",
     ]
+
+
+class Late(int):
+    """While pydantic looks at it somebody presses Ctrl-C."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        return core_schema.int_schema()
+
+
+class Interrupted(SectionModel):
+    late: Late
+
+
+def test_a_ctrl_c_while_a_section_is_built_is_one():
+    """pydantic makes a SchemaError of it, where it comes by then."""
+    for _ in range(2):  # what it came in was built whole
+        with pytest.raises(KeyboardInterrupt):
+            Interrupted.model_rebuild(force=True)
+    with pytest.raises(KeyboardInterrupt):
+        adapter(Late)

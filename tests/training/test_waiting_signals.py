@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from trainer.training.signals import INTERRUPTING, undivided
+from trainer.engine.signals import INTERRUPTING, undivided
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="raises signals")
 

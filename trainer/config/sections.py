@@ -17,6 +17,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
 from pydantic.fields import FieldInfo
 
+from trainer.engine.signals import undivided
 from trainer.plugins.registry import noun
 
 __all__ = ["Form", "Kind", "Relative", "Section", "SectionModel", "place", "sections", "within"]
@@ -52,6 +53,12 @@ class SectionModel(BaseModel):
     """Keys and their rules."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, arbitrary_types_allowed=True, defer_build=True)
+
+    @classmethod
+    def model_rebuild(cls, **named: Any) -> bool | None:
+        """Build what validates it, at its first use. A Ctrl-C waits for that, of which pydantic makes a SchemaError."""
+        with undivided():
+            return super().model_rebuild(**named)
 
     def problem(self) -> str:
         """What is wrong with values that are each right by themselves; empty where nothing is."""

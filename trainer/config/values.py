@@ -21,6 +21,7 @@ from pydantic.fields import FieldInfo
 
 from trainer.config.document import Node, scalar
 from trainer.config.source import Problems
+from trainer.engine.signals import undivided
 from trainer.limits import expected
 from trainer.wording import did_you_mean
 
@@ -95,10 +96,11 @@ def _adapter(annotation: Any) -> TypeAdapter[Any]:
 def adapter(annotation: Any) -> TypeAdapter[Any]:
     """pydantic's validator for an annotation; for one that it cannot read, the validator that admits anything."""
     annotation = _with_limits(annotation)
-    try:
-        return _adapter(annotation)
-    except TypeError:  # an annotation that cannot be hashed
-        return TypeAdapter(annotation)
+    with undivided():  # pydantic makes a SchemaError of a Ctrl-C
+        try:
+            return _adapter(annotation)
+        except TypeError:  # an annotation that cannot be hashed
+            return TypeAdapter(annotation)
 
 
 def _with_limits(annotation: object) -> object:

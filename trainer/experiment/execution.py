@@ -21,6 +21,7 @@ import numpy as np
 
 from trainer.config.loader import LoadedConfig, load
 from trainer.engine.op import Op
+from trainer.engine.signals import ENDING, undivided
 from trainer.engine.tape import tape
 from trainer.engine.tensor import Tensor
 from trainer.engine.uncollected import uncollected
@@ -45,7 +46,6 @@ from trainer.runs.folder import RunFolder, as_yaml
 from trainer.runs.painter import Painter
 from trainer.training import Epoch, Training
 from trainer.training.ranks import World
-from trainer.training.signals import ENDING, undivided
 from trainer.training.threads import pinned
 from trainer.types import Array
 from trainer.wording import described

@@ -24,6 +24,7 @@ from trainer.compiler.executors import Backend
 from trainer.compiler.loop import Measured
 from trainer.data.prepared import Part, Prepared
 from trainer.data.shuffling import batch_order
+from trainer.engine.signals import undivided
 from trainer.errors import DivergedError, Hint, UsageError
 from trainer.nn.layers import Rescale
 from trainer.nn.network import Network
@@ -37,7 +38,6 @@ from trainer.training.runners import Recorded, runner
 from trainer.training.schedules import Schedule, schedule_of
 from trainer.training.settling import settled
 from trainer.training.shards import Sharded, ShardGradient
-from trainer.training.signals import undivided
 from trainer.training.standing import Standing
 from trainer.training.state import TrainingState
 from trainer.training.step import MemoryUse, StepFunction, record_step

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from trainer.compiler.processors import quota, ranks_started
+from trainer.engine.signals import INTERRUPTING
 from trainer.errors import TrainerError, UsageError
-from trainer.training.signals import INTERRUPTING
 from trainer.types import Array
 from trainer.wording import described
 
