@@ -171,6 +171,15 @@ class Interrupted(SectionModel):
     late: Late
 
 
+@pytest.fixture
+def hears_ctrl_c():
+    """A process that was started in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("hears_ctrl_c")
 def test_a_ctrl_c_while_a_section_is_built_is_one():
     """pydantic makes a SchemaError of it, where it comes by then."""
     for _ in range(2):  # what it came in was built whole
